@@ -1,0 +1,5 @@
+"""`python -m app` is `model-transfer`."""
+
+from app.cli import main
+
+main()

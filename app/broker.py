@@ -1,0 +1,62 @@
+"""The doorbell: a message that says only which job to look at."""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+QUEUE = "model-transfer"
+RUN_JOB = "workers.tasks.run_job"
+
+
+class Broker:
+    """Sends job ids to the workers by task name, without importing them."""
+
+    def __init__(self, url: str) -> None:
+        self._celery = make_celery("app", url)
+
+    def send(self, job_id: str) -> bool:
+        """Announce a queued job; False where the broker cannot be reached (a sweep does it later)."""
+        try:
+            self._celery.send_task(RUN_JOB, args=[job_id], queue=QUEUE, ignore_result=True, retry=False)
+        except (OperationalError, OSError):
+            return False
+        return True
+
+    def waiting(self) -> int | None:
+        """Messages that no worker took yet; None where the broker cannot be reached."""
+        try:
+            with self._celery.connection_for_read() as connection:
+                queue = connection.default_channel.queue_declare(QUEUE, passive=False, durable=True)
+                return int(queue.message_count)
+        except (OperationalError, OSError):
+            return None
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._celery.close()
+
+
+def make_celery(name: str, url: str) -> Celery:
+    """A Celery application on this broker: no results, no default that waits for ever."""
+    celery = Celery(name, broker=url, set_as_current=False)
+    celery.conf.update(
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=5,
+        broker_transport_options={
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.1,
+            "interval_max": 0.5,
+        },
+    )
+    return celery

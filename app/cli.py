@@ -1,0 +1,126 @@
+"""The command line: each verb starts one of the service's processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from app.settings import Settings, get_settings
+
+cli = typer.Typer(
+    name="model-transfer",
+    help="Transfer learning over HTTP, with the proof of whether it helped.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(stderr=True, highlight=False)
+
+
+def _settings() -> Settings:
+    try:
+        return get_settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = f"MODEL_TRANSFER_{'_'.join(str(part) for part in problem['loc']).upper()}"
+            console.print(f"{name}: {problem['msg']}. Received: {problem['input']!r}.", style="red")
+        raise typer.Exit(2) from error
+
+
+def _log(settings: Settings) -> None:
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=settings.log_level.upper(), format=form)
+
+
+@cli.command()
+def serve() -> None:
+    """Run everything on this machine: broker, API, worker, sweeper. Ctrl-C stops it."""
+    from app.serving.serve import CannotServe
+    from app.serving.serve import serve as run
+    from app.serving.supervisor import GaveUp
+
+    try:
+        run(_settings(), lambda line: console.print(line, soft_wrap=True))
+    except (CannotServe, GaveUp) as error:
+        console.print(str(error), style="red", soft_wrap=True)
+        raise typer.Exit(1) from error
+
+
+@cli.command()
+def api() -> None:
+    """Run the API alone."""
+    import uvicorn
+
+    settings = _settings()
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.api_processes,
+        log_level=settings.log_level,
+        access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
+        timeout_graceful_shutdown=5,
+    )
+
+
+@cli.command()
+def worker() -> None:
+    """Run a worker: as many as wanted, on any machine that reaches database, broker and storage."""
+    settings = _settings()
+    words = ["celery", "-q", "-A", "workers.celery", "worker", "--without-gossip", "--without-mingle"]
+    words += ["--loglevel", settings.log_level, "--hostname", f"{os.getpid()}@%h"]
+    os.execv(sys.executable, [sys.executable, "-m", *words])
+
+
+@cli.command()
+def sweeper() -> None:
+    """Run the sweeper: announces lost jobs, takes jobs from silent workers, deletes orphan files."""
+    from app.broker import Broker
+    from app.db.session import make_engine, make_sessions
+    from app.jobs.sweeper import sweep_forever
+    from app.storage import Storage
+
+    settings = _settings()
+    _log(settings)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    sessions = make_sessions(make_engine(settings.effective_database_url))
+    broker = Broker(settings.effective_broker_url)
+    sweep_forever(sessions, broker, Storage(settings.storage_dir), settings, over)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest revision."""
+    from app.db.migrate import upgrade
+    from app.db.session import make_engine
+
+    settings = _settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = make_engine(settings.effective_database_url)
+    upgrade(engine)
+    where = engine.url.render_as_string(hide_password=True)
+    console.print(f"The database is at the newest revision: {where}", soft_wrap=True)
+
+
+@cli.command()
+def settings() -> None:
+    """List every setting with its value and meaning."""
+    values = _settings()
+    for name, described in Settings.model_fields.items():
+        value = getattr(values, name)
+        typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {described.description}")
+
+
+def main() -> None:
+    """The entry point of `model-transfer`."""
+    cli()

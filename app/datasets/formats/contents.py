@@ -1,0 +1,114 @@
+"""What a file is: by what was declared, its name and its first bytes, which must agree."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+from app.datasets.formats import csv, jsonl, parquet, tsv
+from app.datasets.formats.stream import open_stream
+from app.datasets.schema import DatasetError, Declaration, Format
+
+MODULES: dict[Format, ModuleType] = {"csv": csv, "tsv": tsv, "jsonl": jsonl, "parquet": parquet}
+_ENDINGS: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_NAMES: dict[Format, str] = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON lines", "parquet": "Parquet"}
+_SIGNATURES = (
+    (b"PAR1", "a Parquet file"),
+    (b"PK\x03\x04", "a ZIP archive (as .zip, .xlsx and .ods are)"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF", "a PDF document"),
+    (b"\xd0\xcf\x11\xe0", "an old Office document (as .xls is)"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"ARROW1", "an Arrow or Feather file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x7fELF", "a program"),
+)
+_HINT = (
+    "Upload CSV, TSV, JSON lines (these also gzipped) or Parquet, and declare `format` if its name misleads."
+)
+
+
+def find_format(path: Path, declaration: Declaration) -> Format:
+    """The format, agreed on by declaration or name and contents.
+
+    Raises:
+        DatasetError: for an empty file, and for one that is not what it says.
+    """
+    head = _head(path)
+    if not head:
+        raise DatasetError(
+            "empty_file",
+            "Expected a header line and rows. Received: an empty file.",
+            "Upload the file again.",
+        )
+    said = declaration.format or _by_name(declaration.filename)
+    found = _by_contents(head)
+    binary = found if found not in ("text", "json") else None
+    if said is None:
+        return _of_contents(found)
+    if (said == "parquet") != (binary == "a Parquet file") or (said != "parquet" and binary):
+        raise _not_what_it_says(_NAMES[said], binary or "text")
+    if said in ("csv", "tsv") and found == "json":
+        raise _not_what_it_says(_NAMES[said], "JSON")
+    return said
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head.startswith(b"\x1f\x8b"):
+        return head
+    try:
+        with open_stream(path) as stream:
+            return bytes(stream.read(4096))
+    except (OSError, pa.ArrowException) as error:
+        message = f"Expected a whole gzip file. Received: one that cannot be unpacked ({error})."
+        raise DatasetError("broken_file", message, "Upload the file again.") from error
+
+
+def _by_name(filename: str | None) -> Format | None:
+    name = PurePath((filename or "").lower())
+    return _ENDINGS.get(name.with_suffix("").suffix if name.suffix == ".gz" else name.suffix)
+
+
+def _by_contents(head: bytes) -> str:
+    for signature, name in _SIGNATURES:
+        if head.startswith(signature):
+            return name
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "an HTML or XML document"
+    return "json" if start.startswith((b'{"', b"{}", b"[{")) or start.rstrip() == b"{" else "text"
+
+
+def _of_contents(found: str) -> Format:
+    if found == "a Parquet file":
+        return "parquet"
+    if found == "json":
+        return "jsonl"
+    if found != "text":
+        raise _not_what_it_says("CSV, TSV, JSON lines or Parquet", found)
+    return "csv"
+
+
+def _not_what_it_says(expected: str, received: str) -> DatasetError:
+    error: dict[str, Any] = {"row": None, "column": None, "expected": expected, "received": received}
+    message = f"Expected a file that is {expected}, as it says. Received: {received}."
+    return DatasetError("not_what_it_says", message, _HINT, [error])

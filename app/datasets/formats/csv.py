@@ -1,0 +1,185 @@
+"""CSV in any sane dialect: delimiters `, ; tab |`, quotes, newlines in quotes, UTF-8, UTF-16 and others.
+
+Cells come as text; the empty cell and the words of `cells.MISSING` come as null. Empty lines are skipped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Generator, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from app.datasets.cells import MISSING
+from app.datasets.formats.dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
+from app.datasets.formats.stream import find_compression, find_encoding, open_stream
+from app.datasets.schema import DatasetError, Declaration, ReadOptions
+
+BLOCK = 4 << 20
+_REPORTED = 5
+_SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
+
+
+def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+    """How to read the file: encoding, delimiter, quote and names, found or as declared."""
+    encoding = find_encoding(path, declaration.encoding)
+    sample = read_sample(path, encoding)
+    quote = find_quote(sample)
+    delimiter = declaration.delimiter or find_delimiter(sample, quote)
+    if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
+        raise DatasetError(
+            "no_rows", "Expected a header and at least one row. Received: no row.", "Upload a file with rows."
+        )
+    return ReadOptions(
+        columns=read_header(sample, delimiter, quote),
+        compression=find_compression(path),
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+    )
+
+
+class NotNumbers(Exception):
+    """A column that was to be read as numbers holds something else."""
+
+
+def open_batches(
+    path: Path, options: ReadOptions, numbers: Collection[str] = ()
+) -> Generator[pa.RecordBatch]:
+    """Batches of text columns of about 4 MB.
+
+    Args:
+        numbers: columns to read as float64 at once, much faster than by way of text.
+
+    Raises:
+        NotNumbers: if one of `numbers` is none.
+        DatasetError: for rows that are too short or too long, and a quote that never closes.
+    """
+    ragged: list[Any] = []
+
+    def keep(row: Any) -> str:
+        ragged.append(row)
+        return "skip" if len(ragged) < _REPORTED else "error"
+
+    last = None
+    try:
+        with open_stream(path) as stream, _reader(stream, options, numbers, keep) as reader:
+            for batch in reader:
+                if ragged:
+                    break
+                last = batch[-1][-1].as_py() if batch.num_rows else last
+                yield batch
+    except (pa.ArrowInvalid, UnicodeError, OSError) as error:
+        if not ragged and numbers:
+            raise NotNumbers from error
+        if not ragged:
+            raise _unreadable(error) from error
+    if ragged:
+        raise _ragged(path, options, ragged)
+    if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
+        raise _never_closed()
+
+
+def _reader(
+    stream: pa.NativeFile, options: ReadOptions, numbers: Collection[str], on_ragged: Any
+) -> pa.csv.CSVStreamingReader:
+    return pa.csv.open_csv(
+        stream,
+        read_options=pa.csv.ReadOptions(
+            block_size=BLOCK,
+            use_threads=False,
+            column_names=options.columns,
+            skip_rows_after_names=1,
+            encoding=_codec(options.encoding),
+        ),
+        parse_options=pa.csv.ParseOptions(
+            delimiter=options.delimiter,
+            quote_char=options.quote,
+            newlines_in_values=True,
+            invalid_row_handler=on_ragged,
+        ),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.float64() if name in numbers else pa.string() for name in options.columns},
+            null_values=list(MISSING),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+
+
+def _codec(encoding: str | None) -> str:
+    return "utf8" if encoding in (None, "utf-8", "utf-8-sig", "ascii") else str(encoding)
+
+
+def _unreadable(error: Exception) -> DatasetError:
+    if "straddling" in str(error):
+        return _never_closed()
+    message = f"Expected rows of delimited cells. Received: {error}."
+    return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
+
+
+def _never_closed() -> DatasetError:
+    message = (
+        f"Expected rows of at most {BLOCK >> 20} MB whose quotes close. "
+        "Received: a quote that opens and does not close, or a longer row."
+    )
+    return DatasetError(
+        "unclosed_quote", message, "Double each quote inside a quoted cell, and close the cell."
+    )
+
+
+def _ends_with_quote(path: Path, options: ReadOptions) -> bool:
+    """Arrow takes the end of the file for the end of a quoted cell; a cell with newlines shows it."""
+    tail = b""
+    with open_stream(path) as stream:
+        if options.compression is None:
+            stream.seek(max(stream.size() // 4 * 4 - 4096, 0))
+        while chunk := stream.read(1 << 20):
+            tail = (tail + chunk)[-4096:]
+    text = tail.decode(options.encoding or "utf-8", errors="ignore")
+    return text.rstrip().endswith(options.quote or '"')
+
+
+def _ragged(path: Path, options: ReadOptions, rows: list[Any]) -> DatasetError:
+    width = len(options.columns)
+    uneven = ((row, line, cells) for row, line, cells in _numbered(path, options) if len(cells) != width)
+    errors = [
+        {
+            "row": row,
+            "line": line,
+            "column": None,
+            "expected": f"{width} cells",
+            "received": f"{len(cells)} cells: {(options.delimiter or ',').join(cells)[:80]}",
+        }
+        for row, line, cells in islice(uneven, len(rows))
+    ]
+    where = f"row {errors[0]['row']} (line {errors[0]['line']})" if errors else f"`{rows[0].text[:80]}`"
+    message = (
+        f"Expected {width} cells in every row, as in the header. "
+        f"Received: {rows[0].actual_columns} in {where}."
+    )
+    hint = f"Mend the row, quote cells that contain `{options.delimiter}`, or declare the `delimiter`."
+    return DatasetError("ragged_row", message, hint, errors)
+
+
+def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
+    """The line of the file on which a row starts; None beyond the first million rows."""
+    if row > _SEARCHED:
+        return None
+    return next((line for number, line, _ in _numbered(path, options) if number == row), None)
+
+
+def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
+    """Row, line it starts on, cells: as Python reads them."""
+    with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
+        reader = rows_of(text, options.delimiter or ",", options.quote or '"')
+        row, line = 0, 1
+        for cells in reader:
+            if cells and row:
+                yield row, line, cells
+            row += bool(cells)
+            line = reader.line_num + 1

@@ -1,0 +1,142 @@
+"""JSON lines: one object a line, of numbers, text, booleans and null; a key that is absent is missing.
+
+The file is read twice: Python checks every line and finds each key's type, so that Arrow can read it fast
+with all types known.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json
+
+from app.datasets.formats.dialect import check_names
+from app.datasets.formats.stream import find_compression, find_encoding, open_stream
+from app.datasets.schema import DatasetError, Declaration, Physical, ReadOptions
+
+BLOCK = 4 << 20
+_ARROW: dict[Physical, pa.DataType] = {
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "text": pa.string(),
+    "nothing": pa.null(),
+}
+_KINDS: dict[type, Physical] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "text",
+    type(None): "nothing",
+}
+_SAID: dict[Physical, str] = {
+    "integer": "a number",
+    "number": "a number",
+    "boolean": "a boolean",
+    "text": "text",
+}
+
+
+def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+    """The keys of all lines, in the order they first come, and the type of each.
+
+    Raises:
+        DatasetError: for a line that is no object, a value that is no single value, a key of two types.
+    """
+    encoding = find_encoding(path, declaration.encoding)
+    if encoding not in ("utf-8", "utf-8-sig", "ascii"):
+        message = f"Expected JSON lines in UTF-8. Received: {encoding}."
+        raise DatasetError("not_text", message, "Save the file as UTF-8.")
+    physical: dict[str, Physical] = {}
+    for row, (line, item) in enumerate(_objects(path), start=1):
+        for key, value in item.items():
+            kind = _KINDS.get(type(value))
+            if kind is None or kind != physical.get(key):
+                physical[key] = _join(physical.get(key, "nothing"), kind, row, line, key, value)
+            if kind == "number" and not math.isfinite(value):
+                raise _refused("infinite_number", row, line, key, "a finite number", value)
+            if kind == "integer" and not -(2**63) <= value < 2**63:
+                physical[key] = "number"
+    check_names(list(physical))
+    return ReadOptions(
+        columns=list(physical), compression=find_compression(path), encoding="utf-8", physical=physical
+    )
+
+
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open_stream(path) as stream:
+        for number, line in enumerate(_lines(stream), start=1):
+            if line := line.strip():
+                yield number, _object(number, line)
+
+
+def _lines(stream: pa.NativeFile) -> Iterator[bytes]:
+    rest = b""
+    while chunk := stream.read(BLOCK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > BLOCK:
+            message = f"Expected lines of at most {BLOCK >> 20} MB. Received: a longer one."
+            raise DatasetError("line_too_long", message, "Put each row's object on a line of its own.")
+        yield from lines
+    yield rest
+
+
+def _object(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        item = json.loads(line.removeprefix(b"\xef\xbb\xbf"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _not_an_object(number, line, str(error)) from error
+    if not isinstance(item, dict):
+        raise _not_an_object(number, line, "it is JSON, but no object")
+    return item
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON; write null for a missing number")
+
+
+def _not_an_object(number: int, line: bytes, reason: str) -> DatasetError:
+    received = line[:80].decode("utf-8", "replace")
+    message = f"Expected one JSON object a line. Received: {received} in line {number} ({reason})."
+    hint = "Write one object a line, such as jq -c '.[]' makes of an array."
+    error = {"row": None, "line": number, "column": None, "expected": "a JSON object", "received": received}
+    return DatasetError("not_json_lines", message, hint, [error])
+
+
+def _join(known: Physical, kind: Physical | None, row: int, line: int, key: str, value: Any) -> Physical:
+    """The type that holds the values so far and this one."""
+    if kind is None:
+        raise _refused("nested_value", row, line, key, "a number, text, a boolean or null", value)
+    if known == "nothing" or kind == "nothing":
+        return kind if known == "nothing" else known
+    if {known, kind} <= {"integer", "number"}:
+        return "number"
+    raise _refused("mixed_types", row, line, key, f"{_SAID[known]}, as in the rows before", value)
+
+
+def _refused(code: str, row: int, line: int, key: str, expected: str, value: Any) -> DatasetError:
+    received = json.dumps(value, ensure_ascii=False)[:80]
+    error = {"row": row, "line": line, "column": key, "expected": expected, "received": received}
+    message = f"Expected {expected}. Received: {received} in row {row}, column {key}."
+    return DatasetError(code, message, "Give each key single values of one type.", [error])
+
+
+def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Batches of int64, float64, bool, string and null columns of about 4 MB."""
+    schema = pa.schema([(name, _ARROW[kind]) for name, kind in (options.physical or {}).items()])
+    parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    read = pa.json.ReadOptions(block_size=2 * BLOCK, use_threads=False)
+    try:
+        with open_stream(path) as stream, pa.json.open_json(stream, read, parse) as reader:
+            for batch in reader:
+                yield batch.select(options.columns)
+    except pa.ArrowInvalid as error:
+        message = f"Expected JSON lines. Received: {error}."
+        raise DatasetError(
+            "not_json_lines", message, "Write each key once an object, and text as Unicode."
+        ) from error

@@ -1,0 +1,92 @@
+"""Parquet: typed columns of numbers, text, booleans and dates, row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from app.datasets.formats.dialect import check_names
+from app.datasets.schema import DatasetError, Declaration, ReadOptions
+
+_CELLS = 1 << 19  # of a batch
+_BUFFER = 1 << 20
+
+
+def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+    """The names of the columns.
+
+    Raises:
+        DatasetError: for a broken file, and for columns of lists, structures, bytes or other types.
+    """
+    with _open(path) as file:
+        schema = file.schema_arrow
+    check_names(schema.names)
+    for field in schema:
+        if _cell_type(field.type) is None:
+            _refuse(field)
+    return ReadOptions(columns=schema.names)
+
+
+def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+    """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns."""
+    try:
+        with _open(path) as file:
+            for batch in file.iter_batches(max(_CELLS // len(options.columns), 64), use_threads=False):
+                columns = [_plain(column) for column in batch.columns]
+                yield pa.RecordBatch.from_arrays(columns, names=options.columns)
+    except (OSError, pa.ArrowException) as error:
+        raise _broken(error) from error
+
+
+def _open(path: Path) -> pa.parquet.ParquetFile:
+    try:
+        return pa.parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
+    except (OSError, pa.ArrowException) as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> DatasetError:
+    message = f"Expected a whole Parquet file. Received: one that cannot be read ({error})."
+    return DatasetError("broken_file", message, "Upload the file again.")
+
+
+def _refuse(field: pa.Field) -> None:
+    error = {
+        "row": None,
+        "column": field.name,
+        "expected": "numbers, text, booleans, dates or timestamps",
+        "received": str(field.type),
+    }
+    message = f"Expected numbers, text, booleans or dates. Received: {field.type} in column {field.name}."
+    hint = "Leave the column out, or turn it into columns of single values."
+    raise DatasetError("unsupported_column", message, hint, [error])
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    wanted = _cell_type(column.type)
+    if pa.types.is_timestamp(column.type):
+        return pc.cast(pc.cast(column, pa.timestamp("s", column.type.tz), safe=False), wanted)
+    return pc.cast(column, wanted, safe=pa.types.is_integer(column.type))
+
+
+def _cell_type(data_type: pa.DataType) -> pa.DataType | None:
+    types = pa.types
+    if types.is_dictionary(data_type):
+        data_type = data_type.value_type
+    if types.is_integer(data_type):
+        return pa.float64() if data_type == pa.uint64() else pa.int64()
+    if types.is_floating(data_type) or types.is_decimal(data_type):
+        return pa.float64()
+    if types.is_string(data_type) or types.is_large_string(data_type) or types.is_string_view(data_type):
+        return pa.string()
+    if types.is_date(data_type) or types.is_timestamp(data_type):
+        return pa.timestamp("s")
+    if types.is_boolean(data_type) or types.is_null(data_type):
+        return data_type
+    return None

@@ -1,0 +1,126 @@
+"""A file's bytes, unpacked if it is gzipped, and the encoding of its text."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from app.datasets.schema import DatasetError
+
+CHUNK = 1 << 20
+_EVIDENCE = 32  # bytes beyond ASCII: with fewer, a statistical guess is worse than the usual Windows one
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HINT = "Save the file as UTF-8, or declare its `encoding`."
+
+
+def find_compression(path: Path) -> Literal["gzip"] | None:
+    """gzip by its magic number, whatever the file is called."""
+    with path.open("rb") as file:
+        return "gzip" if file.read(2) == b"\x1f\x8b" else None
+
+
+def open_stream(path: Path) -> pa.NativeFile:
+    """The unpacked bytes, from the start."""
+    return pa.input_stream(str(path), compression=find_compression(path))
+
+
+def find_encoding(path: Path, declared: str | None) -> str:
+    """The encoding all of the file's bytes are valid in: declared, by its mark, UTF-8, UTF-16 or guessed.
+
+    Raises:
+        DatasetError: if it is not text, or not in the declared encoding.
+    """
+    if declared is not None:
+        encoding = _known(declared)
+        _check(path, encoding)
+        return encoding
+    with open_stream(path) as stream:
+        head = stream.read(4096)
+    encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "") or _unmarked_utf16(head)
+    if not encoding and _first_undecodable(path, "utf-8") is None:
+        return "utf-8"
+    encoding = encoding or _guess(path)
+    _check(path, encoding)
+    return encoding
+
+
+def _known(declared: str) -> str:
+    try:
+        return codecs.lookup(declared).name
+    except LookupError:
+        message = f"Expected an encoding that Python knows, such as utf-8 or cp1252. Received: {declared}."
+        raise DatasetError("unknown_encoding", message, "Leave `encoding` out to have it found.") from None
+
+
+def _unmarked_utf16(head: bytes) -> str:
+    pairs = max(len(head) // 2, 1)
+    if head[1::2].count(0) > 0.4 * pairs:
+        return "utf-16-le"
+    return "utf-16-be" if head[0::2].count(0) > 0.4 * pairs else ""
+
+
+def _check(path: Path, encoding: str) -> None:
+    offset = _first_undecodable(path, encoding)
+    if offset is not None:
+        message = f"Expected text in {encoding}. Received: bytes that are none, near byte {offset + 1}."
+        raise DatasetError("not_text", message, _HINT)
+
+
+def _first_undecodable(path: Path, encoding: str) -> int | None:
+    """The offset of the first byte that is no text in this encoding; NUL characters are none in any."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    plain = encoding in ("utf-8", "ascii")
+    offset = 0
+    with open_stream(path) as stream:
+        while chunk := stream.read(CHUNK):
+            if plain and chunk.isascii() and not decoder.getstate()[0]:
+                text = "\0" if b"\0" in chunk else ""
+            else:
+                try:
+                    text = decoder.decode(chunk)
+                except UnicodeError as error:
+                    return offset + int(getattr(error, "start", 0))
+            if "\0" in text:
+                return offset + max(chunk.find(b"\0"), 0)
+            offset += len(chunk)
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        return offset
+    return None
+
+
+def _guess(path: Path) -> str:
+    """By the lines that have bytes beyond ASCII; Windows-1252 where they are too few to tell."""
+    sample = _lines_beyond_ascii(path)
+    if sum(byte > 127 for byte in sample) < _EVIDENCE:
+        return "cp1252"
+    import charset_normalizer  # only here: its import takes a tenth of a small file's inspection
+
+    best = charset_normalizer.from_bytes(sample).best()
+    if best is None or _first_undecodable(path, best.encoding) is not None:
+        return "cp1252"
+    return str(best.encoding)
+
+
+def _lines_beyond_ascii(path: Path, limit: int = 1 << 16) -> bytes:
+    lines: list[bytes] = []
+    size = 0
+    with open_stream(path) as stream:
+        while size < limit and (chunk := stream.read(CHUNK)):
+            found = [] if chunk.isascii() else [line for line in chunk.split(b"\n") if not line.isascii()]
+            for line in found:
+                lines.append(line[:1024])
+                size += len(lines[-1]) + 1
+                if size >= limit:
+                    break
+    return b"\n".join(lines)

@@ -1,0 +1,146 @@
+"""`/v1/datasets`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from app.datasets import inspector, service
+from app.datasets.schema import DatasetError, Inspection
+from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
+from app.datasets.upload import Upload, receive
+from app.db.session import ReadSession, WriteSession
+from app.downloads import HEADERS, blob_response
+from app.errors import responses
+from app.pages import After, Limit
+from app.storage import Incoming
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+
+def _request_body() -> dict[str, Any]:
+    form = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    form.pop("$defs", None)
+    form["properties"] = {"file": {"type": "string", "format": "binary"}, **form["properties"]}
+    for name in ("types", "metadata"):
+        form["properties"][name] = {
+            "type": "string",
+            "description": form["properties"][name]["description"],
+            "default": "{}",
+        }
+    form["properties"].pop("filename", None)
+    form["required"] = ["file"]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    raw = ("text/csv", "application/vnd.apache.parquet", "application/x-ndjson", "application/octet-stream")
+    return {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form}, **dict.fromkeys(raw, binary)},
+    }
+
+
+def _form(upload: Upload) -> DatasetForm:
+    given = {name: value for name, value in upload.fields.items() if value != ""}
+    try:
+        return DatasetForm.model_validate({**given, "filename": upload.filename or None})
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+
+
+def _inspect(request: Request, form: DatasetForm, incoming: Incoming) -> Inspection:
+    settings = request.app.state.settings
+    incoming.flush()
+    with request.app.state.inspections:
+        try:
+            return inspector.run(
+                incoming.path,
+                form.declaration(),
+                memory_bytes=settings.inspection_memory_bytes,
+                seconds=settings.inspection_seconds,
+            )
+        except DatasetError as error:
+            raise service.refusal(error) from error
+
+
+def _create(request: Request, upload: Upload, incoming: Incoming) -> DatasetView:
+    form = _form(upload)
+    name = service.name_of(form, upload.filename)
+    inspection = _inspect(request, form, incoming)
+    digest = request.app.state.storage.keep(incoming)
+    with request.app.state.sessions.begin() as session:
+        dataset = service.create(session, name, upload, form, inspection, digest, incoming.size)
+        return service.view(dataset)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a data set",
+    responses=responses(400, 413, 422),
+    openapi_extra={"requestBody": _request_body()},
+)
+async def create_dataset(request: Request, response: Response) -> DatasetView:
+    """Send a CSV, TSV, Parquet or JSON lines file; it is validated before it exists.
+
+    As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
+    As a raw body, with the fields as query parameters:
+    `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
+    The same name again makes the next version.
+    """
+    with request.app.state.storage.incoming() as incoming:
+        upload = await receive(request, incoming, request.app.state.settings.max_upload_bytes)
+        view = await run_in_threadpool(_create, request, upload, incoming)
+    response.headers["Location"] = f"/v1/datasets/{view.id}"
+    return view
+
+
+@router.get("", summary="List data sets", responses=responses(422))
+def list_datasets(
+    session: ReadSession,
+    name: Annotated[str | None, Query(description="Only the versions of this name.")] = None,
+    after: After = None,
+    limit: Limit = 20,
+) -> DatasetList:
+    """Newest first."""
+    datasets, has_more = service.list_page(session, name, after, limit)
+    return DatasetList(data=[service.view(dataset) for dataset in datasets], has_more=has_more)
+
+
+@router.get("/{dataset}", summary="Get a data set", responses=responses(404))
+def get_dataset(dataset: str, session: ReadSession) -> DatasetView:
+    """Its columns, profile and warnings, by id, `name@version` or name (the newest version)."""
+    return service.view(service.find(session, dataset))
+
+
+@router.get("/{dataset}/rows", summary="Preview rows", responses=responses(404, 422))
+def get_rows(
+    dataset: str,
+    session: ReadSession,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=100)] = 0,
+) -> RowList:
+    """Among the first 100 rows."""
+    found = service.find(session, dataset)
+    rows = found.preview[offset : offset + limit]
+    return RowList(data=rows, has_more=offset + len(rows) < found.rows)
+
+
+@router.get(
+    "/{dataset}/content",
+    summary="Download the uploaded file",
+    response_class=Response,
+    responses={200: {"headers": HEADERS, "content": {"application/octet-stream": {}}}, **responses(404)},
+)
+def get_content(dataset: str, request: Request, session: ReadSession) -> Response:
+    """Byte for byte as it came, with ETag and Range."""
+    found = service.find(session, dataset)
+    return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)
+
+
+@router.delete("/{dataset}", status_code=204, summary="Delete a data set", responses=responses(404, 409))
+def delete_dataset(dataset: str, session: WriteSession) -> None:
+    """Its row stays readable in the lineage of models; 409 while an open job needs it."""
+    service.delete(session, dataset)

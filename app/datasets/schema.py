@@ -1,0 +1,192 @@
+"""What is said, found and told about a tabular data set. Imports no pyarrow: the API process uses it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ColumnType = Literal["number", "category", "boolean", "date"]
+Role = Literal["feature", "label", "split", "ignored"]
+Task = Literal["binary", "multiclass", "regression"]
+Format = Literal["csv", "tsv", "parquet", "jsonl"]
+Physical = Literal["integer", "number", "boolean", "text", "nothing"]
+
+SPLITS = ("train", "validation", "test")
+
+
+class Model(BaseModel):
+    """A value of this file: unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Declaration(Model):
+    """What the uploader says about a file. What is left out is found out, and reported."""
+
+    format: Format | None = Field(None, description="By default found by the file's name, then its contents.")
+    filename: str | None = Field(None, description="The name the file was uploaded under.")
+    label: str | None = Field(
+        None, description="By default the only column called label, target, y or class (any case)."
+    )
+    task: Task | None = Field(None, description="By default inferred from the label's values.")
+    types: dict[str, ColumnType] = Field(default_factory=dict, description="Types of columns by name.")
+    split: str | None = Field(
+        None,
+        description="The column that says train, validation or test. By default the column `split`, if it "
+        "holds only these words (or val, valid, dev for validation).",
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="Fixes the split of a file without a split column.")
+    validation_fraction: float = Field(
+        0.15, gt=0, le=0.4, description="Of each class, without a split column."
+    )
+    test_fraction: float = Field(0.15, gt=0, le=0.4, description="Of each class, without a split column.")
+    encoding: str | None = Field(None, description="By default UTF-8, UTF-16 or a guess, which is reported.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> Self:
+        # Up to 0.6 every class of 3 rows keeps at least one row to train on, whatever the rounding.
+        if self.validation_fraction + self.test_fraction > 0.6:
+            total = self.validation_fraction + self.test_fraction
+            raise ValueError(
+                f"expected validation_fraction + test_fraction of at most 0.6, received {total:g}"
+            )
+        return self
+
+
+class Column(Model):
+    """A column as it is read."""
+
+    name: str
+    type: ColumnType
+    role: Role
+
+
+class ValueCount(Model):
+    """How often a value stands in a column."""
+
+    value: str
+    count: int
+
+
+class ColumnProfile(Column):
+    """A column's statistics over all rows, the missing cells aside.
+
+    `distinct` is exact if `distinct_is_exact`, else there are at least so many: counting stops beyond 10,000
+    values (or 4 MB of them) a column. `top` holds the 20 most frequent values; their counts are exact, but a
+    value that first stood after the counting stopped is not among them. `standard_deviation` is the
+    population's. `minimum` and `maximum` are numbers, or ISO 8601 dates.
+    """
+
+    missing: int
+    distinct: int
+    distinct_is_exact: bool = True
+    minimum: float | str | None = None
+    maximum: float | str | None = None
+    mean: float | None = None
+    standard_deviation: float | None = None
+    top: list[ValueCount] = Field(default_factory=list)
+
+
+class Notice(Model):
+    """Something the uploader should know; it refuses nothing.
+
+    `rows` are a few of the rows concerned, counted from 1.
+    """
+
+    code: str
+    column: str | None = None
+    rows: list[int] | None = None
+    message: str
+
+
+class SplitPlan(Model):
+    """Which labelled rows train, validate and test: by a column's words, or stratified from the seed."""
+
+    column: str | None
+    seed: int
+    validation_fraction: float
+    test_fraction: float
+    rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
+
+
+class ReadOptions(Model):
+    """How the bytes become cells. The fields that do not concern a format are None."""
+
+    columns: list[str]
+    compression: Literal["gzip"] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    physical: dict[str, Physical] | None = Field(None, description="JSON lines: the JSON type of each key.")
+
+
+class Description(Model):
+    """All that is needed to read the file again and to train on it.
+
+    `classes` are sorted, by number where all are numbers; of a binary task the second is the positive one; of
+    a regression there are none.
+    """
+
+    format: Format
+    options: ReadOptions
+    columns: list[Column]
+    label: str
+    task: Task
+    classes: list[str]
+    rows: int
+    labelled_rows: int
+    split: SplitPlan
+
+
+class Profile(Model):
+    """Statistics of the whole file."""
+
+    rows: int
+    bytes: int
+    missing_cells: int
+    duplicate_rows: int
+    duplicates_searched: int = Field(description="Rows, from the first, among which duplicates were counted.")
+    columns: list[ColumnProfile]
+    classes: list[ValueCount] = Field(description="Rows of each class; empty for a regression.")
+
+
+class Inspection(Model):
+    """The outcome for a file that is accepted."""
+
+    description: Description
+    profile: Profile
+    warnings: list[Notice]
+    preview: list[dict[str, Any]] = Field(description="The first 100 rows, long cells cut.")
+
+
+class DatasetError(Exception):
+    """The file is refused.
+
+    `errors` holds `{row, column, expected, received}` and, for CSV and JSON lines, `line` where it is known;
+    `row` counts data rows from 1, `line` the lines of the file from 1.
+    """
+
+    def __init__(
+        self, code: str, message: str, hint: str | None = None, errors: list[dict[str, Any]] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.errors = errors or []
+
+    def to_json(self) -> str:
+        """The error as JSON text."""
+        return json.dumps(
+            {"code": self.code, "message": self.message, "hint": self.hint, "errors": self.errors}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The error that `to_json` wrote."""
+        return cls(**json.loads(text))

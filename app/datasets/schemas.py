@@ -1,0 +1,73 @@
+"""What goes in and out of `/v1/datasets`."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from app.datasets.schema import Declaration, Description, Notice, Profile
+from app.references import Name
+
+
+def _json(value: Any) -> Any:
+    """Form fields are text; objects come as JSON in them."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"expected a JSON object ({error})") from error
+
+
+class DatasetForm(Declaration):
+    """The fields beside the file. All can be left out."""
+
+    name: Name | None = Field(None, description="By default the file's name without its ending.")
+    types: Annotated[dict[str, Any], BeforeValidator(_json)] = Field(  # type: ignore[assignment]
+        default_factory=dict,
+        description='Declared column types as JSON, such as {"age": "number"}.',
+    )
+    metadata: Annotated[dict[str, str], BeforeValidator(_json)] = Field(
+        default_factory=dict, description="Yours to use, as a JSON object of texts."
+    )
+
+    def declaration(self) -> Declaration:
+        """What the file is said to be."""
+        return Declaration.model_validate(self.model_dump(exclude={"name", "metadata"}))
+
+
+class DatasetView(BaseModel):
+    """A validated, immutable data set."""
+
+    id: str = Field(examples=["ds_0199f0c2a7e13f0d9b5a6c7e8f01"])
+    name: str = Field(examples=["source"])
+    version: int
+    ref: str = Field(description="`name@version`, wherever a data set is asked for.", examples=["source@1"])
+    kind: str
+    filename: str
+    media_type: str
+    sha256: str
+    size: int = Field(description="Bytes of the file as it was uploaded.")
+    rows: int
+    description: Description = Field(description="Columns, label, task and split: how the file is read.")
+    profile: Profile
+    warnings: list[Notice]
+    metadata: dict[str, str]
+    created_at: datetime
+
+
+class DatasetList(BaseModel):
+    """Data sets, newest first."""
+
+    data: list[DatasetView]
+    has_more: bool
+
+
+class RowList(BaseModel):
+    """The first rows of a data set, as they were read."""
+
+    data: list[dict[str, Any]]
+    has_more: bool = Field(description="Whether the data set has rows beyond these; all are in its content.")

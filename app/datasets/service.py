@@ -1,0 +1,158 @@
+"""Data sets: made from a checked upload, found by id or name, deleted when no job needs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.datasets.schema import DatasetError, Description, Inspection
+from app.datasets.schemas import DatasetForm, DatasetView
+from app.datasets.upload import Upload
+from app.db.clock import db_now
+from app.db.locks import lock_name
+from app.db.tables import Dataset, Job
+from app.errors import ServiceError, did_you_mean
+from app.pages import page
+from app.references import is_id, new_id, split_reference
+
+
+def name_of(form: DatasetForm, filename: str) -> str:
+    """The name given, or one made from the file's."""
+    made = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(filename).name.partition(".")[0]).strip("._-")
+    if form.name or made:
+        return form.name or made[:100]
+    raise ServiceError(
+        422, "no_name", "Expected the field `name`. Received: neither it nor a file name to make one from."
+    )
+
+
+def refusal(error: DatasetError) -> ServiceError:
+    """A refused file as the service's error."""
+    return ServiceError(422, error.code, error.message, hint=error.hint, errors=error.errors)
+
+
+def create(
+    session: Session,
+    name: str,
+    upload: Upload,
+    form: DatasetForm,
+    inspection: Inspection,
+    digest: str,
+    size: int,
+) -> Dataset:
+    """The next version of `name`."""
+    lock_name(session, "datasets", name)
+    newest = session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name))
+    dataset = Dataset(
+        id=new_id("ds"),
+        name=name,
+        version=(newest or 0) + 1,
+        kind="tabular",
+        filename=upload.filename or f"{name}.{inspection.description.format}",
+        media_type=upload.media_type,
+        digest=digest,
+        size=size,
+        rows=inspection.description.rows,
+        description=inspection.description.model_dump(mode="json"),
+        profile=inspection.profile.model_dump(mode="json"),
+        warnings=[notice.model_dump(mode="json") for notice in inspection.warnings],
+        preview=inspection.preview,
+        extra=form.metadata,
+    )
+    session.add(dataset)
+    session.flush()
+    session.refresh(dataset)
+    return dataset
+
+
+def find(session: Session, reference: str) -> Dataset:
+    """By id, `name@version` or name (its newest version); 404 tells the nearest name."""
+    statement = select(Dataset).where(Dataset.deleted_at.is_(None))
+    parts = split_reference(reference)
+    if is_id(reference):
+        statement = statement.where(Dataset.id == reference)
+    elif parts is None:
+        raise _not_found(session, reference)
+    else:
+        name, version = parts
+        statement = statement.where(Dataset.name == name).order_by(Dataset.version.desc())
+        if version is not None:
+            statement = statement.where(Dataset.version == version)
+    found = session.scalars(statement.limit(1)).one_or_none()
+    if found is None:
+        raise _not_found(session, reference)
+    return found
+
+
+def _not_found(session: Session, reference: str) -> ServiceError:
+    known = session.scalars(
+        select(Dataset.name).where(Dataset.deleted_at.is_(None)).distinct().limit(1000)
+    ).all()
+    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/datasets lists what is there."
+    message = f"Expected the id, the name or `name@version` of a data set. Received: {reference}."
+    return ServiceError(404, "dataset_not_found", message, hint=hint)
+
+
+def list_page(
+    session: Session, name: str | None, after: str | None, limit: int
+) -> tuple[list[Dataset], bool]:
+    """Newest first."""
+    statement = select(Dataset).where(Dataset.deleted_at.is_(None)).order_by(Dataset.id.desc())
+    if name is not None:
+        statement = statement.where(Dataset.name == name)
+    if after is not None:
+        statement = statement.where(Dataset.id < after)
+    return page(session, statement, limit)
+
+
+def delete(session: Session, reference: str) -> None:
+    """Hide the data set; its file goes with the next sweep, its row stays for the lineage of models."""
+    dataset = find(session, reference)
+    lock_name(session, "dataset", dataset.id)
+    used = select(Job.name).where(
+        (Job.source_dataset_id == dataset.id) | (Job.target_dataset_id == dataset.id),
+        Job.finished_at.is_(None),
+    )
+    jobs = session.scalars(used.limit(5)).all()
+    if jobs:
+        message = (
+            f"Expected a data set that no open job needs. Received: {reference}, needed by {', '.join(jobs)}."
+        )
+        raise ServiceError(409, "dataset_in_use", message, hint="Cancel these jobs, or wait for their end.")
+    dataset.deleted_at = db_now()  # type: ignore[assignment]
+
+
+def description(dataset: Dataset) -> Description:
+    """How the file is read and what is learnt from it."""
+    return Description.model_validate(dataset.description)
+
+
+def ref(dataset: Dataset) -> str:
+    """`name@version`."""
+    return f"{dataset.name}@{dataset.version}"
+
+
+def view(dataset: Dataset) -> DatasetView:
+    """The data set as the API shows it."""
+    return DatasetView.model_validate(
+        {
+            "id": dataset.id,
+            "name": dataset.name,
+            "version": dataset.version,
+            "ref": ref(dataset),
+            "kind": dataset.kind,
+            "filename": dataset.filename,
+            "media_type": dataset.media_type,
+            "sha256": dataset.digest,
+            "size": dataset.size,
+            "rows": dataset.rows,
+            "description": dataset.description,
+            "profile": dataset.profile,
+            "warnings": dataset.warnings,
+            "metadata": dataset.extra,
+            "created_at": dataset.created_at,
+        }
+    )

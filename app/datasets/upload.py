@@ -1,0 +1,169 @@
+"""An upload on its way in: multipart or raw body, streamed to disk with a running digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import PurePath
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from app.errors import ServiceError
+from app.storage import CHUNK, Incoming
+
+MAX_FIELD_BYTES = 1 << 20
+
+
+@dataclass
+class Upload:
+    """The fields that came with a file; the file itself is in the `Incoming` it was written to."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    filename: str = ""
+    media_type: str = "application/octet-stream"
+
+
+async def receive(request: Request, incoming: Incoming, max_bytes: int) -> Upload:
+    """Stream the request's file into `incoming`. Memory stays at a few chunks.
+
+    Raises:
+        ServiceError: 413 beyond `max_bytes`, 400 for a broken or cut-off body, 422 without a file.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_bytes + MAX_FIELD_BYTES:
+        raise _too_large(int(announced), max_bytes)
+    media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    if media_type == b"multipart/form-data":
+        return await _receive_multipart(request, incoming, max_bytes, options.get(b"boundary", b""))
+    return await _receive_raw(request, incoming, max_bytes, media_type.decode("latin-1"))
+
+
+async def _receive_raw(request: Request, incoming: Incoming, max_bytes: int, media_type: str) -> Upload:
+    fields = dict(request.query_params)
+    filename = fields.pop("filename", "") or _filename(request.headers.get("content-disposition", ""))
+    writer = _Writer(incoming, max_bytes)
+    async for chunk in request.stream():
+        await writer.write(chunk)
+    await writer.finish()
+    return Upload(fields, PurePath(filename).name, media_type or "application/octet-stream")
+
+
+def _filename(content_disposition: str) -> str:
+    message = Message()
+    message["content-disposition"] = content_disposition
+    return message.get_filename() or ""
+
+
+class _Writer:
+    """Gathers small chunks and writes large ones, off the event loop."""
+
+    def __init__(self, incoming: Incoming, max_bytes: int) -> None:
+        self._incoming = incoming
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    async def write(self, chunk: bytes) -> None:
+        self._buffer += chunk
+        if len(self._buffer) >= CHUNK:
+            await self.finish()
+
+    async def finish(self) -> None:
+        buffer, self._buffer = self._buffer, bytearray()
+        if self._incoming.size + len(buffer) > self._max_bytes:
+            raise _too_large(self._incoming.size + len(buffer), self._max_bytes)
+        await run_in_threadpool(self._incoming.write, buffer)
+
+
+class _Form:
+    """What the multipart parser calls: small parts become fields, the part `file` goes to `pending`."""
+
+    def __init__(self) -> None:
+        self.upload = Upload()
+        self.pending = bytearray()
+        self.files = 0
+        self._headers: dict[str, str] = {}
+        self._header = bytearray()
+        self._value = bytearray()
+        self._part: bytearray | None = None
+        self._name = ""
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers_finished,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+        }
+
+    def _on_header_end(self) -> None:
+        self._headers[self._header.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
+        self._header.clear()
+        self._value.clear()
+
+    def _on_headers_finished(self) -> None:
+        disposition = self._headers.get("content-disposition", "")
+        _, options = parse_options_header(disposition.encode())
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        if self._name != "file":
+            self._part = bytearray()
+            return
+        self._part = None
+        self.files += 1
+        if self.files > 1:
+            raise ServiceError(422, "several_files", "Expected one part named `file`. Received: several.")
+        self.upload.filename = PurePath(options.get(b"filename", b"").decode("utf-8", "replace")).name
+        self.upload.media_type = self._headers.get("content-type", self.upload.media_type)
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part is None:
+            self.pending += memoryview(data)[start:end]
+            return
+        self._part += data[start:end]
+        if len(self._part) > MAX_FIELD_BYTES:
+            message = f"Expected at most {MAX_FIELD_BYTES} bytes in the field `{self._name}`. Received: more."
+            raise ServiceError(422, "field_too_large", message, hint="The file belongs in the part `file`.")
+
+    def _on_part_end(self) -> None:
+        if self._part is not None:
+            self.upload.fields[self._name] = self._part.decode("utf-8", "replace")
+
+
+async def _receive_multipart(request: Request, incoming: Incoming, max_bytes: int, boundary: bytes) -> Upload:
+    form = _Form()
+    writer = _Writer(incoming, max_bytes)
+    ended = False
+
+    def on_end() -> None:
+        nonlocal ended
+        ended = True
+
+    try:
+        parser = MultipartParser(boundary, {**form.callbacks(), "on_end": on_end})  # type: ignore[typeddict-item]
+        async for chunk in request.stream():
+            parser.write(chunk)
+            if form.pending:
+                await writer.write(bytes(form.pending))
+                form.pending.clear()
+    except FormParserError as error:
+        raise ServiceError(400, "broken_form", f"Expected multipart/form-data. Received: {error}") from error
+    if not ended:
+        raise ServiceError(400, "cut_off", "Expected a whole form. Received: one that stops in its middle.")
+    if not form.files:
+        received = ", ".join(form.upload.fields) or "no parts"
+        message = f"Expected a part named `file`. Received: {received}."
+        raise ServiceError(422, "no_file", message, hint="With curl: -F file=@data.csv")
+    await writer.finish()
+    return form.upload
+
+
+def _too_large(received: int, max_bytes: int) -> ServiceError:
+    message = f"Expected a file of at most {max_bytes} bytes. Received: {received} or more."
+    return ServiceError(
+        413, "too_large", message, hint="Whoever runs the service can raise MODEL_TRANSFER_MAX_UPLOAD_BYTES."
+    )

@@ -1,0 +1,236 @@
+"""The tables. The database refuses the impossible before Python does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from app.db.clock import UTCDateTime, db_now
+from app.jobs.states import TERMINAL, Stage, State
+
+Json = dict[str, Any]
+
+
+def _one_of(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can drop it on either database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UTCDateTime(), Json: JSON(), list[Any]: JSON()}  # noqa: RUF012
+
+
+class Dataset(Base):
+    """An immutable, validated version `name@version` of a table of examples."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (
+        UniqueConstraint("name", "version"),
+        CheckConstraint("version >= 1", "version_positive"),
+        CheckConstraint("rows >= 1", "has_rows"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    version: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(20))
+    filename: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(100))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    description: Mapped[Json]
+    profile: Mapped[Json]
+    warnings: Mapped[list[Any]]
+    preview: Mapped[list[Any]]
+    extra: Mapped[Json]
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+    deleted_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """One transfer request. The row is the truth; the broker's message is only a doorbell."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", State), "state_known"),
+        CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", "lease_while_running"),
+        CheckConstraint(
+            f"({_one_of('state', sorted(TERMINAL))}) = (finished_at IS NOT NULL)", "finished_at_end"
+        ),
+        CheckConstraint("attempt >= 0 AND attempt <= max_attempts", "attempts_bounded"),
+        CheckConstraint("(state = 'failed') = (error_code IS NOT NULL)", "failed_says_why"),
+        CheckConstraint("stop_request IS NULL OR stop_request IN ('cancel', 'pause')", "stop_request_known"),
+        CheckConstraint("(source_dataset_id IS NULL) <> (source_version_id IS NULL)", "one_source"),
+        # The rows that sweeps and queues look for are few among many finished ones.
+        Index("ix_jobs_open", "state", "queued_at", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(140), unique=True)
+    model: Mapped[str] = mapped_column(String(100), index=True)
+    spec: Mapped[Json]
+    extra: Mapped[Json]
+    source_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
+    source_version_id: Mapped[str | None] = mapped_column(
+        ForeignKey("versions.id", use_alter=True, name="fk_jobs_source_version_id")
+    )
+    target_dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
+
+    state: Mapped[str] = mapped_column(String(20), default=State.QUEUED)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    max_attempts: Mapped[int]
+    worker: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[datetime | None]
+    stop_request: Mapped[str | None] = mapped_column(String(10))
+    progress: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    error_code: Mapped[str | None] = mapped_column(String(100))
+    error_message: Mapped[str | None]
+    error_hint: Mapped[str | None]
+
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+    queued_at: Mapped[datetime] = mapped_column(default=db_now())
+    announced_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+    stages: Mapped[list[JobStage]] = relationship(order_by="JobStage.position", lazy="selectin")
+    source_dataset: Mapped[Dataset | None] = relationship(foreign_keys=[source_dataset_id], lazy="joined")
+    target_dataset: Mapped[Dataset] = relationship(foreign_keys=[target_dataset_id], lazy="joined")
+    source_version: Mapped[Version | None] = relationship(foreign_keys=[source_version_id], lazy="joined")
+
+
+class JobStage(Base):
+    """A durable step of a job: finished ones are not run again."""
+
+    __tablename__ = "stages"
+    __table_args__ = (
+        CheckConstraint(_one_of("stage", Stage), "stage_known"),
+        CheckConstraint("state IN ('waiting', 'running', 'finished')", "state_known"),
+        CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", "finished_at_end"),
+    )
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    position: Mapped[int]
+    state: Mapped[str] = mapped_column(String(20), default="waiting")
+    reused: Mapped[bool] = mapped_column(default=False)
+    output: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    output_digest: Mapped[str | None] = mapped_column(String(64))
+    checkpoint_digest: Mapped[str | None] = mapped_column(String(64))
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """What happened to a job, in the order in which it was written."""
+
+    __tablename__ = "events"
+    __table_args__ = (CheckConstraint("level IN ('info', 'warning', 'error')", "level_known"),)
+
+    # SQLite numbers rows by itself only in a column of type INTEGER.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    attempt: Mapped[int]
+    level: Mapped[str] = mapped_column(String(10))
+    type: Mapped[str] = mapped_column(String(50))
+    message: Mapped[str]
+    data: Mapped[Json]
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+
+
+class EpochMetrics(Base):
+    """The metrics of one epoch of one training stage; a repeated epoch replaces itself."""
+
+    __tablename__ = "epoch_metrics"
+    __table_args__ = (CheckConstraint("epoch >= 1", "epoch_positive"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    values: Mapped[Json]
+
+
+class SourceRun(Base):
+    """A finished source training, kept under the hash of all that went into it."""
+
+    __tablename__ = "source_runs"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    output: Mapped[Json]
+    output_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+
+
+class Model(Base):
+    """A named model; its versions hold everything else."""
+
+    __tablename__ = "models"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+
+
+class Version(Base):
+    """An immutable version `model@number`, with its lineage and the proof."""
+
+    __tablename__ = "versions"
+    __table_args__ = (
+        UniqueConstraint("model", "number"),
+        CheckConstraint("number >= 1", "number_positive"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"))
+    number: Mapped[int]
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+    signature: Mapped[Json]
+    network: Mapped[Json]
+    receipt: Mapped[Json]
+    metrics: Mapped[Json]
+    verdict: Mapped[str | None] = mapped_column(String(20))
+    gain: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    lineage: Mapped[Json]
+    weights_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+
+    artifacts: Mapped[list[Artifact]] = relationship(order_by="Artifact.format", lazy="selectin")
+
+
+class Artifact(Base):
+    """One downloadable file of a version."""
+
+    __tablename__ = "artifacts"
+
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    format: Mapped[str] = mapped_column(String(20), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    filename: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(100))

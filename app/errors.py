@@ -1,0 +1,154 @@
+"""The one error of the service and its one shape on the wire: RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """An error as an RFC 9457 problem document."""
+
+    type: str = Field(examples=["urn:model-transfer:error:dataset_not_found"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(description="Stable name of the error, for programs.", examples=["dataset_not_found"])
+    detail: str = Field(
+        description="What was expected, what was received.",
+        examples=["Expected the id or the name of a dataset. Received: sorce."],
+    )
+    hint: str | None = Field(None, description="What to do.", examples=["Did you mean: source?"])
+    instance: str = Field(examples=["/v1/datasets/sorce"])
+    errors: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Where there are several: field, row or column of each, what was expected and received.",
+    )
+
+
+class ServiceError(Exception):
+    """An error that a user can understand; it becomes a problem document at the edge."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        errors: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.errors = [dict(error) for error in errors]
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str | None:
+    """Name the nearest of the known words, if one is near."""
+    near = difflib.get_close_matches(received, list(known), n=1)
+    return f"Did you mean: {near[0]}?" if near else None
+
+
+def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    problem = Problem(
+        type=f"urn:model-transfer:error:{error.code}",
+        title=HTTPStatus(error.status).phrase,
+        status=error.status,
+        code=error.code,
+        detail=error.message,
+        hint=error.hint,
+        instance=request.url.path,
+        errors=error.errors,
+    )
+    return JSONResponse(
+        problem.model_dump(mode="json"),
+        status_code=error.status,
+        media_type=MEDIA_TYPE,
+        headers=dict(headers or {}),
+    )
+
+
+def _shorten(value: Any) -> Any:
+    """Keep what was received readable: an error must not send a whole upload back."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return (
+        value
+        if (len(text) <= 200
+        and text.startswith(("{", "[", '"', "t", "f", "n")))
+        or (isinstance(value, int | float))
+        else text[:200]
+    )
+
+
+def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
+    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "this field does not exist"
+    return {"field": ".".join(place) or "body", "expected": message, "received": _shorten(error.get("input"))}
+
+
+def _explain(errors: list[dict[str, Any]]) -> str:
+    first = errors[0]
+    more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
+    return f"{first['field']}: {first['expected']}. Received: {json.dumps(first['received'])}.{more}"
+
+
+def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
+    errors = [_field_error(error) for error in exc.errors()]
+    content_type = request.headers.get("content-type", "none")
+    hint = "The fields, their defaults and examples are on /docs."
+    if any(error["field"] == "body" for error in errors) and "json" not in content_type:
+        hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
+    return _reply(request, ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors))
+
+
+def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
+    detail = exc.detail if isinstance(exc.detail, str) else json.dumps(exc.detail)
+    hint = "The routes are on /docs." if exc.status_code in (404, 405) else None
+    if exc.status_code in (404, 405):
+        detail = f"Expected one of the API's routes. Received: {request.method} {request.url.path}."
+    code = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
+    return _reply(request, ServiceError(exc.status_code, code, detail, hint=hint), exc.headers)
+
+
+def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
+    log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=exc)
+    message = "The service failed to answer; nothing of this request was kept."
+    return _reply(request, ServiceError(500, "internal_error", message, hint="The server's log tells why."))
+
+
+def install(app: FastAPI) -> None:
+    """Give every error of the application the one shape."""
+    app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error shapes of a route, for its OpenAPI description."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }

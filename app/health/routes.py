@@ -1,0 +1,62 @@
+"""`/healthz` and `/readyz`, for whoever watches the service."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+router = APIRouter(tags=["service"])
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether the parts that the API needs can be reached; each is `ok` or says what is wrong."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, str] = Field(examples=[{"database": "ok", "storage": "ok", "broker": "ok"}])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+def healthz() -> Health:
+    """Touches nothing else."""
+    return Health()
+
+
+@router.get("/readyz", summary="Can the service do its work?", responses={503: {"model": Readiness}})
+def readyz(request: Request, response: Response) -> Readiness:
+    """503 while the database, the storage or the broker cannot be reached."""
+    parts = {"database": _database(request), "storage": _storage(request), "broker": _broker(request)}
+    ready = all(state == "ok" for state in parts.values())
+    if not ready:
+        response.status_code = 503
+    return Readiness(status="ready" if ready else "not ready", parts=parts)
+
+
+def _database(request: Request) -> str:
+    try:
+        with request.app.state.readers() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return f"cannot be reached: {type(error).__name__}"
+    return "ok"
+
+
+def _storage(request: Request) -> str:
+    try:
+        request.app.state.storage.prepare()
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    return "ok"
+
+
+def _broker(request: Request) -> str:
+    return "cannot be reached" if request.app.state.broker.waiting() is None else "ok"

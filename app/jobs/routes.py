@@ -1,0 +1,150 @@
+"""`/v1/jobs`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
+from starlette.concurrency import run_in_threadpool
+
+from app.db.session import ReadSession, WriteSession
+from app.errors import responses
+from app.jobs import service
+from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
+from app.jobs.states import State
+from app.pages import After, Limit
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+POLL_SECONDS = 0.1
+
+
+@router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 422))
+async def create_job(body: JobRequest, request: Request, response: Response) -> JobView:
+    """Accepted only if it can be run: data, columns and options are checked now. `Location` is the job."""
+    view = await run_in_threadpool(_create, request, body)
+    response.headers["Location"] = f"/v1/jobs/{view.id}"
+    return view
+
+
+def _create(request: Request, body: JobRequest) -> JobView:
+    with request.app.state.sessions.begin() as session:
+        view = service.view(service.create(session, body, request.app.state.settings.max_attempts))
+    _announce(request, view)
+    return view
+
+
+def _announce(request: Request, view: JobView) -> None:
+    """After the commit. If the broker is away, the sweep announces the job when it is back."""
+    if view.state == State.QUEUED and not request.app.state.broker.send(view.id):
+        with request.app.state.sessions.begin() as session:
+            service.not_announced(session, view.id)
+
+
+@router.get("", summary="List jobs", responses=responses(422))
+def list_jobs(
+    session: ReadSession,
+    state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+    model: Annotated[str | None, Query(description="Only jobs of this model.")] = None,
+    after: After = None,
+    limit: Limit = 20,
+) -> JobList:
+    """Newest first."""
+    jobs, has_more = service.list_page(session, state, model, after, limit)
+    return JobList(data=[service.view(job) for job in jobs], has_more=has_more)
+
+
+@router.get("/{job}", summary="Get a job", responses=responses(404, 422))
+async def get_job(
+    job: str,
+    request: Request,
+    wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job's end.")] = 0,
+) -> JobView:
+    """By id or name. With `wait`, the answer comes when the job has ended or the time is over."""
+    deadline = time.monotonic() + wait
+    while True:
+        view = await run_in_threadpool(_get, request, job)
+        left = deadline - time.monotonic()
+        if view.terminal or left <= 0 or await request.is_disconnected():
+            return view
+        await asyncio.sleep(min(POLL_SECONDS, left))
+
+
+def _get(request: Request, job: str) -> JobView:
+    with request.app.state.readers() as session:
+        return service.view(service.find(session, job))
+
+
+@router.post("/{job}:cancel", summary="Cancel a job", responses=responses(404, 409))
+def cancel_job(job: str, session: WriteSession) -> JobView:
+    """At once while it waits; within seconds while it runs. Cancelling twice is no error."""
+    return service.view(service.cancel(session, job))
+
+
+@router.post("/{job}:pause", summary="Pause a job", responses=responses(404, 409))
+def pause_job(job: str, session: WriteSession) -> JobView:
+    """Its worker saves a checkpoint and lets it go."""
+    return service.view(service.pause(session, job))
+
+
+@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409))
+def resume_job(job: str, request: Request) -> JobView:
+    """It goes on where it stood."""
+    with request.app.state.sessions.begin() as session:
+        view = service.view(service.resume(session, job))
+    _announce(request, view)
+    return view
+
+
+@router.get(
+    "/{job}/events",
+    summary="Read a job's events",
+    response_model=EventList,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **responses(404, 422),
+    },
+)
+async def get_events(
+    job: str,
+    request: Request,
+    after: Annotated[int, Query(ge=0, description="The last event's id that is known.")] = 0,
+    limit: Limit = 100,
+    last_event_id: Annotated[int | None, Header(ge=0, description="Where a broken stream continues.")] = None,
+) -> Response:
+    """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended."""
+    view = await run_in_threadpool(_get, request, job)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        stream = _stream(request, view.id, after if last_event_id is None else last_event_id)
+        return EventSourceResponse(stream, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+    events, has_more = await run_in_threadpool(_events, request, view.id, after, limit)
+    return JSONResponse(EventList(data=events, has_more=has_more).model_dump(mode="json"))
+
+
+def _events(request: Request, job_id: str, after: int, limit: int) -> tuple[list[EventView], bool]:
+    with request.app.state.readers() as session:
+        return service.events_page(session, job_id, after, limit)
+
+
+async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[bytes]:
+    while not await request.is_disconnected():
+        # The state is read before the events, so that none written before the end is missed.
+        ended = (await run_in_threadpool(_get, request, job_id)).terminal
+        events, _ = await run_in_threadpool(_events, request, job_id, after, 1000)
+        for event in events:
+            after = event.id
+            yield format_sse_event(data_str=event.model_dump_json(), event=event.type, id=str(event.id))
+        if ended and not events:
+            return
+        await asyncio.sleep(0 if events else POLL_SECONDS)
+
+
+@router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))
+def get_metrics(job: str, session: ReadSession) -> EpochList:
+    """Loss and metrics of each epoch of each stage, while it runs and after."""
+    return EpochList(data=service.epochs(session, service.find(session, job).id))

@@ -1,0 +1,209 @@
+"""What goes in and out of `/v1/jobs`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.jobs.recipes import Evaluation, Method, Mlp, Network, ParameterTransfer, Recipe, Training
+from app.jobs.states import Stage, State
+from app.references import Name, Reference
+
+CURL_EXAMPLE = {
+    "model": "grades",
+    "source": {"dataset": "source"},
+    "target": {"dataset": "target"},
+    "method": {"kind": "parameter", "strategy": "full"},
+    "network": {"kind": "mlp", "hidden_units": [64, 64]},
+    "training": {"epochs": 10, "batch_size": 32, "learning_rate": 0.001, "seed": 0},
+    "evaluation": {"control": True},
+}
+SHORTEST_EXAMPLE = {"model": "grades", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
+VERSION_EXAMPLE = {
+    "model": "grades",
+    "source": {"version": "grades@1"},
+    "target": {"dataset": "target"},
+    "method": {"kind": "parameter", "strategy": "linear_probe"},
+}
+
+
+class Source(Recipe):
+    """Where knowledge comes from: a data set to train on, or an existing model version."""
+
+    dataset: Reference | None = Field(None, description="Id, name or `name@version` of a data set.")
+    version: Reference | None = Field(None, description="Id, name or `name@version` of a model version.")
+    training: Training | None = Field(
+        None, description="How the source is trained; by default like the target. Only with `dataset`."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Source:
+        if (self.dataset is None) == (self.version is None):
+            raise ValueError("give either `dataset` or `version`")
+        if self.version is not None and self.training is not None:
+            raise ValueError("a version is not trained again: leave `training` out")
+        return self
+
+
+class Target(Recipe):
+    """What the model is for."""
+
+    dataset: Reference = Field(description="Id, name or `name@version` of a data set.")
+
+
+class JobRequest(Recipe):
+    """A transfer job: only `model`, `source` and `target` have no default."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [CURL_EXAMPLE, SHORTEST_EXAMPLE, VERSION_EXAMPLE]},
+    )
+
+    model: Name = Field(description="Model that gets a new version; made if it does not exist.")
+    source: Source
+    target: Target
+    method: Method = Field(default_factory=ParameterTransfer)
+    network: Network | None = Field(
+        None, description="By default the source version's network, or an `mlp` with its defaults."
+    )
+    training: Training = Field(default_factory=Training)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    name: Name | None = Field(None, description="Name of the job; by default made from the model's.")
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Yours to use.")
+
+
+class JobSpec(Recipe):
+    """A request with every default and reference filled in, as the workers run it."""
+
+    method: Method
+    network: Mlp
+    training: Training
+    source_training: Training | None
+    evaluation: Evaluation
+
+
+class Progress(BaseModel):
+    """How far a job is."""
+
+    stage: Stage
+    epoch: int | None = Field(None, description="Epochs done of the stage that runs, if it trains.")
+    epochs: int | None = None
+    fraction: float = Field(description="Share of the whole job that is done, 0 to 1.")
+    seconds_remaining: float | None = None
+
+
+class StageView(BaseModel):
+    """A step of the job; a finished one is not run again."""
+
+    stage: Stage
+    state: Literal["waiting", "running", "finished"]
+    reused: bool = Field(description="Taken from an earlier job that did exactly this.")
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobError(BaseModel):
+    """Why a job failed and what to do."""
+
+    code: str
+    message: str
+    hint: str | None
+
+
+class GainView(BaseModel):
+    """Transfer minus control on the test rows; above zero, the transfer is better."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    confidence: float
+    transfer: float
+    control: float
+    rows: int = Field(description="Test rows that both were measured on.")
+    draws: int = Field(description="Bootstrap draws on which the metric is defined.")
+
+
+class JobResult(BaseModel):
+    """What came out of a job that succeeded."""
+
+    version: str = Field(examples=["grades@1"])
+    verdict: Literal["helped", "no difference", "hurt"] | None = Field(
+        description="Null where no control was trained."
+    )
+    reason: str
+    gain: GainView | None
+    metrics: dict[str, dict[str, float | None]] = Field(
+        examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
+    )
+
+
+class JobView(BaseModel):
+    """A job as it stands."""
+
+    id: str
+    name: str
+    model: str
+    state: State
+    terminal: bool
+    attempt: int
+    max_attempts: int
+    stop_request: Literal["cancel", "pause"] | None = Field(description="What its worker is asked to do.")
+    source: dict[str, str] = Field(
+        examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
+    )
+    target: dict[str, str]
+    method: dict[str, Any]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+    metadata: dict[str, str]
+    progress: Progress | None
+    stages: list[StageView]
+    error: JobError | None
+    result: JobResult | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class JobList(BaseModel):
+    """Jobs, newest first."""
+
+    data: list[JobView]
+    has_more: bool
+
+
+class EventView(BaseModel):
+    """Something that happened to a job."""
+
+    id: int
+    level: Literal["info", "warning", "error"]
+    type: str
+    message: str
+    data: dict[str, Any]
+    attempt: int
+    created_at: datetime
+
+
+class EventList(BaseModel):
+    """Events, oldest first; continue with `after=` the last id."""
+
+    data: list[EventView]
+    has_more: bool
+
+
+class EpochView(BaseModel):
+    """The metrics of one epoch."""
+
+    stage: Stage
+    epoch: int
+    values: dict[str, float]
+
+
+class EpochList(BaseModel):
+    """Metrics by stage and epoch."""
+
+    data: list[EpochView]

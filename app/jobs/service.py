@@ -1,0 +1,249 @@
+"""Jobs: accepted only if they can be run, found by id or name, stopped and continued on request."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.datasets import service as datasets
+from app.datasets.schema import Profile
+from app.db.clock import db_now
+from app.db.locks import lock_name
+from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, Version
+from app.errors import ServiceError, did_you_mean
+from app.jobs import compatibility, transitions
+from app.jobs.events import record
+from app.jobs.recipes import Mlp
+from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
+from app.jobs.states import MEANING, TERMINAL, Stage, State
+from app.models import service as models
+from app.pages import page
+from app.references import is_id, new_id
+
+
+def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
+    """A queued job with every default and reference filled in; the caller announces it after the commit."""
+    target = _dataset(session, request.target.dataset)
+    source, version = _source(session, request)
+    network = _network(request, version)
+    learnt = models.signature(version) if version else None
+    trained_on = _examples(source) if source else None
+    if trained_on is not None:
+        learnt = compatibility.signature(trained_on.description)
+    assert learnt is not None  # a request has either source
+    compatibility.check(request, network, learnt, trained_on, _examples(target))
+
+    job_id = new_id("job")
+    job = Job(
+        id=job_id,
+        name=request.name or f"{request.model[:90]}-{job_id[-8:]}",
+        model=request.model,
+        spec=_spec(request, network).model_dump(mode="json"),
+        extra=request.metadata,
+        source_dataset=source,
+        source_version=version,
+        target_dataset=target,
+        max_attempts=max_attempts,
+        announced_at=db_now(),
+        stages=[JobStage(stage=stage, position=position) for position, stage in enumerate(_stages(request))],
+    )
+    _name_is_free(session, job.name)
+    session.add(job)
+    session.flush()
+    record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
+    session.refresh(job)
+    return job
+
+
+def not_announced(session: Session, job_id: str) -> None:
+    """The broker could not be told: let the next sweep do it at once."""
+    session.execute(update(Job).where(Job.id == job_id).values(announced_at=None))
+
+
+def _dataset(session: Session, reference: str) -> Dataset:
+    found = datasets.find(session, reference)
+    lock_name(session, "dataset", found.id)  # against a deletion that has not seen this job yet
+    session.refresh(found)
+    return found if found.deleted_at is None else datasets.find(session, reference)
+
+
+def _examples(dataset: Dataset) -> compatibility.Examples:
+    return compatibility.Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
+
+
+def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, Version | None]:
+    if request.source.dataset is not None:
+        return _dataset(session, request.source.dataset), None
+    assert request.source.version is not None
+    return None, models.find_version(session, request.source.version)
+
+
+def _network(request: JobRequest, version: Version | None) -> Mlp:
+    if version is None:
+        return request.network or Mlp()
+    network = Mlp.model_validate(version.network)
+    if request.network is not None and request.network != network:
+        message = (
+            f"Expected the network of {models.ref(version)}, {network.model_dump_json()}. "
+            f"Received: {request.network.model_dump_json()}."
+        )
+        hint = "Leave `network` out: a source version brings its own."
+        raise ServiceError(422, "network_differs", message, hint=hint)
+    return network
+
+
+def _spec(request: JobRequest, network: Mlp) -> JobSpec:
+    source_training = None if request.source.dataset is None else request.source.training or request.training
+    return JobSpec(
+        method=request.method,
+        network=network,
+        training=request.training,
+        source_training=source_training,
+        evaluation=request.evaluation,
+    )
+
+
+def _stages(request: JobRequest) -> list[Stage]:
+    left_out = set() if request.evaluation.control else {Stage.CONTROL}
+    return [stage for stage in Stage if stage not in left_out]
+
+
+def _name_is_free(session: Session, name: str) -> None:
+    lock_name(session, "jobs", name)
+    if session.scalars(select(Job.id).where(Job.name == name)).first() is not None:
+        message = f"Expected a job name that is not taken. Received: {name}."
+        raise ServiceError(409, "job_name_taken", message, hint="Leave `name` out to get one made.")
+
+
+def find(session: Session, reference: str) -> Job:
+    """By id or name."""
+    found = session.scalars(
+        select(Job).where(Job.id == reference if is_id(reference) else Job.name == reference)
+    ).first()
+    if found is None:
+        known = session.scalars(select(Job.name).order_by(Job.id.desc()).limit(1000)).all()
+        hint = did_you_mean(reference, known) or "GET /v1/jobs lists what is there."
+        message = f"Expected the id or the name of a job. Received: {reference}."
+        raise ServiceError(404, "job_not_found", message, hint=hint)
+    return found
+
+
+def list_page(
+    session: Session, state: State | None, model: str | None, after: str | None, limit: int
+) -> tuple[list[Job], bool]:
+    """Newest first."""
+    statement = select(Job).order_by(Job.id.desc())
+    if state is not None:
+        statement = statement.where(Job.state == state)
+    if model is not None:
+        statement = statement.where(Job.model == model)
+    if after is not None:
+        statement = statement.where(Job.id < after)
+    return page(session, statement, limit)
+
+
+def cancel(session: Session, reference: str) -> Job:
+    """Cancelling what is cancelled is no error; what ended otherwise cannot be cancelled."""
+    job = find(session, reference)
+    if not transitions.request_cancel(session, job.id):
+        session.refresh(job)
+        if job.state != State.CANCELLED:
+            raise _impossible("cancelled", job)
+    session.refresh(job)
+    return job
+
+
+def pause(session: Session, reference: str) -> Job:
+    """Pausing what is paused is no error."""
+    job = find(session, reference)
+    if not transitions.request_pause(session, job.id):
+        session.refresh(job)
+        if job.state != State.PAUSED:
+            raise _impossible("paused", job)
+    session.refresh(job)
+    return job
+
+
+def resume(session: Session, reference: str) -> Job:
+    """Resuming what is queued or runs is no error, unless it is about to pause."""
+    job = find(session, reference)
+    if not transitions.resume(session, job.id):
+        session.refresh(job)
+        if job.state not in (State.QUEUED, State.RUNNING) or job.stop_request is not None:
+            raise _impossible("resumed", job)
+    session.refresh(job)
+    return job
+
+
+def _impossible(wish: str, job: Job) -> ServiceError:
+    state = State(job.state)
+    asked = f", and is asked to {job.stop_request}" if job.stop_request else ""
+    message = f"Expected a job that can be {wish}. Received: {job.name}, which is {state} ({MEANING[state]}){asked}."
+    hint = (
+        "A job that ended stays as it is: post a new one." if state in TERMINAL else "Try again in a moment."
+    )
+    return ServiceError(409, "job_state", message, hint=hint)
+
+
+def events_page(session: Session, job_id: str, after: int, limit: int) -> tuple[list[EventView], bool]:
+    """Oldest first, from the event after `after`."""
+    statement = select(Event).where(Event.job_id == job_id, Event.id > after).order_by(Event.id)
+    events, has_more = page(session, statement, limit)
+    return [EventView.model_validate(event, from_attributes=True) for event in events], has_more
+
+
+def epochs(session: Session, job_id: str) -> list[EpochView]:
+    """By stage, in the order of the stages, then by epoch."""
+    found = session.scalars(
+        select(EpochMetrics).where(EpochMetrics.job_id == job_id).order_by(EpochMetrics.epoch)
+    )
+    views = [EpochView.model_validate(row, from_attributes=True) for row in found]
+    order = list(Stage)
+    return sorted(views, key=lambda view: order.index(view.stage))
+
+
+def view(job: Job) -> JobView:
+    """The job as the API shows it."""
+    source: dict[str, str] = {}
+    if job.source_dataset is not None:
+        source = {"dataset": datasets.ref(job.source_dataset), "id": job.source_dataset.id}
+    elif job.source_version is not None:
+        source = {"version": models.ref(job.source_version), "id": job.source_version.id}
+    error = None
+    if job.error_code is not None:
+        error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
+    return JobView.model_validate(
+        {
+            "id": job.id,
+            "name": job.name,
+            "model": job.model,
+            "state": job.state,
+            "terminal": job.state in TERMINAL,
+            "attempt": job.attempt,
+            "max_attempts": job.max_attempts,
+            "stop_request": job.stop_request,
+            "source": source,
+            "target": {"dataset": datasets.ref(job.target_dataset), "id": job.target_dataset.id},
+            "method": job.spec["method"],
+            "network": job.spec["network"],
+            "training": job.spec["training"],
+            "evaluation": job.spec["evaluation"],
+            "metadata": job.extra,
+            "progress": job.progress,
+            "stages": [
+                {
+                    "stage": stage.stage,
+                    "state": stage.state,
+                    "reused": stage.reused,
+                    "started_at": stage.started_at,
+                    "finished_at": stage.finished_at,
+                }
+                for stage in job.stages
+            ],
+            "error": error,
+            "result": job.result,
+            "created_at": job.created_at,
+            "started_at": job.started_at,
+            "finished_at": job.finished_at,
+        }
+    )

@@ -1,0 +1,51 @@
+"""The states of a job and the moves between them, a sentence for each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+MEANING = {
+    State.QUEUED: "waits for a worker",
+    State.RUNNING: "a worker holds its lease",
+    State.PAUSED: "stands still by request, its checkpoint kept",
+    State.SUCCEEDED: "its model version is there",
+    State.FAILED: "ended with an error that its `error` field explains",
+    State.CANCELLED: "ended by request",
+}
+
+MOVES = {
+    (State.QUEUED, State.RUNNING): "a worker claims it",
+    (State.QUEUED, State.PAUSED): "paused before it began",
+    (State.QUEUED, State.CANCELLED): "cancelled before it began",
+    (State.RUNNING, State.SUCCEEDED): "its version and its result are committed together",
+    (State.RUNNING, State.FAILED): "an error that trying again cannot mend, or no attempts left",
+    (State.RUNNING, State.CANCELLED): "its worker stopped as asked",
+    (State.RUNNING, State.PAUSED): "its worker saved a checkpoint and stopped as asked",
+    (State.RUNNING, State.QUEUED): "its lease ran out or its worker shut down, and attempts are left",
+    (State.PAUSED, State.QUEUED): "resumed",
+    (State.PAUSED, State.CANCELLED): "cancelled while it stood still",
+}
+
+
+class Stage(StrEnum):
+    """The durable steps of a job, in their order."""
+
+    SOURCE = "source"
+    TRANSFER = "transfer"
+    CONTROL = "control"
+    EVALUATE = "evaluate"
+    EXPORT = "export"

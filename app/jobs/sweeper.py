@@ -1,0 +1,107 @@
+"""The sweep: announces jobs whose message was lost, takes jobs from silent workers, deletes orphan files.
+
+It runs beside the broker, not through it: what heals lost messages must not need one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.broker import Broker
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun
+from app.jobs import transitions
+from app.jobs.states import State
+from app.settings import Settings
+from app.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+def expire_leases(sessions: Sessions) -> list[str]:
+    """Take running jobs from workers that let their lease run out; answer the jobs' ids."""
+    with sessions.begin() as session:
+        lost = session.execute(
+            select(Job.id, Job.attempt).where(Job.state == State.RUNNING, Job.lease_expires_at < db_now())
+        ).all()
+        return [job_id for job_id, attempt in lost if transitions.expire(session, job_id, attempt)]
+
+
+def announce(sessions: Sessions, broker: Broker, resend_seconds: float) -> list[str]:
+    """Send queued jobs that no message in the broker can stand for; answer their ids."""
+    with sessions.begin() as session:
+        due = _due(session, resend_seconds)
+        queued = session.scalar(select(func.count()).where(Job.state == State.QUEUED)) or 0
+    waiting = broker.waiting() if due else None
+    if waiting is None or waiting >= queued:
+        return []
+    sent = [job_id for job_id in due if broker.send(job_id)]
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id.in_(sent)).values(announced_at=db_now()))
+    return sent
+
+
+def _due(session: Session, resend_seconds: float) -> list[str]:
+    return list(
+        session.scalars(
+            select(Job.id)
+            .where(
+                Job.state == State.QUEUED,
+                or_(Job.announced_at.is_(None), Job.announced_at < db_now(-resend_seconds)),
+            )
+            .order_by(Job.queued_at)
+            .limit(1000)
+        )
+    )
+
+
+def delete_orphans(sessions: Sessions, storage: Storage, seconds: float) -> int:
+    """Delete blobs that nothing refers to and that nobody put for a while."""
+    old = list(storage.old(seconds))
+    if not old:
+        return 0
+    with sessions() as session:
+        kept = _referenced(session)
+    orphans = [digest for digest in old if digest not in kept]
+    for digest in orphans:
+        storage.delete(digest)
+    return len(orphans)
+
+
+def _referenced(session: Session) -> set[str]:
+    open_jobs = select(Job.id).where(Job.finished_at.is_(None))
+    queries = (
+        select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
+        select(Artifact.digest),
+        select(SourceRun.output_digest),
+        select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
+        select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
+    )
+    return {digest for query in queries for digest in session.scalars(query) if digest is not None}
+
+
+def sweep_forever(
+    sessions: Sessions, broker: Broker, storage: Storage, settings: Settings, over: threading.Event
+) -> None:
+    """Sweep until `over`; a database or broker that is away is met again at the next sweep."""
+    cleaned_at = time.monotonic()
+    while not over.wait(settings.sweep_seconds):
+        try:
+            for job_id in expire_leases(sessions):
+                log.warning("the worker of %s fell silent", job_id)
+            for job_id in announce(sessions, broker, settings.resend_seconds):
+                log.info("%s is announced again", job_id)
+            if time.monotonic() - cleaned_at > settings.orphan_seconds:
+                cleaned_at = time.monotonic()
+                log.info(
+                    "%d orphan files deleted", delete_orphans(sessions, storage, settings.orphan_seconds)
+                )
+        except SQLAlchemyError as error:
+            log.warning("the sweep waits for the database: %s", error)

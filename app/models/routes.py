@@ -1,0 +1,59 @@
+"""`/v1/models`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.db.session import ReadSession
+from app.downloads import HEADERS, blob_response
+from app.errors import responses
+from app.models import service
+from app.models.schemas import ModelList, VersionList, VersionView
+from app.pages import After, Limit
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("", summary="List models", responses=responses(422))
+def list_models(session: ReadSession, after: After = None, limit: Limit = 20) -> ModelList:
+    """By name, each with its newest version; continue with `after=` the last name."""
+    data, has_more = service.models_page(session, after, limit)
+    return ModelList(data=data, has_more=has_more)
+
+
+@router.get("/{model}", summary="Get a model version", responses=responses(404))
+def get_model(model: str, session: ReadSession) -> VersionView:
+    """By id, `name@version` or name (the newest version): metrics, verdict, receipt, lineage, files."""
+    return service.view(session, service.find_version(session, model))
+
+
+@router.get("/{model}/versions", summary="List the versions of a model", responses=responses(404, 422))
+def list_versions(model: str, session: ReadSession, after: After = None, limit: Limit = 20) -> VersionList:
+    """Newest first."""
+    data, has_more = service.versions_page(session, model, after, limit)
+    return VersionList(data=data, has_more=has_more)
+
+
+@router.get(
+    "/{model}/download",
+    summary="Download a model",
+    response_class=Response,
+    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 422)},
+)
+def download(
+    model: str,
+    request: Request,
+    session: ReadSession,
+    format: Annotated[
+        Literal["keras", "bundle"],
+        Query(
+            description="`keras`: the network for `keras.saving.load_model`; `bundle`: a zip that explains itself."
+        ),
+    ] = "keras",
+) -> Response:
+    """The whole network, raw rows in, predictions out. `curl -OJ` takes the file's name; ranges continue it."""
+    artifact = service.find_artifact(session, model, format)
+    storage = request.app.state.storage
+    return blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)

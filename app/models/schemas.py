@@ -1,0 +1,78 @@
+"""What comes out of `/v1/models`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.jobs.compatibility import Signature
+from app.jobs.schemas import GainView
+
+
+class ArtifactView(BaseModel):
+    """A downloadable file."""
+
+    format: Literal["keras", "bundle"]
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    url: str = Field(examples=["/v1/models/grades@1/download?format=keras"])
+
+
+class Lineage(BaseModel):
+    """Where a version comes from."""
+
+    job: str
+    source: dict[str, str] = Field(examples=[{"dataset": "source@1"}])
+    target: dict[str, str] = Field(examples=[{"dataset": "target@1"}])
+    method: dict[str, Any]
+    training: dict[str, Any]
+    versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])
+
+
+class VersionView(BaseModel):
+    """An immutable version of a model."""
+
+    id: str
+    name: str = Field(examples=["grades"])
+    version: int
+    ref: str = Field(examples=["grades@1"])
+    parent: str | None = Field(description="The version that it was transferred from, if any.")
+    signature: Signature
+    network: dict[str, Any]
+    metrics: dict[str, dict[str, float | None]]
+    verdict: Literal["helped", "no difference", "hurt"] | None
+    gain: GainView | None
+    receipt: dict[str, Any] = Field(
+        description="For each layer and weight: copied or new, trained or frozen, why."
+    )
+    lineage: Lineage
+    weights_sha256: str = Field(description="Digest of the weights alone: the same weights, the same digest.")
+    artifacts: list[ArtifactView]
+    created_at: datetime
+
+
+class VersionList(BaseModel):
+    """Versions, newest first."""
+
+    data: list[VersionView]
+    has_more: bool
+
+
+class ModelView(BaseModel):
+    """A named model."""
+
+    name: str
+    newest: VersionView
+    versions: int
+    created_at: datetime
+
+
+class ModelList(BaseModel):
+    """Models by name."""
+
+    data: list[ModelView]
+    has_more: bool

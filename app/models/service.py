@@ -1,0 +1,151 @@
+"""Models and their versions: published by a worker, found by id or name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.locks import lock_name
+from app.db.tables import Artifact, Job, Model, Version
+from app.errors import ServiceError, did_you_mean
+from app.jobs.compatibility import Signature
+from app.models.schemas import ModelView, VersionView
+from app.pages import page
+from app.references import is_id, new_id, split_reference
+
+
+def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[dict[str, Any]]) -> Version:
+    """The next version of the job's model; its caller ends the job in the same transaction."""
+    lock_name(session, "models", job.model)
+    if session.get(Model, job.model) is None:
+        session.add(Model(name=job.model))
+        session.flush()
+    newest = session.scalar(select(func.max(Version.number)).where(Version.model == job.model))
+    number = (newest or 0) + 1
+    version = Version(
+        id=new_id("ver"),
+        model=job.model,
+        number=number,
+        job_id=job.id,
+        parent_id=job.source_version_id,
+        artifacts=[
+            Artifact(
+                format=artifact["format"],
+                digest=artifact["digest"],
+                size=artifact["size"],
+                media_type=artifact["media_type"],
+                filename=f"{job.model}-{number}.{artifact['suffix']}",
+            )
+            for artifact in artifacts
+        ],
+        **facts,
+    )
+    session.add(version)
+    session.flush()
+    return version
+
+
+def find_version(session: Session, reference: str) -> Version:
+    """By id, `name@version` or name (its newest version); 404 tells the nearest name."""
+    statement = select(Version).order_by(Version.number.desc())
+    parts = split_reference(reference)
+    if is_id(reference):
+        statement = statement.where(Version.id == reference)
+    elif parts is None:
+        raise _not_found(session, reference)
+    else:
+        name, number = parts
+        statement = statement.where(Version.model == name)
+        if number is not None:
+            statement = statement.where(Version.number == number)
+    found = session.scalars(statement.limit(1)).one_or_none()
+    if found is None:
+        raise _not_found(session, reference)
+    return found
+
+
+def _not_found(session: Session, reference: str) -> ServiceError:
+    known = session.scalars(select(Model.name).limit(1000)).all()
+    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists what is there."
+    message = f"Expected the id, the name or `name@version` of a model. Received: {reference}."
+    return ServiceError(404, "model_not_found", message, hint=hint)
+
+
+def find_artifact(session: Session, reference: str, format_: str) -> Artifact:
+    """The file of a version in a format."""
+    version = find_version(session, reference)
+    return next(artifact for artifact in version.artifacts if artifact.format == format_)
+
+
+def models_page(session: Session, after: str | None, limit: int) -> tuple[list[ModelView], bool]:
+    """By name."""
+    statement = select(Model).order_by(Model.name)
+    if after is not None:
+        statement = statement.where(Model.name > after)
+    models, has_more = page(session, statement, limit)
+    return [_model_view(session, model) for model in models], has_more
+
+
+def _model_view(session: Session, model: Model) -> ModelView:
+    count = session.scalar(select(func.count()).where(Version.model == model.name)) or 0
+    newest = view(session, find_version(session, model.name))
+    return ModelView(name=model.name, newest=newest, versions=count, created_at=model.created_at)
+
+
+def versions_page(
+    session: Session, name: str, after: str | None, limit: int
+) -> tuple[list[VersionView], bool]:
+    """The versions of one model, newest first."""
+    if session.get(Model, name) is None:
+        raise _not_found(session, name)
+    statement = select(Version).where(Version.model == name).order_by(Version.number.desc())
+    if after is not None:
+        statement = statement.where(Version.number < find_version(session, after).number)
+    versions, has_more = page(session, statement, limit)
+    return [view(session, version) for version in versions], has_more
+
+
+def signature(version: Version) -> Signature:
+    """What the version's network reads and predicts."""
+    return Signature.model_validate(version.signature)
+
+
+def ref(version: Version) -> str:
+    """`name@version`."""
+    return f"{version.model}@{version.number}"
+
+
+def view(session: Session, version: Version) -> VersionView:
+    """The version as the API shows it."""
+    parent = session.get(Version, version.parent_id) if version.parent_id else None
+    return VersionView.model_validate(
+        {
+            "id": version.id,
+            "name": version.model,
+            "version": version.number,
+            "ref": ref(version),
+            "parent": ref(parent) if parent else None,
+            "signature": version.signature,
+            "network": version.network,
+            "metrics": version.metrics,
+            "verdict": version.verdict,
+            "gain": version.gain,
+            "receipt": version.receipt,
+            "lineage": version.lineage,
+            "weights_sha256": version.weights_digest,
+            "artifacts": [
+                {
+                    "format": artifact.format,
+                    "filename": artifact.filename,
+                    "media_type": artifact.media_type,
+                    "size": artifact.size,
+                    "sha256": artifact.digest,
+                    "url": f"/v1/models/{ref(version)}/download?format={artifact.format}",
+                }
+                for artifact in version.artifacts
+            ],
+            "created_at": version.created_at,
+        }
+    )

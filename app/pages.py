@@ -1,0 +1,18 @@
+"""Lists a page at a time: `?after=` the last id seen, `?limit=`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
+After = Annotated[str | None, Query(description="The last id of the page before; none for the first page.")]
+
+
+def page(session: Session, statement: Select[Any], limit: int) -> tuple[list[Any], bool]:
+    """The items of one page and whether more follow."""
+    found = list(session.scalars(statement.limit(limit + 1)).unique())
+    return found[:limit], len(found) > limit

@@ -1,0 +1,48 @@
+"""Ids, names and the references that users type: `ds_…`, `churn`, `churn@3`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+_ID = re.compile(r"^(ds|job|ver)_[0-9a-f]{28}$")
+_LOOKS_LIKE_AN_ID = re.compile(r"^(ds|job|ver)_")
+
+
+def new_id(prefix: str) -> str:
+    """A sortable id: milliseconds since 1970 (12 hex digits), then 64 random bits."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(8)}"
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the form of an id of this service."""
+    return _ID.match(text) is not None
+
+
+def _not_an_id(name: str) -> str:
+    if _LOOKS_LIKE_AN_ID.match(name):
+        raise ValueError("a name must not begin like an id (ds_, job_, ver_)")
+    return name
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"),
+    AfterValidator(_not_an_id),
+]
+"""1 to 100 letters, digits, dots, underscores and hyphens, beginning with a letter or digit."""
+
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=130)]
+"""An id, a name (its newest version) or `name@version`."""
+
+
+def split_reference(reference: str) -> tuple[str, int | None] | None:
+    """`churn@3` as ("churn", 3), `churn` as ("churn", None); None where the version is no number."""
+    name, at, version = reference.partition("@")
+    if not at:
+        return name, None
+    return (name, int(version)) if version.isdecimal() and len(version) < 10 else None

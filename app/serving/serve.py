@@ -1,0 +1,134 @@
+"""`model-transfer serve`: broker, API, worker and sweeper on this machine, as one command."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import IO
+
+from app.db.migrate import upgrade
+from app.db.session import make_engine
+from app.serving import local_broker
+from app.serving.supervisor import Child, Supervisor
+from app.settings import Settings
+from app.storage import Storage
+
+
+class CannotServe(RuntimeError):
+    """The service cannot start here; the message is the one line a user needs."""
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Raises:
+        CannotServe: port in use, folder not writable, broker that does not start.
+        GaveUp: a process dies again and again.
+    """
+    lock = _take_folder(settings)
+    port = _free_port(settings)
+    _export(settings, port)
+    engine = make_engine(settings.effective_database_url)
+    upgrade(engine)
+    engine.dispose()
+    supervisor = Supervisor(say)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.over.set())
+    try:
+        _start(settings, supervisor)
+        threading.Thread(target=_announce, args=(settings, port, supervisor, say), daemon=True).start()
+        supervisor.watch()
+    finally:
+        say("Stopping: running jobs save a checkpoint and wait for the next start.")
+        supervisor.stop()
+        lock.close()
+    say("Stopped.")
+
+
+def _take_folder(settings: Settings) -> IO[str]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        Storage(settings.storage_dir).prepare()
+        lock = (folder / "serve.lock").open("w")
+    except OSError as error:
+        raise CannotServe(
+            f"Expected a data folder that can be written. Received: {error.filename or folder} ({error.strerror}). "
+            "Set MODEL_TRANSFER_DATA_DIR to another one."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CannotServe(
+            f"Expected a data folder of its own. Received: {folder}, which another `serve` is using. "
+            "Stop that one, or set MODEL_TRANSFER_DATA_DIR."
+        ) from error
+    return lock
+
+
+def _free_port(settings: Settings) -> int:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CannotServe(
+                f"Expected a free address. Received: {settings.host} port {settings.port} ({error.strerror}). "
+                "Stop what listens there, or set MODEL_TRANSFER_PORT."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _export(settings: Settings, port: int) -> None:
+    """The children read the environment; give them what was decided here."""
+    os.environ["MODEL_TRANSFER_PORT"] = str(port)
+    os.environ["MODEL_TRANSFER_DATA_DIR"] = str(settings.data_dir)
+    os.environ["MODEL_TRANSFER_BROKER_URL"] = settings.effective_broker_url
+
+
+def _start(settings: Settings, supervisor: Supervisor) -> None:
+    this = [sys.executable, "-m", "app"]
+    grace = settings.stop_grace_seconds
+    if not settings.broker_url:
+        local_broker.stop_orphan(settings.broker_socket)
+        supervisor.add(Child("broker", local_broker.command(settings), stop_seconds=10))
+        if not local_broker.wait(settings.broker_socket):
+            supervisor.stop()
+            raise CannotServe(
+                f"Expected the bundled broker to start. Received: no answer on {settings.broker_socket}; see "
+                f"{settings.data_dir / 'broker' / 'broker.log'}. Or set MODEL_TRANSFER_BROKER_URL to a Redis."
+            )
+    for name in ("sweeper", "api", "worker"):
+        supervisor.add(Child(name, [*this, name], stop_seconds=grace + 5))
+
+
+def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    while not _ready(address):
+        if supervisor.over.wait(0.1):
+            return
+    say(f"Ready. Documentation and a place to try it: {address}/docs")
+    say(f"Data: {settings.data_dir}. Ctrl-C stops everything; the next start finds it again.")
+    if not _is_loopback(settings.host):
+        say("Anyone who reaches this address can use the service: it has no authentication.")
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,119 @@
+"""Every setting of the service, each an environment variable `MODEL_TRANSFER_<NAME>`.
+
+Nothing else reads the environment. `.env.example` lists them all; a test keeps it so.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECOND = 1.0
+MIB = 1 << 20
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _local_folder(url: str) -> str:
+    if url and not url.startswith("file:///"):
+        raise ValueError(f"expected a folder as file:///absolute/path. Received: {url}")
+    return url
+
+
+class Settings(BaseSettings):
+    """Settings with the defaults of a laptop: SQLite, a local folder, a bundled broker."""
+
+    model_config = SettingsConfigDict(env_prefix="MODEL_TRANSFER_", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address the API listens on. There is no authentication yet.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+        Path("model-transfer-data"), description="Folder of the database, the files and the bundled broker."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy address of the database. Empty: SQLite in the data folder."
+    )
+    broker_url: str = Field(
+        "", description="Address of Redis or Valkey. Empty: `serve` starts a broker of its own."
+    )
+    storage_url: Annotated[str, AfterValidator(_local_folder)] = Field(
+        "", description="Where files are kept, as file:///folder. Empty: `blobs` in the data folder."
+    )
+    public_url: str = Field("", description="Address users reach the API at, when a proxy stands before it.")
+
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
+    api_processes: int = Field(1, ge=1, le=64, description="API processes behind the one port.")
+    worker_concurrency: int = Field(1, ge=1, le=256, description="Jobs that one worker runs at once.")
+    worker_threads: int = Field(
+        0, ge=0, description="CPU threads of TensorFlow in one job. 0: all cores, shared out among the jobs."
+    )
+    jobs_per_process: int = Field(
+        20,
+        ge=1,
+        description="Jobs after which a worker's process is replaced; TensorFlow leaks a little a job.",
+    )
+
+    lease_seconds: float = Field(30 * SECOND, gt=0, description="How long a silent worker keeps its job.")
+    heartbeat_seconds: float = Field(2 * SECOND, gt=0, description="How often a worker renews its lease.")
+    sweep_seconds: float = Field(5 * SECOND, gt=0, description="How often lost jobs are looked for.")
+    resend_seconds: float = Field(
+        30 * SECOND, gt=0, description="Age at which a queued job without a message is announced again."
+    )
+    max_attempts: int = Field(3, ge=1, description="Attempts of a job before it fails for good.")
+    stop_grace_seconds: float = Field(
+        20 * SECOND,
+        gt=0,
+        description="Time a running job has to stop by itself before its process is killed.",
+    )
+    checkpoint_seconds: float = Field(
+        30 * SECOND, ge=0, description="Least time between two training checkpoints of a job."
+    )
+
+    max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
+    inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
+    inspection_memory_bytes: int = Field(
+        4096 * MIB, gt=0, description="Address space that the validation of an upload may use."
+    )
+    inspection_concurrency: int = Field(2, ge=1, description="Uploads validated at once by one API process.")
+    orphan_seconds: float = Field(
+        3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."
+    )
+
+    @property
+    def effective_database_url(self) -> str:
+        """The configured database, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'model-transfer.db'}"
+
+    @property
+    def storage_dir(self) -> Path:
+        """The folder that holds the blobs."""
+        return Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir / "blobs"
+
+    @property
+    def effective_broker_url(self) -> str:
+        """The configured broker, or the socket of the one that `serve` starts for this data folder."""
+        return self.broker_url or f"redis+socket://{self.broker_socket}"
+
+    @property
+    def broker_socket(self) -> Path:
+        """Unix socket of the bundled broker; a socket's path must stay under 108 bytes."""
+        path = self.data_dir / "broker" / "broker.sock"
+        if len(str(path).encode()) < 100:
+            return path
+        import hashlib
+        import tempfile
+
+        digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"model-transfer-{digest}.sock"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

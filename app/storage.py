@@ -1,0 +1,132 @@
+"""Content-addressed files: what is kept is found by the SHA-256 of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+CHUNK = 1 << 20
+
+
+class Incoming:
+    """A file on its way in; its digest and size are known as soon as the last byte is."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.path = path
+        self.size = 0
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append bytes."""
+        self._hash.update(chunk)
+        self._file.write(chunk)
+        self.size += len(chunk)
+
+    def flush(self) -> None:
+        """Let other processes read what was written."""
+        self._file.flush()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was written so far, in hex."""
+        return self._hash.hexdigest()
+
+
+class Storage:
+    """Blobs in a local folder, `ab/abcdef…`, written whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._incoming = folder / "incoming"
+
+    def prepare(self) -> None:
+        """Create the folder; raises OSError where it cannot be written."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._incoming):
+            pass
+
+    def path(self, digest: str) -> Path:
+        """Where the blob lies. It is never written again, so it can be memory-mapped."""
+        return self.folder / digest[:2] / digest
+
+    def exists(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        return self.path(digest).is_file()
+
+    @contextmanager
+    def incoming(self) -> Iterator[Incoming]:
+        """A place to write a file of yet unknown digest; gone at the end unless `keep` took it."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file:
+            path = Path(file.name)
+            try:
+                yield Incoming(file, path)
+            finally:
+                path.unlink(missing_ok=True)
+
+    def keep(self, incoming: Incoming) -> str:
+        """Make the file durable under its digest, and return that."""
+        incoming.flush()
+        self._adopt(incoming.path, incoming.digest)
+        return incoming.digest
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A folder for files in the making, on the same file system as the blobs."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._incoming) as folder:
+            yield Path(folder)
+
+    def put(self, path: Path) -> str:
+        """Take a finished file of `workspace` over under its digest, and return that."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        self._adopt(path, digest)
+        return digest
+
+    def delete(self, digest: str) -> None:
+        """Remove the blob, if it is there."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def old(self, seconds: float) -> Iterator[str]:
+        """Digests of blobs that nobody put since `seconds` ago; stale incoming files are removed."""
+        before = time.time() - seconds
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+            if _modified(path) < before:
+                yield path.name
+        for path in self._incoming.glob("*"):
+            if _modified(path) < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def _adopt(self, path: Path, digest: str) -> None:
+        final = self.path(digest)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o644)
+        os.utime(path)  # `old` must not take a blob that was just put again
+        os.replace(path, final)
+        _sync_folder(final.parent)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

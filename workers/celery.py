@@ -1,0 +1,42 @@
+"""The Celery application of the workers: when to import TensorFlow, and when to stop."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import Any
+
+from celery import signals
+
+from app.broker import make_celery
+from app.settings import get_settings
+
+settings = get_settings()
+app = make_celery("workers", settings.effective_broker_url)
+app.conf.update(
+    include=["workers.tasks"],
+    # The database's row says what became of a job, so a message is done with as soon as it is read.
+    task_acks_late=False,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    worker_concurrency=settings.worker_concurrency,
+    worker_max_tasks_per_child=settings.jobs_per_process,
+    worker_soft_shutdown_timeout=settings.stop_grace_seconds,
+    worker_enable_soft_shutdown_on_idle=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=True,
+    worker_send_task_events=False,
+)
+
+shutting_down = multiprocessing.get_context("fork").Event()
+"""Set in the parent, read by the forked processes that run the jobs."""
+
+
+@signals.worker_init.connect
+def _import_tensorflow_before_forking(**_: Any) -> None:
+    # Forked processes share it and start in milliseconds. No operation may run here: the forks would hang.
+    import workers.runner  # noqa: F401
+
+
+@signals.worker_shutting_down.connect
+def _ask_jobs_to_stop(**_: Any) -> None:
+    shutting_down.set()

@@ -1,0 +1,97 @@
+"""The lease of a running job, renewed from a thread that also hears what is asked of the job."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db.session import Sessions
+from app.jobs import transitions
+from app.jobs.transitions import Lease
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOST = "lost"
+SHUTDOWN = "shutdown"
+
+
+class Heartbeat:
+    """Renews the lease; `reason` tells why the job should stop: cancel, pause, shutdown or lost."""
+
+    def __init__(
+        self, sessions: Sessions, lease: Lease, settings: Settings, shutting_down: Callable[[], bool]
+    ) -> None:
+        self.reason: str | None = None
+        self._sessions = sessions
+        self._lease = lease
+        self._settings = settings
+        self._shutting_down = shutting_down
+        self._over = threading.Event()
+        self._parent = os.getppid()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {lease.job_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        asked_at = None
+        renewed_at = time.monotonic()
+        while not self._over.wait(min(0.2, self._settings.heartbeat_seconds)):
+            if os.getppid() != self._parent:
+                log.error("the worker of %s is gone; its process ends", self._lease.job_id)
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.reason is None and self._shutting_down():
+                self.reason = SHUTDOWN
+            if time.monotonic() - renewed_at >= self._settings.heartbeat_seconds:
+                self._renew()
+                renewed_at = time.monotonic()
+            if self.reason is not None:
+                asked_at = asked_at or time.monotonic()
+                if time.monotonic() - asked_at > self._settings.stop_grace_seconds * 0.75:
+                    self._stop_by_force()
+
+    def _renew(self) -> None:
+        try:
+            with self._sessions.begin() as session:
+                held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
+        except SQLAlchemyError as error:
+            log.warning("the lease of %s could not be renewed: %s", self._lease.job_id, error)
+            return
+        if not held:
+            self.reason = LOST
+        elif request is not None and self.reason in (None, "pause"):
+            self.reason = request
+
+    def _stop_by_force(self) -> None:
+        """The job does not answer: end it in the database, then with the process it holds."""
+        log.error("%s does not stop (%s); its process is killed", self._lease.job_id, self.reason)
+        try:
+            with self._sessions.begin() as session:
+                end(session, self._lease, self.reason)
+        except SQLAlchemyError as error:
+            log.warning("the end of %s could not be written: %s", self._lease.job_id, error)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end(session: transitions.Session, lease: Lease, reason: str | None) -> None:
+    """Make the move that a stop for this reason means; a lost job is not ours to move."""
+    if reason in ("cancel", "pause"):
+        transitions.stop(session, lease, reason)
+    elif reason == SHUTDOWN:
+        transitions.hand_back(session, lease)

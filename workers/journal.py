@@ -1,0 +1,148 @@
+"""What a running job writes: stages, checkpoints, epochs and progress, each write fenced by its lease."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import EpochMetrics, Job, JobStage, SourceRun
+from app.jobs import transitions
+from app.jobs.events import record
+from app.jobs.states import Stage
+from app.jobs.transitions import Lease
+
+FLUSH_SECONDS = 0.25
+
+
+class LeaseLost(Exception):
+    """The job is not this worker's any more: it must stop and change nothing."""
+
+
+class Journal:
+    """Fenced writes of one attempt. Epochs are gathered and written a few times a second."""
+
+    def __init__(self, sessions: Sessions, lease: Lease) -> None:
+        self.lease = lease
+        self._sessions = sessions
+        self._epochs: list[tuple[Stage, int, dict[str, float]]] = []
+        self._progress: dict[str, Any] | None = None
+        self._flushed_at = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A transaction that only the holder of the lease gets into.
+
+        Raises:
+            LeaseLost: the job is another's, or has ended.
+        """
+        with self._sessions.begin() as session:
+            if not transitions.hold(session, self.lease):
+                raise LeaseLost(self.lease.job_id)
+            yield session
+
+    def stage(self, session: Session, stage: Stage) -> JobStage:
+        """The row of a stage."""
+        return session.get_one(JobStage, (self.lease.job_id, stage))
+
+    def finished(self, stage: Stage) -> JobStage | None:
+        """The stage's row, if an earlier attempt finished it."""
+        with self._sessions() as session:
+            row = self.stage(session, stage)
+            return row if row.state == "finished" else None
+
+    def checkpoint_of(self, stage: Stage) -> str | None:
+        """Digest of the stage's newest checkpoint, if an earlier attempt left one."""
+        with self._sessions() as session:
+            return self.stage(session, stage).checkpoint_digest
+
+    def started(self, stage: Stage, progress: dict[str, Any]) -> None:
+        """Mark a stage as running."""
+        with self.transaction() as session:
+            session.execute(
+                update(JobStage)
+                .where(JobStage.job_id == self.lease.job_id, JobStage.stage == stage)
+                .values(state="running", started_at=db_now())
+            )
+            self._write_progress(session, progress)
+            record(
+                session,
+                self.lease.job_id,
+                self.lease.attempt,
+                "stage.started",
+                f"Stage {stage} began.",
+                stage=stage,
+            )
+
+    def ended(
+        self,
+        stage: Stage,
+        output: dict[str, Any],
+        digest: str | None,
+        message: str,
+        *,
+        reused: bool = False,
+        source_key: str | None = None,
+    ) -> None:
+        """Make a stage's output durable: it is not run again. A source's is kept for other jobs too."""
+        with self.transaction() as session:
+            self._write_pending(session)
+            row = self.stage(session, stage)
+            row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
+            row.checkpoint_digest = None
+            row.finished_at = db_now()  # type: ignore[assignment]
+            if source_key is not None and digest is not None and session.get(SourceRun, source_key) is None:
+                session.add(SourceRun(key=source_key, output=output, output_digest=digest))
+            record(
+                session,
+                self.lease.job_id,
+                self.lease.attempt,
+                "stage.finished",
+                message,
+                stage=stage,
+                reused=reused,
+            )
+
+    def source_run(self, key: str) -> SourceRun | None:
+        """A source training of an earlier job that was exactly this one."""
+        with self._sessions() as session:
+            return session.get(SourceRun, key)
+
+    def forget_source_run(self, key: str) -> None:
+        """Its file is gone."""
+        with self.transaction() as session:
+            session.execute(delete(SourceRun).where(SourceRun.key == key))
+
+    def checkpoint(self, stage: Stage, digest: str) -> str | None:
+        """Point to a new checkpoint; answer the digest of the one before."""
+        with self.transaction() as session:
+            self._write_pending(session)
+            row = self.stage(session, stage)
+            before, row.checkpoint_digest = row.checkpoint_digest, digest
+            return before
+
+    def epoch(self, stage: Stage, epoch: int, values: dict[str, float], progress: dict[str, Any]) -> None:
+        """Note an epoch's metrics and the progress; written now and then, and at the stage's end."""
+        self._epochs.append((stage, epoch, values))
+        self._progress = progress
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            with self.transaction() as session:
+                self._write_pending(session)
+
+    def _write_pending(self, session: Session) -> None:
+        for stage, epoch, values in self._epochs:
+            session.merge(EpochMetrics(job_id=self.lease.job_id, stage=stage, epoch=epoch, values=values))
+        self._epochs = []
+        if self._progress is not None:
+            self._write_progress(session, self._progress)
+            self._progress = None
+        self._flushed_at = time.monotonic()
+
+    def _write_progress(self, session: Session, progress: dict[str, Any]) -> None:
+        session.execute(update(Job).where(Job.id == self.lease.job_id).values(progress=progress))

@@ -1,0 +1,43 @@
+"""How far a job is, by the training steps it has to do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from app.jobs.states import Stage
+
+SHARE_OF_THE_REST = 0.02
+"""What reading, evaluating and exporting count beside the training."""
+
+
+class Progress:
+    """Fraction and time left, from the steps of each training stage."""
+
+    def __init__(self, steps: dict[Stage, int]) -> None:
+        self._steps = steps
+        self._total = max(1, sum(steps.values()))
+        self._begun_at = time.monotonic()
+        self._begun_with: float | None = None
+
+    def at(self, stage: Stage, epoch: int | None = None, epochs: int | None = None) -> dict[str, Any]:
+        """Progress with `epoch` of `epochs` done in the stage."""
+        order = list(Stage)
+        before = sum(steps for done, steps in self._steps.items() if order.index(done) < order.index(stage))
+        within = self._steps.get(stage, 0) * epoch / epochs if epoch is not None and epochs else 0.0
+        fraction = (before + within) / self._total * (1 - SHARE_OF_THE_REST)
+        return {
+            "stage": stage,
+            "epoch": epoch,
+            "epochs": epochs,
+            "fraction": round(fraction, 4),
+            "seconds_remaining": self._remaining(fraction),
+        }
+
+    def _remaining(self, fraction: float) -> float | None:
+        if self._begun_with is None:
+            self._begun_with, self._begun_at = fraction, time.monotonic()
+        done = fraction - self._begun_with
+        if done <= 0:
+            return None
+        return round((time.monotonic() - self._begun_at) * (1 - fraction) / done, 1)

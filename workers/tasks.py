@@ -1,0 +1,129 @@
+"""What Celery calls: run the job of this id. No TensorFlow at module level."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.broker import RUN_JOB
+from app.datasets import service as datasets
+from app.db.session import Sessions, make_engine, make_sessions
+from app.db.tables import Job
+from app.jobs import transitions
+from app.jobs.schemas import JobSpec
+from app.jobs.transitions import Lease
+from app.models import service as models
+from app.settings import Settings, get_settings
+from app.storage import Storage
+from workers.celery import app, shutting_down
+from workers.heartbeat import LOST, Heartbeat, end
+from workers.journal import Journal, LeaseLost
+
+if TYPE_CHECKING:
+    from workers.runner import JobFacts, Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a worker's process holds from job to job."""
+
+    settings: Settings
+    sessions: Sessions
+    storage: Storage
+
+
+@lru_cache(maxsize=1)
+def services() -> Services:
+    """Made in the forked process, at its first job: connections must not cross a fork."""
+    from workers.transfer.process import prepare_process
+
+    settings = get_settings()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    prepare_process(settings.worker_threads or max(1, cores // settings.worker_concurrency))
+    engine = make_engine(settings.effective_database_url)
+    return Services(settings, make_sessions(engine), Storage(settings.storage_dir))
+
+
+@app.task(name=RUN_JOB)  # type: ignore[untyped-decorator]
+def run_job(job_id: str) -> None:
+    """Run a job, if it is to be had. A message may come twice or too late: the claim decides."""
+    held = services()
+    worker = f"{socket.gethostname()}/{os.getpid()}"
+    with held.sessions.begin() as session:
+        lease = transitions.claim(session, job_id, worker, held.settings.lease_seconds)
+    if lease is None:
+        log.info("%s is not to be had", job_id)
+        return
+    log.info("%s attempt %d begins", job_id, lease.attempt)
+    with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
+        _attempt(held, lease, heartbeat)
+
+
+def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
+    from workers.runner import Run
+    from workers.transfer.fitting import Stopped, TrainingDiverged
+
+    journal = Journal(held.sessions, lease)
+    try:
+        with held.sessions() as session:
+            facts = _facts(session, session.get_one(Job, lease.job_id))
+        run = Run(facts, journal, held.storage, lambda: heartbeat.reason, held.settings.checkpoint_seconds)
+        _publish(journal, run.go())
+    except LeaseLost:
+        log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
+    except Stopped as stopped:
+        if stopped.reason != LOST:
+            with held.sessions.begin() as session:
+                end(session, lease, stopped.reason)
+    except TrainingDiverged as error:
+        hint = "Post the job again with a lower learning_rate or a larger batch_size."
+        with held.sessions.begin() as session:
+            transitions.fail(session, lease, "training_diverged", str(error), hint)
+    except (OSError, OperationalError) as error:
+        log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
+        with held.sessions.begin() as session:
+            transitions.retry(session, lease, f"{type(error).__name__}: {error}")
+    except Exception as error:  # the runner's edge: whatever happens, the job must end
+        log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
+        hint = "This is a defect of the service; the worker's log has the details."
+        with held.sessions.begin() as session:
+            transitions.fail(session, lease, "internal_error", f"{type(error).__name__}: {error}", hint)
+
+
+def _facts(session: Session, job: Job) -> JobFacts:
+    from workers.runner import DatasetFacts, JobFacts, VersionFacts
+
+    target = job.target_dataset
+    source: DatasetFacts | VersionFacts
+    if job.source_version is not None:
+        version = job.source_version
+        digest = models.find_artifact(session, version.id, "keras").digest
+        source = VersionFacts(models.ref(version), digest, version.signature, version.network)
+    else:
+        assert job.source_dataset is not None  # the table's CHECK says so
+        of = job.source_dataset
+        source = DatasetFacts(datasets.ref(of), of.digest, datasets.description(of))
+    return JobFacts(
+        job.name,
+        job.model,
+        JobSpec.model_validate(job.spec),
+        source,
+        DatasetFacts(datasets.ref(target), target.digest, datasets.description(target)),
+    )
+
+
+def _publish(journal: Journal, outcome: Outcome) -> None:
+    """The version and the job's end become visible in one transaction."""
+    with journal.transaction() as session:
+        job = session.get_one(Job, journal.lease.job_id)
+        version = models.publish(session, job, outcome.facts, outcome.artifacts)
+        transitions.succeed(session, journal.lease, {"version": models.ref(version), **outcome.result})

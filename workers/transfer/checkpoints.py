@@ -1,0 +1,72 @@
+"""The state of a training run in one `.npz` file."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from workers.transfer.data import Array
+
+
+class CheckpointMismatch(ValueError):
+    """The checkpoint belongs to another training run, or is not one."""
+
+
+@dataclass
+class Position:
+    """How far a run has come: finished epochs, steps done in the next one with their sums, history."""
+
+    epoch: int
+    step: int
+    loss: float
+    right: float
+    history: list[dict[str, float]]
+
+
+def fingerprint(*described: Any, arrays: Sequence[Array] = ()) -> str:
+    """sha256 of what a run is made of: plain values, the arrays' contents, the versions."""
+    values = [*described, keras.__version__, tf.__version__, np.__version__]
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def write(path: Path, run: str, position: Position, variables: Sequence[keras.Variable]) -> None:
+    """Every variable's value, the position and the run's fingerprint."""
+    about = json.dumps({"run": run, "position": position.__dict__})
+    values = {str(number): np.asarray(variable) for number, variable in enumerate(variables)}
+    np.savez(path, allow_pickle=False, about=np.array(about), **values)
+
+
+def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> Position:
+    """Put the values back and answer the position.
+
+    Raises:
+        CheckpointMismatch: of another run, or unreadable. No variable has been changed then.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            values = [file[str(number)] for number in range(len(variables))] if about["run"] == run else []
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointMismatch(
+            f"Expected a checkpoint of this service. Received: {path.name}, which cannot be read ({error}). "
+            "Start the training anew."
+        ) from error
+    if about["run"] != run:
+        raise CheckpointMismatch(
+            f"Expected a checkpoint of the run {run[:12]}. Received: one of {about['run'][:12]}. The data, "
+            "the network, the training options or the library versions have changed: start the training anew."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return Position(**about["position"])

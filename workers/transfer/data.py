@@ -1,0 +1,201 @@
+"""Arrow table to the arrays a network takes: signature, rows, split."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Array = npt.NDArray[Any]
+ColumnType = Literal["number", "category", "boolean", "date"]
+Task = Literal["binary", "multiclass", "regression"]
+
+LARGEST_NUMBER = 1e18
+"""Numbers are clipped to ± this, so that their float32 squares stay finite."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input of a network: the column's name and type."""
+
+    name: str
+    type: ColumnType
+
+    @property
+    def is_numeric(self) -> bool:
+        """True when the network takes the column as float32 with NaN for missing."""
+        return self.type in ("number", "boolean")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a network takes and answers.
+
+    `classes` names the classes in the order of the outputs; of a binary task the second is the positive
+    one; a regression has none.
+    """
+
+    columns: tuple[Column, ...]
+    label: str
+    task: Task
+    classes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The signature as plain JSON values."""
+        return {
+            "columns": [{"name": column.name, "type": column.type} for column in self.columns],
+            "label": self.label,
+            "task": self.task,
+            "classes": list(self.classes),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        columns = tuple(Column(column["name"], column["type"]) for column in values["columns"])
+        return cls(columns, values["label"], values["task"], tuple(values["classes"]))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Raw inputs as the network takes them, and targets.
+
+    inputs: number and boolean columns float32 (n,), NaN for missing; category and date columns object
+    arrays of str (n,), "" for missing.
+    targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); regression float32 (n, 1).
+    """
+
+    inputs: dict[str, Array]
+    targets: Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set ready for training; a part without rows is None."""
+
+    signature: Signature
+    train: Rows
+    validation: Rows | None
+    test: Rows | None
+
+
+def from_table(
+    table: pa.Table,
+    signature: Signature,
+    *,
+    split_column: str | None,
+    seed: int,
+    validation_fraction: float,
+    test_fraction: float,
+) -> Data:
+    """Canonical table (typed columns, nulls for missing) to train, validation and test rows.
+
+    Rows without a label are left out. Rows keep their order inside each part. Without `split_column` the
+    parts are drawn by class, see `split_rows`.
+
+    Raises:
+        ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
+    """
+    _check_columns(table, signature, split_column)
+    table = table.filter(pc.is_valid(table[signature.label]))
+    targets = _targets(table[signature.label], signature)
+    if split_column is None:
+        parts = split_rows(targets, signature.task, seed, validation_fraction, test_fraction)
+    else:
+        parts = _given_parts(table[split_column])
+    inputs = {column.name: _values(table[column.name], column) for column in signature.columns}
+    rows = [_take(inputs, targets, np.flatnonzero(parts == part)) for part in ("train", "validation", "test")]
+    train, validation, test = rows
+    if not len(train):
+        raise ValueError(
+            f"Expected labelled rows to train on. Received: {len(targets)} labelled rows, none of them in "
+            "the train part. Label more rows, or mark some of them `train` in the split column."
+        )
+    return Data(signature, train, validation if len(validation) else None, test if len(test) else None)
+
+
+def split_rows(
+    targets: Array, task: Task, seed: int, validation_fraction: float, test_fraction: float
+) -> Array:
+    """The part ("train", "validation", "test") of each row, (n,).
+
+    Each class of n ≥ 3 rows gives max(1, ⌊n·fraction + ½⌋) rows to test and to validation (none for a
+    fraction of 0) and keeps at least one for train; smaller classes go to train. A regression counts as
+    one class.
+    """
+    rng = np.random.Generator(np.random.Philox(seed))
+    classes = targets.reshape(-1) * 0 if task == "regression" else targets.reshape(-1)
+    parts = np.full(len(targets), "train", dtype="<U10")
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        if len(members) < 3:
+            continue
+        members = rng.permutation(members)
+        test = min(_share(len(members), test_fraction), len(members) - 2)
+        validation = min(_share(len(members), validation_fraction), len(members) - test - 1)
+        parts[members[:test]] = "test"
+        parts[members[test : test + validation]] = "validation"
+    return parts
+
+
+def _share(count: int, fraction: float) -> int:
+    return max(1, int(np.floor(count * fraction + 0.5))) if fraction > 0 else 0
+
+
+def _check_columns(table: pa.Table, signature: Signature, split_column: str | None) -> None:
+    wanted = [column.name for column in signature.columns] + [signature.label]
+    wanted += [] if split_column is None else [split_column]
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise ValueError(
+            f"Expected a table with the columns {', '.join(missing)}. "
+            f"Received: {', '.join(table.column_names)}. "
+            "Use a data set with the columns of the signature."
+        )
+
+
+def _given_parts(column: pa.ChunkedArray) -> Array:
+    parts = pc.fill_null(column, "train").to_numpy()
+    unknown = sorted(set(parts) - {"train", "validation", "test"})
+    if unknown:
+        raise ValueError(
+            f"Expected train, validation or test in the split column. Received: {unknown[0]!r}. "
+            "Correct the split column or leave it out."
+        )
+    return np.asarray(parts)
+
+
+def _values(column: pa.ChunkedArray, described: Column) -> Array:
+    if described.is_numeric:
+        return _float32(column)
+    return np.asarray(pc.fill_null(column.cast(pa.string()), "").to_numpy(), dtype=object)
+
+
+def _float32(column: pa.ChunkedArray) -> Array:
+    numbers = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
+    clipped: Array = np.clip(numbers, -LARGEST_NUMBER, LARGEST_NUMBER).astype(np.float32)
+    return clipped
+
+
+def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
+    if signature.task == "regression":
+        return _float32(label).reshape(-1, 1)
+    index = pc.index_in(label, value_set=pa.array(signature.classes, pa.string()))
+    if index.null_count:
+        stranger = pc.filter(label, pc.is_null(index))[0].as_py()
+        raise ValueError(
+            f"Expected labels among the classes {', '.join(signature.classes)}. Received: {stranger!r}. "
+            "Use a data set with these classes, or let the classes be read from this one."
+        )
+    classes: Array = index.to_numpy().astype(np.int64)
+    return classes.astype(np.float32).reshape(-1, 1) if signature.task == "binary" else classes
+
+
+def _take(inputs: dict[str, Array], targets: Array, rows: Array) -> Rows:
+    return Rows({name: values[rows] for name, values in inputs.items()}, targets[rows])

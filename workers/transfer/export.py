@@ -1,0 +1,117 @@
+"""Files a user takes away: the `.keras` model and the bundle around it, each reloaded and compared."""
+
+import json
+import platform
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from workers.transfer.card import model_card
+from workers.transfer.data import Array
+from workers.transfer.evaluation import predict
+from workers.transfer.network import Network, load
+
+TOLERANCE = 1e-6
+"""Largest difference between a file's predictions and the network's, relative where predictions exceed 1."""
+
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_MISSING = {
+    "number": "not a number (NaN)",
+    "boolean": "not a number (NaN); true is 1, false is 0",
+    "category": "the empty string",
+    "date": "the empty string; else YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS",
+}
+
+
+class ExportDiffers(Exception):
+    """A written file does not predict what the network predicts."""
+
+
+def write_keras(network: Network, path: Path) -> None:
+    """The whole network as one `.keras` file that plain Keras loads in its safe mode."""
+    network.save(path)
+
+
+def write_bundle(network: Network, path: Path, card: Mapping[str, Any]) -> None:
+    """A zip of the model, a model card, a program to predict with, and what is known about the model.
+
+    `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
+    `receipt`, `lineage`, `seed`: plain JSON values, each left out of the card if absent.
+    """
+    with zipfile.ZipFile(path, "w") as bundle:
+        _add(bundle, "model.keras", _keras_bytes(network))
+        _add(bundle, "README.md", model_card(network.signature, versions(), card).encode())
+        _add(bundle, "signature.json", _json(describe(network)))
+        for part in ("metrics", "receipt", "lineage"):
+            _add(bundle, f"{part}.json", _json(card.get(part, {})))
+        needed = [f"{name}=={version}\n" for name, version in versions().items() if name != "python"]
+        _add(bundle, "requirements.txt", "".join(needed).encode())
+        _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
+
+
+def verify(path: Path, network: Network, rows: Mapping[str, Array], expected: Array) -> float:
+    """Load the file again, predict the rows, and answer the largest difference to `expected`.
+
+    A difference counts relative to the expected value where that exceeds 1.
+
+    Raises:
+        ExportDiffers: the difference is above `TOLERANCE`.
+    """
+    again = predict(load(path, network.signature, network.options), rows)
+    difference = float(np.max(np.abs(again - expected) / np.maximum(1, np.abs(expected)), initial=0.0))
+    if not difference <= TOLERANCE:
+        raise ExportDiffers(
+            f"Expected {path.name} to predict what was measured, to {TOLERANCE}. Received: a difference of "
+            f"{difference}. Export again; if it persists, report it with the model."
+        )
+    return difference
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """signature.json: inputs with type and the meaning of missing, outputs with classes."""
+    signature = network.signature
+    inputs = [
+        {"name": column.name, "type": column.type, "missing": _MISSING[column.type]}
+        for column in signature.columns
+    ]
+    meaning = {
+        "binary": "probability of the second class, shape (n, 1)",
+        "multiclass": "probability of each class, shape (n, classes)",
+        "regression": "value in the label's unit, shape (n, 1)",
+    }[signature.task]
+    output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}
+    return {"inputs": inputs, "output": {**output, "meaning": meaning}}
+
+
+def versions() -> dict[str, str]:
+    """The exact versions the model was made with; the key `python` is no package."""
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _keras_bytes(network: Network) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        write_keras(network, path)
+        return path.read_bytes()
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
+    about = zipfile.ZipInfo(name, _ZIP_TIME)
+    about.external_attr = 0o644 << 16
+    kind = zipfile.ZIP_STORED if name.endswith(".keras") else zipfile.ZIP_DEFLATED
+    bundle.writestr(about, content, compress_type=kind)

@@ -1,0 +1,19 @@
+"""Training from scratch: the stage `source`, and the control arm on the target."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workers.transfer.data import Data
+from workers.transfer.fitting import Fit
+from workers.transfer.network import PARTS, build
+from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
+
+
+def scratch(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
+    """Build a network for the data and train all of it; initial weights come from the training's seed."""
+    network = build(options, data, fit.training.seed)
+    start = weight_values(network)
+    history = fit(network, data)
+    origin = Origin("new", "the network is trained from scratch")
+    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin), ("backbone", "head"))
+    return Transferred(network, receipt, history)
