@@ -32,6 +32,11 @@ class Broker:
         except (OperationalError, OSError):
             return None
 
+    def empty(self) -> None:
+        """Drop every message; the jobs stay, and the sweep announces them again."""
+        with self._celery.connection_for_write() as connection:
+            connection.default_channel.queue_purge(QUEUE)
+
     def close(self) -> None:
         """Close the pooled connections."""
         self._celery.close()

@@ -86,31 +86,38 @@ def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | N
 
 def _shorten(value: Any) -> Any:
     """Keep what was received readable: an error must not send a whole upload back."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     try:
         text = json.dumps(value)
     except (TypeError, ValueError):
-        text = repr(value)
-    return (
-        value
-        if (len(text) <= 200
-        and text.startswith(("{", "[", '"', "t", "f", "n")))
-        or (isinstance(value, int | float))
-        else text[:200]
-    )
+        value = text = str(value)
+    return value if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
-    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    message = str(error["msg"]).removeprefix("Value error, ")
+    """One of pydantic's errors in this service's words."""
+    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
+    received: Any = _shorten(error.get("input"))
+    expected = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "expected to", 1)
+    expected = expected.replace("expected to be", "expected", 1)
     if error["type"] == "extra_forbidden":
-        message = "this field does not exist"
-    return {"field": ".".join(place) or "body", "expected": message, "received": _shorten(error.get("input"))}
+        expected = "this field does not exist"
+    elif error["type"] == "missing":
+        expected, received = "a value, since it has no default", None
+    elif error["type"] == "json_invalid":
+        place, expected = "body", "JSON"
+        received = f"{error['ctx']['error']} at character {error['loc'][-1]}"
+    elif error["type"] in ("model_attributes_type", "dict_type"):
+        expected = "a JSON object"
+    return {"field": place, "expected": expected, "received": received}
 
 
 def _explain(errors: list[dict[str, Any]]) -> str:
     first = errors[0]
     more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
-    return f"{first['field']}: {first['expected']}. Received: {json.dumps(first['received'])}.{more}"
+    received = "nothing" if first["received"] is None else json.dumps(first["received"], ensure_ascii=False)
+    return f"{first['field']}: {first['expected']}. Received: {received}.{more}"
 
 
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
@@ -139,7 +146,7 @@ def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Give every error of the application the one shape."""
-    app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))  # type: ignore[arg-type]
+    app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))
     app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _on_unexpected)

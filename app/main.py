@@ -17,7 +17,7 @@ from fastapi_offline import FastAPIOffline
 from app import errors
 from app.broker import Broker
 from app.datasets import routes as datasets
-from app.db.migrate import require_current
+from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health
 from app.jobs import routes as jobs

@@ -7,9 +7,10 @@ import secrets
 import time
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 _ID = re.compile(r"^(ds|job|ver)_[0-9a-f]{28}$")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _LOOKS_LIKE_AN_ID = re.compile(r"^(ds|job|ver)_")
 
 
@@ -23,17 +24,15 @@ def is_id(text: str) -> bool:
     return _ID.match(text) is not None
 
 
-def _not_an_id(name: str) -> str:
+def _named(name: str) -> str:
+    if not _NAME.match(name):
+        raise ValueError("expected 1 to 100 letters, digits, dots, underscores or hyphens, the first no sign")
     if _LOOKS_LIKE_AN_ID.match(name):
-        raise ValueError("a name must not begin like an id (ds_, job_, ver_)")
+        raise ValueError("expected a name that does not begin like an id (ds_, job_, ver_)")
     return name
 
 
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"),
-    AfterValidator(_not_an_id),
-]
+Name = Annotated[str, AfterValidator(_named), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})]
 """1 to 100 letters, digits, dots, underscores and hyphens, beginning with a letter or digit."""
 
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=130)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from typing import Any
 
 from celery import signals
@@ -31,12 +32,14 @@ shutting_down = multiprocessing.get_context("fork").Event()
 """Set in the parent, read by the forked processes that run the jobs."""
 
 
-@signals.worker_init.connect
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
 def _import_tensorflow_before_forking(**_: Any) -> None:
     # Forked processes share it and start in milliseconds. No operation may run here: the forks would hang.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     import workers.runner  # noqa: F401
 
 
-@signals.worker_shutting_down.connect
+@signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _ask_jobs_to_stop(**_: Any) -> None:
     shutting_down.set()

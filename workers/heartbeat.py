@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.db.session import Sessions
 from app.jobs import transitions
@@ -89,7 +90,7 @@ class Heartbeat:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def end(session: transitions.Session, lease: Lease, reason: str | None) -> None:
+def end(session: Session, lease: Lease, reason: str | None) -> None:
     """Make the move that a stop for this reason means; a lost job is not ours to move."""
     if reason in ("cancel", "pause"):
         transitions.stop(session, lease, reason)

@@ -96,7 +96,7 @@ class Journal:
             row = self.stage(session, stage)
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = None
-            row.finished_at = db_now()  # type: ignore[assignment]
+            row.finished_at = db_now()
             if source_key is not None and digest is not None and session.get(SourceRun, source_key) is None:
                 session.add(SourceRun(key=source_key, output=output, output_digest=digest))
             record(

@@ -18,9 +18,9 @@ from typing import Any
 from app.datasets.reading import read
 from app.datasets.schema import Description
 from app.jobs.recipes import Training as TrainingOptions
-from app.jobs.schemas import JobSpec
 from app.jobs.states import Stage
 from app.storage import Storage
+from workers.facts import DatasetFacts, JobFacts, VersionFacts
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.transfer import evaluation, export, network, scratch, tasks
@@ -28,36 +28,7 @@ from workers.transfer.checkpoints import CheckpointMismatch
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.fitting import Fit, Hooks, Stopped, Training
 from workers.transfer.network import Network, weights_digest
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """A data set as a job needs it."""
-
-    ref: str
-    digest: str
-    description: Description
-
-
-@dataclass(frozen=True)
-class VersionFacts:
-    """A source version as a job needs it."""
-
-    ref: str
-    digest: str
-    signature: dict[str, Any]
-    network: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class JobFacts:
-    """A claimed job's inputs, read from the database once."""
-
-    name: str
-    model: str
-    spec: JobSpec
-    source: DatasetFacts | VersionFacts
-    target: DatasetFacts
+from workers.transfer.receipt import Transferred
 
 
 @dataclass(frozen=True)
@@ -156,7 +127,8 @@ class Run:
             self.journal.forget_source_run(key)
         assert self.job.spec.source_training is not None
         fit = self._fit(Stage.SOURCE, self.job.spec.source_training)
-        made = self._trained(lambda fit: scratch.scratch(self.options, self.data(self.job.source), fit), fit)  # type: ignore[arg-type]
+        data = self.data(self.job.source)
+        made = self._trained(lambda fit: scratch.scratch(self.options, data, fit), fit)
         output = {"weights_sha256": weights_digest(made.network)}
         digest = self._keep(made.network)
         self.journal.ended(Stage.SOURCE, output, digest, "The source network is trained.", source_key=key)
@@ -218,7 +190,10 @@ class Run:
         metrics = {arm: tasks.metrics(task, rows.targets, p) for arm, p in predictions.items()}
         output: dict[str, Any] = {"metrics": metrics, "gain": None, "verdict": None}
         if control is None:
-            return {**output, "reason": "No control was trained, so whether the transfer helped is not known."}
+            return {
+                **output,
+                "reason": "No control was trained, so whether the transfer helped is not known.",
+            }
         metric = asked.metric or tasks.DEFAULT_METRIC[task]
         if any(metrics[arm][metric] is None for arm in arms):
             return {**output, "reason": f"The {metric} is not defined on these {len(rows)} test rows."}
@@ -290,7 +265,7 @@ class Run:
         )
         return Fit(Training(**options.model_dump()), hooks, self._traced)
 
-    def _trained(self, train: Callable[[Fit], Any], fit: Fit) -> Any:
+    def _trained(self, train: Callable[[Fit], Transferred], fit: Fit) -> Transferred:
         """Train from the checkpoint; one that belongs to other versions is left aside."""
         try:
             return train(fit)

@@ -10,24 +10,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from app.broker import RUN_JOB
-from app.datasets import service as datasets
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
 from app.jobs import transitions
-from app.jobs.schemas import JobSpec
 from app.jobs.transitions import Lease
 from app.models import service as models
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers.celery import app, shutting_down
+from workers.facts import read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
 
 if TYPE_CHECKING:
-    from workers.runner import JobFacts, Outcome
+    from workers.runner import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +73,7 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     journal = Journal(held.sessions, lease)
     try:
         with held.sessions() as session:
-            facts = _facts(session, session.get_one(Job, lease.job_id))
+            facts = read_facts(session, lease.job_id)
         run = Run(facts, journal, held.storage, lambda: heartbeat.reason, held.settings.checkpoint_seconds)
         _publish(journal, run.go())
     except LeaseLost:
@@ -97,28 +95,6 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         hint = "This is a defect of the service; the worker's log has the details."
         with held.sessions.begin() as session:
             transitions.fail(session, lease, "internal_error", f"{type(error).__name__}: {error}", hint)
-
-
-def _facts(session: Session, job: Job) -> JobFacts:
-    from workers.runner import DatasetFacts, JobFacts, VersionFacts
-
-    target = job.target_dataset
-    source: DatasetFacts | VersionFacts
-    if job.source_version is not None:
-        version = job.source_version
-        digest = models.find_artifact(session, version.id, "keras").digest
-        source = VersionFacts(models.ref(version), digest, version.signature, version.network)
-    else:
-        assert job.source_dataset is not None  # the table's CHECK says so
-        of = job.source_dataset
-        source = DatasetFacts(datasets.ref(of), of.digest, datasets.description(of))
-    return JobFacts(
-        job.name,
-        job.model,
-        JobSpec.model_validate(job.spec),
-        source,
-        DatasetFacts(datasets.ref(target), target.digest, datasets.description(target)),
-    )
 
 
 def _publish(journal: Journal, outcome: Outcome) -> None:

@@ -34,11 +34,10 @@ class Tally:
 
     def add(self, cells: pa.Array) -> None:
         """Count a batch of numbers, texts, booleans or seconds."""
-        cells = cells.drop_null()
-        self.values += len(cells)
+        self.values += len(cells) - cells.null_count
         if not self.exact and not self.counts:
             return
-        counted = pc.value_counts(cells)
+        counted = pc.value_counts(cells.drop_null())
         if self.exact and len(counted) > DISTINCT:
             self._fill_up(len(counted))
             return
@@ -87,7 +86,7 @@ class Moments:
 
     def add(self, values: pa.Array) -> None:
         """Take in a batch of finite float64."""
-        values = values.drop_null()
+        values = values.drop_null() if values.null_count else values
         count = len(values)
         if not count:
             return

@@ -28,7 +28,7 @@ class Duplicates:
         """Take in the next batch of values."""
         if self.searched >= SEARCHED_ROWS:
             return
-        hashes = row_hashes(columns).to_pylist()
+        hashes = row_hashes([column[: SEARCHED_ROWS - self.searched] for column in columns]).to_pylist()
         if len(set(hashes)) == len(hashes) and self._seen.isdisjoint(hashes):
             self._seen.update(hashes)
         else:

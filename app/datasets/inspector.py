@@ -51,7 +51,7 @@ def _environment() -> dict[str, str]:
         "PYTHONUTF8": "1",
         # Arrow's allocator reserves 1 GB at once otherwise, which counts against the limit.
         "ARROW_DEFAULT_MEMORY_POOL": "mimalloc",
-        "MIMALLOC_ARENA_RESERVE": "0",
+        "MIMALLOC_ARENA_EAGER_COMMIT": "0",
     }
 
 

@@ -51,7 +51,8 @@ def find_label(names: list[str], declaration: Declaration) -> str:
     usual = [name for name in names if name.lower() in USUAL_NAMES]
     if len(usual) == 1:
         return usual[0]
-    message = f"Expected a declared label, or one column called {', '.join(USUAL_NAMES)}. Received: {_listed(names)}."
+    usually = ", ".join(USUAL_NAMES)
+    message = f"Expected a declared label, or one column called {usually}. Received: {_listed(names)}."
     raise DatasetError("label_not_found", message, _HINT)
 
 
@@ -154,7 +155,7 @@ def _notices(scan: Scan, column: ColumnScan, task: Task, declared: Task | None) 
         notices.append(Notice(code="label_missing", column=column.name, message=message))
     if declared is None and column.type == "number" and task != "regression":
         message = (
-            f"The label is {column.tally.distinct} different whole numbers, so the task was taken to be {task}. "
+            f"The label is {column.tally.distinct} different whole numbers; the task was taken to be {task}. "
             "Declare the task regression if they are quantities."
         )
         notices.append(Notice(code="task_inferred", column=column.name, message=message))

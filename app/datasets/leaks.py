@@ -16,9 +16,9 @@ _REPEATS = 5
 def tells_class(feature: pa.Array, labels: pa.Array) -> float | None:
     """The share of rows whose class the feature alone tells, if that is at least 99 %; labels have no nulls.
 
-    A feature tells classes by its values, if these repeat (5 rows a value, or a value a class), or a number by
-    its order, if every class is one stretch of it. A feature that hardly errs less than the most frequent
-    class does is not meant.
+    A feature tells classes by its values, if these repeat (5 rows a value, or a value a class), or a number
+    by its order, if every class is one stretch of it. It must err ten times less than the most frequent
+    class would.
     """
     if len(labels) < MIN_ROWS:
         return None

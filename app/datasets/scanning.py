@@ -141,7 +141,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         try:
             values[name] = result.columns[name].add(cells)
         except BadCell as bad:
-            received = str(text_of(cells.slice(bad.index, 1))[0].as_py())[:80]
+            received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:80]
             row, column_type = result.rows + bad.index + 1, result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
     labels = values[layout.label]

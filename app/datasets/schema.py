@@ -121,7 +121,7 @@ class ReadOptions(Model):
     compression: Literal["gzip"] | None = None
     encoding: str | None = None
     delimiter: str | None = None
-    quote: str | None = None
+    quote: str | None = Field(None, description="None where the file has no quotes.")
     physical: dict[str, Physical] | None = Field(None, description="JSON lines: the JSON type of each key.")
 
 

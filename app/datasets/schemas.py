@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.datasets.schema import Declaration, Description, Notice, Profile
+from app.datasets.schema import ColumnType, Declaration, Description, Notice, Profile
 from app.references import Name
 
 
@@ -26,7 +26,7 @@ class DatasetForm(Declaration):
     """The fields beside the file. All can be left out."""
 
     name: Name | None = Field(None, description="By default the file's name without its ending.")
-    types: Annotated[dict[str, Any], BeforeValidator(_json)] = Field(  # type: ignore[assignment]
+    types: Annotated[dict[str, ColumnType], BeforeValidator(_json)] = Field(
         default_factory=dict,
         description='Declared column types as JSON, such as {"age": "number"}.',
     )

@@ -122,7 +122,7 @@ def delete(session: Session, reference: str) -> None:
             f"Expected a data set that no open job needs. Received: {reference}, needed by {', '.join(jobs)}."
         )
         raise ServiceError(409, "dataset_in_use", message, hint="Cancel these jobs, or wait for their end.")
-    dataset.deleted_at = db_now()  # type: ignore[assignment]
+    dataset.deleted_at = db_now()
 
 
 def description(dataset: Dataset) -> Description:

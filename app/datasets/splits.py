@@ -99,7 +99,8 @@ def _by_words(scan: Scan, labels: Labels, column: str) -> dict[str, int]:
                 "expected": "train",
                 "received": f"no train row of {name}",
             }
-            message = f"Expected rows to train on of every class, in column {column}. Received: none of class {name}."
+            expected = f"rows to train on of every class, in column {column}"
+            message = f"Expected {expected}. Received: none of class {name}."
             raise DatasetError("class_without_train_rows", message, "Mark some of its rows train.", [error])
     return rows
 

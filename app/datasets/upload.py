@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -13,6 +14,9 @@ from starlette.concurrency import run_in_threadpool
 
 from app.errors import ServiceError
 from app.storage import CHUNK, Incoming
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELD_BYTES = 1 << 20
 
@@ -90,7 +94,7 @@ class _Form:
         self._part: bytearray | None = None
         self._name = ""
 
-    def callbacks(self) -> dict[str, object]:
+    def callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._headers.clear,
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
@@ -144,7 +148,7 @@ async def _receive_multipart(request: Request, incoming: Incoming, max_bytes: in
         ended = True
 
     try:
-        parser = MultipartParser(boundary, {**form.callbacks(), "on_end": on_end})  # type: ignore[typeddict-item]
+        parser = MultipartParser(boundary, {**form.callbacks(), "on_end": on_end})
         async for chunk in request.stream():
             parser.write(chunk)
             if form.pending:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from app.jobs.recipes import Evaluation, Method, Mlp, Network, ParameterTransfer, Recipe, Training
 from app.jobs.states import Stage, State
 from app.references import Name, Reference
 
-CURL_EXAMPLE = {
+CURL_EXAMPLE: JsonDict = {
     "model": "grades",
     "source": {"dataset": "source"},
     "target": {"dataset": "target"},
@@ -20,8 +21,12 @@ CURL_EXAMPLE = {
     "training": {"epochs": 10, "batch_size": 32, "learning_rate": 0.001, "seed": 0},
     "evaluation": {"control": True},
 }
-SHORTEST_EXAMPLE = {"model": "grades", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
-VERSION_EXAMPLE = {
+SHORTEST_EXAMPLE: JsonDict = {
+    "model": "grades",
+    "source": {"dataset": "source"},
+    "target": {"dataset": "target"},
+}
+VERSION_EXAMPLE: JsonDict = {
     "model": "grades",
     "source": {"version": "grades@1"},
     "target": {"dataset": "target"},

@@ -43,7 +43,7 @@ def fingerprint(*described: Any, arrays: Sequence[Array] = ()) -> str:
 def write(path: Path, run: str, position: Position, variables: Sequence[keras.Variable]) -> None:
     """Every variable's value, the position and the run's fingerprint."""
     about = json.dumps({"run": run, "position": position.__dict__})
-    values = {str(number): np.asarray(variable) for number, variable in enumerate(variables)}
+    values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
     np.savez(path, allow_pickle=False, about=np.array(about), **values)
 
 
@@ -54,7 +54,7 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> Position:
         CheckpointMismatch: of another run, or unreadable. No variable has been changed then.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             values = [file[str(number)] for number in range(len(variables))] if about["run"] == run else []
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

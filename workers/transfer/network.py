@@ -55,7 +55,10 @@ class Network:
 
     def save(self, path: Path) -> None:
         """Write the `.keras` file; `path` must end so."""
-        self.model.save(path)
+        with warnings.catch_warnings():
+            # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            self.model.save(path)
 
 
 def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
@@ -120,7 +123,7 @@ def forward(model: keras.Model, inputs: Any) -> Array:
     `inputs` is an array (n, …), a list of columns or a dict of columns, as the model takes them.
     """
     rows = len(keras.tree.flatten(inputs)[0])
-    batches = [slice(start, start + BATCH_ROWS) for start in range(0, rows, BATCH_ROWS)]
+    batches = [slice(start, start + BATCH_ROWS) for start in range(0, max(rows, 1), BATCH_ROWS)]
     outputs = [model(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
     return np.concatenate([np.asarray(output) for output in outputs])
 
@@ -133,7 +136,7 @@ def weights_digest(network: Network) -> str:
     digest = hashlib.sha256()
     for weight in network.model.weights:
         values = np.ascontiguousarray(weight.numpy())
-        digest.update(f"{weight.path} {values.shape} {values.dtype.str}\n".encode())
+        digest.update(f"{weight.name} {values.shape} {values.dtype.str}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
 

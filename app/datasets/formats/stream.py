@@ -33,6 +33,17 @@ def open_stream(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression=find_compression(path))
 
 
+def has_byte(path: Path, byte: bytes) -> bool:
+    """Whether the byte stands anywhere in the file; True unread for a packed one, where looking is slow."""
+    if find_compression(path):
+        return True
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            if byte in chunk:
+                return True
+    return False
+
+
 def find_encoding(path: Path, declared: str | None) -> str:
     """The encoding all of the file's bytes are valid in: declared, by its mark, UTF-8, UTF-16 or guessed.
 
@@ -79,7 +90,7 @@ def _first_undecodable(path: Path, encoding: str) -> int | None:
     """The offset of the first byte that is no text in this encoding; NUL characters are none in any."""
     decoder = codecs.getincrementaldecoder(encoding)()
     plain = encoding in ("utf-8", "ascii")
-    offset = 0
+    offset: int = 0
     with open_stream(path) as stream:
         while chunk := stream.read(CHUNK):
             if plain and chunk.isascii() and not decoder.getstate()[0]:
@@ -90,7 +101,7 @@ def _first_undecodable(path: Path, encoding: str) -> int | None:
                 except UnicodeError as error:
                     return offset + int(getattr(error, "start", 0))
             if "\0" in text:
-                return offset + max(chunk.find(b"\0"), 0)
+                return offset + max(int(chunk.find(b"\0")), 0)
             offset += len(chunk)
     try:
         decoder.decode(b"", final=True)

@@ -14,6 +14,7 @@ def recognise(path: Path, declaration: Declaration) -> ReadOptions:
     """As CSV; a header of one column means that the file has no tabs."""
     options = csv.recognise(path, declaration.model_copy(update={"delimiter": declaration.delimiter or "\t"}))
     if len(options.columns) == 1:
-        message = f"Expected TSV, columns between tabs. Received: a first line without one ({options.columns[0][:80]})."
+        received = f"a first line without one ({options.columns[0][:80]})"
+        message = f"Expected TSV, columns between tabs. Received: {received}."
         raise DatasetError("not_what_it_says", message, "Upload it as .csv to have the delimiter found.")
     return options

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.conftest import WriteCsv
+
+CSV = b"a,b,y\n" + b"".join(b"%d,%d,%s\n" % (i, i * i % 7, b"up" if i % 2 else "down".encode()) for i in range(40))
+
+
+def test_an_upload_as_a_form_and_as_a_raw_body_make_the_same_data_set(client: TestClient) -> None:
+    form = client.post("/v1/datasets", files={"file": ("t.csv", CSV, "text/csv")}, data={"name": "t", "label": "y"})
+    raw = client.post(
+        "/v1/datasets?name=t&label=y&filename=t.csv", content=CSV, headers={"content-type": "text/csv"}
+    )
+    assert (form.status_code, raw.status_code) == (201, 201)
+    differing = {key for key in form.json() if form.json()[key] != raw.json()[key]}
+    assert differing == {"id", "version", "ref", "created_at"}
+    assert raw.json()["ref"] == "t@2"
+    assert form.headers["location"] == f"/v1/datasets/{form.json()['id']}"
+
+
+def test_a_data_set_is_found_by_id_name_and_version(client: TestClient) -> None:
+    made = [client.post("/v1/datasets?name=t&label=y", content=CSV).json() for _ in range(2)]
+    assert client.get("/v1/datasets/t").json() == made[1]
+    assert client.get("/v1/datasets/t@1").json() == made[0]
+    assert client.get(f"/v1/datasets/{made[0]['id']}").json() == made[0]
+
+
+@pytest.mark.parametrize("reference", ["tt", "t@2", "t@x", "t@", "ds_0000000000000000000000000000"])
+def test_an_unknown_reference_answers_404_and_helps(client: TestClient, reference: str) -> None:
+    client.post("/v1/datasets?name=t&label=y", content=CSV)
+    answer = client.get(f"/v1/datasets/{reference}")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == "dataset_not_found"
+    assert f"Received: {reference}." in answer.json()["detail"]
+
+
+def test_the_content_comes_back_byte_for_byte_and_in_ranges(client: TestClient) -> None:
+    client.post("/v1/datasets?name=t&label=y", content=CSV)
+    whole = client.get("/v1/datasets/t/content")
+    assert whole.content == CSV
+    etag = f'"{hashlib.sha256(CSV).hexdigest()}"'
+    assert whole.headers["etag"] == etag
+    part = client.get("/v1/datasets/t/content", headers={"range": "bytes=10-19", "if-range": etag})
+    assert (part.status_code, part.content) == (206, CSV[10:20])
+    again = client.get("/v1/datasets/t/content", headers={"if-none-match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_rows_are_previewed(client: TestClient) -> None:
+    client.post("/v1/datasets?name=t&label=y", content=CSV)
+    rows = client.get("/v1/datasets/t/rows?limit=2&offset=1").json()
+    assert rows == {"data": [{"a": 1, "b": 1, "y": "up"}, {"a": 2, "b": 4, "y": "down"}], "has_more": True}
+
+
+def test_lists_go_a_page_at_a_time_newest_first(client: TestClient) -> None:
+    ids = [client.post("/v1/datasets?name=t&label=y", content=CSV).json()["id"] for _ in range(3)]
+    first = client.get("/v1/datasets?limit=2").json()
+    assert [item["id"] for item in first["data"]] == ids[:0:-1]
+    assert first["has_more"]
+    rest = client.get(f"/v1/datasets?limit=2&after={ids[1]}").json()
+    assert ([item["id"] for item in rest["data"]], rest["has_more"]) == ([ids[0]], False)
+
+
+def test_a_refused_file_leaves_nothing_behind(client: TestClient) -> None:
+    answer = client.post("/v1/datasets?name=t&label=y", content=b"a,y\n1,up\n2\n3,down\n")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["row"] == 2
+    assert client.get("/v1/datasets").json()["data"] == []
+    storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
+    assert [path for path in storage.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        ({"data": {"name": "t"}, "files": {"other": b"x"}}, 422, "no_file"),
+        ({"files": [("file", ("a.csv", CSV)), ("file", ("b.csv", CSV))]}, 422, "several_files"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"lable": "y"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"name": "a b"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"name": "ds_1"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"types": "{"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"types": '{"a": "colour"}'}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"seed": "many"}}, 422, "invalid_request"),
+        ({"content": CSV}, 422, "no_name"),
+        (
+            {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
+            400,
+            "cut_off",
+        ),
+        ({"content": b"nonsense", "headers": {"content-type": "multipart/form-data"}}, 400, "broken_form"),
+    ],
+)
+def test_a_bad_upload_says_what_was_expected(
+    client: TestClient, request_: dict[str, object], status: int, code: str
+) -> None:
+    answer = client.post("/v1/datasets", **request_)  # type: ignore[arg-type]
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert "xpected" in answer.json()["detail"] or "does not exist" in answer.json()["detail"]
+
+
+def test_an_upload_above_the_limit_answers_413_before_it_is_read(client: TestClient) -> None:
+    client.app.state.settings.max_upload_bytes = 100  # type: ignore[attr-defined]
+    for headers in ({}, {"content-length": str(1 << 40)}):
+        answer = client.post("/v1/datasets?name=t", content=CSV, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_declared_types_label_and_metadata_are_kept(client: TestClient) -> None:
+    fields = {"types": json.dumps({"b": "category"}), "label": "y", "metadata": json.dumps({"team": "red"})}
+    made = client.post("/v1/datasets", files={"file": ("grades.csv", CSV)}, data=fields).json()
+    assert made["name"] == "grades"
+    assert made["metadata"] == {"team": "red"}
+    columns = {column["name"]: (column["type"], column["role"]) for column in made["description"]["columns"]}
+    assert columns == {"a": ("number", "feature"), "b": ("category", "feature"), "y": ("category", "label")}
+
+
+def test_a_deleted_data_set_is_gone_unless_an_open_job_needs_it(
+    client: TestClient, datasets: dict[str, dict[str, object]]
+) -> None:
+    body = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, "name": "j"}
+    assert client.post("/v1/jobs", json=body).status_code == 202
+    refused = client.delete("/v1/datasets/source")
+    assert (refused.status_code, refused.json()["code"]) == (409, "dataset_in_use")
+    assert "needed by j" in refused.json()["detail"]
+    assert client.post("/v1/jobs/j:cancel").json()["state"] == "cancelled"
+    assert client.delete("/v1/datasets/source").status_code == 204
+    assert client.get("/v1/datasets/source").status_code == 404
+    assert client.get("/v1/jobs/j").json()["source"]["dataset"] == "source@1"
+
+
+def test_the_same_name_twice_at_once_makes_two_versions(
+    client: TestClient, tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    content = write_csv(tmp_path / "d.csv", 40).read_bytes()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/datasets?name=d", content=content), range(4)))
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert sorted(answer.json()["version"] for answer in answers) == [1, 2, 3, 4]

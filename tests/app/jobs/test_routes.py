@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+SHORTEST = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
+
+pytestmark = pytest.mark.usefixtures("datasets")
+
+
+def post(client: TestClient, **changes: Any) -> Any:
+    return client.post("/v1/jobs", json={**SHORTEST, **changes})
+
+
+def upload(client: TestClient, name: str, content: str) -> None:
+    answer = client.post(f"/v1/datasets?name={name}", content=content.encode())
+    assert answer.status_code == 201, answer.text
+
+
+def test_only_model_source_and_target_have_to_be_given(client: TestClient) -> None:
+    answer = post(client)
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["terminal"], job["attempt"]) == ("queued", False, 0)
+    assert job["method"]["kind"] == "parameter"
+    assert job["network"]["hidden_units"] == [64, 64]
+    assert job["evaluation"]["control"] is True
+    assert [stage["stage"] for stage in job["stages"]] == [
+        "source",
+        "transfer",
+        "control",
+        "evaluate",
+        "export",
+    ]
+    assert job["target"]["dataset"] == "target@1"
+
+
+def test_a_job_without_a_control_has_no_such_stage(client: TestClient) -> None:
+    job = post(client, evaluation={"control": False}).json()
+    assert [stage["stage"] for stage in job["stages"]] == ["source", "transfer", "evaluate", "export"]
+
+
+def test_a_job_is_found_by_id_and_name(client: TestClient) -> None:
+    job = post(client, name="first").json()
+    assert client.get("/v1/jobs/first").json() == client.get(f"/v1/jobs/{job['id']}").json() == job
+    made = post(client).json()
+    assert client.get(f"/v1/jobs/{made['name']}").json()["id"] == made["id"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "words"),
+    [
+        ({"model": "a b"}, 422, "invalid_request", "letters, digits"),
+        ({"model": None}, 422, "invalid_request", "model"),
+        ({"trainin": {}}, 422, "invalid_request", "this field does not exist"),
+        ({"training": {"epochs": 0}}, 422, "invalid_request", "training.epochs"),
+        ({"training": {"epochs": "ten"}}, 422, "invalid_request", '"ten"'),
+        ({"network": {"kind": "mlp", "hidden_units": []}}, 422, "invalid_request", "network.hidden_units"),
+        ({"network": {"kind": "cnn"}}, 422, "invalid_request", "network.kind"),
+        (
+            {"method": {"kind": "parameter", "strategy": "half"}},
+            422,
+            "invalid_request",
+            "'full' or 'linear_probe'",
+        ),
+        ({"source": {}}, 422, "invalid_request", "either `dataset` or `version`"),
+        ({"source": {"dataset": "sorce"}}, 404, "dataset_not_found", "Received: sorce"),
+        ({"source": {"version": "m@1"}}, 404, "model_not_found", "Received: m@1"),
+        ({"evaluation": {"metric": "rmse"}}, 422, "metric_of_other_task", "accuracy"),
+        ({"network": {"preprocessing": False}}, 422, "needs_preprocessing", "column b of the source"),
+    ],
+)
+def test_a_bad_request_says_what_was_expected(
+    client: TestClient, changes: dict[str, Any], status: int, code: str, words: str
+) -> None:
+    answer = post(client, **changes)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), problem
+    assert words in problem["detail"], problem
+    assert "Received: " in problem["detail"]
+    assert client.get("/v1/jobs").json()["data"] == []
+
+
+def test_a_near_miss_is_told_the_right_name(client: TestClient) -> None:
+    assert post(client, source={"dataset": "sorce"}).json()["hint"] == "Did you mean: source?"
+
+
+def test_a_body_that_is_no_json_says_so(client: TestClient) -> None:
+    answer = client.post("/v1/jobs", content="{nonsense", headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("body: JSON. Received: ")
+    form = client.post("/v1/jobs", data={"model": "m"})
+    assert "Content-Type: application/json" in form.json()["hint"]
+
+
+def test_other_columns_in_the_target_are_refused_by_name(client: TestClient) -> None:
+    upload(client, "other", "a,b,c,town,y\n" + "1,2,3,oslo,pass\n2,1,3,rome,fail\n" * 20)
+    answer = post(client, target={"dataset": "other"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "columns_differ")
+    assert {error["column"] for error in answer.json()["errors"]} == {"city", "town"}
+
+
+def test_a_target_without_test_rows_is_refused(client: TestClient) -> None:
+    rows = "1,2,3,oslo,pass,train\n2,1,3,rome,fail,train\n" * 20
+    upload(client, "untested", "a,b,c,city,y,split\n" + rows)
+    answer = post(client, target={"dataset": "untested"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_test_rows")
+
+
+def test_a_job_name_is_taken_once(client: TestClient) -> None:
+    assert post(client, name="j").status_code == 202
+    assert post(client, name="j").json()["code"] == "job_name_taken"
+
+
+def test_a_queued_job_is_paused_resumed_and_cancelled_each_as_often_as_one_likes(client: TestClient) -> None:
+    post(client, name="j")
+    for verb, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
+        for _ in range(2):
+            answer = client.post(f"/v1/jobs/j:{verb}")
+            assert (answer.status_code, answer.json()["state"]) == (200, state)
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_cancelled_job_can_neither_be_paused_nor_resumed(client: TestClient, verb: str) -> None:
+    post(client, name="j")
+    client.post("/v1/jobs/j:cancel")
+    answer = client.post(f"/v1/jobs/j:{verb}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "job_state")
+    assert "which is cancelled" in answer.json()["detail"]
+
+
+def test_events_are_read_as_json_from_where_one_stopped(client: TestClient) -> None:
+    post(client, name="j")
+    client.post("/v1/jobs/j:cancel")
+    events = client.get("/v1/jobs/j/events").json()["data"]
+    assert [event["type"] for event in events] == ["job.created", "job.cancelled"]
+    rest = client.get(f"/v1/jobs/j/events?after={events[0]['id']}").json()["data"]
+    assert rest == events[1:]
+
+
+def test_events_are_streamed_until_the_job_has_ended(client: TestClient) -> None:
+    post(client, name="j")
+    client.post("/v1/jobs/j:cancel")
+    first = client.get("/v1/jobs/j/events").json()["data"][0]
+    headers = {"accept": "text/event-stream"}
+    whole = client.get("/v1/jobs/j/events", headers=headers)
+    assert whole.headers["content-type"].startswith("text/event-stream")
+    assert whole.text.count("event: ") == 2
+    rest = client.get("/v1/jobs/j/events", headers={**headers, "last-event-id": str(first["id"])})
+    assert "job.created" not in rest.text
+    assert "event: job.cancelled" in rest.text
+
+
+def test_waiting_for_a_job_that_has_ended_answers_at_once(client: TestClient) -> None:
+    post(client, name="j")
+    client.post("/v1/jobs/j:cancel")
+    assert client.get("/v1/jobs/j?wait=300").json()["state"] == "cancelled"
+
+
+def test_lists_are_filtered_by_state_and_model(client: TestClient) -> None:
+    post(client, name="a", model="x")
+    post(client, name="b", model="y")
+    client.post("/v1/jobs/a:cancel")
+    names = [job["name"] for job in client.get("/v1/jobs").json()["data"]]
+    assert names == ["b", "a"]
+    assert [job["name"] for job in client.get("/v1/jobs?state=cancelled").json()["data"]] == ["a"]
+    assert [job["name"] for job in client.get("/v1/jobs?model=y").json()["data"]] == ["b"]

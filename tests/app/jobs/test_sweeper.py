@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from app.broker import Broker
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import Job
+from app.jobs import sweeper, transitions
+from app.settings import Settings
+from app.storage import Storage
+
+RESEND_SECONDS = 30.0
+
+
+@pytest.fixture
+def broker(broker_url: str) -> Iterator[Broker]:
+    """An empty broker."""
+    broker = Broker(broker_url)
+    broker.empty()
+    yield broker
+    broker.empty()
+    broker.close()
+
+
+@pytest.fixture
+def job_id(client: TestClient, datasets: dict[str, dict[str, object]], broker: Broker) -> str:
+    """A queued job that was announced."""
+    body = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    answer = client.post("/v1/jobs", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def make_old(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(announced_at=db_now(-2 * RESEND_SECONDS)))
+
+
+def test_a_job_whose_message_was_lost_is_announced_again(
+    sessions: Sessions, broker: Broker, job_id: str
+) -> None:
+    assert broker.waiting() == 1
+    broker.empty()
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []  # too early to call it lost
+    make_old(sessions, job_id)
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == [job_id]
+    assert broker.waiting() == 1
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
+
+
+def test_a_job_whose_message_still_waits_is_not_announced_again(
+    sessions: Sessions, broker: Broker, job_id: str
+) -> None:
+    make_old(sessions, job_id)
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
+    assert broker.waiting() == 1
+
+
+def test_a_job_accepted_while_the_broker_was_away_is_announced_when_it_is_back(
+    sessions: Sessions, broker: Broker, job_id: str
+) -> None:
+    broker.empty()
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(announced_at=None))
+    away = Broker("redis+socket:///nowhere/broker.sock")
+    assert sweeper.announce(sessions, away, RESEND_SECONDS) == []
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == [job_id]
+
+
+def test_a_job_of_a_silent_worker_goes_back_to_the_queue(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        assert transitions.claim(session, job_id, "worker", lease_seconds=-1)
+    assert sweeper.expire_leases(sessions) == [job_id]
+    assert sweeper.expire_leases(sessions) == []
+
+
+def test_only_old_files_that_nothing_refers_to_are_deleted(
+    client: TestClient,
+    sessions: Sessions,
+    settings: Settings,
+    datasets: dict[str, dict[str, object]],
+    tmp_path: Path,
+) -> None:
+    storage = Storage(settings.storage_dir)
+    orphan = tmp_path / "orphan"
+    orphan.write_bytes(b"nobody wants me")
+    digest = storage.put(orphan)
+    assert sweeper.delete_orphans(sessions, storage, seconds=3600) == 0
+    assert client.delete("/v1/datasets/source").status_code == 204
+    a_day_ago = time.time() - 86400
+    for path in settings.storage_dir.glob("??/*"):
+        os.utime(path, (a_day_ago, a_day_ago))
+    assert sweeper.delete_orphans(sessions, storage, seconds=3600) == 2
+    assert not storage.exists(digest)
+    assert not storage.exists(str(datasets["source"]["sha256"]))
+    assert client.get("/v1/datasets/target/content").status_code == 200

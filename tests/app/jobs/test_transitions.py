@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import Dataset, Event, Job
+from app.jobs import transitions
+from app.jobs.states import MOVES, TERMINAL, State
+from app.jobs.transitions import Lease
+
+LEASE_SECONDS = 60.0
+
+
+@pytest.fixture
+def job_id(sessions: Sessions) -> str:
+    """A queued job."""
+    with sessions.begin() as session:
+        dataset = Dataset(
+            id="ds_1", name="d", version=1, kind="tabular", filename="d.csv", media_type="text/csv",
+            digest="0" * 64, size=1, rows=1, description={}, profile={}, warnings=[], preview=[], extra={},
+        )  # fmt: skip
+        job = Job(
+            id="job_1", name="j", model="m", spec={}, extra={}, source_dataset=dataset, target_dataset=dataset,
+            max_attempts=2,
+        )  # fmt: skip
+        session.add(job)
+    return "job_1"
+
+
+def claim(sessions: Sessions, job_id: str, lease_seconds: float = LEASE_SECONDS) -> Lease:
+    with sessions.begin() as session:
+        lease = transitions.claim(session, job_id, "worker", lease_seconds)
+    assert lease is not None
+    return lease
+
+
+def state_of(sessions: Sessions, job_id: str) -> State:
+    with sessions() as session:
+        return State(session.get_one(Job, job_id).state)
+
+
+def bring_to(sessions: Sessions, job_id: str, state: State) -> Lease | None:
+    """Bring a queued job to a state by allowed moves."""
+    if state == State.QUEUED:
+        return None
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        if state == State.SUCCEEDED:
+            assert transitions.succeed(session, lease, {"version": "m@1"})
+        elif state == State.FAILED:
+            assert transitions.fail(session, lease, "code", "message", None)
+        elif state in (State.PAUSED, State.CANCELLED):
+            assert transitions.stop(session, lease, "pause" if state == State.PAUSED else "cancel")
+    assert state_of(sessions, job_id) == state
+    return lease
+
+
+def test_only_one_of_many_simultaneous_claims_gets_the_job(sessions: Sessions, job_id: str) -> None:
+    leases: list[Lease | None] = []
+    ready = threading.Barrier(8)
+
+    def try_to_claim() -> None:
+        ready.wait()
+        with sessions.begin() as session:
+            leases.append(transitions.claim(session, job_id, "worker", LEASE_SECONDS))
+
+    threads = [threading.Thread(target=try_to_claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(leases, key=str) == sorted([Lease(job_id, 1)] + [None] * 7, key=str)
+
+
+Write = Callable[[transitions.Session, Lease], bool]
+WORKERS_MOVES: dict[str, Write] = {
+    "hold": transitions.hold,
+    "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE_SECONDS)[0],
+    "succeed": lambda session, lease: transitions.succeed(session, lease, {"version": "m@1"}),
+    "fail": lambda session, lease: transitions.fail(session, lease, "code", "message", None),
+    "cancel": lambda session, lease: transitions.stop(session, lease, "cancel"),
+    "pause": lambda session, lease: transitions.stop(session, lease, "pause"),
+    "hand back": transitions.hand_back,
+    "retry": lambda session, lease: transitions.retry(session, lease, "message") is not None,
+}
+
+
+@pytest.mark.parametrize("move", WORKERS_MOVES)
+def test_a_worker_that_lost_its_lease_changes_nothing(sessions: Sessions, job_id: str, move: str) -> None:
+    zombie = claim(sessions, job_id, lease_seconds=-1)
+    with sessions.begin() as session:
+        assert transitions.expire(session, job_id, zombie.attempt) == State.QUEUED
+    holder = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert not WORKERS_MOVES[move](session, zombie)
+    with sessions.begin() as session:
+        assert transitions.hold(session, holder)
+
+
+@pytest.mark.parametrize("move", WORKERS_MOVES)
+def test_the_holder_of_the_lease_may_make_each_move(sessions: Sessions, job_id: str, move: str) -> None:
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert WORKERS_MOVES[move](session, lease)
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+def test_what_has_ended_moves_no_more(sessions: Sessions, job_id: str, state: State) -> None:
+    lease = bring_to(sessions, job_id, state)
+    assert lease is not None
+    with sessions.begin() as session:
+        assert transitions.claim(session, job_id, "worker", LEASE_SECONDS) is None
+        assert not transitions.request_cancel(session, job_id)
+        assert not transitions.request_pause(session, job_id)
+        assert not transitions.resume(session, job_id)
+        assert not any(move(session, lease) for move in WORKERS_MOVES.values())
+    assert state_of(sessions, job_id) == state
+
+
+def test_every_state_but_the_first_can_be_reached_and_only_the_ended_ones_cannot_be_left() -> None:
+    assert {after for _, after in MOVES} == set(State)
+    assert set(State) - {before for before, _ in MOVES} == TERMINAL
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.PAUSED])
+def test_a_job_that_no_worker_holds_is_cancelled_at_once(
+    sessions: Sessions, job_id: str, state: State
+) -> None:
+    bring_to(sessions, job_id, state)
+    with sessions.begin() as session:
+        assert transitions.request_cancel(session, job_id)
+    assert state_of(sessions, job_id) == State.CANCELLED
+
+
+@pytest.mark.parametrize("request_stop", [transitions.request_cancel, transitions.request_pause])
+def test_the_heartbeat_brings_a_stop_request_to_the_worker(
+    sessions: Sessions, job_id: str, request_stop: Callable[[transitions.Session, str], bool]
+) -> None:
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.heartbeat(session, lease, LEASE_SECONDS) == (True, None)
+        assert request_stop(session, job_id)
+    with sessions.begin() as session:
+        held, asked = transitions.heartbeat(session, lease, LEASE_SECONDS)
+    assert held
+    assert asked == request_stop.__name__.removeprefix("request_")
+
+
+def test_a_pause_request_does_not_replace_a_cancel_request(sessions: Sessions, job_id: str) -> None:
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.request_cancel(session, job_id)
+        assert not transitions.request_pause(session, job_id)
+        assert transitions.heartbeat(session, lease, LEASE_SECONDS) == (True, "cancel")
+
+
+def test_a_paused_job_resumes_into_the_queue(sessions: Sessions, job_id: str) -> None:
+    bring_to(sessions, job_id, State.PAUSED)
+    with sessions.begin() as session:
+        assert transitions.resume(session, job_id)
+    assert claim(sessions, job_id) == Lease(job_id, 2)
+
+
+def test_a_lease_that_has_not_run_out_does_not_expire(sessions: Sessions, job_id: str) -> None:
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.expire(session, job_id, lease.attempt) is None
+    assert state_of(sessions, job_id) == State.RUNNING
+
+
+def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, job_id: str) -> None:
+    states = []
+    for _ in range(2):
+        lease = claim(sessions, job_id, lease_seconds=-1)
+        with sessions.begin() as session:
+            states.append(transitions.expire(session, job_id, lease.attempt))
+    assert states == [State.QUEUED, State.FAILED]
+    with sessions() as session:
+        job = session.get_one(Job, job_id)
+        history = session.scalars(select(Event.message).where(Event.type == "job.lease_expired")).all()
+    assert job.error_code == "attempts_exhausted"
+    assert "All 2 attempts" in str(job.error_message)
+    assert len(history) == 2
+
+
+@pytest.mark.parametrize(
+    ("request_stop", "state"),
+    [(transitions.request_cancel, State.CANCELLED), (transitions.request_pause, State.PAUSED)],
+)
+def test_a_silent_worker_that_was_asked_to_stop_is_not_replaced(
+    sessions: Sessions, job_id: str, request_stop: Callable[[transitions.Session, str], bool], state: State
+) -> None:
+    lease = claim(sessions, job_id, lease_seconds=-1)
+    with sessions.begin() as session:
+        assert request_stop(session, job_id)
+    with sessions.begin() as session:
+        assert transitions.expire(session, job_id, lease.attempt) == state
+    assert state_of(sessions, job_id) == state
+
+
+def test_a_job_handed_back_keeps_its_attempts_and_gets_a_new_fence(sessions: Sessions, job_id: str) -> None:
+    for attempt in (1, 2, 3):
+        lease = claim(sessions, job_id)
+        assert lease.attempt == attempt
+        with sessions.begin() as session:
+            assert transitions.hand_back(session, lease)
+    assert state_of(sessions, job_id) == State.QUEUED
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        {"state": "lost"},
+        {"state": "running"},
+        {"lease_expires_at": db_now()},
+        {"state": "succeeded"},
+        {"finished_at": db_now()},
+        {"attempt": 3},
+        {"attempt": -1},
+        {"stop_request": "explode"},
+        {"source_dataset_id": None},
+        {"target_dataset_id": "ds_unknown"},
+        {"state": "failed", "finished_at": db_now()},
+    ],
+)
+def test_the_database_refuses_what_cannot_be(
+    sessions: Sessions, job_id: str, impossible: dict[str, object]
+) -> None:
+    with pytest.raises(IntegrityError), sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(**impossible))

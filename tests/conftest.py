@@ -1,0 +1,123 @@
+"""Real databases, a real broker: SQLite and the bundled broker always, PostgreSQL and Redis where given.
+
+MODEL_TRANSFER_TEST_POSTGRES_URL is the address of a database that may create others;
+MODEL_TRANSFER_TEST_REDIS_URL that of a Redis database that may be emptied.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from app.db.migrate import upgrade
+from app.db.session import Sessions, make_engine, make_sessions
+from app.serving import local_broker
+from app.settings import Settings, get_settings
+
+POSTGRES = os.environ.pop("MODEL_TRANSFER_TEST_POSTGRES_URL", "")
+REDIS = os.environ.pop("MODEL_TRANSFER_TEST_REDIS_URL", "")
+DATABASES = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+
+
+def pytest_report_header() -> str:
+    return f"databases: {', '.join(DATABASES)}; broker: {'redis' if REDIS else 'bundled'}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_the_machine() -> None:
+    for name in [name for name in os.environ if name.startswith("MODEL_TRANSFER_")]:
+        del os.environ[name]
+    get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker of the tests' own, or the Redis that was given."""
+    if REDIS:
+        redis.Redis.from_url(REDIS).flushdb()
+        yield REDIS
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        with subprocess.Popen(local_broker.command(settings)) as process:
+            assert local_broker.wait(settings.broker_socket)
+            yield settings.effective_broker_url
+            process.terminate()
+
+
+def _new_postgresql() -> tuple[str, Callable[[], None]]:
+    name = f"test_{uuid.uuid4().hex}"
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+
+    def drop() -> None:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+    return make_url(POSTGRES).set(database=name).render_as_string(hide_password=False), drop
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind there is."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    url, drop = _new_postgresql()
+    yield url
+    drop()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a database at the newest revision."""
+    engine = make_engine(database_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    """Sessions on that database."""
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, broker_url: str) -> Settings:
+    """Settings of a service in a temporary folder."""
+    return Settings(data_dir=tmp_path / "data", database_url=database_url, broker_url=broker_url)
+
+
+WriteCsv = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_csv() -> WriteCsv:
+    """Write a CSV of rows whose label depends on numbers and a category, some cells missing."""
+
+    def write(path: Path, rows: int, *, seed: int = 0, shift: float = 0.0) -> Path:
+        draw = random.Random(seed)
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["a", "b", "c", "city", "y"])
+            for _ in range(rows):
+                a, b, c = (draw.gauss(0, 1) for _ in range(3))
+                city = draw.choice(["rome", "oslo", ""])
+                grade = "pass" if a - b + shift * c + (city == "rome") + draw.gauss(0, 0.3) > 0 else "fail"
+                writer.writerow([f"{a:.4f}", f"{b:.4f}" if draw.random() > 0.05 else "", f"{c:.4f}", city, grade])
+        return path
+
+    return write

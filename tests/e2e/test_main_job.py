@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import WriteCsv
+from tests.e2e.conftest import Service
+
+SMALL = {"network": {"kind": "mlp", "hidden_units": [16]}, "training": {"epochs": 3, "batch_size": 32}}
+
+
+@pytest.fixture(scope="module")
+def uploaded(service: Service, tmp_path_factory: pytest.TempPathFactory, write_csv: WriteCsv) -> None:
+    """The data sets `source` and `target`."""
+    folder = tmp_path_factory.mktemp("data")
+    service.upload("source", write_csv(folder / "source.csv", 600, seed=1), label="y")
+    service.upload("target", write_csv(folder / "target.csv", 200, seed=2, shift=0.3), label="y")
+
+
+@pytest.fixture(scope="module")
+def finished(service: Service, uploaded: None) -> dict[str, Any]:
+    """A job that has succeeded."""
+    job = service.post(
+        model="grades",
+        source={"dataset": "source"},
+        target={"dataset": "target"},
+        method={"kind": "parameter", "strategy": "full"},
+        **SMALL,
+    )
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    return ended
+
+
+def test_a_job_ends_with_version_verdict_gain_and_metrics(finished: dict[str, Any]) -> None:
+    result = finished["result"]
+    assert result["version"] == "grades@1"
+    assert result["verdict"] in ("helped", "no difference", "hurt")
+    gain = result["gain"]
+    assert gain["low"] <= gain["value"] <= gain["high"]
+    assert gain["value"] == pytest.approx(gain["transfer"] - gain["control"])
+    assert result["metrics"]["transfer"]["accuracy"] == gain["transfer"]
+    assert result["metrics"]["control"]["accuracy"] == gain["control"]
+    assert finished["progress"]["fraction"] == 1.0
+    assert {stage["state"] for stage in finished["stages"]} == {"finished"}
+
+
+def test_each_epoch_of_each_training_stage_has_its_metrics(
+    service: Service, finished: dict[str, Any]
+) -> None:
+    epochs = service.http.get(f"/v1/jobs/{finished['id']}/metrics").json()["data"]
+    places = [(row["stage"], row["epoch"]) for row in epochs]
+    assert places == [(stage, epoch) for stage in ("source", "transfer", "control") for epoch in (1, 2, 3)]
+    assert all({"loss", "val_loss", "accuracy", "val_accuracy"} <= row["values"].keys() for row in epochs)
+
+
+def test_the_event_log_tells_the_job_from_its_beginning_to_its_end(
+    service: Service, finished: dict[str, Any]
+) -> None:
+    events = service.http.get(f"/v1/jobs/{finished['id']}/events").json()["data"]
+    types = [event["type"] for event in events]
+    assert types == ["job.created", "job.started", *["stage.started", "stage.finished"] * 5, "job.succeeded"]
+
+
+def test_the_downloaded_model_predicts_in_plain_keras_what_the_service_measured(
+    service: Service, finished: dict[str, Any], tmp_path: Path
+) -> None:
+    answer = service.http.get("/v1/models/grades@1/download?format=keras")
+    assert 'filename="grades-1.keras"' in answer.headers["content-disposition"]
+    assert answer.headers["etag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
+    (tmp_path / "model.keras").write_bytes(answer.content)
+    program = """
+import json, sys, numpy as np, keras
+model = keras.saving.load_model("model.keras")
+rows = {name: np.array(values, dtype=object if name == "city" else "float32")
+        for name, values in json.load(open("rows.json")).items()}
+print(json.dumps(model.predict(rows, verbose=0).tolist()))
+assert not [name for name in sys.modules if name.split(".")[0] in ("app", "workers")]
+"""
+    rows = {"a": [0.5, -1.0], "b": [float("nan"), 2.0], "c": [0.0, 1.0], "city": ["", "atlantis"]}
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "rows.csv").write_text("a,b,c,city\n0.5,,0.0,\n-1.0,2.0,1.0,atlantis\n")
+    plain = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    bundle = service.http.get("/v1/models/grades@1/download?format=bundle")
+    zipfile.ZipFile(io.BytesIO(bundle.content)).extractall(tmp_path / "bundle")
+    predicted = subprocess.run(
+        [sys.executable, "predict.py", "../rows.csv"],
+        cwd=tmp_path / "bundle", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    from_bundle = [float(line.rpartition(",")[2]) for line in predicted.stdout.splitlines()[1:]]
+    assert [row[0] for row in json.loads(plain.stdout)] == pytest.approx(from_bundle, abs=1e-6)
+
+
+def test_the_files_in_the_bundle_agree_with_the_api(service: Service, finished: dict[str, Any]) -> None:
+    version = service.http.get("/v1/models/grades@1").json()
+    bundle = zipfile.ZipFile(
+        io.BytesIO(service.http.get("/v1/models/grades@1/download?format=bundle").content)
+    )
+    assert json.loads(bundle.read("metrics.json")) == version["metrics"]
+    assert json.loads(bundle.read("receipt.json")) == version["receipt"]
+    assert json.loads(bundle.read("lineage.json")) == version["lineage"]
+    assert version["lineage"]["job"] == finished["name"]
+
+
+def test_the_receipt_says_what_happened_to_each_layer(service: Service, finished: dict[str, Any]) -> None:
+    receipt = service.http.get("/v1/models/grades@1").json()["receipt"]
+    origins = {
+        layer["part"]: {weight["origin"] for weight in layer["weights"]} for layer in receipt["layers"]
+    }
+    assert origins["backbone"] == {"copied"}
+    assert origins["head"] == {"copied"}
+
+
+def test_a_version_is_a_source_by_itself_and_the_parent_of_what_comes_of_it(
+    service: Service, finished: dict[str, Any]
+) -> None:
+    job = service.post(
+        model="child",
+        source={"version": "grades"},
+        target={"dataset": "target"},
+        method={"strategy": "linear_probe"},
+        training=SMALL["training"],
+    )
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    child = service.http.get("/v1/models/child").json()
+    assert child["parent"] == "grades@1"
+    backbone = [layer for layer in child["receipt"]["layers"] if layer["part"] == "backbone"]
+    assert {weight["training"] for layer in backbone for weight in layer["weights"]} == {"frozen"}
+    assert {weight["moved"] for layer in backbone for weight in layer["weights"]} == {0.0}
+
+
+def test_the_same_job_again_gives_the_same_weights_and_pays_for_the_source_once(
+    service: Service, finished: dict[str, Any]
+) -> None:
+    again = service.post(
+        model="grades",
+        source={"dataset": "source"},
+        target={"dataset": "target"},
+        method={"kind": "parameter", "strategy": "full"},
+        **SMALL,
+    )
+    ended = service.wait(again["id"])
+    assert ended["stages"][0]["reused"]
+    assert "is reused" in service.events_until(again["id"], "stage.finished")["message"]
+    digests = {service.http.get(f"/v1/models/grades@{n}").json()["weights_sha256"] for n in (1, 2)}
+    assert len(digests) == 1
+    assert ended["result"] == {**finished["result"], "version": "grades@2"}
+
+
+def test_other_classes_in_the_target_get_a_new_head(
+    service: Service, uploaded: None, tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    path = write_csv(tmp_path / "other.csv", 100, seed=5)
+    path.write_text(re.sub("pass$", "good", re.sub("fail$", "bad", path.read_text(), flags=re.M), flags=re.M))
+    service.upload("other", path)
+    job = service.post(model="other", source={"dataset": "source"}, target={"dataset": "other"}, **SMALL)
+    assert service.wait(job["id"])["state"] == "succeeded"
+    receipt = service.http.get("/v1/models/other").json()["receipt"]
+    head = [weight for layer in receipt["layers"] if layer["part"] == "head" for weight in layer["weights"]]
+    assert {weight["origin"] for weight in head} == {"reinitialised"}
+    assert "fail, pass" in json.dumps(receipt)
+
+
+def test_a_regression_is_transferred_as_well(service: Service, tmp_path: Path) -> None:
+    rows = [f"{i % 17},{i % 5},{3.5 * (i % 17) - (i % 5) + (i % 3) / 10}" for i in range(300)]
+    (tmp_path / "r.csv").write_text("u,v,price\n" + "\n".join(rows) + "\n")
+    service.upload("prices", tmp_path / "r.csv", label="price")
+    job = service.post(model="prices", source={"dataset": "prices"}, target={"dataset": "prices"}, **SMALL)
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    assert ended["result"]["gain"]["metric"] == "r2"
+
+
+def long_job(service: Service) -> str:
+    job = service.post(
+        model="long", source={"dataset": "source"}, target={"dataset": "target"}, training={"epochs": 100_000}
+    )
+    service.events_until(job["id"], "stage.started")
+    return str(job["id"])
+
+
+@pytest.mark.usefixtures("uploaded")
+def test_a_running_job_is_cancelled_within_seconds_and_leaves_no_version(service: Service) -> None:
+    job = long_job(service)
+    asked = service.http.post(f"/v1/jobs/{job}:cancel").json()
+    assert asked["state"] in ("running", "cancelled")
+    ended = service.wait(job)
+    assert ended["state"] == "cancelled"
+    assert service.http.get("/v1/models/long").status_code == 404
+
+
+@pytest.mark.usefixtures("uploaded")
+def test_a_paused_job_frees_its_worker_and_goes_on_where_it_stood(service: Service) -> None:
+    job = long_job(service)
+    service.http.post(f"/v1/jobs/{job}:pause")
+    paused = service.events_until(job, "job.paused")
+    assert service.http.get(f"/v1/jobs/{job}").json()["state"] == "paused"
+    epochs = len(service.http.get(f"/v1/jobs/{job}/metrics").json()["data"])
+    assert service.http.post(f"/v1/jobs/{job}:resume").json()["state"] in ("queued", "running")
+    started = service.events_until(job, "stage.started", after=paused["id"])
+    assert started["attempt"] == 2
+    service.http.post(f"/v1/jobs/{job}:cancel")
+    assert service.wait(job)["state"] == "cancelled"
+    rows = service.http.get(f"/v1/jobs/{job}/metrics").json()["data"]
+    assert len(rows) >= epochs
+    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_a_training_that_diverges_fails_and_says_what_to_change(service: Service, tmp_path: Path) -> None:
+    rows = [f"{i}e15,{i * i}e16" for i in range(100)]
+    (tmp_path / "huge.csv").write_text("u,price\n" + "\n".join(rows) + "\n")
+    service.upload("huge", tmp_path / "huge.csv", label="price")
+    job = service.post(
+        model="diverged",
+        source={"dataset": "huge"},
+        target={"dataset": "huge"},
+        network={"preprocessing": False},
+        training={"epochs": 2, "learning_rate": 10.0},
+    )
+    ended = service.wait(job["id"])
+    assert (ended["state"], ended["error"]["code"]) == ("failed", "training_diverged"), ended
+    assert "learning_rate" in ended["error"]["hint"]
+    assert service.http.get("/v1/models/diverged").status_code == 404

@@ -1,0 +1,147 @@
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workers.transfer.bundled_predict import main as predict_program
+from workers.transfer.evaluation import predict
+from workers.transfer.export import ExportDiffers, verify, write_bundle, write_keras
+from workers.transfer.fitting import Fit, Training
+from workers.transfer.methods.parameter import parameter
+from workers.transfer.network import Network, build
+from workers.transfer.scratch import scratch
+
+NAN = float("nan")
+ROWS = {
+    "age": np.array([41.5, NAN, 60, 0], np.float32),
+    "member": np.array([1, 0, NAN, 1], np.float32),
+    "city": np.array(["c1", "", "never seen", "c3"], object),
+    "joined": np.array(["2020-02-29", "2021-03-04T05:06:07", "", "1999-12-31T23:59:59"], object),
+}
+PLAIN_KERAS = """
+import json, sys
+import keras
+import numpy as np
+rows = json.load(open("rows.json"))
+types = {"age": np.float32, "member": np.float32, "city": object, "joined": object}
+model = keras.saving.load_model("model.keras")
+inputs = {name: np.array(values, types[name]) for name, values in rows.items()}
+print(json.dumps(model.predict(inputs, verbose=0).tolist()))
+"""
+
+
+@pytest.fixture
+def network(options, mixed) -> Network:
+    return build(options, mixed, 0)
+
+
+@pytest.fixture
+def bundle(network: Network, tmp_path: Path) -> Path:
+    write_bundle(network, tmp_path / "model.zip", {})
+    with zipfile.ZipFile(tmp_path / "model.zip") as file:
+        file.extractall(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def _write_csv(path: Path) -> None:
+    columns = ["spare", "joined", "city", "member", "age"]
+    rows = [
+        ["x", "2020-02-29", "c1", "yes", "41.5"],
+        ["x", "2021-03-04 05:06:07", "", "FALSE", ""],
+        ["x", "", "never seen", "", "60"],
+        ["x", "1999-12-31T23:59:59", "c3", "1", "0"],
+    ]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *rows])
+
+
+def test_plain_keras_in_a_fresh_python_predicts_raw_rows_as_measured(network, tmp_path):
+    write_keras(network, tmp_path / "model.keras")
+    (tmp_path / "rows.json").write_text(json.dumps({name: values.tolist() for name, values in ROWS.items()}))
+    command = [sys.executable, "-I", "-c", PLAIN_KERAS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert np.abs(np.array(json.loads(done.stdout)) - predict(network, ROWS)).max() <= 1e-6
+
+
+def test_the_bundles_program_predicts_a_csv_as_measured(network, bundle):
+    _write_csv(bundle / "rows.csv")
+    command = [sys.executable, "-I", str(bundle / "predict.py"), "rows.csv"]
+    done = subprocess.run(command, cwd=bundle, capture_output=True, text=True, check=True)
+    answers = list(csv.DictReader(done.stdout.splitlines()))
+    expected = predict(network, ROWS).ravel()
+    assert [float(answer["probability_yes"]) for answer in answers] == pytest.approx(expected, abs=1e-6)
+    assert [answer["prediction"] for answer in answers] == ["yes" if p > 0.5 else "no" for p in expected]
+
+
+def test_the_bundles_program_names_missing_columns(bundle, capsys):
+    (bundle / "rows.csv").write_text("age,city\n1,x\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.transfer.bundled_predict.__file__", str(bundle / "predict.py"))
+        assert predict_program([str(bundle / "rows.csv")]) == 1
+    assert "expected the columns member, joined. Received: age, city" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("age", "old"), ("age", "inf"), ("member", "perhaps"), ("joined", "29/02/2020")]
+)
+def test_the_bundles_program_names_the_row_and_column_of_a_cell_it_cannot_read(column, cell, bundle, capsys):
+    cells = {"age": "1", "member": "true", "city": "x", "joined": "", column: cell}
+    lines = [",".join(cells), "1,true,x,", ",".join(cells.values())]
+    (bundle / "rows.csv").write_text("\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.transfer.bundled_predict.__file__", str(bundle / "predict.py"))
+        assert predict_program([str(bundle / "rows.csv")]) == 1
+    assert f"in row 2, column {column}. Received: {cell!r}" in capsys.readouterr().err
+
+
+def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
+    fit = Fit(Training(1, 16, 0.01, seed=0))
+    source = scratch(options, numbers(), fit).network
+    done = parameter(source, numbers(task="multiclass", seed=1), fit)
+    card = {
+        "name": "churn@1",
+        "metrics": {"transfer": {"accuracy": 0.9, "auc": None}, "control": {"accuracy": 0.8, "auc": None}},
+        "verdict": "helped",
+        "reason": "The interval lies above 0.",
+        "receipt": done.receipt,
+        "lineage": {"job": "job_1"},
+    }
+    write_bundle(done.network, tmp_path / "model.zip", card)
+    with zipfile.ZipFile(tmp_path / "model.zip") as file:
+        assert {about.date_time for about in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        content = {name: file.read(name) for name in file.namelist()}
+    assert list(content) == [
+        "model.keras",
+        "README.md",
+        "signature.json",
+        "metrics.json",
+        "receipt.json",
+        "lineage.json",
+        "requirements.txt",
+        "predict.py",
+    ]
+    assert json.loads(content["receipt.json"]) == done.receipt
+    assert json.loads(content["signature.json"])["output"]["classes"] == ["a", "b", "c"]
+    readme = content["README.md"].decode()
+    assert "| accuracy | 0.9 | 0.8 |" in readme
+    assert "| auc | undefined | undefined |" in readme
+    assert "transfer: **helped**. The interval lies above 0." in readme
+    assert "| head | output | Dense | new | trained |" in readme
+    assert content["requirements.txt"].decode().splitlines()[0].startswith("keras==3.")
+
+
+def test_a_written_file_is_verified_by_its_predictions(network, mixed, tmp_path):
+    write_keras(network, tmp_path / "model.keras")
+    expected = predict(network, mixed.test.inputs)
+    assert verify(tmp_path / "model.keras", network, mixed.test.inputs, expected) <= 1e-6
+
+
+def test_a_file_that_predicts_something_else_is_refused(options, network, mixed, tmp_path):
+    write_keras(build(options, mixed, 99), tmp_path / "model.keras")
+    with pytest.raises(ExportDiffers, match="Received: a difference of"):
+        verify(tmp_path / "model.keras", network, mixed.test.inputs, predict(network, mixed.test.inputs))

@@ -1,0 +1,67 @@
+"""What a job is about, read from the database once, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.datasets import service as datasets
+from app.datasets.schema import Description
+from app.db.tables import Dataset, Job, Version
+from app.jobs.schemas import JobSpec
+from app.models import service as models
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """A data set as a job needs it."""
+
+    ref: str
+    digest: str
+    description: Description
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """A source version as a job needs it."""
+
+    ref: str
+    digest: str
+    signature: dict[str, Any]
+    network: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A claimed job's inputs, read from the database once."""
+
+    name: str
+    model: str
+    spec: JobSpec
+    source: DatasetFacts | VersionFacts
+    target: DatasetFacts
+
+
+def read_facts(session: Session, job_id: str) -> JobFacts:
+    """The job's inputs."""
+    job = session.get_one(Job, job_id)
+    source: DatasetFacts | VersionFacts
+    if job.source_version is not None:
+        source = _version(session, job.source_version)
+    else:
+        assert job.source_dataset is not None  # the table's CHECK says so
+        source = _dataset(job.source_dataset)
+    return JobFacts(
+        job.name, job.model, JobSpec.model_validate(job.spec), source, _dataset(job.target_dataset)
+    )
+
+
+def _dataset(dataset: Dataset) -> DatasetFacts:
+    return DatasetFacts(datasets.ref(dataset), dataset.digest, datasets.description(dataset))
+
+
+def _version(session: Session, version: Version) -> VersionFacts:
+    digest = models.find_artifact(session, version.id, "keras").digest
+    return VersionFacts(models.ref(version), digest, version.signature, version.network)
