@@ -117,7 +117,8 @@ def write_csv() -> WriteCsv:
                 a, b, c = (draw.gauss(0, 1) for _ in range(3))
                 city = draw.choice(["rome", "oslo", ""])
                 grade = "pass" if a - b + shift * c + (city == "rome") + draw.gauss(0, 0.3) > 0 else "fail"
-                writer.writerow([f"{a:.4f}", f"{b:.4f}" if draw.random() > 0.05 else "", f"{c:.4f}", city, grade])
+                cells = [f"{a:.4f}", f"{b:.4f}" if draw.random() > 0.05 else "", f"{c:.4f}"]
+                writer.writerow([*cells, city, grade])
         return path
 
     return write

@@ -14,17 +14,19 @@ from app.datasets.schema import ColumnProfile, ColumnType, Role, ValueCount
 
 DISTINCT = 10_000
 DISTINCT_BYTES = 4 << 20
+ALL_DISTINCT = 1_000_000  # of all columns together
 TOP = 20
 
 
 @dataclass
 class Tally:
-    """Counts of the values seen, until there are more than `DISTINCT` of them or 4 MB.
+    """Counts of the values seen, until there are more than `limit` of them or 4 MB.
 
     From then on (`exact` is false) no new value is taken up; where the values repeat, those known by then are
     counted on.
     """
 
+    limit: int = DISTINCT
     counts: dict[Any, int] = field(default_factory=dict)
     exact: bool = True
     values: int = 0
@@ -38,7 +40,7 @@ class Tally:
         if not self.exact and not self.counts:
             return
         counted = pc.value_counts(cells.drop_null())
-        if self.exact and len(counted) > DISTINCT:
+        if self.exact and len(counted) > self.limit:
             self._fill_up(len(counted))
             return
         for value, count in zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True):
@@ -47,7 +49,7 @@ class Tally:
             elif self.exact:
                 self.counts[value] = count
                 self._size += len(value) if isinstance(value, str) else 8
-        if self.exact and (len(self.counts) > DISTINCT or self._size > DISTINCT_BYTES):
+        if self.exact and (len(self.counts) > self.limit or self._size > DISTINCT_BYTES):
             self._fill_up(len(self.counts))
 
     def _fill_up(self, distinct: int) -> None:
@@ -119,13 +121,21 @@ class ColumnScan:
     it; `outdated` is true then: the statistics lack the cells before, and a second pass is needed.
     """
 
-    def __init__(self, name: str, column_type: ColumnType | None, *, declared: bool, tokens: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        column_type: ColumnType | None,
+        *,
+        declared: bool,
+        tokens: bool,
+        limit: int = DISTINCT,
+    ) -> None:
         self.name = name
         self.type = column_type
         self.declared = declared
         self.outdated = False
         self.missing = 0
-        self.tally = Tally()
+        self.tally = Tally(limit)
         self.moments = Moments()
         self._tokens = tokens
         self._dates: tuple[int, int] | None = None  # seconds since 1970

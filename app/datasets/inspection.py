@@ -73,8 +73,13 @@ def _lay_out(path: Path, declaration: Declaration) -> Layout:
 
 def _scan(layout: Layout) -> Scan:
     scanned = scan(layout)
-    if scanned.outdated:
-        scanned = scan(layout, {name: column.type for name, column in scanned.columns.items() if column.type})
+    types = {name: column.type for name, column in scanned.columns.items() if column.type}
+    # A label of words, yes and no, keeps them as the names of its classes.
+    words = layout.tokens and types.get(layout.label) == "boolean" and layout.label not in layout.declared
+    if words:
+        types[layout.label] = "category"
+    if words or scanned.outdated:
+        scanned = scan(layout, types)
     if not scanned.rows:
         raise DatasetError(
             "no_rows", "Expected at least one row. Received: none.", "Upload a file with rows."

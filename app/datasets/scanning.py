@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.cells import EXPECTED, BadCell, infer, text_of
-from app.datasets.columns import ColumnScan, Tally
+from app.datasets.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.duplicates import Duplicates
 from app.datasets.formats import csv
 from app.datasets.formats.contents import MODULES
@@ -64,6 +64,7 @@ class Scan:
     split_classes: Tally = field(default_factory=Tally)  # word, "\x1f", class
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
+    sampled_bytes: int = 0
 
     @property
     def outdated(self) -> bool:
@@ -117,13 +118,25 @@ def _is_number(cells: pa.Array) -> bool:
 def _pass(layout: Layout, types: Mapping[str, ColumnType], batches: Iterator[pa.RecordBatch]) -> Scan:
     result = Scan(
         {
-            name: ColumnScan(name, types.get(name), declared=name in types, tokens=layout.tokens)
+            name: ColumnScan(
+                name,
+                types.get(name),
+                declared=name in types,
+                tokens=layout.tokens,
+                limit=_distinct_limit(layout, name),
+            )
             for name in layout.options.columns
         }
     )
     for batch in _ahead(batches):
         _add(result, batch, layout)
     return result
+
+
+def _distinct_limit(layout: Layout, name: str) -> int:
+    if name in (layout.label, layout.split):
+        return DISTINCT
+    return min(DISTINCT, ALL_DISTINCT // len(layout.options.columns))
 
 
 def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -149,9 +162,11 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     if layout.split:
         _add_split(result, values[layout.split], labels)
     result.duplicates.add(list(values.values()))
-    if result.sampled_rows < SAMPLE_ROWS and sum(part.nbytes for part in result.sample) < SAMPLE_BYTES:
-        result.sample.append(batch.slice(0, SAMPLE_ROWS - result.sampled_rows))
-        result.sampled_rows += result.sample[-1].num_rows
+    if result.sampled_rows < SAMPLE_ROWS and result.sampled_bytes < SAMPLE_BYTES:
+        part = batch.slice(0, SAMPLE_ROWS - result.sampled_rows)
+        result.sample.append(part)
+        result.sampled_rows += part.num_rows
+        result.sampled_bytes += part.nbytes
     result.rows += batch.num_rows
 
 

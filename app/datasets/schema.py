@@ -77,9 +77,10 @@ class ColumnProfile(Column):
     """A column's statistics over all rows, the missing cells aside.
 
     `distinct` is exact if `distinct_is_exact`, else there are at least so many: counting stops beyond 10,000
-    values (or 4 MB of them) a column. `top` holds the 20 most frequent values; their counts are exact, but a
-    value that first stood after the counting stopped is not among them. `standard_deviation` is the
-    population's. `minimum` and `maximum` are numbers, or ISO 8601 dates.
+    values (or 4 MB of them) a column, sooner in files of more than 100 columns. `top` holds the 20 most
+    frequent values; their counts are exact, but a value that first stood after the counting stopped is not
+    among them. `standard_deviation` is the population's. `minimum` and `maximum` are numbers, or ISO 8601
+    dates.
     """
 
     missing: int

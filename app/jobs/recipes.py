@@ -28,13 +28,13 @@ class ParameterTransfer(Recipe):
     kind: Literal["parameter"] = "parameter"
     strategy: Literal["full", "linear_probe"] = Field(
         "full",
-        description="`full` trains every layer; `linear_probe` freezes the backbone and trains the head alone.",
+        description="`full` trains every layer, `linear_probe` the head alone, the backbone frozen.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
         gt=0,
         le=10,
-        description="With `full`: the backbone's learning rate as a multiple of the head's; 1 trains all alike.",
+        description="With `full`: the backbone's learning rate over the head's; 1 trains all alike.",
     )
 
 
@@ -54,7 +54,7 @@ class Mlp(Recipe):
     )
     preprocessing: bool = Field(
         True,
-        description="Normalise numbers, mark missing values, look categories up. `false` feeds numbers as they are.",
+        description="Normalise numbers, mark missing values, look categories up; or feed numbers as they are.",
     )
     max_categories: int = Field(
         256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."

@@ -178,7 +178,8 @@ def resume(session: Session, reference: str) -> Job:
 def _impossible(wish: str, job: Job) -> ServiceError:
     state = State(job.state)
     asked = f", and is asked to {job.stop_request}" if job.stop_request else ""
-    message = f"Expected a job that can be {wish}. Received: {job.name}, which is {state} ({MEANING[state]}){asked}."
+    is_ = f"which is {state} ({MEANING[state]}){asked}"
+    message = f"Expected a job that can be {wish}. Received: {job.name}, {is_}."
     hint = (
         "A job that ended stays as it is: post a new one." if state in TERMINAL else "Try again in a moment."
     )

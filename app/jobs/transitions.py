@@ -231,5 +231,5 @@ def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
         "error_message": (
             f"All {job.max_attempts} attempts lost their worker without a word (last: {job.worker})."
         ),
-        "error_hint": "Usually memory ran out: see the worker's log and the job's events, then post it again.",
+        "error_hint": "Usually memory ran out: see the worker's log and the job's events, then try again.",
     }

@@ -49,11 +49,11 @@ def download(
     format: Annotated[
         Literal["keras", "bundle"],
         Query(
-            description="`keras`: the network for `keras.saving.load_model`; `bundle`: a zip that explains itself."
+            description="`keras` is for `keras.saving.load_model`; `bundle` is a zip that explains itself."
         ),
     ] = "keras",
 ) -> Response:
-    """The whole network, raw rows in, predictions out. `curl -OJ` takes the file's name; ranges continue it."""
+    """The whole network: raw rows in, predictions out. `curl -OJ` takes the file's name."""
     artifact = service.find_artifact(session, model, format)
     storage = request.app.state.storage
     return blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)

@@ -60,7 +60,8 @@ def _take_folder(settings: Settings) -> IO[str]:
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
         raise CannotServe(
-            f"Expected a data folder that can be written. Received: {error.filename or folder} ({error.strerror}). "
+            "Expected a data folder that can be written. "
+            f"Received: {error.filename or folder} ({error.strerror}). "
             "Set MODEL_TRANSFER_DATA_DIR to another one."
         ) from error
     try:
@@ -81,7 +82,8 @@ def _free_port(settings: Settings) -> int:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             raise CannotServe(
-                f"Expected a free address. Received: {settings.host} port {settings.port} ({error.strerror}). "
+                "Expected a free address. "
+                f"Received: {settings.host} port {settings.port} ({error.strerror}). "
                 "Stop what listens there, or set MODEL_TRANSFER_PORT."
             ) from error
         return int(probe.getsockname()[1])

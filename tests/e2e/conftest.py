@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,17 @@ class Service:
                     if event["type"] == type_:
                         return event
         raise AssertionError(f"{job} ended without {type_}")
+
+    def wait_until_answering(self, seconds: float = 30) -> None:
+        """Until a restarted API listens again."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.http.get("/healthz")
+                return
+            except httpx2.TransportError:
+                assert time.monotonic() < deadline, self.lines
+                time.sleep(0.05)
 
     def stop(self) -> int:
         """Ctrl-C."""

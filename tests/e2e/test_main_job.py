@@ -170,7 +170,7 @@ def test_other_classes_in_the_target_get_a_new_head(
     receipt = service.http.get("/v1/models/other").json()["receipt"]
     head = [weight for layer in receipt["layers"] if layer["part"] == "head" for weight in layer["weights"]]
     assert {weight["origin"] for weight in head} == {"reinitialised"}
-    assert "fail, pass" in json.dumps(receipt)
+    assert "source fail,pass, target bad,good" in json.dumps(receipt)
 
 
 def test_a_regression_is_transferred_as_well(service: Service, tmp_path: Path) -> None:

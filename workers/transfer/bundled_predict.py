@@ -1,7 +1,7 @@
 """Predict the rows of a CSV file: python predict.py rows.csv > predictions.csv
 
 The file needs a header with the model's columns, in any order; other columns are passed over. An empty
-cell is a missing value. It needs tensorflow, keras and numpy, as in requirements.txt.
+cell, or a word like NA, is a missing value. It needs tensorflow, keras and numpy, as in requirements.txt.
 """
 
 import csv
@@ -10,13 +10,14 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 ROWS_AT_A_TIME = 1024
 LARGEST_NUMBER = 1e18  # as in training
+MISSING = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A"}
 TRUE = {"true", "yes", "t", "y", "1", "1.0"}
 FALSE = {"false", "no", "f", "n", "0", "0.0"}
 
@@ -77,11 +78,11 @@ def _arrays(rows: Sequence[Mapping[str, str | None]], inputs: Sequence[Mapping[s
 
 def _value(cell: str, column: Mapping[str, str], row: int) -> float | str:
     kind = column["type"]
-    if kind == "category":
-        return cell
     text = cell.strip()
-    if not text:
-        return "" if kind == "date" else math.nan
+    if text in MISSING:
+        return math.nan if kind in ("number", "boolean") else ""
+    if kind == "category":
+        return text
     try:
         return _date(text) if kind == "date" else _boolean(text) if kind == "boolean" else _number(text)
     except ValueError:
@@ -108,6 +109,8 @@ def _date(text: str) -> str:
     date = datetime.fromisoformat(text)
     if len(text) <= len("YYYY-MM-DD"):
         return date.date().isoformat()
+    if date.tzinfo is not None:
+        date = date.astimezone(UTC)  # as in training
     return date.replace(microsecond=0, tzinfo=None).isoformat()
 
 

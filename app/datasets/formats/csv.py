@@ -20,6 +20,8 @@ from app.datasets.formats.stream import find_compression, find_encoding, has_byt
 from app.datasets.schema import DatasetError, Declaration, ReadOptions
 
 BLOCK = 4 << 20
+_COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
+_MAX_BLOCK = 32 << 20
 _REPORTED = 5
 _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
@@ -50,7 +52,7 @@ class NotNumbers(Exception):
 def open_batches(
     path: Path, options: ReadOptions, numbers: Collection[str] = ()
 ) -> Generator[pa.RecordBatch]:
-    """Batches of text columns of about 4 MB.
+    """Batches of text columns of about 4 MB, more for more than 512 columns.
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
@@ -90,7 +92,7 @@ def _reader(
     return pa.csv.open_csv(
         stream,
         read_options=pa.csv.ReadOptions(
-            block_size=BLOCK,
+            block_size=min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK),
             use_threads=False,
             column_names=options.columns,
             skip_rows_after_names=1,
@@ -124,7 +126,7 @@ def _unreadable(error: Exception) -> DatasetError:
 
 def _never_closed() -> DatasetError:
     message = (
-        f"Expected rows of at most {BLOCK >> 20} MB whose quotes close. "
+        "Expected rows of at most 4 MB whose quotes close. "
         "Received: a quote that opens and does not close, or a longer row."
     )
     return DatasetError(

@@ -7,7 +7,6 @@ with all types known.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from app.datasets.formats.stream import find_compression, find_encoding, open_st
 from app.datasets.schema import DatasetError, Declaration, Physical, ReadOptions
 
 BLOCK = 4 << 20
+_SHAPES = 1000
+_Shape = tuple[tuple[str, ...], tuple[type, ...]]
 _ARROW: dict[Physical, pa.DataType] = {
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -53,14 +54,18 @@ def recognise(path: Path, declaration: Declaration) -> ReadOptions:
         message = f"Expected JSON lines in UTF-8. Received: {encoding}."
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
     physical: dict[str, Physical] = {}
+    integers: dict[_Shape, list[str]] = {}  # of the shapes that are known to fit
     for row, (line, item) in enumerate(_objects(path), start=1):
-        for key, value in item.items():
-            kind = _KINDS.get(type(value))
-            if kind is None or kind != physical.get(key):
-                physical[key] = _join(physical.get(key, "nothing"), kind, row, line, key, value)
-            if kind == "number" and not math.isfinite(value):
-                raise _refused("infinite_number", row, line, key, "a finite number", value)
-            if kind == "integer" and not -(2**63) <= value < 2**63:
+        shape = (tuple(item), tuple(map(type, item.values())))
+        if shape not in integers:
+            for key, value in item.items():
+                kind = _join(physical.get(key, "nothing"), _KINDS.get(type(value)), row, line, key, value)
+                physical[key] = kind
+            if len(integers) == _SHAPES:
+                integers.clear()
+            integers[shape] = [key for key, value in item.items() if type(value) is int]
+        for key in integers[shape]:
+            if not -(2**63) <= item[key] < 2**63:
                 physical[key] = "number"
     check_names(list(physical))
     return ReadOptions(
@@ -88,7 +93,7 @@ def _lines(stream: pa.NativeFile) -> Iterator[bytes]:
 
 def _object(number: int, line: bytes) -> dict[str, Any]:
     try:
-        item = json.loads(line.removeprefix(b"\xef\xbb\xbf"), parse_constant=_no_constant)
+        item = _DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
         raise _not_an_object(number, line, str(error)) from error
     if not isinstance(item, dict):
@@ -98,6 +103,9 @@ def _object(number: int, line: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON; write null for a missing number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _not_an_object(number: int, line: bytes, reason: str) -> DatasetError:
@@ -112,8 +120,10 @@ def _join(known: Physical, kind: Physical | None, row: int, line: int, key: str,
     """The type that holds the values so far and this one."""
     if kind is None:
         raise _refused("nested_value", row, line, key, "a number, text, a boolean or null", value)
-    if known == "nothing" or kind == "nothing":
-        return kind if known == "nothing" else known
+    if kind in (known, "nothing"):
+        return known
+    if known == "nothing":
+        return kind
     if {known, kind} <= {"integer", "number"}:
         return "number"
     raise _refused("mixed_types", row, line, key, f"{_SAID[known]}, as in the rows before", value)

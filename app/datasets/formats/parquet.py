@@ -12,7 +12,8 @@ import pyarrow.parquet
 from app.datasets.formats.dialect import check_names
 from app.datasets.schema import DatasetError, Declaration, ReadOptions
 
-_CELLS = 1 << 19  # of a batch
+_CELLS = 1 << 19  # of a batch, unless it has many columns: each costs some time a batch
+_MIN_ROWS = 1024
 _BUFFER = 1 << 20
 
 
@@ -35,11 +36,15 @@ def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns."""
     try:
         with _open(path) as file:
-            for batch in file.iter_batches(max(_CELLS // len(options.columns), 64), use_threads=False):
+            for batch in file.iter_batches(_batch_rows(options), use_threads=False):
                 columns = [_plain(column) for column in batch.columns]
                 yield pa.RecordBatch.from_arrays(columns, names=options.columns)
     except (OSError, pa.ArrowException) as error:
         raise _broken(error) from error
+
+
+def _batch_rows(options: ReadOptions) -> int:
+    return max(_CELLS // max(len(options.columns), 1), _MIN_ROWS)
 
 
 def _open(path: Path) -> pa.parquet.ParquetFile:

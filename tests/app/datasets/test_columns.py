@@ -86,3 +86,11 @@ def test_a_column_of_one_number_has_no_deviation() -> None:
     profile = column.profile("feature")
     assert profile.mean == pytest.approx(0.1)
     assert math.isclose(profile.standard_deviation or 0.0, 0.0, abs_tol=1e-12)
+
+
+def test_a_tally_of_a_wide_file_has_a_lower_bound() -> None:
+    tally = Tally(limit=100)
+    tally.add(pa.array([float(n % 90) for n in range(180)]))
+    assert (tally.distinct, tally.exact) == (90, True)
+    tally.add(pa.array([float(n) for n in range(101)]))
+    assert (tally.distinct, tally.exact) == (101, False)

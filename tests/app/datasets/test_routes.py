@@ -9,11 +9,13 @@ from fastapi.testclient import TestClient
 
 from tests.conftest import WriteCsv
 
-CSV = b"a,b,y\n" + b"".join(b"%d,%d,%s\n" % (i, i * i % 7, b"up" if i % 2 else "down".encode()) for i in range(40))
+ROWS = [f"{i},{i * i % 7},{'up' if i % 2 else 'down'}" for i in range(40)]
+CSV = "\n".join(["a,b,y", *ROWS, ""]).encode()
 
 
 def test_an_upload_as_a_form_and_as_a_raw_body_make_the_same_data_set(client: TestClient) -> None:
-    form = client.post("/v1/datasets", files={"file": ("t.csv", CSV, "text/csv")}, data={"name": "t", "label": "y"})
+    file, fields = {"file": ("t.csv", CSV, "text/csv")}, {"name": "t", "label": "y"}
+    form = client.post("/v1/datasets", files=file, data=fields)
     raw = client.post(
         "/v1/datasets?name=t&label=y&filename=t.csv", content=CSV, headers={"content-type": "text/csv"}
     )

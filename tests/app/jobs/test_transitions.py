@@ -21,14 +21,11 @@ LEASE_SECONDS = 60.0
 def job_id(sessions: Sessions) -> str:
     """A queued job."""
     with sessions.begin() as session:
-        dataset = Dataset(
-            id="ds_1", name="d", version=1, kind="tabular", filename="d.csv", media_type="text/csv",
-            digest="0" * 64, size=1, rows=1, description={}, profile={}, warnings=[], preview=[], extra={},
-        )  # fmt: skip
-        job = Job(
-            id="job_1", name="j", model="m", spec={}, extra={}, source_dataset=dataset, target_dataset=dataset,
-            max_attempts=2,
-        )  # fmt: skip
+        about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
+        facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
+        dataset = Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts)
+        job = Job(id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2)
+        job.source_dataset = job.target_dataset = dataset
         session.add(job)
     return "job_1"
 

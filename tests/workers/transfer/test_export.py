@@ -52,8 +52,8 @@ def _write_csv(path: Path) -> None:
     columns = ["spare", "joined", "city", "member", "age"]
     rows = [
         ["x", "2020-02-29", "c1", "yes", "41.5"],
-        ["x", "2021-03-04 05:06:07", "", "FALSE", ""],
-        ["x", "", "never seen", "", "60"],
+        ["x", "2021-03-04 07:06:07+02:00", "", "FALSE", ""],
+        ["x", "NA", " never seen ", "?", "60"],
         ["x", "1999-12-31T23:59:59", "c3", "1", "0"],
     ]
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -1,0 +1,107 @@
+"""A job from POST to succeeded, against the same transfer in plain Keras: as a cold script, and warm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.report import Line, ratio, seconds
+from benchmarks.service import ROOT, Service, warm_service
+
+
+@dataclass
+class Times:
+    """Seconds, one entry a round."""
+
+    script: list[float] = field(default_factory=list)
+    fits: list[float] = field(default_factory=list)
+    job: list[float] = field(default_factory=list)
+    worker: list[float] = field(default_factory=list)
+
+
+def measure(folder: Path, rounds: int) -> list[Line]:
+    """The sides take turns; each round has a seed of its own, so that no source is found trained."""
+    times = Times()
+    with warm_service(folder) as service, _warm_keras(folder) as keras:
+        _ask(keras, 0)
+        for seed in range(1, rounds + 1):
+            times.script.append(_cold_script(folder, seed))
+            _time_job(service, seed, times)
+            times.fits.append(_ask(keras, seed))
+    return _lines(times)
+
+
+def _lines(times: Times) -> list[Line]:
+    to_script, to_fits = ratio(times.job, times.script), ratio(times.job, times.fits)
+    script = f"the same transfer as a cold script: {seconds(times.script)}"
+    fits = f"its two fit calls in a warm process: {seconds(times.fits)}"
+    what = "job, POST to succeeded"
+    return [
+        Line(what, seconds(times.job), script, to_script, "below 0.35", to_script < 0.35),
+        Line(what, seconds(times.job), fits, to_fits, "at most 1.0", to_fits <= 1.0),
+        Line("  of it, started to finished", seconds(times.worker), fits, ratio(times.worker, times.fits)),
+    ]
+
+
+def _time_job(service: Service, seed: int, times: Times) -> None:
+    begin = time.perf_counter()
+    job = service.run_job(seed)
+    times.job.append(time.perf_counter() - begin)
+    started, finished = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
+    times.worker.append((finished - started).total_seconds())
+    if any(stage["reused"] for stage in job["stages"]):
+        raise RuntimeError("Expected a job that trains its source. Received: one that found it trained.")
+
+
+def _command(folder: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "benchmarks.example",
+        str(folder / "source.csv"),
+        str(folder / "target.csv"),
+    ]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def _cold_script(folder: Path, seed: int) -> float:
+    """Seconds of a whole process: Python, imports, data, training."""
+    begin = time.perf_counter()
+    subprocess.run(
+        [*_command(folder), str(seed)], cwd=ROOT, env=_environment(), check=True, stderr=subprocess.DEVNULL
+    )
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def _warm_keras(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported Keras and answers seeds with seconds; it idles in between."""
+    process = subprocess.Popen(
+        _command(folder),
+        cwd=ROOT,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        yield process
+
+
+def _ask(process: subprocess.Popen[str], seed: int) -> float:
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("Expected a process with pipes. Received: one without.")
+    process.stdin.write(f"{seed}\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())

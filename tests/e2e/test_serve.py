@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import WriteCsv
+from tests.e2e.conftest import start
+
+
+def refused(data_dir: Path, port: int) -> str:
+    """What `serve` says when it cannot start."""
+    env = {**os.environ, "MODEL_TRANSFER_DATA_DIR": str(data_dir), "MODEL_TRANSFER_PORT": str(port)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "app", "serve"], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_port_in_use_gets_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused(tmp_path, port)
+    assert f"Received: 127.0.0.1 port {port}" in line
+    assert "MODEL_TRANSFER_PORT" in line
+
+
+def test_a_folder_that_cannot_be_written_gets_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    line = refused(tmp_path / "file" / "data", 0)
+    assert "Expected a data folder that can be written" in line
+    assert "MODEL_TRANSFER_DATA_DIR" in line
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_stops_every_process_and_the_next_start_finds_the_data(
+    tmp_path: Path, write_csv: WriteCsv, stop: signal.Signals
+) -> None:
+    service = start(tmp_path / "data")
+    made = service.upload("d", write_csv(tmp_path / "d.csv", 40))
+    children = psutil.Process(service.process.pid).children(recursive=True)
+    assert len(children) >= 4
+    second = refused(tmp_path / "data", 0)
+    assert "which another `serve` is using" in second
+    service.process.send_signal(stop)
+    assert service.process.wait(60) == 0
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+    again = start(tmp_path / "data")
+    assert again.http.get("/v1/datasets/d").json() == made
+    assert again.stop() == 0
+
+
+def test_a_job_goes_on_after_broker_api_and_worker_were_killed(tmp_path: Path, write_csv: WriteCsv) -> None:
+    service = start(tmp_path / "data", LEASE_SECONDS="3", SWEEP_SECONDS="0.5", RESEND_SECONDS="1")
+    service.upload("d", write_csv(tmp_path / "d.csv", 400))
+    body = {"source": {"dataset": "d"}, "target": {"dataset": "d"}, "training": {"epochs": 150}}
+    job = service.post(model="m", **body)
+    service.events_until(job["id"], "stage.started")
+    killed = set()
+    for process in psutil.Process(service.process.pid).children():
+        command = " ".join(process.cmdline())
+        for name in ("broker.sock", "app api", "celery"):
+            if name in command:
+                process.kill()
+                killed.add(name)
+    assert killed == {"broker.sock", "app api", "celery"}
+    service.wait_until_answering()
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    assert ended["attempt"] == 2
+    told = "\n".join(service.lines)
+    for name in ("broker", "api", "worker"):
+        assert f"The {name} was killed by SIGKILL; it is started again." in told
+    undisturbed = service.post(model="m", **body, evaluation={"control": False})
+    assert service.wait(undisturbed["id"])["state"] == "succeeded"
+    digests = {service.http.get(f"/v1/models/m@{n}").json()["weights_sha256"] for n in (1, 2)}
+    assert len(digests) == 1
+    assert service.stop() == 0
+
+
+def test_stopping_hands_a_running_job_to_the_next_start(tmp_path: Path, write_csv: WriteCsv) -> None:
+    service = start(tmp_path / "data")
+    service.upload("d", write_csv(tmp_path / "d.csv", 400))
+    job = service.post(
+        model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 2000},
+        evaluation={"control": False},
+    )  # fmt: skip
+    service.events_until(job["id"], "stage.started")
+    assert service.stop() == 0
+    again = start(tmp_path / "data")
+    again.events_until(job["id"], "stage.started")
+    ended = again.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    events = again.http.get(f"/v1/jobs/{job['id']}/events").json()["data"]
+    assert "Its worker shut down and handed it back." in [event["message"] for event in events]
+    assert again.stop() == 0
