@@ -51,8 +51,8 @@ LABEL org.opencontainers.image.title="model-transfer" \
       org.opencontainers.image.licenses="Apache-2.0"
 # A new named volume takes over the owner of the folder it is mounted on.
 RUN python -m pip uninstall --yes --root-user-action=ignore pip \
-    && groupadd --system --gid 10001 model-transfer \
-    && useradd --system --uid 10001 --gid model-transfer --no-create-home --home-dir /nonexistent \
+    && groupadd --gid 10001 model-transfer \
+    && useradd --no-log-init --uid 10001 --gid model-transfer --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin model-transfer \
     && install --directory --owner=model-transfer --group=model-transfer --mode=0750 /data
 ENV MODEL_TRANSFER_HOST=0.0.0.0 \

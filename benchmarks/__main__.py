@@ -35,9 +35,8 @@ def main(
     ] = None,
 ) -> None:
     """Measure the service side by side with what it is compared to. Nothing else should run meanwhile."""
-    sys.stdout.write(
-        machine.facts() + f"Each number is the median of {rounds} rounds (lowest to highest).\n\n"
-    )
+    sys.stdout.write(machine.facts())
+    sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
     lines = []
     for name in names or list(Benchmark):
         sys.stderr.write(f"Measuring: {name} …\n")

@@ -1,9 +1,9 @@
 """The transfer that this project began with, in plain Keras: what the service is compared to.
 
-    python -m benchmarks.example SOURCE.csv TARGET.csv SEED    run it once: the cold script
-    python -m benchmarks.example SOURCE.csv TARGET.csv         stay, and run it for each seed on standard input
+    python -m benchmarks.example SOURCE.csv TARGET.csv SEED    run it once, cold
+    python -m benchmarks.example SOURCE.csv TARGET.csv         stay, and run it for each seed read
 
-The second form answers each seed with the seconds that its two `fit` calls took.
+The second form answers each seed of standard input with the seconds that its two `fit` calls took.
 """
 
 from __future__ import annotations

@@ -77,9 +77,7 @@ def _environment() -> dict[str, str]:
 def _cold_script(folder: Path, seed: int) -> float:
     """Seconds of a whole process: Python, imports, data, training."""
     begin = time.perf_counter()
-    subprocess.run(
-        [*_command(folder), str(seed)], cwd=ROOT, env=_environment(), check=True, stderr=subprocess.DEVNULL
-    )
+    subprocess.run([*_command(folder), str(seed)], cwd=ROOT, env=_environment(), check=True)
     return time.perf_counter() - begin
 
 
@@ -92,7 +90,6 @@ def _warm_keras(folder: Path) -> Iterator[subprocess.Popen[str]]:
         env=_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
     )
     with process:
@@ -100,8 +97,11 @@ def _warm_keras(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def _ask(process: subprocess.Popen[str], seed: int) -> float:
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("Expected a process with pipes. Received: one without.")
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write(f"{seed}\n")
     process.stdin.flush()
-    return float(process.stdout.readline())
+    answer = process.stdout.readline()
+    if not answer:
+        raise RuntimeError("Expected seconds from benchmarks.example. Received: its end; see above.")
+    return float(answer)

@@ -68,8 +68,8 @@ def _answer(child: subprocess.CompletedProcess[bytes], memory_bytes: int, second
     if child.returncode == -_signal("SIGXCPU"):
         raise _too_slow(seconds)
     # Arrow aborts where a thread or an allocation inside of it fails; SIGKILL is the system's own limit.
-    out_of_memory = child.returncode in (-_signal("SIGKILL"), -_signal("SIGABRT"))
-    if out_of_memory or "bad_alloc" in stderr or "MemoryError" in stderr or "can't start new thread" in stderr:
+    killed = child.returncode in (-_signal("SIGKILL"), -_signal("SIGABRT"))
+    if killed or any(words in stderr for words in ("bad_alloc", "MemoryError", "can't start new thread")):
         raise _too_large(memory_bytes)
     if child.returncode < 0:
         received = f"one that ended its reader (signal {-child.returncode})"

@@ -54,7 +54,7 @@ class Mlp(Recipe):
     )
     preprocessing: bool = Field(
         True,
-        description="Normalise numbers, mark missing values, look categories up; or feed numbers as they are.",
+        description="Normalise numbers, mark missing values, look categories up; else numbers go in as is.",
     )
     max_categories: int = Field(
         256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."

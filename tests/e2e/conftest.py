@@ -84,11 +84,13 @@ class Service:
                 assert time.monotonic() < deadline, self.lines
                 time.sleep(0.05)
 
-    def stop(self) -> int:
-        """Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; answers the exit code."""
+        self.process.send_signal(number)
         code = self.process.wait(60)
         self._reader.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
         self.http.close()
         return code
 

@@ -52,8 +52,7 @@ def test_stopping_stops_every_process_and_the_next_start_finds_the_data(
     assert len(children) >= 4
     second = refused(tmp_path / "data", 0)
     assert "which another `serve` is using" in second
-    service.process.send_signal(stop)
-    assert service.process.wait(60) == 0
+    assert service.stop(stop) == 0
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     again = start(tmp_path / "data")

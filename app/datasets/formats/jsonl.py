@@ -7,6 +7,7 @@ with all types known.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,21 @@ def recognise(path: Path, declaration: Declaration) -> ReadOptions:
         message = f"Expected JSON lines in UTF-8. Received: {encoding}."
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
     physical: dict[str, Physical] = {}
-    integers: dict[_Shape, list[str]] = {}  # of the shapes that are known to fit
+    numbers: dict[_Shape, list[str]] = {}  # their keys, in the shapes that are known to fit
     for row, (line, item) in enumerate(_objects(path), start=1):
         shape = (tuple(item), tuple(map(type, item.values())))
-        if shape not in integers:
+        if shape not in numbers:
             for key, value in item.items():
                 kind = _join(physical.get(key, "nothing"), _KINDS.get(type(value)), row, line, key, value)
                 physical[key] = kind
-            if len(integers) == _SHAPES:
-                integers.clear()
-            integers[shape] = [key for key, value in item.items() if type(value) is int]
-        for key in integers[shape]:
+            if len(numbers) == _SHAPES:
+                numbers.clear()
+            numbers[shape] = [key for key, value in item.items() if type(value) in (int, float)]
+        for key in numbers[shape]:
             if not -(2**63) <= item[key] < 2**63:
                 physical[key] = "number"
+                if abs(item[key]) > sys.float_info.max:
+                    raise _refused("infinite_number", row, line, key, "a finite number", item[key])
     check_names(list(physical))
     return ReadOptions(
         columns=list(physical), compression=find_compression(path), encoding="utf-8", physical=physical

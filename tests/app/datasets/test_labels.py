@@ -52,7 +52,7 @@ def test_an_absent_declared_label_is_refused_with_the_columns(refuse_text: Refus
     [
         (["no", "maybe", "yes"] * 4, "multiclass", ["maybe", "no", "yes"]),
         (["ham", "spam"] * 5, "binary", ["ham", "spam"]),
-        (["True", "false"] * 5, "binary", ["false", "true"]),
+        (["yes", "no"] * 5, "binary", ["no", "yes"]),
         ([0, 1] * 5, "binary", ["0", "1"]),
         (["1.0", "2"] * 5, "binary", ["1", "2"]),
         ([10, 9, 2] * 4, "multiclass", ["2", "9", "10"]),
@@ -148,3 +148,8 @@ def test_a_label_without_features_is_refused(refuse_text: Refuse) -> None:
     assert error.code == "no_features"
     assert "Expected a column to learn from beside the label y" in error.message
     assert refuse_text("y,empty\n" + "a,\nb,\n" * 4).code == "no_features"
+
+
+def test_a_label_declared_boolean_has_the_classes_false_and_true(inspect_text: Inspect) -> None:
+    inspection = inspect_text(table(["yes", "no", "T"] * 5), types={"y": "boolean"})
+    assert inspection.description.classes == ["false", "true"]
