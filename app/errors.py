@@ -99,10 +99,10 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors in this service's words."""
     place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
     received: Any = _shorten(error.get("input"))
-    expected = str(error["msg"]).removeprefix("Value error, ").replace("Input should", "expected to", 1)
-    expected = expected.replace("expected to be", "expected", 1)
+    expected = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected.replace("Input should", "a value to", 1).removeprefix("expected ")
     if error["type"] == "extra_forbidden":
-        expected = "this field does not exist"
+        expected = "a field that exists"
     elif error["type"] == "missing":
         expected, received = "a value, since it has no default", None
     elif error["type"] == "json_invalid":
@@ -117,7 +117,7 @@ def _explain(errors: list[dict[str, Any]]) -> str:
     first = errors[0]
     more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
     received = "nothing" if first["received"] is None else json.dumps(first["received"], ensure_ascii=False)
-    return f"{first['field']}: {first['expected']}. Received: {received}.{more}"
+    return f"{first['field']}: expected {first['expected']}. Received: {received}.{more}"
 
 
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:

@@ -77,7 +77,11 @@ def _environment() -> dict[str, str]:
 def _cold_script(folder: Path, seed: int) -> float:
     """Seconds of a whole process: Python, imports, data, training."""
     begin = time.perf_counter()
-    subprocess.run([*_command(folder), str(seed)], cwd=ROOT, env=_environment(), check=True)
+    ended = subprocess.run(
+        [*_command(folder), str(seed)], cwd=ROOT, env=_environment(), stderr=subprocess.PIPE, text=True
+    )
+    if ended.returncode:
+        raise RuntimeError(f"Expected a script that succeeds. Received:\n{ended.stderr[-2000:]}")
     return time.perf_counter() - begin
 
 
@@ -90,6 +94,7 @@ def _warm_keras(folder: Path) -> Iterator[subprocess.Popen[str]]:
         env=_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # TensorFlow's greetings
         text=True,
     )
     with process:
@@ -103,5 +108,5 @@ def _ask(process: subprocess.Popen[str], seed: int) -> float:
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
-        raise RuntimeError("Expected seconds from benchmarks.example. Received: its end; see above.")
+        raise RuntimeError("Expected seconds. Received: the end of benchmarks.example; run it by hand.")
     return float(answer)

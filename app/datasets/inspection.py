@@ -75,7 +75,7 @@ def _scan(layout: Layout) -> Scan:
     scanned = scan(layout)
     types = {name: column.type for name, column in scanned.columns.items() if column.type}
     # A label of words, yes and no, keeps them as the names of its classes.
-    words = layout.tokens and types.get(layout.label) == "boolean" and layout.label not in layout.declared
+    words = types.get(layout.label) == "boolean" and layout.label not in layout.declared
     if words:
         types[layout.label] = "category"
     if words or scanned.outdated:

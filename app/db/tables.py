@@ -63,10 +63,11 @@ class Dataset(Base):
     digest: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
     rows: Mapped[int] = mapped_column(BigInteger)
-    description: Mapped[Json]
-    profile: Mapped[Json]
-    warnings: Mapped[list[Any]]
-    preview: Mapped[list[Any]]
+    # Read together when one of them is asked for: a job's status has no use for them.
+    description: Mapped[Json] = mapped_column(deferred=True, deferred_group="contents")
+    profile: Mapped[Json] = mapped_column(deferred=True, deferred_group="contents")
+    warnings: Mapped[list[Any]] = mapped_column(deferred=True, deferred_group="contents")
+    preview: Mapped[list[Any]] = mapped_column(deferred=True, deferred_group="preview")
     extra: Mapped[Json]
     created_at: Mapped[datetime] = mapped_column(default=db_now())
     deleted_at: Mapped[datetime | None]
@@ -212,7 +213,7 @@ class Version(Base):
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
     signature: Mapped[Json]
     network: Mapped[Json]
-    receipt: Mapped[Json]
+    receipt: Mapped[Json] = mapped_column(deferred=True)
     metrics: Mapped[Json]
     verdict: Mapped[str | None] = mapped_column(String(20))
     gain: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))

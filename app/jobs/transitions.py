@@ -95,10 +95,8 @@ def fail(session: Session, lease: Lease, code: str, message: str, hint: str | No
 
 def stop(session: Session, lease: Lease, request: str) -> bool:
     """running → cancelled or paused: the worker did as it was asked."""
-    if request == "pause":
-        values = {"state": State.PAUSED, "lease_expires_at": null(), "stop_request": null(), "worker": null()}
-    else:
-        values = _end(State.CANCELLED)
+    paused = request == "pause"
+    values = _uncounted() | {"state": State.PAUSED} if paused else _end(State.CANCELLED)
     moved = _changed(session, _held(lease).values(**values))
     if moved:
         record(
@@ -108,12 +106,8 @@ def stop(session: Session, lease: Lease, request: str) -> bool:
 
 
 def hand_back(session: Session, lease: Lease) -> bool:
-    """running → queued by a worker that shuts down.
-
-    An attempt given back does not count, but its number is not used again: it is the fence.
-    """
-    values = _waiting() | {"max_attempts": Job.max_attempts + 1}
-    moved = _changed(session, _held(lease).values(**values))
+    """running → queued by a worker that shuts down."""
+    moved = _changed(session, _held(lease).values(**_uncounted()))
     if moved:
         record(session, lease.job_id, lease.attempt, "job.queued", "Its worker shut down and handed it back.")
     return moved
@@ -181,7 +175,7 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     if job.stop_request == "cancel":
         state, values = State.CANCELLED, _end(State.CANCELLED)
     elif job.stop_request == "pause":
-        state, values = State.PAUSED, _waiting() | {"state": State.PAUSED}
+        state, values = State.PAUSED, _uncounted() | {"state": State.PAUSED}
     elif attempt < job.max_attempts:
         state, values = State.QUEUED, _waiting()
     else:
@@ -206,6 +200,11 @@ def _waiting() -> dict[str, Any]:
         "queued_at": db_now(),
         "announced_at": null(),
     }
+
+
+def _uncounted() -> dict[str, Any]:
+    """Waiting after an attempt that does not count; its number is not used again, since it is the fence."""
+    return _waiting() | {"max_attempts": Job.max_attempts + 1}
 
 
 def _end(state: State) -> dict[str, Any]:

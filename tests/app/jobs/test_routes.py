@@ -55,7 +55,7 @@ def test_a_job_is_found_by_id_and_name(client: TestClient) -> None:
     [
         ({"model": "a b"}, 422, "invalid_request", "letters, digits"),
         ({"model": None}, 422, "invalid_request", "model"),
-        ({"trainin": {}}, 422, "invalid_request", "this field does not exist"),
+        ({"trainin": {}}, 422, "invalid_request", "expected a field that exists"),
         ({"training": {"epochs": 0}}, 422, "invalid_request", "training.epochs"),
         ({"training": {"epochs": "ten"}}, 422, "invalid_request", '"ten"'),
         ({"network": {"kind": "mlp", "hidden_units": []}}, 422, "invalid_request", "network.hidden_units"),
@@ -91,7 +91,7 @@ def test_a_near_miss_is_told_the_right_name(client: TestClient) -> None:
 def test_a_body_that_is_no_json_says_so(client: TestClient) -> None:
     answer = client.post("/v1/jobs", content="{nonsense", headers={"content-type": "application/json"})
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith("body: JSON. Received: ")
+    assert answer.json()["detail"].startswith("body: expected JSON. Received: ")
     form = client.post("/v1/jobs", data={"model": "m"})
     assert "Content-Type: application/json" in form.json()["hint"]
 

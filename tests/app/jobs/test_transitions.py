@@ -164,6 +164,16 @@ def test_a_paused_job_resumes_into_the_queue(sessions: Sessions, job_id: str) ->
     assert claim(sessions, job_id) == Lease(job_id, 2)
 
 
+def test_a_job_can_be_paused_more_often_than_it_has_attempts(sessions: Sessions, job_id: str) -> None:
+    for attempt in (1, 2, 3):
+        lease = claim(sessions, job_id)
+        assert lease.attempt == attempt
+        with sessions.begin() as session:
+            assert transitions.stop(session, lease, "pause")
+            assert transitions.resume(session, job_id)
+    assert state_of(sessions, job_id) == State.QUEUED
+
+
 def test_a_lease_that_has_not_run_out_does_not_expire(sessions: Sessions, job_id: str) -> None:
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
