@@ -73,7 +73,6 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(
             title=app.title,
             version=app.version,
-            summary=app.summary,
             description=app.description,
             routes=app.routes,
             tags=app.openapi_tags,
@@ -102,7 +101,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPIOffline(
         title="model-transfer",
         version=version("model-transfer"),
-        summary="Transfer learning over HTTP, with the proof of whether it helped.",
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=_lifespan,

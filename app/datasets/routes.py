@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +20,14 @@ from app.pages import After, Limit
 from app.storage import Incoming
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+DatasetPath = Annotated[
+    str,
+    Path(
+        description="Id, name or `name@version` of a data set.",
+        openapi_examples={"by name": {"value": "source"}, "a version": {"value": "source@1"}},
+    ),
+]
 
 
 def _request_body() -> dict[str, Any]:
@@ -110,14 +118,14 @@ def list_datasets(
 
 
 @router.get("/{dataset}", summary="Get a data set", responses=responses(404))
-def get_dataset(dataset: str, session: ReadSession) -> DatasetView:
+def get_dataset(dataset: DatasetPath, session: ReadSession) -> DatasetView:
     """Its columns, profile and warnings, by id, `name@version` or name (the newest version)."""
     return service.view(service.find(session, dataset))
 
 
 @router.get("/{dataset}/rows", summary="Preview rows", responses=responses(404, 422))
 def get_rows(
-    dataset: str,
+    dataset: DatasetPath,
     session: ReadSession,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=100)] = 0,
@@ -134,13 +142,13 @@ def get_rows(
     response_class=Response,
     responses={200: {"headers": HEADERS, "content": {"application/octet-stream": {}}}, **responses(404)},
 )
-def get_content(dataset: str, request: Request, session: ReadSession) -> Response:
+def get_content(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
     """Byte for byte as it came, with ETag and Range."""
     found = service.find(session, dataset)
     return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)
 
 
 @router.delete("/{dataset}", status_code=204, summary="Delete a data set", responses=responses(404, 409))
-def delete_dataset(dataset: str, session: WriteSession) -> None:
+def delete_dataset(dataset: DatasetPath, session: WriteSession) -> None:
     """Its row stays readable in the lineage of models; 409 while an open job needs it."""
     service.delete(session, dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.db.session import ReadSession
 from app.downloads import HEADERS, blob_response
@@ -15,6 +15,14 @@ from app.pages import After, Limit
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
+ModelPath = Annotated[
+    str,
+    Path(
+        description="Id, name or `name@version` of a model.",
+        openapi_examples={"a version": {"value": "grades@1"}, "the newest": {"value": "grades"}},
+    ),
+]
+
 
 @router.get("", summary="List models", responses=responses(422))
 def list_models(session: ReadSession, after: After = None, limit: Limit = 20) -> ModelList:
@@ -24,7 +32,7 @@ def list_models(session: ReadSession, after: After = None, limit: Limit = 20) ->
 
 
 @router.get("/{model}", summary="Get a model version", responses=responses(404))
-def get_model(model: str, session: ReadSession) -> VersionView:
+def get_model(model: ModelPath, session: ReadSession) -> VersionView:
     """By id, `name@version` or name (the newest version): metrics, verdict, receipt, lineage, files."""
     return service.view(session, service.find_version(session, model))
 
@@ -43,7 +51,7 @@ def list_versions(model: str, session: ReadSession, after: After = None, limit: 
     responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 422)},
 )
 def download(
-    model: str,
+    model: ModelPath,
     request: Request,
     session: ReadSession,
     format: Annotated[

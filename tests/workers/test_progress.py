@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from app.jobs.states import Stage
+from workers.progress import SHARE_OF_THE_REST, Progress
+
+STEPS = {Stage.SOURCE: 600, Stage.TRANSFER: 200, Stage.CONTROL: 200}
+
+
+@pytest.mark.parametrize(
+    ("stage", "epoch", "share"),
+    [
+        (Stage.SOURCE, None, 0.0),
+        (Stage.SOURCE, 5, 0.3),
+        (Stage.TRANSFER, 0, 0.6),
+        (Stage.TRANSFER, 10, 0.8),
+        (Stage.CONTROL, 5, 0.9),
+        (Stage.EXPORT, None, 1.0),
+    ],
+)
+def test_a_fraction_counts_the_steps_of_all_stages(stage: Stage, epoch: int | None, share: float) -> None:
+    told = Progress(STEPS).at(stage, epoch, 10 if epoch is not None else None)
+    assert told["fraction"] == pytest.approx(share * (1 - SHARE_OF_THE_REST))
+    assert (told["stage"], told["epoch"]) == (stage, epoch)
+
+
+def test_the_time_left_is_not_told_before_anything_is_done() -> None:
+    progress = Progress(STEPS)
+    assert progress.at(Stage.SOURCE)["seconds_remaining"] is None
+    assert progress.at(Stage.SOURCE, 5, 10)["seconds_remaining"] is not None
+
+
+def test_a_job_without_any_training_has_a_fraction_too() -> None:
+    assert Progress({}).at(Stage.EVALUATE)["fraction"] == 0.0

@@ -1,0 +1,55 @@
+"""What a job may ask for is what the learning takes: recipes against the functions behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from pydantic import BaseModel
+
+from app.jobs.recipes import METRICS_OF_TASK, Mlp, ParameterTransfer, Training
+from workers.transfer import fitting, tasks
+
+OF_EVERY_NETWORK = {"kind", "preprocessing", "max_categories"}
+
+
+def options(recipe: type[BaseModel], without: set[str]) -> dict[str, Any]:
+    """The fields of a recipe and the values they may take, where these are words."""
+    fields = {name: field for name, field in recipe.model_fields.items() if name not in without}
+    return {name: get_args(field.annotation) or field.annotation for name, field in fields.items()}
+
+
+def function(package: str, recipe: type[BaseModel]) -> Callable[..., Any]:
+    kind = recipe.model_fields["kind"].default
+    found: Callable[..., Any] = getattr(importlib.import_module(f"workers.transfer.{package}.{kind}"), kind)
+    return found
+
+
+@pytest.mark.parametrize("recipe", [ParameterTransfer])
+def test_a_methods_recipe_has_its_keywords_defaults_and_words(recipe: type[BaseModel]) -> None:
+    method = function("methods", recipe)
+    parameters = inspect.signature(method).parameters.values()
+    keywords = {item.name: item.default for item in parameters if item.kind == item.KEYWORD_ONLY}
+    assert recipe().model_dump(exclude={"kind"}) == keywords
+    hints = get_type_hints(method)
+    assert options(recipe, {"kind"}) == {name: get_args(hints[name]) or hints[name] for name in keywords}
+
+
+@pytest.mark.parametrize("recipe", [Mlp])
+def test_a_networks_options_are_its_backbones_keywords(recipe: type[BaseModel]) -> None:
+    _width, _seed, *keywords = inspect.signature(function("backbones", recipe)).parameters
+    assert set(options(recipe, OF_EVERY_NETWORK)) == set(keywords)
+
+
+def test_the_training_options_are_those_of_the_loop() -> None:
+    assert set(Training.model_fields) == {field.name for field in dataclasses.fields(fitting.Training)}
+
+
+def test_every_metric_a_job_may_ask_for_is_measured() -> None:
+    for task, metrics in METRICS_OF_TASK.items():
+        assert metrics <= set(tasks.METRICS[task])  # type: ignore[index]
+        assert tasks.DEFAULT_METRIC[task] in metrics  # type: ignore[index]
