@@ -81,6 +81,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL was given")
+    url, drop = _new_postgresql()
+    yield url
+    drop()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The Redis that was given."""
+    if not REDIS:
+        pytest.skip("no Redis was given")
+    return REDIS
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on a database at the newest revision."""
     engine = make_engine(database_url)

@@ -88,6 +88,20 @@ def test_a_job_goes_on_after_broker_api_and_worker_were_killed(tmp_path: Path, w
     assert service.stop() == 0
 
 
+def test_the_main_job_runs_on_postgresql_and_redis(
+    tmp_path: Path, write_csv: WriteCsv, postgresql_url: str, redis_url: str
+) -> None:
+    service = start(tmp_path / "data", DATABASE_URL=postgresql_url, BROKER_URL=redis_url)
+    commands = [" ".join(child.cmdline()) for child in psutil.Process(service.process.pid).children()]
+    assert not any("broker.sock" in command for command in commands)
+    service.upload("d", write_csv(tmp_path / "d.csv", 200))
+    job = service.post(model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 3})
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    assert service.http.get("/v1/models/m").json()["version"] == 1
+    assert service.stop() == 0
+
+
 def test_stopping_hands_a_running_job_to_the_next_start(tmp_path: Path, write_csv: WriteCsv) -> None:
     service = start(tmp_path / "data")
     service.upload("d", write_csv(tmp_path / "d.csv", 400))

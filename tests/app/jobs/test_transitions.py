@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
 from app.db.session import Sessions
@@ -22,7 +24,7 @@ def job_id(sessions: Sessions) -> str:
     """A queued job."""
     with sessions.begin() as session:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
-        facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
+        facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
         dataset = Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts)
         job = Job(id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2)
         job.source_dataset = job.target_dataset = dataset
@@ -75,7 +77,7 @@ def test_only_one_of_many_simultaneous_claims_gets_the_job(sessions: Sessions, j
     assert sorted(leases, key=str) == sorted([Lease(job_id, 1)] + [None] * 7, key=str)
 
 
-Write = Callable[[transitions.Session, Lease], bool]
+Write = Callable[[Session, Lease], bool]
 WORKERS_MOVES: dict[str, Write] = {
     "hold": transitions.hold,
     "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE_SECONDS)[0],
@@ -137,7 +139,7 @@ def test_a_job_that_no_worker_holds_is_cancelled_at_once(
 
 @pytest.mark.parametrize("request_stop", [transitions.request_cancel, transitions.request_pause])
 def test_the_heartbeat_brings_a_stop_request_to_the_worker(
-    sessions: Sessions, job_id: str, request_stop: Callable[[transitions.Session, str], bool]
+    sessions: Sessions, job_id: str, request_stop: Callable[[Session, str], bool]
 ) -> None:
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
@@ -201,7 +203,7 @@ def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, 
     [(transitions.request_cancel, State.CANCELLED), (transitions.request_pause, State.PAUSED)],
 )
 def test_a_silent_worker_that_was_asked_to_stop_is_not_replaced(
-    sessions: Sessions, job_id: str, request_stop: Callable[[transitions.Session, str], bool], state: State
+    sessions: Sessions, job_id: str, request_stop: Callable[[Session, str], bool], state: State
 ) -> None:
     lease = claim(sessions, job_id, lease_seconds=-1)
     with sessions.begin() as session:
