@@ -57,14 +57,17 @@ TAGS = [
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = make_engine(settings.effective_database_url)
-    require_current(engine)
-    app.state.storage.prepare()
-    app.state.sessions = make_sessions(engine)
-    app.state.readers = make_readers(engine)
-    app.state.broker = Broker(settings.effective_broker_url)
-    yield
-    app.state.broker.close()
-    engine.dispose()
+    broker = Broker(settings.effective_broker_url)
+    try:
+        require_current(engine)
+        app.state.storage.prepare()
+        app.state.sessions = make_sessions(engine)
+        app.state.readers = make_readers(engine)
+        app.state.broker = broker
+        yield
+    finally:
+        broker.close()
+        engine.dispose()
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
