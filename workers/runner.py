@@ -23,7 +23,7 @@ from app.storage import Storage
 from workers.facts import DatasetFacts, JobFacts, VersionFacts
 from workers.journal import Journal
 from workers.progress import Progress
-from workers.transfer import evaluation, export, network, scratch, tasks
+from workers.transfer import evaluation, export, network, scratch
 from workers.transfer.checkpoints import CheckpointMismatch
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.fitting import Fit, Hooks, Stopped, Training
@@ -177,38 +177,19 @@ class Run:
         if done is not None and done.output is not None:
             return done.output
         self._begin(Stage.EVALUATE)
-        output = self._measured(transferred, control)
-        self.journal.ended(Stage.EVALUATE, output, None, output["reason"])
-        return output
-
-    def _measured(self, transferred: Network, control: Network | None) -> dict[str, Any]:
         asked = self.job.spec.evaluation
-        rows, task = self.target.test, self.target.signature.task
-        assert rows is not None  # checked before the job was accepted
-        arms = {"transfer": transferred} | ({} if control is None else {"control": control})
-        predictions = {arm: evaluation.predict(made, rows.inputs) for arm, made in arms.items()}
-        metrics = {arm: tasks.metrics(task, rows.targets, p) for arm, p in predictions.items()}
-        output: dict[str, Any] = {"metrics": metrics, "gain": None, "verdict": None}
-        if control is None:
-            return {
-                **output,
-                "reason": "No control was trained, so whether the transfer helped is not known.",
-            }
-        metric = asked.metric or tasks.DEFAULT_METRIC[task]
-        if any(metrics[arm][metric] is None for arm in arms):
-            return {**output, "reason": f"The {metric} is not defined on these {len(rows)} test rows."}
-        gain = evaluation.compare(
-            task,
-            rows.targets,
-            predictions["transfer"],
-            predictions["control"],
-            metric,
+        assert self.target.test is not None  # checked before the job was accepted
+        output = evaluation.prove(
+            transferred,
+            control,
+            self.target.test,
+            metric=asked.metric,
             confidence=asked.confidence,
             draws=asked.draws,
             seed=self.job.spec.training.seed,
         )
-        verdict = evaluation.verdict(gain)
-        return {**output, "gain": gain.to_dict(), "verdict": verdict.outcome, "reason": verdict.reason}
+        self.journal.ended(Stage.EVALUATE, output, None, output["reason"])
+        return output
 
     def export(self, transferred: Network, receipt: dict[str, Any], evaluated: dict[str, Any]) -> Outcome:
         """The files that a user downloads, each reloaded and compared before it is offered."""

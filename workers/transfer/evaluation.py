@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Task
+from workers.transfer.data import Array, Rows, Task
 from workers.transfer.network import Network, forward
 from workers.transfer.resampling import weighted_metric
 
@@ -100,6 +100,37 @@ def verdict(gain: Gain) -> Verdict:
     if gain.high < 0:
         return Verdict("hurt", f"{interval} lies below 0.")
     return Verdict("no difference", f"{interval} contains 0: take the cheaper model.")
+
+
+def prove(
+    transferred: Network,
+    control: Network | None,
+    rows: Rows,
+    *,
+    metric: str | None,
+    confidence: float,
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Metrics of both on the test rows, gain, verdict and its reason, as plain JSON values.
+
+    Without a control, or where the metric (by default the task's own) is undefined on these rows, gain and
+    verdict are None, and the reason says so.
+    """
+    task = transferred.signature.task
+    arms = {"transfer": transferred} | ({} if control is None else {"control": control})
+    predictions = {arm: predict(network, rows.inputs) for arm, network in arms.items()}
+    metrics = {arm: tasks.metrics(task, rows.targets, p) for arm, p in predictions.items()}
+    output: dict[str, Any] = {"metrics": metrics, "gain": None, "verdict": None}
+    if control is None:
+        return {**output, "reason": "No control was trained, so whether the transfer helped is not known."}
+    metric = metric or tasks.DEFAULT_METRIC[task]
+    if any(metrics[arm][metric] is None for arm in arms):
+        return {**output, "reason": f"The {metric} is not defined on these {len(rows)} test rows."}
+    both = predictions["transfer"], predictions["control"]
+    gain = compare(task, rows.targets, *both, metric, confidence=confidence, draws=draws, seed=seed)
+    outcome, reason = verdict(gain)
+    return {**output, "gain": gain.to_dict(), "verdict": outcome, "reason": reason}
 
 
 def _defined(scores: Mapping[str, float | None], metric: str) -> float:

@@ -1,11 +1,13 @@
-import time
+import json
 
 import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
 from workers.transfer import tasks
-from workers.transfer.evaluation import Gain, compare, verdict
+from workers.transfer.data import Rows
+from workers.transfer.evaluation import Gain, compare, prove, verdict
+from workers.transfer.network import build
 
 
 def _arms(rows: int = 200, seed: int = 0):
@@ -107,8 +109,34 @@ def test_the_verdict_follows_the_interval(low, high, outcome):
     assert "95% interval of the gain in accuracy" in verdict(gain).reason
 
 
-def test_ten_thousand_draws_of_a_thousand_rows_take_less_than_a_second():
-    arms = _arms(1000)
-    start = time.perf_counter()
-    compare("binary", *arms, "accuracy")
-    assert time.perf_counter() - start < 1
+ASKED = {"metric": None, "confidence": 0.95, "draws": 200, "seed": 0}
+
+
+def test_the_proof_of_two_equal_networks_is_no_difference(numbers, plain_options):
+    data = numbers()
+    network = build(plain_options, data, seed=0)
+    proof = prove(network, network, data.test, **ASKED)
+    assert (proof["verdict"], proof["gain"]["value"], proof["gain"]["metric"]) == (
+        "no difference",
+        0.0,
+        "accuracy",
+    )
+    assert proof["metrics"]["transfer"] == proof["metrics"]["control"]
+    assert json.loads(json.dumps(proof, allow_nan=False)) == proof
+
+
+def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_options):
+    data = numbers()
+    proof = prove(build(plain_options, data, seed=0), None, data.test, **ASKED)
+    assert (proof["verdict"], proof["gain"]) == (None, None)
+    assert list(proof["metrics"]) == ["transfer"]
+    assert "No control" in proof["reason"]
+
+
+def test_a_metric_undefined_on_the_test_rows_gives_no_verdict_and_a_reason(numbers, plain_options):
+    data = numbers(task="regression")
+    one = Rows({name: values[:1] for name, values in data.test.inputs.items()}, data.test.targets[:1])
+    network = build(plain_options, data, seed=0)
+    proof = prove(network, network, one, **ASKED)
+    assert proof["verdict"] is None
+    assert proof["reason"] == "The r2 is not defined on these 1 test rows."
