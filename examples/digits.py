@@ -158,9 +158,7 @@ def show_result(job: Any, version: Any) -> None:
     """Verdict, metrics and receipt."""
     result, gain = job["result"], job["result"]["gain"]
     colour = {"helped": "green", "hurt": "red"}.get(result["verdict"], "yellow")
-    console.print(
-        f"\n[bold]Verdict:[/] the transfer [bold {colour}]{result['verdict']}[/]. {result['reason']}"
-    )
+    console.print(f"\n[bold]Verdict: [{colour}]{result['verdict']}[/][/]. {result['reason']}")
     table = Table("metric, on test rows", "transfer", "from scratch", title=f"{gain['rows']} test rows")
     for name, value in result["metrics"]["transfer"].items():
         table.add_row(name, number(value), number(result["metrics"]["control"][name]))
