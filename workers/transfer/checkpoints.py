@@ -21,13 +21,17 @@ class CheckpointMismatch(ValueError):
 
 @dataclass
 class Position:
-    """How far a run has come: finished epochs, steps done in the next one with their sums, history."""
+    """How far a run has come: finished epochs, steps done in the next one with their sums, history.
+
+    best: with early stopping, the epoch (from 1) with the lowest loss so far, else 0.
+    """
 
     epoch: int
     step: int
     loss: float
     right: float
     history: list[dict[str, float]]
+    best: int = 0
 
 
 def fingerprint(*described: Any, arrays: Sequence[Array] = ()) -> str:
@@ -40,15 +44,22 @@ def fingerprint(*described: Any, arrays: Sequence[Array] = ()) -> str:
     return digest.hexdigest()
 
 
-def write(path: Path, run: str, position: Position, variables: Sequence[keras.Variable]) -> None:
-    """Every variable's value, the position and the run's fingerprint."""
+def write(
+    path: Path,
+    run: str,
+    position: Position,
+    variables: Sequence[keras.Variable],
+    best: Sequence[Array] = (),
+) -> None:
+    """Every variable's value, those of the best epoch, the position and the run's fingerprint."""
     about = json.dumps({"run": run, "position": position.__dict__})
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
+    values |= {f"best {number}": array for number, array in enumerate(best)}
     np.savez(path, allow_pickle=False, about=np.array(about), **values)
 
 
-def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> Position:
-    """Put the values back and answer the position.
+def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> tuple[Position, list[Array]]:
+    """Put the values back and answer the position and the values of the best epoch.
 
     Raises:
         CheckpointMismatch: of another run, or unreadable. No variable has been changed then.
@@ -57,6 +68,7 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> Position:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             values = [file[str(number)] for number in range(len(variables))] if about["run"] == run else []
+            best = [file[f"best {number}"] for number in range(sum(name.startswith("best") for name in file))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointMismatch(
             f"Expected a checkpoint of this service. Received: {path.name}, which cannot be read ({error}). "
@@ -69,4 +81,4 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> Position:
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return Position(**about["position"])
+    return Position(**about["position"]), best

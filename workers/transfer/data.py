@@ -77,12 +77,16 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set ready for training; a part without rows is None."""
+    """A data set ready for training; a part without rows is None.
+
+    unlabelled: the inputs of the train rows without a label, as `Rows.inputs`.
+    """
 
     signature: Signature
     train: Rows
     validation: Rows | None
     test: Rows | None
+    unlabelled: dict[str, Array] | None = None
 
 
 def from_table(
@@ -96,13 +100,14 @@ def from_table(
 ) -> Data:
     """Canonical table (typed columns, nulls for missing) to train, validation and test rows.
 
-    Rows without a label are left out. Rows keep their order inside each part. Without `split_column` the
-    parts are drawn by class, see `split_rows`.
+    Rows without a label become `unlabelled`, unless they are marked for validation or test. Rows keep
+    their order inside each part. Without `split_column` the parts are drawn by class, see `split_rows`.
 
     Raises:
         ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
     """
     _check_columns(table, signature, split_column)
+    unlabelled = _unlabelled(table, signature, split_column)
     table = table.filter(pc.is_valid(table[signature.label]))
     targets = _targets(table[signature.label], signature)
     if split_column is None:
@@ -117,7 +122,22 @@ def from_table(
             f"Expected labelled rows to train on. Received: {len(targets)} labelled rows, none of them in "
             "the train part. Label more rows, or mark some of them `train` in the split column."
         )
-    return Data(signature, train, validation if len(validation) else None, test if len(test) else None)
+    return Data(
+        signature,
+        train,
+        validation if len(validation) else None,
+        test if len(test) else None,
+        unlabelled,
+    )
+
+
+def _unlabelled(table: pa.Table, signature: Signature, split_column: str | None) -> dict[str, Array] | None:
+    table = table.filter(pc.is_null(table[signature.label]))
+    if split_column is not None:
+        table = table.filter(pc.equal(pc.fill_null(table[split_column], "train"), "train"))
+    if not table.num_rows:
+        return None
+    return {column.name: _values(table[column.name], column) for column in signature.columns}
 
 
 def split_rows(

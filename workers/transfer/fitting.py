@@ -1,19 +1,23 @@
-"""One training loop for everything: progress, stop, checkpoints, exact resume."""
+"""One training loop for everything: progress, stop, early stopping, checkpoints, exact resume."""
 
+import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from workers.transfer import checkpoints
-from workers.transfer.checkpoints import Position
-from workers.transfer.data import Array, Data, Rows, Task
-from workers.transfer.network import PARTS, Network, Part, forward
-from workers.transfer.steps import Steps, architecture
+from workers.transfer.checkpoints import CheckpointMismatch, Position
+from workers.transfer.data import Array, Data, Rows
+from workers.transfer.network import PARTS, Network, Part, forward, leaves
+from workers.transfer.objective import Objective
+from workers.transfer.schedules import Schedule, scales
+from workers.transfer.steps import Parts, Rates, Steps, architecture, rate_of
 
 CHUNK_STEPS = 32
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
@@ -33,32 +37,48 @@ class TrainingDiverged(Exception):
 
 @dataclass(frozen=True)
 class Training:
-    """Options of a run. The optimizer is Adam with Keras' defaults but for the learning rate."""
+    """Options of a run. The optimizer is Adam with Keras' defaults but for the learning rate.
+
+    schedule: see `schedules.scales`; it spans one fit.
+    patience: end after so many epochs without a lower validation loss and keep the best epoch's weights;
+        None trains all epochs and keeps the last.
+    class_weights: "balanced", rows/(classes · the class's rows), or a weight by class name, 1 if not named;
+        a row's loss is multiplied by it.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
     seed: int
     shuffle: bool = True
+    schedule: Schedule = "constant"
+    patience: int | None = None
+    class_weights: Mapping[str, float] | str | None = None
 
 
 @dataclass(frozen=True)
 class Hooks:
     """How a run speaks to the world around it.
 
-    on_epoch: called with the number of finished epochs and `loss`, `val_loss`, `accuracy`, `val_accuracy`,
-        as far as there are validation rows and classes.
+    run: names the training among those of its stage, "" or for example `scratch/1`.
+    on_epoch: called with `run`, the number of finished epochs and `loss`, `val_loss`, `accuracy`,
+        `val_accuracy`, as far as there are validation rows and classes.
     should_stop: asked before every chunk; an answer other than None stops the run.
-    checkpoint: a file to go on from.
+    checkpoint: a file to go on from; one of another training is left aside.
     save_checkpoint: called with a file that lives only during the call; None saves nothing.
     checkpoint_seconds: the time between two checkpoints.
+    keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
+        not computed again.
     """
 
-    on_epoch: Callable[[int, dict[str, float]], None] | None = None
+    run: str = ""
+    on_epoch: Callable[[str, int, dict[str, float]], None] | None = None
     should_stop: Callable[[], str | None] | None = None
     checkpoint: Path | None = None
     save_checkpoint: Callable[[Path], None] | None = None
     checkpoint_seconds: float = 30.0
+    keep: Callable[[str, Path], None] | None = None
+    recall: Callable[[str], Path | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,56 +87,95 @@ class History:
 
     epochs: list[dict[str, float]]
 
+    def __add__(self, other: "History") -> "History":
+        return History([*self.epochs, *other.epochs])
 
-@dataclass(frozen=True)
+
+@dataclass
 class Fit:
     """Train a network in place. Methods receive one, with the options and the hooks bound.
 
-    `traced` holds the graphs by architecture: `dataclasses.replace(fit, hooks=…)` shares them, so that
-    source, transfer and control of a job trace once.
+    A method may call it several times: the epochs count on, and what a finished call came to is durable as
+    soon as the next begins. `traced` holds the graphs by architecture: `fit.named(…)` shares them, so that
+    all trainings of a job trace once.
     """
 
     training: Training
     hooks: Hooks = Hooks()
     traced: dict[str, Steps] = field(default_factory=dict)
+    _calls: int = field(default=0, init=False)
+    _epochs: int = field(default=0, init=False)
+    _unkept: Callable[[], None] | None = field(default=None, init=False)
+
+    def named(self, run: str, **training: object) -> "Fit":
+        """A new fit of that name, with some options of the training replaced."""
+        return Fit(replace(self.training, **training), replace(self.hooks, run=run), self.traced)  # type: ignore[arg-type]
 
     def __call__(
         self,
         network: Network,
         data: Data,
         *,
-        train: Sequence[Part] = ("backbone", "head"),
-        learning_rate_factors: Mapping[Part, float] | None = None,
+        rates: Rates | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        objective: Objective | None = None,
     ) -> History:
-        """Train the last parts of the network on the train rows; the parts before stay as they are.
+        """Train the network's backbone and head on the train rows.
 
-        The frozen parts' outputs are computed once, in inference mode. A part's learning rate is the
-        training's times its factor (1 if not given).
+        `rates` are factors on the learning rate by path (`backbone`, `backbone/dense_1`, `head`; the longest
+        counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
+        computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
 
         Raises:
             Stopped: `should_stop` gave a reason.
             TrainingDiverged: the loss is not finite.
-            CheckpointMismatch: the checkpoint is of another run.
-            ValueError: `train` does not name the network's last parts.
+            ValueError: a rate's path leads nowhere, all is frozen, patience without validation rows, or
+                classes that the data does not have are weighted.
         """
-        if not train or tuple(train) != PARTS[-len(train) :] or "preprocessing" in train:
-            raise ValueError(f"Expected ('head',) or ('backbone', 'head') to train. Received: {train!r}.")
-        task = data.signature.task
-        parts = [network.part(part) for part in train]
-        frozen = PARTS[: -len(train)]
-        x, y = _features(network, frozen, data.train), data.train.targets
-        held_out = None
-        if data.validation is not None:
-            held_out = _features(network, frozen, data.validation), data.validation.targets
-        name = architecture(parts, task)
+        rates, objective = dict(rates or {}), objective or Objective()
+        training = replace(
+            self.training,
+            epochs=self.training.epochs if epochs is None else epochs,
+            learning_rate=self.training.learning_rate if learning_rate is None else learning_rate,
+            schedule=self.training.schedule if schedule is None else schedule,
+        )
+        trained, frozen = _trained_parts(network, rates)
+        run = _Run(
+            self._prepared(trained, data, rates, objective),
+            training,
+            self.hooks,
+            trained,
+            rates,
+            objective,
+            _features(network, frozen, data.train),
+            data,
+            None if data.validation is None else _features(network, frozen, data.validation),
+            offset=self._epochs,
+        )
+        history = self._durable(run)
+        self._epochs += len(history.epochs)
+        return history
+
+    def _prepared(self, parts: Parts, data: Data, rates: Rates, objective: Objective) -> Steps:
+        name = architecture(parts, data.signature.task, rates, objective)
         if name not in self.traced:
-            self.traced[name] = Steps(parts, task)
-        factors = [(learning_rate_factors or {}).get(part, 1.0) for part in train]
-        steps = self.traced[name]
-        steps.begin(parts, self.training.learning_rate, factors)
-        run = _Run(self.training, self.hooks, steps, task, x, y, held_out)
-        history = run.go(lambda: checkpoints.fingerprint(asdict(self.training), name, factors, arrays=[x, y]))
-        steps.end(parts)
+            self.traced[name] = Steps(parts, data.signature.task, rates, objective)
+        return self.traced[name]
+
+    def _durable(self, run: "_Run") -> History:
+        if self._unkept is not None:
+            self._unkept()
+        key, self._unkept = f"{self.hooks.run}/fit {self._calls}", None
+        self._calls += 1
+        known = self.hooks.recall and self.hooks.recall(key)
+        if known:
+            return run.recalled(known)
+        history = run.go(key)
+        if self.hooks.keep:
+            keep = self.hooks.keep
+            self._unkept = lambda: run.keep(lambda path: keep(key, path))
         return history
 
 
@@ -127,7 +186,49 @@ def epoch_order(training: Training, epoch: int, rows: int) -> Array:
     return np.random.Generator(np.random.Philox([training.seed, epoch])).permutation(rows)
 
 
-def _features(network: Network, frozen: Sequence[Part], rows: Rows) -> Array:
+def row_weights(training: Training, data: Data) -> Array:
+    """The weight of each train row's loss, (n,), float32.
+
+    Raises:
+        ValueError: a weighted class is not one of the data's, or there are none.
+    """
+    asked, rows, signature = training.class_weights, data.train, data.signature
+    if asked is None:
+        return np.ones(len(rows), np.float32)
+    strangers = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
+    if strangers or not signature.classes:
+        raise ValueError(
+            f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
+            f"Received: {', '.join(strangers) or asked}. Correct class_weights, or leave it out."
+        )
+    classes = rows.targets.reshape(-1).astype(np.int64)
+    if isinstance(asked, str):
+        counts = np.bincount(classes, minlength=len(signature.classes))
+        by_class = len(rows) / (len(counts) * np.maximum(counts, 1))
+    else:
+        by_class = np.array([asked.get(name, 1.0) for name in signature.classes])
+    weights: Array = by_class[classes].astype(np.float32)
+    return weights
+
+
+def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
+    """The parts from the first that is trained on, and those before it."""
+    known = {
+        f"{part}/{path}": rate_of(rates, f"{part}/{path}")
+        for part in PARTS
+        for path, _ in leaves(network.part(part))
+    }
+    lost = [path for path in rates if not any(f"{leaf}/".startswith(f"{path}/") for leaf in known)]
+    if lost:
+        raise ValueError(f"Expected rates of {', '.join(known)}. Received: {lost[0]}. Correct the path.")
+    trained = [part for part in PARTS if any(known[leaf] for leaf in known if leaf.startswith(f"{part}/"))]
+    if not trained:
+        raise ValueError("Expected a layer to train. Received: rates of 0 for all. Leave the head's out.")
+    first = PARTS.index(trained[0])
+    return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])
+
+
+def _features(network: Network, frozen: list[Part], rows: Rows) -> Array:
     columns = [rows.inputs[column.name] for column in network.signature.columns]
     features = forward(network.part(frozen[0]), [x.reshape(-1, 1) for x in columns])
     for part in frozen[1:]:
@@ -140,37 +241,97 @@ class _Run:
 
     def __init__(
         self,
+        steps: Steps,
         training: Training,
         hooks: Hooks,
-        steps: Steps,
-        task: Task,
+        parts: Parts,
+        rates: Rates,
+        objective: Objective,
         x: Array,
-        y: Array,
-        held_out: tuple[Array, Array] | None,
+        data: Data,
+        x_held_out: Array | None,
+        offset: int,
     ) -> None:
-        self.training, self.hooks, self.steps, self.task = training, hooks, steps, task
-        self.x, self.y, self.held_out = x, y, held_out
+        self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
+        self.rates, self.objective, self.offset = rates, objective, offset
+        self.task = data.signature.task
+        self.x, self.y, self.weight = x, data.train.targets, row_weights(training, data)
+        self.held_out = None
+        if data.validation is not None and x_held_out is not None:
+            self.held_out = x_held_out, data.validation.targets
+        if training.patience is not None and self.held_out is None:
+            raise ValueError("Expected validation rows to stop early by. Received: none. Leave patience out.")
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
+        self.best: list[Array] = []
+        self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
+        self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
         self.saved_at = time.monotonic()
         self.fingerprint = ""
 
-    def go(self, fingerprint: Callable[[], str]) -> History:
+    def go(self, key: str) -> History:
         """Train from the checkpoint, or from the start, to the last epoch."""
+        self._begin()
         if self.hooks.save_checkpoint or self.hooks.checkpoint:
-            self.fingerprint = fingerprint()
+            self.fingerprint = self._fingerprint(key)
         if self.hooks.checkpoint:
-            self.position = checkpoints.read(self.hooks.checkpoint, self.fingerprint, self.steps.variables)
-        while self.position.epoch < self.training.epochs:
+            try:
+                read = checkpoints.read(self.hooks.checkpoint, self.fingerprint, self.steps.variables)
+                self.position, self.best = read
+            except CheckpointMismatch:
+                self.best = []  # of another training, of other versions, or damaged: from the start then
+        while self.position.epoch < self.training.epochs and not self._is_over():
             self._epoch()
+        for variable, value in zip(self.steps.weights, self.best, strict=False):
+            variable.assign(value)
+        return self._end()
+
+    def recalled(self, file: Path) -> History:
+        """Take what an earlier attempt came to."""
+        self._begin()
+        with np.load(file, allow_pickle=False) as kept:
+            self.position.history = json.loads(str(kept["history"]))
+            for number, variable in enumerate(self.steps.weights):
+                variable.assign(kept[str(number)])
+        return self._end()
+
+    def keep(self, keep: Callable[[Path], None]) -> None:
+        """Write what this run came to, as `recalled` reads it."""
+        models = [*self.parts.values(), *self.objective.helpers]
+        values = [variable.numpy() for model in models for variable in model.variables]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "fit.npz"
+            arrays = {str(number): value for number, value in enumerate(values)}
+            np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
+            keep(path)
+
+    def _begin(self) -> None:
+        self.steps.begin(self.parts, self.objective.helpers, self.training.learning_rate, self.rates)
+
+    def _end(self) -> History:
+        self.steps.end(self.parts, self.objective.helpers)
         return History(self.position.history)
 
+    def _fingerprint(self, key: str) -> str:
+        shape = architecture(self.parts, self.task, self.rates, self.objective)
+        arrays = [self.x, self.y, self.weight, *self.objective.extras.values()]
+        return checkpoints.fingerprint(key, asdict(self.training), shape, dict(self.rates), arrays=arrays)
+
+    def _is_over(self) -> bool:
+        patience = self.training.patience
+        return patience is not None and self.position.epoch - self.position.best >= patience > 0
+
     def _epoch(self) -> None:
-        order = epoch_order(self.training, self.position.epoch, len(self.x))
+        order = epoch_order(self.training, self.offset + self.position.epoch, len(self.x))
         batch = self.training.batch_size
-        for step in range(self.position.step, math.ceil(len(order) / batch), CHUNK_STEPS):
+        begun = self.position.epoch * self.steps_an_epoch
+        for step in range(self.position.step, self.steps_an_epoch, CHUNK_STEPS):
             self._pause_between_chunks()
             rows = order[step * batch : (step + CHUNK_STEPS) * batch]
-            loss, right = self.steps.train(self.x[rows], self.y[rows], batch)
+            extras = {name: values[rows] for name, values in self.objective.extras.items()}
+            factors = self.scales[begun + step : begun + min(step + CHUNK_STEPS, self.steps_an_epoch)]
+            loss, right = self.steps.train(
+                self.x[rows], self.y[rows], self.weight[rows], extras, factors, batch
+            )
             self.position.step = step + CHUNK_STEPS
             self.position.loss += loss
             self.position.right += right
@@ -189,10 +350,15 @@ class _Run:
         values = self._named("", self.position.loss, self.position.right, rows)
         if self.held_out:
             values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
-        epoch = self.position.epoch + 1
-        self.position = Position(epoch, 0, 0.0, 0.0, [*self.position.history, {"epoch": epoch, **values}])
+        epoch, best = self.position.epoch + 1, self.position.best
+        history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
+        if self.training.patience is not None:
+            losses = [known["val_loss"] for known in history]
+            if not best or losses[-1] < losses[best - 1]:
+                best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
+        self.position = Position(epoch, 0, 0.0, 0.0, history, best)
         if self.hooks.on_epoch:
-            self.hooks.on_epoch(epoch, values)
+            self.hooks.on_epoch(self.hooks.run, self.offset + epoch, values)
 
     def _named(self, prefix: str, loss: float, right: float, rows: int) -> dict[str, float]:
         values = {f"{prefix}loss": loss / rows}
@@ -204,7 +370,7 @@ class _Run:
             return
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.npz"
-            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables)
+            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
             self.hooks.save_checkpoint(path)
 
     def _check_finite(self, loss: float) -> None:

@@ -61,6 +61,24 @@ class Network:
             self.model.save(path)
 
 
+def leaves(part: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
+    """The layers of a part but its inputs, with their paths; those of a nested model as `model/layer`."""
+    found: list[tuple[str, keras.layers.Layer]] = []
+    for layer in part.layers:
+        if isinstance(layer, keras.Model):
+            found += [(f"{layer.name}/{path}", leaf) for path, leaf in leaves(layer)]
+        elif not isinstance(layer, keras.layers.InputLayer):
+            found.append((layer.name, layer))
+    return found
+
+
+def clone(part: keras.Model) -> keras.Model:
+    """A copy with layers of its own, and the same values."""
+    copy = part.__class__.from_config(part.get_config())
+    copy.set_weights(part.get_weights())
+    return copy
+
+
 def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
     """A new network for the data: preprocessing learnt from its train rows, initial weights from `seed`.
 

@@ -1,7 +1,7 @@
 """What happened to each layer: where its weights came from, whether they were trained, how far they moved."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
@@ -9,82 +9,133 @@ import numpy as np
 
 from workers.transfer.data import Array
 from workers.transfer.fitting import History
-from workers.transfer.network import PARTS, Network, Part
+from workers.transfer.network import PARTS, Network, leaves
+from workers.transfer.steps import Rates, rate_of
+
+Whence = Literal["copied", "partly copied", "new", "reinitialised"]
+ORIGINS: tuple[Whence, ...] = ("copied", "partly copied", "new", "reinitialised")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a part's weights come from, and why.
+    """Where a layer's weights come from, and why.
 
-    copied: they are the source's; new: the source has nothing in their place; reinitialised: the source
-    has weights of that shape there, which were not kept.
+    copied: they are the source's; partly copied: those named in `copied` are, the ones in `new` are not
+    (rows of a kernel by input, columns by class); new: the source has nothing in their place;
+    reinitialised: the source has weights of that shape there, which were not kept. `share` is the copied
+    part of the layer's parameters, for `partly copied`.
     """
 
-    origin: Literal["copied", "new", "reinitialised"]
+    origin: Whence
     why: str
+    copied: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    share: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Transferred:
-    """What a method hands back. The receipt is plain JSON values, see `write_receipt`."""
+    """What a method hands back. The receipt is plain JSON values, see `write_receipt`.
+
+    findings: plain JSON values that the method has to tell besides, such as the shares of its branches.
+    """
 
     network: Network
     receipt: dict[str, Any]
     history: History
+    findings: dict[str, Any] = field(default_factory=dict)
 
 
-def weight_values(network: Network) -> list[Array]:
-    """Copies of all weights, in order: the start that `write_receipt` compares with."""
-    weights = [weight for part in PARTS for layer in _layers(network.part(part)) for weight in layer.weights]
-    return [np.array(weight.numpy()) for weight in weights]
+def weight_values(network: Network) -> dict[str, Array]:
+    """Copies of all weights by path: the start that `write_receipt` compares with."""
+    return {path: np.array(weight.numpy()) for _, path, _, weight in _weights(network)}
 
 
 def write_receipt(
-    network: Network, start: Sequence[Array], origins: Mapping[Part, Origin], trained: Sequence[Part]
+    network: Network,
+    start: Mapping[str, Array],
+    origins: Mapping[str, Origin],
+    rates: Rates | None = None,
+    adapted: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The receipt of a trained network.
 
-    `layers`: part, layer, kind, origin, training (trained | frozen), why, and `weights` with name, shape,
-    parameters, origin, training and `moved`, ‖w_end - w_start‖ / ‖w_start‖ (None if w_start is 0 and
-    w_end is not). `totals`: parameters of backbone and head by origin and training, and `coverage`, the
-    copied share of them; the preprocessing's statistics are not counted.
+    `origins` holds an entry for each part, or for paths of layers or weights in it (`backbone/dense_1`,
+    `backbone/dense_1/kernel`): the longest counts. `rates` are those of the training; a layer whose rate is
+    0 is frozen. `adapted` are paths of layers whose weights were moved by a product of low rank, or another
+    thing merged into them, and not by training them themselves.
+
+    `layers`: part, layer (its path in the part), kind, origin, training (trained | frozen | adapted), why,
+    and `weights` with name, shape, parameters, origin, training and `moved`, ‖w_end - w_start‖ / ‖w_start‖
+    (None if w_start is 0 and w_end is not, or was not there); `copied` and `new` name the rows or columns of
+    partly copied weights. `totals`: parameters of backbone and head by origin and training, and `coverage`,
+    the copied share of them; the preprocessing's statistics are not counted.
     """
-    values = iter(start)
-    layers = [
-        _layer(part, layer, [next(values) for _ in layer.weights], origins[part], part in trained)
-        for part in PARTS
-        for layer in _layers(network.part(part))
-    ]
+    changed = tuple(adapted)
+    layers = []
+    for part in PARTS:
+        for path, layer in leaves(network.part(part)):
+            where = f"{part}/{path}"
+            training = _training(where, rates or {}, changed)
+            origin = _of_path(origins, where)
+            weights = [
+                _weight(
+                    weight,
+                    start.get(f"{where}/{weight.name}"),
+                    _of_path(origins, f"{where}/{weight.name}"),
+                    training,
+                )
+                for weight in layer.weights
+            ]
+            layers.append(
+                {
+                    "part": part,
+                    "layer": path,
+                    "kind": type(layer).__name__,
+                    "origin": origin.origin,
+                    "training": training,
+                    "why": origin.why,
+                    "weights": weights,
+                }
+            )
     return {"layers": layers, "totals": _totals(layers)}
 
 
-def _layers(part: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in part.layers if not isinstance(layer, keras.layers.InputLayer)]
+def _weights(network: Network) -> Iterable[tuple[str, str, keras.layers.Layer, keras.Variable]]:
+    for part in PARTS:
+        for path, layer in leaves(network.part(part)):
+            for weight in layer.weights:
+                yield part, f"{part}/{path}/{weight.name}", layer, weight
 
 
-def _layer(
-    part: Part, layer: keras.layers.Layer, start: Sequence[Array], origin: Origin, is_trained: bool
-) -> dict[str, Any]:
-    weights = [
-        {
-            "name": weight.name,
-            "shape": list(weight.shape),
-            "parameters": int(np.prod(weight.shape)),
-            "origin": origin.origin,
-            "training": "trained" if is_trained and weight.trainable else "frozen",
-            "moved": _moved(before, weight.numpy()),
-        }
-        for weight, before in zip(layer.weights, start, strict=True)
-    ]
-    return {
-        "part": part,
-        "layer": layer.name,
-        "kind": type(layer).__name__,
+def _of_path(origins: Mapping[str, Origin], path: str) -> Origin:
+    places = path.split("/")
+    return next(
+        origins["/".join(places[:end])]
+        for end in range(len(places), 0, -1)
+        if "/".join(places[:end]) in origins
+    )
+
+
+def _training(path: str, rates: Rates, adapted: Sequence[str]) -> str:
+    if any(f"{path}/".startswith(f"{known}/") for known in adapted):
+        return "adapted"
+    return "trained" if rate_of(rates, path) > 0 else "frozen"
+
+
+def _weight(weight: keras.Variable, start: Array | None, origin: Origin, training: str) -> dict[str, Any]:
+    is_changed = training == "adapted" or (training == "trained" and weight.trainable)
+    described = {
+        "name": weight.name,
+        "shape": list(weight.shape),
+        "parameters": int(np.prod(weight.shape)),
         "origin": origin.origin,
-        "training": "trained" if is_trained else "frozen",
-        "why": origin.why,
-        "weights": weights,
+        "training": training if is_changed else "frozen",
+        "moved": None if start is None else _moved(start, weight.numpy()),
     }
+    if origin.origin != "partly copied":
+        return described
+    return {**described, "copied": list(origin.copied), "new": list(origin.new), "share": origin.share}
 
 
 def _moved(start: Array, end: Array) -> float | None:
@@ -102,6 +153,8 @@ def _totals(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     def count(key: str, value: str) -> int:
         return sum(weight["parameters"] for weight in weights if weight[key] == value)
 
-    by_origin = {origin: count("origin", origin) for origin in ("copied", "new", "reinitialised")}
-    by_training = {training: count("training", training) for training in ("trained", "frozen")}
-    return {"parameters": total, **by_origin, **by_training, "coverage": by_origin["copied"] / total}
+    by_origin = {str(origin): count("origin", origin) for origin in ORIGINS}
+    by_training = {training: count("training", training) for training in ("trained", "frozen", "adapted")}
+    partly = sum(weight["parameters"] * weight["share"] for weight in weights if "share" in weight)
+    coverage = (by_origin["copied"] + partly) / total
+    return {"parameters": total, **by_origin, **by_training, "coverage": coverage}

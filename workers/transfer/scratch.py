@@ -15,5 +15,14 @@ def scratch(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
     start = weight_values(network)
     history = fit(network, data)
     origin = Origin("new", "the network is trained from scratch")
-    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin), ("backbone", "head"))
-    return Transferred(network, receipt, history)
+    return Transferred(network, write_receipt(network, start, dict.fromkeys(PARTS, origin)), history)
+
+
+def random_frozen(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
+    """The ablation: train a head on a backbone of random weights, under the same budget."""
+    network = build(options, data, fit.training.seed)
+    start = weight_values(network)
+    rates = {"backbone": 0.0}
+    history = fit(network, data, rates=rates)
+    origin = Origin("new", "the network has random weights, and the head alone is trained")
+    return Transferred(network, write_receipt(network, start, dict.fromkeys(PARTS, origin), rates), history)

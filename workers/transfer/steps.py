@@ -10,24 +10,58 @@ import tensorflow as tf
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
+from workers.transfer.network import Part, leaves
+from workers.transfer.objective import Objective, Seen
 
 EVALUATION_ROWS = 4096
 
+Parts = Mapping[Part, keras.Model]
+Rates = Mapping[str, float]
+
+
+def of_path(values: Rates, path: str, default: float) -> float:
+    """The value of the longest path in `values` that leads to `path`."""
+    places = path.split("/")
+    for end in range(len(places), 0, -1):
+        known = values.get("/".join(places[:end]))
+        if known is not None:
+            return known
+    return default
+
+
+def rate_of(rates: Rates, path: str) -> float:
+    """The factor on a layer's learning rate: 1 if no path in `rates` leads to it, 0 in the preprocessing."""
+    return 0.0 if path.startswith("preprocessing") else of_path(rates, path, 1.0)
+
 
 class PartwiseAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras ships no types
-    """Adam with a factor on the learning rate for each variable; with factors of 1 it is Keras' Adam.
+    """Adam with a factor on each variable's learning rate, a schedule, and a pull to given values.
 
-    The factors are variables, so that one traced graph serves all of them.
+    With factors of 1, a constant schedule and no pull it is Keras' Adam. Factors, schedule and the values
+    pulled to are variables, so that one traced graph serves all of them. `pulls` holds α or None for each
+    variable: w ← w - ηα(w - w⁰), decoupled from Adam's moments (Loshchilov & Hutter 2019).
     """
 
-    def __init__(self, variables: Sequence[keras.Variable]) -> None:
+    def __init__(self, variables: Sequence[keras.Variable], pulls: Sequence[float | None]) -> None:
         super().__init__()
         self.build(list(variables))
         self.factors = [tf.Variable(1.0, trainable=False) for _ in variables]
+        self.scale = tf.Variable(1.0, trainable=False)
+        self.pulls = list(pulls)
+        self.anchors = [
+            None if pull is None else tf.Variable(tf.zeros(variable.shape), trainable=False)
+            for variable, pull in zip(variables, pulls, strict=True)
+        ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        factor = self.factors[self._get_variable_index(variable)]
-        super().update_step(gradient, variable, learning_rate * factor)
+        index = self._get_variable_index(variable)
+        rate = learning_rate * self.factors[index] * self.scale
+        if self.anchors[index] is None:
+            super().update_step(gradient, variable, rate)
+            return
+        pulled = rate * self.pulls[index] * (variable - self.anchors[index])
+        super().update_step(gradient, variable, rate)
+        variable.assign_sub(pulled)
 
 
 class Steps:
@@ -37,80 +71,122 @@ class Steps:
     cost of tracing.
     """
 
-    def __init__(self, parts: Sequence[keras.Model], task: Task) -> None:
-        self._parts = [part.__class__.from_config(part.get_config()) for part in parts]
-        self._task = task
-        self._loss = tasks.loss(task)
-        self._trainable = [variable for part in self._parts for variable in part.trainable_variables]
-        self._part_of = [number for number, part in enumerate(self._parts) for _ in part.trainable_variables]
-        self._optimizer = PartwiseAdam(self._trainable)
-        x = tf.TensorSpec([None, *self._parts[0].input_shape[1:]])
+    def __init__(self, parts: Parts, task: Task, rates: Rates, objective: Objective) -> None:
+        self._parts: Parts = {
+            name: part.__class__.from_config(part.get_config()) for name, part in parts.items()
+        }
+        self._helpers = [part.__class__.from_config(part.get_config()) for part in objective.helpers]
+        self._task, self._objective = task, objective
+        self._trained: list[tuple[str, keras.Variable]] = []
+        for name, part in self._parts.items():
+            self._trained += _freeze(name, part, rates)
+        for number, helper in enumerate(self._helpers):
+            self._trained += _freeze(f"helper {number}", helper, {})
+        self._variables = [variable for _, variable in self._trained]
+        pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
+        self._optimizer = PartwiseAdam(self._variables, pulls)
+        self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
+        first = next(iter(self._parts.values()))
+        x = tf.TensorSpec([None, *first.input_shape[1:]])
         y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, 1])
-        self._traced_train = tf.function(self._train, [x, y, tf.TensorSpec([], tf.int32)], autograph=False)
+        w, schedule = tf.TensorSpec([None]), tf.TensorSpec([None])
+        extras = {
+            name: tf.TensorSpec([None, *values.shape[1:]], values.dtype)
+            for name, values in objective.extras.items()
+        }
+        self._traced_train = tf.function(
+            self._train, [x, y, w, extras, schedule, tf.TensorSpec([], tf.int32)], autograph=False
+        )
         self._traced_evaluate = tf.function(self._evaluate, [x, y], autograph=False)
 
     @property
-    def variables(self) -> list[keras.Variable]:
-        """All that training changes: weights, states of random generators, the optimizer's variables."""
-        return [variable for owner in [*self._parts, self._optimizer] for variable in owner.variables]
+    def weights(self) -> list[keras.Variable]:
+        """The parts' variables: weights and states of random generators."""
+        return [variable for owner in [*self._parts.values(), *self._helpers] for variable in owner.variables]
 
-    def begin(self, parts: Sequence[keras.Model], learning_rate: float, factors: Sequence[float]) -> None:
-        """Take the parts' values, forget the last fit's optimizer, set rates; one factor a part."""
-        for own, part in zip(self._parts, parts, strict=True):
-            _copy(part, own)
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All that training changes: the weights and the optimizer's variables."""
+        return [*self.weights, *self._optimizer.variables]
+
+    def begin(self, parts: Parts, helpers: Sequence[keras.Model], learning_rate: float, rates: Rates) -> None:
+        """Take the values, forget the last fit's optimizer, set the rates; the pull is to these values."""
+        for own, other in zip(
+            [*self._parts.values(), *self._helpers], [*parts.values(), *helpers], strict=True
+        ):
+            _copy(other, own)
         for variable in self._optimizer.variables:
             variable.assign(keras.ops.zeros_like(variable))
         self._optimizer.learning_rate = learning_rate
-        for variable, part_number in zip(self._optimizer.factors, self._part_of, strict=True):
-            variable.assign(factors[part_number])
+        for (path, variable), factor, anchor in zip(
+            self._trained, self._optimizer.factors, self._optimizer.anchors, strict=True
+        ):
+            factor.assign(rate_of(rates, path))
+            if anchor is not None:
+                anchor.assign(variable)
 
-    def end(self, parts: Sequence[keras.Model]) -> None:
-        """Give the values back to the parts."""
-        for own, part in zip(self._parts, parts, strict=True):
-            _copy(own, part)
+    def end(self, parts: Parts, helpers: Sequence[keras.Model]) -> None:
+        """Give the values back."""
+        for own, other in zip(
+            [*self._parts.values(), *self._helpers], [*parts.values(), *helpers], strict=True
+        ):
+            _copy(own, other)
 
-    def train(self, x: Array, y: Array, batch_size: int) -> tuple[float, float]:
-        """One step a batch, in the given order; the rows' loss and, of classes, right answers, summed."""
-        loss, right = self._traced_train(x, y, batch_size)
+    def train(
+        self, x: Array, y: Array, weight: Array, extras: Mapping[str, Array], scales: Array, batch_size: int
+    ) -> tuple[float, float]:
+        """One step a batch, in the given order; the rows' loss and, of classes, right answers, summed.
+
+        `scales` (steps,) are factors on the learning rate, one a step.
+        """
+        loss, right = self._traced_train(x, y, weight, dict(extras), scales, batch_size)
         return float(loss), float(right)
 
     def evaluate(self, x: Array, y: Array) -> tuple[float, float]:
-        """The same sums without training, in inference mode."""
+        """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
         for start in range(0, len(x), EVALUATION_ROWS):
             rows = slice(start, start + EVALUATION_ROWS)
             sums += [float(value) for value in self._traced_evaluate(x[rows], y[rows])]
         return float(sums[0]), float(sums[1])
 
-    def _train(self, x: Any, y: Any, batch_size: Any) -> tuple[Any, Any]:
+    def _train(self, x: Any, y: Any, w: Any, extras: Any, schedule: Any, batch_size: Any) -> tuple[Any, Any]:
         rows = tf.shape(x)[0]
 
-        def step(start: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
+        def step(number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
+            start = number * batch_size
             end = tf.minimum(start + batch_size, rows)
-            batch_loss, batch_right = self._step(x[start:end], y[start:end])
-            return end, loss + batch_loss * tf.cast(end - start, tf.float32), right + batch_right
+            self._optimizer.scale.assign(schedule[number])
+            some = {name: values[start:end] for name, values in extras.items()}
+            batch_loss, batch_right = self._step(x[start:end], y[start:end], w[start:end], some)
+            return number + 1, loss + batch_loss * tf.cast(end - start, tf.float32), right + batch_right
 
         start_values = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
         _, loss, right = tf.while_loop(
-            lambda start, *_: start < rows, step, start_values, parallel_iterations=1
+            lambda number, *_: number * batch_size < rows, step, start_values, parallel_iterations=1
         )
         return loss, right
 
-    def _step(self, x: Any, y: Any) -> tuple[Any, Any]:
+    def _step(self, x: Any, y: Any, w: Any, extras: Mapping[str, Any]) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            p = self._call(x, training=True)
-            loss = self._loss(y, p)
-        self._optimizer.apply(tape.gradient(loss, self._trainable), self._trainable)
+            p, taps = self._call(x, training=True)
+            seen = Seen(self._task, y, w, p, taps, extras, tuple(self._helpers))
+            loss = tf.add_n([tf.cast(term(seen), tf.float32) for term in self._objective.terms])
+        self._optimizer.apply(tape.gradient(loss, self._variables), self._variables)
         return loss, self._right(y, p)
 
     def _evaluate(self, x: Any, y: Any) -> tuple[Any, Any]:
-        p = self._call(x, training=False)
-        return self._loss(y, p) * tf.cast(tf.shape(x)[0], tf.float32), self._right(y, p)
+        for part in self._parts.values():
+            x = part(x, training=False)
+        return tf.reduce_sum(tasks.row_losses(self._task, y, x)), self._right(y, x)
 
-    def _call(self, x: Any, training: bool) -> Any:
-        for part in self._parts:
-            x = part(x, training=training)
-        return x
+    def _call(self, x: Any, training: bool) -> tuple[Any, dict[str, Any]]:
+        taps: dict[str, Any] = {}
+        for model, paths in self._tapped.values():
+            outputs = model(x, training=training)
+            x, *tapped = outputs if paths else [outputs]
+            taps |= dict(zip(paths, tapped, strict=True))
+        return x, taps
 
     def _right(self, y: Any, p: Any) -> Any:
         if self._task == "regression":
@@ -119,10 +195,40 @@ class Steps:
         return tf.reduce_sum(tf.cast(right, tf.float32))
 
 
-def architecture(parts: Sequence[keras.Model], task: Task) -> str:
-    """A text equal for equal architectures, seeds of random layers included."""
-    configs: list[Mapping[str, Any]] = [part.get_config() for part in parts]
-    return json.dumps([task, [part.input_shape for part in parts], configs], sort_keys=True, default=str)
+def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -> str:
+    """A text equal for equal graphs: layers, seeds of random layers, what is frozen, what is minimised."""
+    models = [*parts.values(), *objective.helpers]
+    configs: list[Mapping[str, Any]] = [model.get_config() for model in models]
+    frozen = [
+        path
+        for name, part in parts.items()
+        for path in (f"{name}/{leaf}" for leaf, _ in leaves(part))
+        if rate_of(rates, path) == 0
+    ]
+    extras = {name: [values.shape[1:], str(values.dtype)] for name, values in objective.extras.items()}
+    seen = [objective.name, objective.taps, extras, dict(objective.pull)]
+    shapes = [model.input_shape for model in models]
+    return json.dumps([task, shapes, configs, frozen, seen], sort_keys=True, default=str)
+
+
+def _freeze(name: str, part: keras.Model, rates: Rates) -> list[tuple[str, keras.Variable]]:
+    """Layers with a rate of 0 are no longer trainable, nor do they learn statistics; the rest, by path."""
+    trained = []
+    for path, layer in leaves(part):
+        where = f"{name}/{path}"
+        if rate_of(rates, where) == 0:
+            layer.trainable = False
+        trained += [(where, variable) for variable in layer.trainable_variables]
+    return trained
+
+
+def _tapped(name: str, part: keras.Model, taps: Sequence[str]) -> tuple[keras.Model, list[str]]:
+    """A model of the same layers that also answers the outputs of some, and their paths."""
+    paths = [tap for tap in taps if tap.split("/")[0] == name]
+    if not paths:
+        return part, []
+    tapped = [part.get_layer(path.split("/", 1)[1]).output for path in paths]
+    return keras.Model(part.inputs, [part.outputs[0], *tapped]), paths
 
 
 def _copy(source: keras.Model, target: keras.Model) -> None:

@@ -31,11 +31,14 @@ def head(
     units, activation = {
         "binary": (1, "sigmoid"),
         "multiclass": (len(signature.classes), "softmax"),
-        "regression": (1, "linear"),
+        "regression": (1, None),
     }[signature.task]
     initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "output"))
-    dense = keras.layers.Dense(units, activation=activation, kernel_initializer=initializer, name="output")
+    dense = keras.layers.Dense(units, kernel_initializer=initializer, name="output")
     part = keras.Sequential([keras.Input((width,), name="representation"), dense], name="head")
+    if activation is not None:
+        # A layer of its own, so that the logits are the output of `output`.
+        part.add(keras.layers.Activation(activation, name="probabilities"))
     if label_unit is not None:
         mean, deviation = label_unit
         part.add(keras.layers.Rescaling(deviation, offset=mean, name="label_unit"))
@@ -50,13 +53,14 @@ def label_unit(options: Mapping[str, Any], data: Data) -> tuple[float, float] | 
     return float(targets.mean()), float(targets.std()) or 1.0
 
 
-def loss(task: Task) -> keras.losses.Loss:
-    """The Keras loss on predictions."""
-    return {
-        "binary": keras.losses.BinaryCrossentropy,
-        "multiclass": keras.losses.SparseCategoricalCrossentropy,
-        "regression": keras.losses.MeanSquaredError,
-    }[task]()
+def row_losses(task: Task, y: Any, p: Any) -> Any:
+    """Keras' loss of each row, (b,), tensors in and out."""
+    loss = {
+        "binary": keras.losses.binary_crossentropy,
+        "multiclass": keras.losses.sparse_categorical_crossentropy,
+        "regression": keras.losses.mean_squared_error,
+    }[task]
+    return loss(y, p)
 
 
 def decide(task: Task, p: Array) -> Array:

@@ -7,8 +7,9 @@ import keras
 
 from workers.transfer.data import Data, Signature
 from workers.transfer.fitting import Fit
-from workers.transfer.network import Network, Part, build_after, join
+from workers.transfer.network import Network, build_after, join
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.steps import Rates
 
 
 def parameter(
@@ -30,24 +31,23 @@ def parameter(
         ValueError: the feature columns differ from the source's, or the strategy is unknown.
     """
     _check_columns(source.signature, data.signature)
-    trained = _trained_parts(strategy)
+    rates = _rates(strategy, backbone_learning_rate_factor)
     network, head = _start(source, data, fit.training.seed)
     start = weight_values(network)
-    factors: dict[Part, float] = {"backbone": backbone_learning_rate_factor}
-    history = fit(network, data, train=trained, learning_rate_factors=factors)
-    origins: dict[Part, Origin] = {
+    history = fit(network, data, rates=rates)
+    origins = {
         "preprocessing": Origin("copied", "the source's parameters were learnt on its output"),
         "backbone": Origin("copied", "the same layers on the same columns"),
         "head": head,
     }
-    return Transferred(network, write_receipt(network, start, origins, trained), history)
+    return Transferred(network, write_receipt(network, start, origins, rates), history)
 
 
-def _trained_parts(strategy: str) -> tuple[Part, ...]:
+def _rates(strategy: str, backbone: float) -> Rates:
     if strategy == "full":
-        return ("backbone", "head")
+        return {"backbone": backbone}
     if strategy == "linear_probe":
-        return ("head",)
+        return {"backbone": 0.0}
     raise ValueError(f"Expected the strategy 'full' or 'linear_probe'. Received: {strategy!r}.")
 
 
