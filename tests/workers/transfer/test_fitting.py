@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Data, Rows
-from workers.transfer.fitting import Fit, Hooks, Stopped, Training, TrainingDiverged, epoch_order
+from workers.transfer.fitting import Fit, Hooks, Stopped, Training, TrainingDiverged, epoch_order, row_weights
 from workers.transfer.network import build, leaves, weights_digest
 from workers.transfer.objective import Objective
 
@@ -49,7 +49,7 @@ def test_two_equal_runs_end_with_equal_bits(options, mixed):
 
 def test_a_shared_trace_changes_nothing(options, mixed):
     shared, ends = Fit(TRAINING), []
-    for fit in (shared, shared, Fit(TRAINING)):
+    for fit in (shared, shared.named(""), Fit(TRAINING)):
         network = build(options, mixed, 3)
         fit(network, mixed)
         ends.append(weights_digest(network))
@@ -176,17 +176,36 @@ def test_patience_ends_early_and_keeps_the_best_epochs_weights(options, numbers,
     assert _weights(resumed) == _weights(network)
 
 
-def test_a_weighted_class_counts_as_its_rows_repeated(plain_options, numbers):
-    data = numbers(40)
-    yes = np.flatnonzero(data.train.targets.reshape(-1) > 0)
-    rows = np.concatenate([np.arange(len(data.train)), yes])
-    repeated = Rows({name: x[rows] for name, x in data.train.inputs.items()}, data.train.targets[rows])
-    one_step = Training(1, 1000, 0.01, 0, shuffle=False)
-    weighted, copied = (build(plain_options, data, 0) for _ in range(2))
-    Fit(replace(one_step, class_weights={"yes": 2.0}))(weighted, data)
-    Fit(one_step)(copied, replace(data, train=repeated))
-    for one, other in zip(weighted.model.get_weights(), copied.model.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)  # Adam does not see the sums' different lengths
+def test_class_weights_are_those_of_keras(plain_options, numbers):
+    data = numbers(50)
+    network, plain = (build(plain_options, data, 0) for _ in range(2))
+    Fit(Training(3, 7, 0.01, 0, shuffle=False, class_weights={"yes": 2.0}))(network, data)
+    plain.model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+    plain.model.fit(
+        data.train.inputs,
+        data.train.targets,
+        class_weight={0: 1.0, 1: 2.0},
+        batch_size=7,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+    )
+    for one, other in zip(network.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_balanced_weights_give_each_class_the_same_sum(numbers):
+    data = numbers(90, task="multiclass", classes=("a", "b", "c"))
+    data = replace(data, train=Rows(data.train.inputs, np.minimum(data.train.targets, 1)))
+    weights = row_weights(replace(TRAINING, class_weights="balanced"), data)
+    sums = [float(weights[data.train.targets == number].sum()) for number in (0, 1)]
+    assert sums == pytest.approx([len(data.train) / 3] * 2)
+
+
+@pytest.mark.parametrize(("task", "weights"), [("binary", {"maybe": 2.0}), ("regression", "balanced")])
+def test_weights_of_classes_that_are_not_there_are_refused(task, weights, options, numbers):
+    with pytest.raises(ValueError, match="Expected class weights for the classes"):
+        row_weights(replace(TRAINING, class_weights=weights), numbers(task=task))
 
 
 def test_a_schedule_scales_each_steps_rate_as_keras_would(plain_options, numbers):
