@@ -1,7 +1,7 @@
 """Arrow table to the arrays a network takes: signature, rows, split."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -138,6 +138,20 @@ def _unlabelled(table: pa.Table, signature: Signature, split_column: str | None)
     if not table.num_rows:
         return None
     return {column.name: _values(table[column.name], column) for column in signature.columns}
+
+
+def few(data: Data, count: int, seed: int) -> Data:
+    """The data with `count` train rows of each class (of a regression: in all), drawn with the seed.
+
+    A smaller count draws a subset of what a larger one draws. Rows keep their order; validation, test and
+    unlabelled rows stay as they are.
+    """
+    targets, task = data.train.targets.reshape(-1), data.signature.task
+    classes = targets * 0 if task == "regression" else targets
+    rng = np.random.Generator(np.random.Philox(seed))
+    drawn = [rng.permutation(np.flatnonzero(classes == label))[:count] for label in np.unique(classes)]
+    train = _take(data.train.inputs, data.train.targets, np.sort(np.concatenate(drawn)))
+    return replace(data, train=train)
 
 
 def split_rows(

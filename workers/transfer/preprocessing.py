@@ -8,12 +8,16 @@ a 0/1 indicator; for categories "" is an ordinary value.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array, Column
+
+UNKNOWN = "(unknown)"
+"""How the place of values that are in no vocabulary is called."""
 
 _DATE_LENGTH = len("YYYY-MM-DDTHH:MM:SS")
 _YEAR = {0: 1000.0, 1: 100.0, 2: 10.0, 3: 1.0}
@@ -38,15 +42,87 @@ def plain(columns: Sequence[Column]) -> keras.Model:
     return keras.Model(inputs, layers.Concatenate(name="columns")(inputs), name="preprocessing")
 
 
-def learnt(columns: Sequence[Column], train: Mapping[str, Array], max_categories: int) -> keras.Model:
-    """The preprocessing part with means, variances and vocabularies of the train rows."""
-    inputs = _inputs(columns)
-    outputs = _numbers(columns, inputs, train)
-    for number, (column, tensor) in enumerate(zip(columns, inputs, strict=True)):
+@dataclass(frozen=True)
+class Known:
+    """What a preprocessing part has learnt, by column name.
+
+    moments: mean and variance, (1,) of a number and (4,) of a date's parts; gaps: columns with an indicator
+    of missing values; tokens: a category's vocabulary, without the unknown.
+    """
+
+    moments: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
+    gaps: frozenset[str] = frozenset()
+    tokens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, columns: Sequence[Column]) -> "Known":
+        """What is known of these columns alone."""
+        names = {column.name for column in columns}
+        return Known(
+            {name: moments for name, moments in self.moments.items() if name in names},
+            self.gaps & names,
+            {name: tokens for name, tokens in self.tokens.items() if name in names},
+        )
+
+
+def known(part: keras.Model, columns: Sequence[Column]) -> Known:
+    """What a part that `learnt` made knows of its columns; nothing of one that `plain` made."""
+    layer = {layer.name: layer for layer in part.layers}
+    moments: dict[str, tuple[Array, Array]] = {}
+    gaps: set[str] = set()
+    tokens: dict[str, tuple[str, ...]] = {}
+    numeric = [column for column in columns if column.is_numeric]
+    if "number_scale" in layer:
+        mean, variance = _moments(layer["number_scale"])
+        moments = {column.name: (mean[[place]], variance[[place]]) for place, column in enumerate(numeric)}
+    if "numbers_with_gaps" in layer:
+        watched = {tensor.name for tensor in keras.tree.flatten(layer["numbers_with_gaps"].input)}
+        gaps = {c.name for c, x in zip(columns, part.inputs, strict=True) if x.name in watched}
+    for number, column in enumerate(columns):
+        if f"tokens_{number}" in layer:
+            tokens[column.name] = tuple(layer[f"tokens_{number}"].get_vocabulary()[1:])
+        if f"date_{number}_scale" in layer:
+            moments[column.name] = _moments(layer[f"date_{number}_scale"])
+        if f"date_{number}_missing" in layer:
+            gaps.add(column.name)
+    return Known(moments, frozenset(gaps), tokens)
+
+
+def feature_names(part: keras.Model, columns: Sequence[Column]) -> list[str]:
+    """What each feature of the part's output (n, d) is, in order: `age`, `age missing`, `city=Paris`, …"""
+    state = known(part, columns)
+    if not (state.moments or state.tokens):
+        return [column.name for column in columns]
+    numeric = [column.name for column in columns if column.is_numeric]
+    names = [*numeric, *(f"{name} missing" for name in numeric if name in state.gaps)]
+    for column in columns:
         if column.type == "category":
-            outputs.append(_category(f"tokens_{number}", tensor, train[column.name], max_categories))
+            names += [f"{column.name}={token}" for token in (UNKNOWN, *state.tokens[column.name])]
         elif column.type == "date":
-            outputs += _date(f"date_{number}", tensor, train[column.name])
+            names += [f"{column.name} {part}" for part in ("year", "month", "day", "hour")]
+            names += [f"{column.name} missing"] if column.name in state.gaps else []
+    return names
+
+
+def learnt(
+    columns: Sequence[Column],
+    train: Mapping[str, Array],
+    max_categories: int,
+    before: Known | None = None,
+) -> keras.Model:
+    """The preprocessing part with means, variances and vocabularies of the train rows.
+
+    What is known `before` is kept: its moments, its gaps and, before new ones, its tokens.
+    """
+    state = before or Known()
+    inputs = _inputs(columns)
+    outputs = _numbers(columns, inputs, train, state)
+    for number, (column, tensor) in enumerate(zip(columns, inputs, strict=True)):
+        values, name = train[column.name], column.name
+        if column.type == "category":
+            tokens = state.tokens.get(name, ())
+            outputs.append(_category(f"tokens_{number}", tensor, values, max_categories, tokens))
+        elif column.type == "date":
+            outputs += _date(f"date_{number}", tensor, values, state.moments.get(name), name in state.gaps)
     return keras.Model(inputs, layers.Concatenate(name="columns")(outputs), name="preprocessing")
 
 
@@ -60,30 +136,46 @@ def _inputs(columns: Sequence[Column]) -> list[keras.KerasTensor]:
 
 
 def _numbers(
-    columns: Sequence[Column], inputs: Sequence[keras.KerasTensor], train: Mapping[str, Array]
+    columns: Sequence[Column],
+    inputs: Sequence[keras.KerasTensor],
+    train: Mapping[str, Array],
+    state: Known,
 ) -> list[keras.KerasTensor]:
     numeric = [(column, tensor) for column, tensor in zip(columns, inputs, strict=True) if column.is_numeric]
     if not numeric:
         return []
     matrix = np.stack([train[column.name] for column, _ in numeric], axis=1)  # (n, d)
     raw = layers.Concatenate(name="numbers")([tensor for _, tensor in numeric])
-    scaled = _standardisation("number_scale", matrix)(raw)
+    moments = [state.moments.get(column.name) for column, _ in numeric]
+    scaled = _standardisation("number_scale", matrix, moments)(raw)
     outputs = [ops.nan_to_num(scaled, nan=0.0)]
-    gaps = [tensor for column, tensor in numeric if np.isnan(train[column.name]).any()]
+    gaps = [
+        tensor
+        for column, tensor in numeric
+        if column.name in state.gaps or np.isnan(train[column.name]).any()
+    ]
     if gaps:
         watched = layers.Concatenate(name="numbers_with_gaps")(gaps)
         outputs.append(ops.cast(ops.isnan(watched), "float32"))
     return outputs
 
 
-def _standardisation(name: str, matrix: Array) -> layers.Normalization:
-    """A layer that standardises each column of a matrix (n, d); NaN left out, variance 0 taken as 1."""
+def _standardisation(
+    name: str, matrix: Array, given: Sequence[tuple[Array, Array] | None]
+) -> layers.Normalization:
+    """A layer that standardises each column of a matrix (n, d); NaN left out, variance 0 taken as 1.
+
+    `given` moments take the place of the matrix's, entry by entry.
+    """
     present = ~np.isnan(matrix)
     values = np.where(present, matrix, 0).astype(np.float64)
     count = np.maximum(present.sum(axis=0), 1)
     mean = values.sum(axis=0) / count
     variance = (np.where(present, matrix - mean, 0) ** 2).sum(axis=0) / count
     variance = np.where(variance.astype(np.float32) > 0, variance, 1.0)
+    for place, moments in enumerate(given):
+        if moments is not None:
+            mean[place], variance[place] = moments[0][0], moments[1][0]
     layer = layers.Normalization(name=name)
     layer.build((None, matrix.shape[1]))
     layer.set_weights([mean.astype(np.float32), variance.astype(np.float32), np.array(len(matrix))])
@@ -91,26 +183,46 @@ def _standardisation(name: str, matrix: Array) -> layers.Normalization:
     return layer
 
 
-def _category(name: str, tensor: keras.KerasTensor, values: Array, max_categories: int) -> keras.KerasTensor:
+def _moments(layer: layers.Normalization) -> tuple[Array, Array]:
+    mean, variance, _count = layer.get_weights()
+    return mean.reshape(-1), variance.reshape(-1)
+
+
+def _category(
+    name: str, tensor: keras.KerasTensor, values: Array, max_categories: int, before: Sequence[str]
+) -> keras.KerasTensor:
     counts = sorted(Counter(values.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    vocabulary = [token for token, _ in counts[:max_categories]]
+    new = [token for token, _ in counts if token not in before]
+    vocabulary = [*before, *new[: max(0, max_categories - len(before))]]
     return layers.StringLookup(vocabulary=vocabulary, output_mode="one_hot", name=name)(tensor)
 
 
-def _date(name: str, tensor: keras.KerasTensor, values: Array) -> list[keras.KerasTensor]:
+def _date(
+    name: str,
+    tensor: keras.KerasTensor,
+    values: Array,
+    moments: tuple[Array, Array] | None,
+    has_gaps: bool,
+) -> list[keras.KerasTensor]:
     digits = keras.Sequential(_digit_layers(), name=f"{name}_digits")
     parts = _fixed_dense(f"{name}_parts", [_years(), (_MONTH, 0.0), (_DAY, 0.0), (_HOUR, 0.0)])
     month = _fixed_dense(f"{name}_month", [(_MONTH, 0.0)])
     present = layers.ReLU(max_value=1.0, name=f"{name}_present")  # month 0 happens only in ""
     matrix = np.asarray(parts(digits(ops.convert_to_tensor(values.reshape(-1, 1).tolist()))))
-    known = np.where(values.reshape(-1, 1) == "", np.nan, matrix)
+    read = np.where(values.reshape(-1, 1) == "", np.nan, matrix)
     x = digits(tensor)
     is_present = present(month(x))
-    scaled = _standardisation(f"{name}_scale", known)(parts(x))
+    scaled = _standardisation(f"{name}_scale", read, _by_part(moments))(parts(x))
     scaled = layers.Multiply(name=f"{name}_values")([scaled, is_present])
-    if not (values == "").any():
+    if not (has_gaps or (values == "").any()):
         return [scaled]
     return [scaled, layers.Rescaling(-1.0, offset=1.0, name=f"{name}_missing")(is_present)]
+
+
+def _by_part(moments: tuple[Array, Array] | None) -> list[tuple[Array, Array] | None]:
+    if moments is None:
+        return []
+    return [(moments[0][[part]], moments[1][[part]]) for part in range(len(moments[0]))]
 
 
 def _digit_layers() -> list[keras.layers.Layer]:
