@@ -41,7 +41,13 @@ class JobFacts:
     model: str
     spec: JobSpec
     source: DatasetFacts | VersionFacts
+    others: list[VersionFacts]
     target: DatasetFacts
+
+    @property
+    def sources(self) -> list[DatasetFacts | VersionFacts]:
+        """All sources: one, or the teachers of a distillation."""
+        return [self.source, *self.others]
 
 
 def read_facts(session: Session, job_id: str) -> JobFacts:
@@ -53,9 +59,9 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
     else:
         assert job.source_dataset is not None  # the table's CHECK says so
         source = _dataset(job.source_dataset)
-    return JobFacts(
-        job.name, job.model, JobSpec.model_validate(job.spec), source, _dataset(job.target_dataset)
-    )
+    spec = JobSpec.model_validate(job.spec)
+    others = [_version(session, session.get_one(Version, id_)) for id_ in spec.other_versions]
+    return JobFacts(job.name, job.model, spec, source, others, _dataset(job.target_dataset))
 
 
 def _dataset(dataset: Dataset) -> DatasetFacts:

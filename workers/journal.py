@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import EpochMetrics, Job, JobStage, SourceRun
+from app.db.tables import EpochMetrics, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
 from app.jobs.events import record
 from app.jobs.states import Stage
@@ -31,7 +31,7 @@ class Journal:
     def __init__(self, sessions: Sessions, lease: Lease) -> None:
         self.lease = lease
         self._sessions = sessions
-        self._epochs: list[tuple[Stage, int, dict[str, float]]] = []
+        self._epochs: list[tuple[Stage, str, int, dict[str, float]]] = []
         self._progress: dict[str, Any] | None = None
         self._flushed_at = 0.0
 
@@ -109,6 +109,25 @@ class Journal:
                 reused=reused,
             )
 
+    def part(self, stage: Stage, key: str) -> StagePart | None:
+        """What an earlier attempt, or an earlier stage, kept of a stage under this key."""
+        with self._sessions() as session:
+            return session.get(StagePart, (self.lease.job_id, stage, key))
+
+    def keep_part(
+        self, stage: Stage, key: str, *, digest: str | None = None, value: dict[str, Any] | None = None
+    ) -> None:
+        """Make a part of a stage durable; it is dropped when the job has ended."""
+        with self.transaction() as session:
+            self._write_pending(session)
+            part = StagePart(job_id=self.lease.job_id, stage=stage, key=key, digest=digest, value=value)
+            session.merge(part)
+
+    def event(self, type_: str, message: str, **data: Any) -> None:
+        """Tell what happened."""
+        with self.transaction() as session:
+            record(session, self.lease.job_id, self.lease.attempt, type_, message, **data)
+
     def source_run(self, key: str) -> SourceRun | None:
         """A source training of an earlier job that was exactly this one."""
         with self._sessions() as session:
@@ -127,17 +146,20 @@ class Journal:
             before, row.checkpoint_digest = row.checkpoint_digest, digest
             return before
 
-    def epoch(self, stage: Stage, epoch: int, values: dict[str, float], progress: dict[str, Any]) -> None:
+    def epoch(
+        self, stage: Stage, run: str, epoch: int, values: dict[str, float], progress: dict[str, Any]
+    ) -> None:
         """Note an epoch's metrics and the progress; written now and then, and at the stage's end."""
-        self._epochs.append((stage, epoch, values))
+        self._epochs.append((stage, run, epoch, values))
         self._progress = progress
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             with self.transaction() as session:
                 self._write_pending(session)
 
     def _write_pending(self, session: Session) -> None:
-        for stage, epoch, values in self._epochs:
-            session.merge(EpochMetrics(job_id=self.lease.job_id, stage=stage, epoch=epoch, values=values))
+        for stage, run, epoch, values in self._epochs:
+            of = {"job_id": self.lease.job_id, "stage": stage, "run": run, "epoch": epoch}
+            session.merge(EpochMetrics(**of, values=values))
         self._epochs = []
         if self._progress is not None:
             self._write_progress(session, self._progress)

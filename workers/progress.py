@@ -12,19 +12,25 @@ SHARE_OF_THE_REST = 0.02
 
 
 class Progress:
-    """Fraction and time left, from the steps of each training stage."""
+    """Fraction and time left, from the steps of each training stage and its number of trainings."""
 
-    def __init__(self, steps: dict[Stage, int]) -> None:
-        self._steps = steps
+    def __init__(self, steps: dict[Stage, int], trainings: dict[Stage, int] | None = None) -> None:
+        self._trainings = trainings or {}
+        self._steps = {stage: count * self._trainings.get(stage, 1) for stage, count in steps.items()}
+        steps = self._steps
         self._total = max(1, sum(steps.values()))
         self._begun_at = time.monotonic()
         self._begun_with: float | None = None
 
-    def at(self, stage: Stage, epoch: int | None = None, epochs: int | None = None) -> dict[str, Any]:
-        """Progress with `epoch` of `epochs` done in the stage."""
+    def at(
+        self, stage: Stage, epoch: int | None = None, epochs: int | None = None, finished: int = 0
+    ) -> dict[str, Any]:
+        """Progress with `epoch` of `epochs` done of a training, after `finished` ones of the stage."""
         order = list(Stage)
         before = sum(steps for done, steps in self._steps.items() if order.index(done) < order.index(stage))
-        within = self._steps.get(stage, 0) * epoch / epochs if epoch is not None and epochs else 0.0
+        of_this = min(1.0, epoch / epochs) if epoch is not None and epochs else 0.0
+        share = min(1.0, (finished + of_this) / self._trainings.get(stage, 1))
+        within = self._steps.get(stage, 0) * share
         fraction = (before + within) / self._total * (1 - SHARE_OF_THE_REST)
         return {
             "stage": stage,

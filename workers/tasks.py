@@ -25,7 +25,7 @@ from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
 
 if TYPE_CHECKING:
-    from workers.runner import Outcome
+    from workers.stages.export import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +67,16 @@ def run_job(job_id: str) -> None:
 
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
-    from workers.runner import Run
+    from workers.runner import run
     from workers.transfer.fitting import Stopped, TrainingDiverged
+    from workers.work import Work
 
     journal = Journal(held.sessions, lease)
     try:
         with held.sessions() as session:
             facts = read_facts(session, lease.job_id)
-        run = Run(facts, journal, held.storage, lambda: heartbeat.reason, held.settings.checkpoint_seconds)
-        _publish(journal, run.go())
+        work = Work(facts, journal, held.storage, lambda: heartbeat.reason, held.settings.checkpoint_seconds)
+        _publish(journal, run(work))
     except LeaseLost:
         log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
     except Stopped as stopped:

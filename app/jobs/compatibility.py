@@ -2,76 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
-from app.datasets.schema import Column, Description, Profile
+from app.datasets.schema import Description
 from app.errors import ServiceError
-from app.jobs.recipes import METRICS_OF_TASK, Mlp
-from app.jobs.schemas import JobRequest
+from app.jobs import requirements
+from app.jobs.recipes import METRICS_OF_TASK, Network, Training
+from app.jobs.requirements import Examples, needs_validation
+from app.jobs.schemas import JobSpec
+from app.models.signature import Signature, features, signature
 
 
-class Feature(BaseModel):
-    """A column that a network reads."""
-
-    name: str
-    type: str
-
-
-class Signature(BaseModel):
-    """What a network reads and predicts; classes are empty for a regression."""
-
-    columns: list[Feature]
-    label: str
-    task: str
-    classes: list[str]
-
-
-def features(description: Description) -> list[Column]:
-    """The columns that are learnt from, in the file's order."""
-    return [column for column in description.columns if column.role == "feature"]
-
-
-def signature(description: Description) -> Signature:
-    """What a network trained on this data reads and predicts."""
-    return Signature(
-        columns=[Feature(name=column.name, type=column.type) for column in features(description)],
-        label=description.label,
-        task=description.task,
-        classes=description.classes,
-    )
-
-
-@dataclass(frozen=True)
-class Examples:
-    """A data set that a job is to train on."""
-
-    description: Description
-    profile: Profile
-
-
-def check(
-    request: JobRequest, network: Mlp, learnt: Signature, source: Examples | None, target: Examples
-) -> None:
+def check(spec: JobSpec, learnt: Sequence[Signature], source: Examples | None, target: Examples) -> None:
     """Raise a ServiceError (422) that names what does not fit.
 
-    `learnt` is what the source's network reads; `source` its data, where the job trains it.
+    `learnt` is what each source's network reads; `source` the data, where the job trains it.
     """
-    _same_columns(learnt, signature(target.description))
-    if not network.preprocessing:
-        for place, examples in (("source", source), ("target", target)):
-            if examples is not None:
-                _only_numbers(place, examples)
+    ours = signature(target.description)
+    for theirs in learnt:
+        if spec.method.kind in ("parameter", "combined"):
+            _share_columns(theirs, ours)
+        if spec.method.kind == "distillation":
+            _same_columns(theirs, ours)
+            _teaches_the_classes(theirs, ours)
+    for place, examples in (("source", source), ("target", target)):
+        network = spec.source_network if place == "source" else spec.network
+        if examples is not None:
+            _network_fits(place, network, examples)
+    _training_fits("training", spec.training, target.description)
+    if source is not None and spec.source_training is not None:
+        _training_fits("source.training", spec.source_training, source.description)
     _has_test_rows(target.description)
-    _metric_fits(request, target.description)
+    _metric_fits(spec.evaluation.metric, target.description)
+    requirements.check(spec, learnt, source, target)
+
+
+def _columns_by_name(described: Signature) -> dict[str, str]:
+    return {column.name: column.type for column in described.columns}
+
+
+def _share_columns(source: Signature, target: Signature) -> None:
+    """Parameters are bound to columns by name and type; at least one must be found again."""
+    if not _columns_by_name(source).items() & _columns_by_name(target).items():
+        message = (
+            "Expected source and target to have a feature column of the same name and type. "
+            f"Received: {_listed(source)} in the source, {_listed(target)} in the target."
+        )
+        hint = "Upload one of them again with the other's column names, or use structure transfer."
+        raise ServiceError(422, "no_shared_columns", message, hint=hint)
+
+
+def _listed(described: Signature) -> str:
+    shown = [f"{column.name} ({column.type})" for column in described.columns[:20]]
+    more = len(described.columns) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _same_columns(source: Signature, target: Signature) -> None:
-    """Parameters are bound to the columns they were learnt on."""
-    theirs = {column.name: column.type for column in source.columns}
-    ours = {column.name: column.type for column in target.columns}
+    """A teacher must be able to read the target's rows."""
+    theirs, ours = _columns_by_name(source), _columns_by_name(target)
     errors: list[dict[str, Any]] = [
         {
             "column": name,
@@ -84,12 +74,59 @@ def _same_columns(source: Signature, target: Signature) -> None:
     if errors:
         first = errors[0]
         message = (
-            "Expected source and target with the same feature columns of the same types. "
-            f"Received: column {first['column']} is {first['expected']} in the source "
+            "Expected teacher and target with the same feature columns of the same types. "
+            f"Received: column {first['column']} is {first['expected']} for the teacher "
             f"and {first['received']} in the target ({len(errors)} such columns)."
         )
-        hint = "Upload one of them again with the other's columns; `types` declares a column's type."
+        hint = "Upload the target again with the teacher's columns; `types` declares a column's type."
         raise ServiceError(422, "columns_differ", message, hint=hint, errors=errors)
+
+
+def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
+    strangers = [name for name in target.classes if name not in teacher.classes]
+    if strangers or bool(teacher.classes) != bool(target.classes):
+        message = (
+            f"Expected a teacher of the target's task and classes, {_named(target)}. "
+            f"Received: one of {_named(teacher)}."
+        )
+        hint = "Train a teacher on data with these labels, or use parameter transfer, which may change them."
+        raise ServiceError(422, "classes_differ", message, hint=hint)
+
+
+def _named(described: Signature) -> str:
+    return ", ".join(described.classes[:20]) or "numbers"
+
+
+def _network_fits(place: str, network: Network, examples: Examples) -> None:
+    if not network.preprocessing:
+        _only_numbers(place, examples)
+    if network.kind != "convnet":
+        return
+    height, width, channels = network.image_shape
+    columns = len(features(examples.description))
+    if height * width * channels != columns:
+        message = (
+            f"Expected {height} · {width} · {channels} = {height * width * channels} feature columns in the "
+            f"{place}, as network.image_shape says. Received: {columns}."
+        )
+        raise ServiceError(
+            422, "image_shape_differs", message, hint="Correct `image_shape`, or use an `mlp`."
+        )
+
+
+def _training_fits(place: str, training: Training, description: Description) -> None:
+    weights = training.class_weights
+    strangers = (
+        [name for name in weights if name not in description.classes] if isinstance(weights, dict) else []
+    )
+    if strangers or (weights is not None and not description.classes):
+        known = ", ".join(description.classes[:20]) or "a regression, which has none"
+        message = f"{place}.class_weights: expected classes of the data set: {known}. Received: " + (
+            ", ".join(strangers) or str(weights)
+        )
+        raise ServiceError(422, "class_unknown", f"{message}.", hint="Correct the names, or leave it out.")
+    if training.patience is not None:
+        needs_validation(f"{place}.patience", description)
 
 
 def _only_numbers(place: str, examples: Examples) -> None:
@@ -111,8 +148,7 @@ def _has_test_rows(target: Description) -> None:
         raise ServiceError(422, "no_test_rows", message, hint=hint)
 
 
-def _metric_fits(request: JobRequest, target: Description) -> None:
-    metric = request.evaluation.metric
+def _metric_fits(metric: str | None, target: Description) -> None:
     if metric is not None and metric not in METRICS_OF_TASK[target.task]:
         known = ", ".join(sorted(METRICS_OF_TASK[target.task]))
         message = f"evaluation.metric: expected one of a {target.task} task: {known}. Received: {metric}."

@@ -6,7 +6,7 @@ against the function in `workers/transfer` that takes them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,13 +22,15 @@ class Recipe(BaseModel):
 class ParameterTransfer(Recipe):
     """Parameter transfer: the source's trained parameters start the target's network.
 
-    Use it when source and target have the same columns and the target has few labelled rows.
+    Use it when source and target are described by much the same columns and the target has few labelled rows.
     """
 
     kind: Literal["parameter"] = "parameter"
-    strategy: Literal["full", "linear_probe"] = Field(
-        "full",
-        description="`full` trains every layer, `linear_probe` the head alone, the backbone frozen.",
+    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = Field(
+        "lp_ft",
+        description="`full` trains every layer; `linear_probe` the head alone, the backbone frozen; `lp_ft` "
+        "first the head, then all at a tenth of the rate; `gradual` unfreezes a layer an epoch from the top; "
+        "`lora` moves the backbone's kernels by products of low rank.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
@@ -36,9 +38,96 @@ class ParameterTransfer(Recipe):
         le=10,
         description="With `full`: the backbone's learning rate over the head's; 1 trains all alike.",
     )
+    probe_share: float = Field(
+        0.5, gt=0, lt=1, description="With `lp_ft`: the share of the epochs that train the head alone."
+    )
+    rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the products.")
+    regulariser: Literal["l2_sp", "delta", "bss", "co_tuning"] | None = Field(
+        None,
+        description="Keeps knowledge of the source: `l2_sp` its weights, `delta` its features, `co_tuning` "
+        "its classes; `bss` takes out the features' smallest singular values. Not with a frozen backbone.",
+    )
+    regulariser_strength: float | None = Field(
+        None, gt=0, le=1000, description="By default the strength of the regulariser's paper."
+    )
+    wise_ft: bool = Field(
+        False,
+        description="Afterwards mix the weights with the start's, as much as the validation loss says.",
+    )
 
 
-Method = ParameterTransfer
+class StructureTransfer(Recipe):
+    """Structure transfer: the network's structure comes from the source, its parameters do not.
+
+    Use it when the source tells which network suits such data, but not what it should know.
+    """
+
+    kind: Literal["structure"] = "structure"
+    strategy: Literal["search", "reuse"] = Field(
+        "search",
+        description="`search` tries structures on the source data set; `reuse` takes the source's own.",
+    )
+    tuner: Literal["bayesian", "hyperband", "random"] = Field(
+        "bayesian", description="With `search`: how the next structure is chosen."
+    )
+    trials: int = Field(10, gt=0, le=1000, description="With `search`: how many structures are tried.")
+    epochs_per_trial: int | None = Field(
+        None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
+    )
+    space: dict[str, list[Any]] | None = Field(
+        None,
+        description="With `search`: values to try for an option of the network, by its name, such as "
+        '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
+    )
+
+
+class CombinedTransfer(Recipe):
+    """Combined transfer: the source's structure and parameters are joined with new ones for the target.
+
+    Use it when the source's knowledge should stay as it is while the target needs more than it offers.
+    """
+
+    kind: Literal["combined"] = "combined"
+    strategy: Literal["partial_copy", "adapter", "side_tuning", "progressive"] = Field(
+        "adapter",
+        description="`partial_copy` takes the source's first layers and new ones after them; `adapter` puts "
+        "small new layers between the source's; `side_tuning` blends the source with a new network beside "
+        "it; `progressive` feeds the source's layers into those of a new network.",
+    )
+    copied_layers: int | None = Field(
+        None, gt=0, le=1000, description="With `partial_copy`: by default all of the source's but the last."
+    )
+    bottleneck: int = Field(16, gt=0, le=4096, description="With `adapter`: the width of the new layers.")
+    source_learning_rate_factor: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="The source's layers' learning rate over the new ones'; 0 freezes them. By default 0.1 "
+        "with `partial_copy`, 0 with the others.",
+    )
+
+
+class Distillation(Recipe):
+    """Distillation: a new network learns from the labels and from the predictions of one or more teachers.
+
+    Use it when a large model should become a small one, or when many target rows have no label.
+    """
+
+    kind: Literal["distillation"] = "distillation"
+    strategy: Literal["logits", "decoupled", "hints"] = Field(
+        "logits",
+        description="`logits` matches the teacher's softened predictions; `decoupled` weighs the true class "
+        "and the others apart; `hints` also matches the teacher's features.",
+    )
+    temperature: float = Field(4.0, ge=1, le=100, description="Softens the predictions that are matched.")
+    alpha: float = Field(
+        0.5, ge=0, le=1, description="Weight of the labels against the teacher's predictions."
+    )
+
+
+Method = Annotated[
+    ParameterTransfer | StructureTransfer | CombinedTransfer | Distillation, Field(discriminator="kind")
+]
 
 
 class Mlp(Recipe):
@@ -61,7 +150,28 @@ class Mlp(Recipe):
     )
 
 
-Network = Mlp
+class Convnet(Recipe):
+    """Small convolutional network for images whose pixels are number columns, in rows from the top left."""
+
+    kind: Literal["convnet"] = "convnet"
+    image_shape: tuple[Positive, Positive, Positive] = Field(
+        description="Height, width and channels; their product is the number of columns."
+    )
+    filters: Annotated[list[Positive], Field(min_length=1, max_length=8)] = Field(
+        default=[32, 64], description="Filters of each convolution; each is followed by pooling."
+    )
+    kernel_size: int = Field(3, gt=0, le=15, description="Width and height of the convolutions.")
+    dense_units: Annotated[list[Positive], Field(max_length=8)] = Field(
+        default=[128], description="Units of each Dense layer after the convolutions."
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of outputs dropped before the Dense layers.")
+    preprocessing: bool = Field(
+        False, description="Normalise each pixel by itself; by default they go in as they are."
+    )
+    max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
+
+
+Network = Annotated[Mlp | Convnet, Field(discriminator="kind")]
 
 
 class Training(Recipe):
@@ -72,6 +182,18 @@ class Training(Recipe):
     learning_rate: float = Field(0.001, gt=0, le=10, description="Adam's learning rate.")
     seed: int = Field(0, ge=0, lt=2**31, description="Decides initial weights, shuffling and dropout.")
     shuffle: bool = Field(True, description="Shuffle the training rows before each epoch.")
+    schedule: Literal["constant", "cosine", "exponential", "slanted_triangular"] = Field(
+        "constant", description="How the learning rate changes over the training."
+    )
+    patience: int | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Stop after so many epochs without a lower validation loss, and keep the best weights.",
+    )
+    class_weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = Field(
+        None, description="Weight of each class's rows in the loss; `balanced` makes the classes' sums equal."
+    )
 
 
 Metric = Literal["accuracy", "balanced_accuracy", "auc", "f1", "macro_f1", "log_loss", "rmse", "mae", "r2"]
@@ -88,6 +210,23 @@ class Evaluation(Recipe):
 
     control: bool = Field(
         True, description="Also train the same network from scratch on the target, and compare."
+    )
+    arms: list[Literal["random_frozen"]] = Field(
+        default=[],
+        max_length=1,
+        description="Further trainings to compare: `random_frozen` trains a head on random features.",
+    )
+    seeds: int = Field(
+        1,
+        gt=0,
+        le=20,
+        description="Trainings of each arm, with the seeds from `training.seed` on; the first is the model.",
+    )
+    few_shot: list[Positive] = Field(
+        default=[],
+        max_length=10,
+        description="Also train transfer and control on so many labelled rows of each class (of a "
+        "regression: rows in all), and tell how many labels the transfer saves.",
     )
     metric: Metric | None = Field(
         None, description="Metric of the gain; by default accuracy for classes, r2 for numbers."

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from app.jobs.recipes import Evaluation, Method, Mlp, Network, ParameterTransfer, Recipe, Training
+from app.jobs.recipes import Evaluation, Method, Network, ParameterTransfer, Recipe, Training
 from app.jobs.states import Stage, State
 from app.references import Name, Reference
 
@@ -39,16 +39,27 @@ class Source(Recipe):
 
     dataset: Reference | None = Field(None, description="Id, name or `name@version` of a data set.")
     version: Reference | None = Field(None, description="Id, name or `name@version` of a model version.")
+    versions: list[Reference] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        description="Several model versions: the teachers of a distillation.",
+    )
     training: Training | None = Field(
         None, description="How the source is trained; by default like the target. Only with `dataset`."
+    )
+    network: Network | None = Field(
+        None,
+        description="The source's network, where it may differ from the target's: a distillation's "
+        "teacher, or what a combined transfer adds to. By default the job's. Only with `dataset`.",
     )
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if (self.dataset is None) == (self.version is None):
-            raise ValueError("give either `dataset` or `version`")
-        if self.version is not None and self.training is not None:
-            raise ValueError("a version is not trained again: leave `training` out")
+        if sum(given is not None for given in (self.dataset, self.version, self.versions)) != 1:
+            raise ValueError("give one of `dataset`, `version` and `versions`")
+        if self.dataset is None and (self.training is not None or self.network is not None):
+            raise ValueError("a version is not trained again: leave `training` and `network` out")
         return self
 
 
@@ -56,6 +67,13 @@ class Target(Recipe):
     """What the model is for."""
 
     dataset: Reference = Field(description="Id, name or `name@version` of a data set.")
+    pseudo_labels: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Afterwards train on, in every arm, with those of the target's rows without a label "
+        "whose prediction has at least this probability. Doubles the epochs.",
+    )
 
 
 class JobRequest(Recipe):
@@ -83,9 +101,12 @@ class JobSpec(Recipe):
     """A request with every default and reference filled in, as the workers run it."""
 
     method: Method
-    network: Mlp
+    network: Network
+    source_network: Network
     training: Training
     source_training: Training | None
+    other_versions: list[str] = Field(default=[], description="Ids of the further source versions.")
+    pseudo_labels: float | None = None
     evaluation: Evaluation
 
 
@@ -129,6 +150,7 @@ class GainView(BaseModel):
     control: float
     rows: int = Field(description="Test rows that both were measured on.")
     draws: int = Field(description="Bootstrap draws on which the metric is defined.")
+    seeds: int = Field(1, description="Trainings of each that were measured.")
 
 
 class JobResult(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -13,10 +14,12 @@ from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, transitions
 from app.jobs.events import record
-from app.jobs.recipes import Mlp
+from app.jobs.recipes import Mlp, Network, Training
+from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
 from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
+from app.models.signature import signature
 from app.pages import page
 from app.references import is_id, new_id
 
@@ -24,24 +27,24 @@ from app.references import is_id, new_id
 def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
     target = _dataset(session, request.target.dataset)
-    source, version = _source(session, request)
-    network = _network(request, version)
-    learnt = models.signature(version) if version else None
+    source, versions = _source(session, request)
+    network, source_network = _networks(request, versions)
     trained_on = _examples(source) if source else None
+    learnt = [models.signature(version) for version in versions]
     if trained_on is not None:
-        learnt = compatibility.signature(trained_on.description)
-    assert learnt is not None  # a request has either source
-    compatibility.check(request, network, learnt, trained_on, _examples(target))
+        learnt = [signature(trained_on.description)]
+    spec = _spec(request, network, source_network, trained_on, versions)
+    compatibility.check(spec, learnt, trained_on, _examples(target))
 
     job_id = new_id("job")
     job = Job(
         id=job_id,
         name=request.name or f"{request.model[:90]}-{job_id[-8:]}",
         model=request.model,
-        spec=_spec(request, network).model_dump(mode="json"),
+        spec=spec.model_dump(mode="json"),
         extra=request.metadata,
         source_dataset=source,
-        source_version=version,
+        source_version=versions[0] if versions else None,
         target_dataset=target,
         max_attempts=max_attempts,
         announced_at=db_now(),
@@ -67,44 +70,84 @@ def _dataset(session: Session, reference: str) -> Dataset:
     return found if found.deleted_at is None else datasets.find(session, reference)
 
 
-def _examples(dataset: Dataset) -> compatibility.Examples:
-    return compatibility.Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
+def _examples(dataset: Dataset) -> Examples:
+    return Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
 
 
-def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, Version | None]:
+def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list[Version]]:
     if request.source.dataset is not None:
-        return _dataset(session, request.source.dataset), None
-    assert request.source.version is not None
-    return None, models.find_version(session, request.source.version)
+        return _dataset(session, request.source.dataset), []
+    asked = request.source.versions or [request.source.version or ""]
+    if len(asked) > 1 and request.method.kind != "distillation":
+        message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
+        hint = "Only a distillation learns from several; give the best of them as `version`."
+        raise ServiceError(422, "several_sources", message, hint=hint)
+    return None, [models.find_version(session, reference) for reference in asked]
 
 
-def _network(request: JobRequest, version: Version | None) -> Mlp:
-    if version is None:
-        return request.network or Mlp()
-    network = Mlp.model_validate(version.network)
-    if request.network is not None and request.network != network:
-        message = (
-            f"Expected the network of {models.ref(version)}, {network.model_dump_json()}. "
-            f"Received: {request.network.model_dump_json()}."
-        )
-        hint = "Leave `network` out: a source version brings its own."
-        raise ServiceError(422, "network_differs", message, hint=hint)
-    return network
+def _networks(request: JobRequest, versions: list[Version]) -> tuple[Network, Network]:
+    """The target's and the source's: the same, unless the method joins or distils."""
+    may_differ = request.method.kind in ("combined", "distillation")
+    if not versions:
+        network = request.network or Mlp()
+        source = request.source.network or network
+        if source != network and not may_differ:
+            raise _network_differs(request, "the job's `network`", network, source)
+        return network, source
+    source = _NETWORK.validate_python(versions[0].network)
+    network = request.network or source
+    if network != source and not may_differ:
+        raise _network_differs(request, models.ref(versions[0]), source, network)
+    return network, source
 
 
-def _spec(request: JobRequest, network: Mlp) -> JobSpec:
-    source_training = None if request.source.dataset is None else request.source.training or request.training
+_NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
+
+
+def _network_differs(request: JobRequest, of: str, expected: Network, received: Network) -> ServiceError:
+    message = (
+        f"Expected the network of {of}, {expected.model_dump_json()}, since {request.method.kind} transfer "
+        f"keeps it. Received: {received.model_dump_json()}."
+    )
+    hint = "Leave one of them out; combined transfer and distillation join or distil different networks."
+    return ServiceError(422, "network_differs", message, hint=hint)
+
+
+def _spec(
+    request: JobRequest,
+    network: Network,
+    source_network: Network,
+    source: Examples | None,
+    versions: list[Version],
+) -> JobSpec:
     return JobSpec(
         method=request.method,
         network=network,
+        source_network=source_network,
         training=request.training,
-        source_training=source_training,
+        source_training=None if source is None else _source_training(request, source),
+        other_versions=[version.id for version in versions[1:]],
+        pseudo_labels=request.target.pseudo_labels,
         evaluation=request.evaluation,
     )
 
 
+def _source_training(request: JobRequest, source: Examples) -> Training:
+    """By default the target's, less what the source's classes and rows do not allow."""
+    if request.source.training is not None:
+        return request.source.training
+    training = request.training
+    weights, classes = training.class_weights, set(source.description.classes)
+    if not classes or (isinstance(weights, dict) and not set(weights) <= classes):
+        training = training.model_copy(update={"class_weights": None})
+    if not source.description.split.rows["validation"]:
+        training = training.model_copy(update={"patience": None})
+    return training
+
+
 def _stages(request: JobRequest) -> list[Stage]:
-    left_out = set() if request.evaluation.control else {Stage.CONTROL}
+    asked = request.evaluation
+    left_out = set() if asked.control or asked.arms or asked.few_shot else {Stage.CONTROL}
     return [stage for stage in Stage if stage not in left_out]
 
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.jobs.compatibility import Signature
 from app.jobs.schemas import GainView
+from app.models.signature import Signature
 
 
 class ArtifactView(BaseModel):

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.db.locks import lock_name
 from app.db.tables import Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs.compatibility import Signature
 from app.models.schemas import ModelView, VersionView
+from app.models.signature import Signature
 from app.pages import page
 from app.references import is_id, new_id, split_reference
 

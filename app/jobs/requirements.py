@@ -1,0 +1,96 @@
+"""What each method needs of the data beyond what every job needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.datasets.schema import Description, Profile
+from app.errors import ServiceError
+from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
+from app.jobs.schemas import JobSpec
+from app.models.signature import Signature
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A data set that a job is to train on."""
+
+    description: Description
+    profile: Profile
+
+
+def check(spec: JobSpec, learnt: Sequence[Signature], source: Examples | None, target: Examples) -> None:
+    """Raise a ServiceError (422) that names what the method or an arm misses."""
+    method, task = spec.method, target.description.task
+    if isinstance(method, ParameterTransfer):
+        _parameter(method, learnt[0], target.description)
+    elif isinstance(method, StructureTransfer):
+        _structure(spec, method, source, target)
+    elif isinstance(method, CombinedTransfer):
+        pass  # any source with a shared column can be joined
+    elif isinstance(method, Distillation) and method.strategy == "decoupled" and len(learnt[0].classes) < 3:
+        message = (
+            "method.strategy: expected `logits` or `hints` for fewer than 3 classes, since nothing is left "
+            f"to weigh beside the true class. Received: `decoupled` for a {task} task."
+        )
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
+    if spec.pseudo_labels is not None:
+        _pseudo_labels(target)
+
+
+def needs_validation(what: str, description: Description) -> None:
+    """Raise a ServiceError if the data set has no validation rows."""
+    if not description.split.rows["validation"]:
+        message = f"{what}: expected a data set with labelled validation rows. Received: none."
+        hint = "Mark some in its split column, upload it without one to have them drawn, or leave this out."
+        raise ServiceError(422, "no_validation_rows", message, hint=hint)
+
+
+def _parameter(method: ParameterTransfer, source: Signature, target: Description) -> None:
+    if method.regulariser is not None and method.strategy in ("linear_probe", "lora"):
+        message = (
+            f"method.regulariser: expected none with `{method.strategy}`, which does not train the "
+            f"backbone's weights. Received: `{method.regulariser}`."
+        )
+        hint = "Leave it out, or use `full`, `lp_ft` or `gradual`."
+        raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
+    if method.regulariser == "co_tuning" and not (source.classes and target.classes):
+        message = (
+            "method.regulariser: expected another than `co_tuning`, which relates the source's classes to "
+            f"the target's. Received: a {source.task} source and a {target.task} target."
+        )
+        hint = "Use `l2_sp`, `delta` or `bss`."
+        raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
+    if method.wise_ft:
+        needs_validation("method.wise_ft", target)
+
+
+def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None, target: Examples) -> None:
+    if method.strategy != "search":
+        return
+    if source is None:
+        message = "method.strategy: expected `reuse` for a source version, whose structure is given. "
+        hint = "Use `reuse`, or give a data set as source to search on."
+        raise ServiceError(422, "nothing_to_search_on", f"{message}Received: `search`.", hint=hint)
+    needs_validation("method.strategy `search` on the source", source.description)
+    if spec.evaluation.control:
+        needs_validation("method.strategy `search`, for the control's own search", target.description)
+    unknown = [name for name in method.space or {} if name not in type(spec.network).model_fields]
+    if unknown:
+        known = ", ".join(name for name in type(spec.network).model_fields if name != "kind")
+        message = (
+            f"method.space: expected options of an `{spec.network.kind}`: {known}. Received: {unknown[0]}."
+        )
+        raise ServiceError(422, "option_unknown", message, hint="Correct the option's name.")
+
+
+def _pseudo_labels(target: Examples) -> None:
+    if target.description.task == "regression":
+        message = "target.pseudo_labels: expected a task with classes. Received: a regression."
+        hint = "Leave it out, or use distillation, which takes unlabelled rows of any task."
+        raise ServiceError(422, "pseudo_labels_do_not_fit", message, hint=hint)
+    label = next(column for column in target.profile.columns if column.name == target.description.label)
+    if not label.missing:
+        message = "target.pseudo_labels: expected a target with rows that have no label. Received: none."
+        raise ServiceError(422, "no_unlabelled_rows", message, hint="Leave it out, or upload such rows too.")

@@ -1,0 +1,38 @@
+"""What a network reads and predicts, as data sets, jobs and versions speak of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from app.datasets.schema import Column, Description
+
+
+class Feature(BaseModel):
+    """A column that a network reads."""
+
+    name: str
+    type: str
+
+
+class Signature(BaseModel):
+    """What a network reads and predicts; classes are empty for a regression."""
+
+    columns: list[Feature]
+    label: str
+    task: str
+    classes: list[str]
+
+
+def features(description: Description) -> list[Column]:
+    """The columns that are learnt from, in the file's order."""
+    return [column for column in description.columns if column.role == "feature"]
+
+
+def signature(description: Description) -> Signature:
+    """What a network trained on this data reads and predicts."""
+    return Signature(
+        columns=[Feature(name=column.name, type=column.type) for column in features(description)],
+        label=description.label,
+        task=description.task,
+        classes=description.classes,
+    )

@@ -1,0 +1,51 @@
+"""The stage `evaluate`: all arms on the target's test rows, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.jobs.states import Stage
+from workers.transfer import evaluation
+from workers.transfer.curves import labels_saved
+from workers.transfer.data import few
+from workers.work import Arms, Work
+
+
+def evaluate(work: Work, arms: Arms, few_shot: dict[int, Arms]) -> dict[str, Any]:
+    """All arms on the target's test rows: metrics, gain, verdict, calibration, curves."""
+    done = work.journal.finished(Stage.EVALUATE)
+    if done is not None and done.output is not None:
+        return done.output
+    work.begin(Stage.EVALUATE)
+    output = _proved(work, arms)
+    if few_shot:
+        points = [_point(work, count, of_count) for count, of_count in sorted(few_shot.items())]
+        points.append(_point(work, None, arms))
+        output["few_shot"] = {"points": points, "labels_saved": labels_saved(points)}
+    work.journal.ended(Stage.EVALUATE, output, None, output["reason"])
+    return output
+
+
+def _proved(work: Work, arms: Arms) -> dict[str, Any]:
+    asked, data = work.job.spec.evaluation, work.target
+    assert data.test is not None  # checked before the job was accepted
+    return evaluation.prove(
+        arms,
+        None if data.validation is None else data.validation.targets,
+        data.test.targets,
+        data.signature.task,
+        data.signature.classes,
+        metric=asked.metric,
+        confidence=asked.confidence,
+        draws=asked.draws,
+        seed=work.job.spec.training.seed,
+    )
+
+
+def _point(work: Work, count: int | None, arms: Arms) -> dict[str, Any]:
+    data = work.target if count is None else few(work.target, count, work.job.spec.training.seed)
+    proved = _proved(work, arms)
+    metric = work.job.spec.evaluation.metric or evaluation.default_metric(data.signature.task)
+    values = {arm: proved["metrics"].get(arm, {}).get(metric) for arm in ("transfer", "control")}
+    gain = proved["gain"] and {name: proved["gain"][name] for name in ("value", "low", "high")}
+    return {"per_class": count, "rows": len(data.train), **values, "gain": gain}

@@ -1,0 +1,109 @@
+"""The stage `export`: the files that a user downloads, and what the service says of the version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.jobs.states import Stage
+from workers.facts import VersionFacts
+from workers.transfer import evaluation
+from workers.transfer import export as exporting
+from workers.transfer.network import weights_digest
+from workers.work import Made, Work, versions
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the service publishes: the version's facts, its files, and the job's result."""
+
+    facts: dict[str, Any]
+    artifacts: list[dict[str, Any]]
+    result: dict[str, Any]
+
+
+def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
+    """The files that a user downloads, each reloaded and compared before it is offered."""
+    work.begin(Stage.EXPORT)
+    transferred = made.network
+    lineage = _lineage(work, made)
+    assert work.target.test is not None
+    rows = work.target.test
+    expected = evaluation.predict(transferred, rows.inputs)
+    card = _card(work, evaluated, made.receipt, lineage)
+    artifacts = []
+    with work.storage.workspace() as folder:
+        for format_, suffix, media_type, write in (
+            ("keras", "keras", "application/zip", exporting.write_keras),
+            ("bundle", "zip", "application/zip", lambda net, path: exporting.write_bundle(net, path, card)),
+        ):
+            path = folder / f"model.{suffix}"
+            write(transferred, path)
+            if format_ == "keras":
+                exporting.verify(path, transferred, rows.inputs, expected)
+            size = path.stat().st_size
+            artifact = {"format": format_, "suffix": suffix, "media_type": media_type, "size": size}
+            artifacts.append({**artifact, "digest": work.storage.put(path)})
+    output = {"artifacts": artifacts}
+    work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
+    return Outcome(_facts(work, made, evaluated, lineage), artifacts, _result(evaluated))
+
+
+def _lineage(work: Work, made: Made) -> dict[str, Any]:
+    spec = work.job.spec
+    kind = "version" if isinstance(work.job.source, VersionFacts) else "dataset"
+    return {
+        "job": work.job.name,
+        "source": {kind: ", ".join(source.ref for source in work.job.sources)},
+        "target": {"dataset": work.job.target.ref},
+        "method": spec.method.model_dump(mode="json"),
+        "training": spec.training.model_dump(mode="json"),
+        "versions": versions(),
+        "findings": {**_source_findings(work), **made.findings},
+    }
+
+
+def _source_findings(work: Work) -> dict[str, Any]:
+    done = work.journal.finished(Stage.SOURCE)
+    return (done.output or {}).get("findings", {}) if done is not None else {}
+
+
+def _card(
+    work: Work, evaluated: dict[str, Any], receipt: dict[str, Any], lineage: dict[str, Any]
+) -> dict[str, Any]:
+    method = {name: value for name, value in lineage["method"].items() if name != "kind"}
+    card = {
+        "name": work.job.model,
+        "method": f"{lineage['method']['kind']} transfer, {_listed(method)}",
+        "source": work.job.source.ref,
+        "dataset": work.job.target.ref,
+        "seed": work.job.spec.training.seed,
+        "metrics": evaluated["metrics"],
+        "receipt": receipt,
+        "findings": lineage["findings"],
+        "lineage": lineage,
+    }
+    if evaluated["verdict"] is None:
+        return card
+    return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
+
+
+def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "signature": made.network.signature.to_dict(),
+        "network": dict(made.network.options),
+        "receipt": made.receipt,
+        "metrics": evaluated["metrics"],
+        "verdict": evaluated["verdict"],
+        "gain": evaluated["gain"],
+        "lineage": lineage,
+        "weights_digest": weights_digest(made.network),
+    }
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
+    return {name: evaluated[name] for name in ("verdict", "reason", "gain", "metrics")}

@@ -1,0 +1,75 @@
+"""The stage `transfer`: the source's knowledge carried to the target, once for each seed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from app.jobs.states import Stage
+from workers.transfer.data import Data
+from workers.transfer.evaluation import Outcome
+from workers.transfer.fitting import Fit
+from workers.transfer.network import Network
+from workers.transfer.pseudo_labels import self_trained
+from workers.transfer.receipt import Transferred
+from workers.work import Arms, Made, Work
+
+
+def transfer(work: Work, source: Sequence[Network]) -> tuple[Made, Arms]:
+    """Carry the source's knowledge to the target by the job's method, once for each seed."""
+    done = work.journal.finished(Stage.TRANSFER)
+    if done is None:
+        work.begin(Stage.TRANSFER)
+    measured: list[Outcome] = []
+    made: Made | None = None
+    for seed in work.seeds:
+        run = f"transfer/{seed}"
+        train: Callable[[], Transferred] = partial(transferred, work, source, work.target, run, seed)
+        if seed == work.seeds[0]:
+            train = partial(_kept, work, train)
+        outcome, fresh = work.trainings.outcome(Stage.TRANSFER, run, work.target, train)
+        measured.append(outcome)
+        if fresh is not None and seed == work.seeds[0]:
+            made = Made(fresh.network, fresh.receipt, fresh.findings)
+    made = made or _kept_made(work)
+    if done is None:
+        message = "The target network is trained."
+        output = {"receipt": made.receipt, "findings": made.findings}
+        work.journal.ended(Stage.TRANSFER, output, None, message)
+    return made, {"transfer": measured}
+
+
+def transferred(
+    work: Work, source: Sequence[Network], data: Data, run: str, seed: int, stage: Stage = Stage.TRANSFER
+) -> Transferred:
+    """The job's method on this data with this seed, and pseudo-labels after it if they were asked for."""
+    recipe = work.job.spec.method
+    method = getattr(importlib.import_module(f"workers.transfer.methods.{recipe.kind}"), recipe.kind)
+    of = source[0] if len(source) == 1 else source
+    fit = work.trainings.fit(stage, run, work.job.spec.training, seed=seed)
+    made = method(of, work.options, data, fit, **recipe.model_dump(exclude={"kind"}))
+    return with_pseudo_labels(work, made, data, fit)
+
+
+def with_pseudo_labels(work: Work, made: Transferred, data: Data, fit: Fit) -> Transferred:
+    """The network trained on with the unlabelled rows it is sure of, if that was asked for."""
+    threshold = work.job.spec.pseudo_labels
+    return made if threshold is None else self_trained(made, data, fit, threshold)
+
+
+def _kept_made(work: Work) -> Made:
+    part = work.journal.part(Stage.TRANSFER, "network")
+    assert part is not None  # `_kept` wrote it before the outcome
+    assert part.digest is not None
+    assert part.value is not None
+    kept = work.load(part.digest, work.target.signature, part.value["network"])
+    return Made(kept, part.value["receipt"], part.value["findings"])
+
+
+def _kept(work: Work, train: Callable[[], Transferred]) -> Transferred:
+    """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
+    made = train()
+    value = {"receipt": made.receipt, "findings": made.findings, "network": dict(made.network.options)}
+    work.journal.keep_part(Stage.TRANSFER, "network", digest=work.keep(made.network), value=value)
+    return made

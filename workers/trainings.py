@@ -1,0 +1,121 @@
+"""The trainings of a job, each with its name, checkpoint and durable outcome: none is paid twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.jobs.recipes import Training as TrainingOptions
+from app.jobs.states import Stage
+from app.storage import Storage
+from workers.journal import Journal
+from workers.progress import Progress
+from workers.transfer.data import Data
+from workers.transfer.evaluation import Outcome, predict
+from workers.transfer.fitting import Fit, Hooks, Training
+from workers.transfer.receipt import Transferred
+
+
+@dataclass
+class Trainings:
+    """What the trainings of a job share: where they write, when they stop, the traced graphs."""
+
+    journal: Journal
+    storage: Storage
+    should_stop: Callable[[], str | None]
+    checkpoint_seconds: float
+    progress: Progress
+    _traced: dict[str, Any] = field(default_factory=dict)
+    _finished: dict[Stage, int] = field(default_factory=dict)
+
+    def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
+        """A fit of this name in the stage, with some options of the training replaced."""
+
+        def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
+            finished = self._finished.get(stage, 0)
+            progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            self.journal.epoch(stage, run, epoch, values, progress)
+
+        def save_checkpoint(path: Path) -> None:
+            digest = self._put(path)
+            before = self.journal.checkpoint(stage, digest)
+            if before not in (None, digest):
+                self.storage.delete(before)
+
+        def keep(key: str, path: Path) -> None:
+            self.journal.keep_part(stage, key, digest=self._put(path))
+
+        digest = self.journal.checkpoint_of(stage)
+        hooks = Hooks(
+            run=run,
+            on_epoch=on_epoch,
+            should_stop=self.should_stop,
+            checkpoint=self.storage.path(digest) if digest and self.storage.exists(digest) else None,
+            save_checkpoint=save_checkpoint,
+            checkpoint_seconds=self.checkpoint_seconds,
+            keep=keep,
+            recall=lambda key: self._recall(stage, key),
+        )
+        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced)
+
+    def outcome(
+        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
+    ) -> tuple[Outcome, Transferred | None]:
+        """What a training of this name came to; it is trained only if no attempt has done so before."""
+        known = self._recall(stage, f"outcome {run}")
+        self._finished[stage] = self._finished.get(stage, 0) + 1
+        if known is not None:
+            return _read(known), None
+        self._finished[stage] -= 1
+        made = train()
+        self._finished[stage] += 1
+        outcome = observe(made, data, int(run.rpartition("/")[2]))
+        with self.storage.workspace() as folder:
+            path = folder / "outcome.npz"
+            _write(path, outcome)
+            self.journal.keep_part(stage, f"outcome {run}", digest=self.storage.put(path))
+        return outcome, made
+
+    def _recall(self, stage: Stage, key: str) -> Path | None:
+        part = self.journal.part(stage, key)
+        if part is None or part.digest is None or not self.storage.exists(part.digest):
+            return None
+        return self.storage.path(part.digest)
+
+    def _put(self, path: Path) -> str:
+        with self.storage.workspace() as folder:
+            copy = folder / path.name
+            copy.write_bytes(path.read_bytes())
+            return self.storage.put(copy)
+
+
+def observe(made: Transferred, data: Data, seed: int) -> Outcome:
+    """A training's predictions on test and validation rows, and its learning curve."""
+    assert data.test is not None  # checked before the job was accepted
+    key = "val_accuracy" if data.signature.classes else "val_loss"
+    return Outcome(
+        seed=seed,
+        test=predict(made.network, data.test.inputs),
+        validation=None if data.validation is None else predict(made.network, data.validation.inputs),
+        curve=[epoch[key] for epoch in made.history.epochs if key in epoch],
+    )
+
+
+def _write(path: Path, outcome: Outcome) -> None:
+    arrays: Mapping[str, Any] = {"test": outcome.test} | (
+        {} if outcome.validation is None else {"validation": outcome.validation}
+    )
+    about = json.dumps({"seed": outcome.seed, "curve": list(outcome.curve)})
+    np.savez(path, allow_pickle=False, about=np.array(about), **arrays)
+
+
+def _read(path: Path) -> Outcome:
+    with np.load(path, allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        validation = file.get("validation")
+        return Outcome(seed=about["seed"], test=file["test"], validation=validation, curve=about["curve"])

@@ -1,0 +1,151 @@
+"""A job's attempt: its inputs, where its outputs go, and what its stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version as version_of
+from typing import Any
+
+from app.datasets.reading import read
+from app.datasets.schema import Description
+from app.jobs.recipes import StructureTransfer
+from app.jobs.recipes import Training as TrainingOptions
+from app.jobs.states import Stage
+from app.storage import Storage
+from workers.facts import DatasetFacts, JobFacts
+from workers.journal import Journal
+from workers.progress import Progress
+from workers.trainings import Trainings
+from workers.transfer import export, network
+from workers.transfer.data import Data, Signature, from_table
+from workers.transfer.evaluation import Outcome
+from workers.transfer.fitting import Stopped
+from workers.transfer.network import Network
+
+Arms = dict[str, list[Outcome]]
+"""What each seed of each arm came to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """The target's network, with what its method tells of it."""
+
+    network: Network
+    receipt: dict[str, Any]
+    findings: dict[str, Any]
+
+
+def versions() -> dict[str, str]:
+    """The software that decides what comes out."""
+    return {"model-transfer": version_of("model-transfer"), **export.versions()}
+
+
+@dataclass
+class Work:
+    """One attempt at a job, as its stages see it."""
+
+    job: JobFacts
+    journal: Journal
+    storage: Storage
+    should_stop: Callable[[], str | None]
+    checkpoint_seconds: float
+
+    def data(self, dataset: DatasetFacts) -> Data:
+        """The rows of a data set, split."""
+        description = dataset.description
+        table = read(self.storage.path(dataset.digest), description)
+        plan = description.split
+        return from_table(
+            table,
+            signature_of(description),
+            split_column=plan.column,
+            seed=plan.seed,
+            validation_fraction=plan.validation_fraction,
+            test_fraction=plan.test_fraction,
+        )
+
+    @cached_property
+    def target(self) -> Data:
+        """The target's rows."""
+        return self.data(self.job.target)
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """The options of the target's network."""
+        return self.job.spec.network.model_dump(mode="json")
+
+    @cached_property
+    def seeds(self) -> range:
+        """The seed of each training of an arm; the first makes the model."""
+        first = self.job.spec.training.seed
+        return range(first, first + self.job.spec.evaluation.seeds)
+
+    @cached_property
+    def trainings(self) -> Trainings:
+        """What the job's trainings share."""
+        spec, asked = self.job.spec, self.job.spec.evaluation
+        of_target = _steps(spec.training, self.job.target.description)
+        steps = {Stage.TRANSFER: of_target, Stage.CONTROL: of_target}
+        if isinstance(self.job.source, DatasetFacts) and spec.source_training is not None:
+            steps[Stage.SOURCE] = _steps(spec.source_training, self.job.source.description)
+        arms = asked.control + len(asked.arms) + len(asked.few_shot) * (1 + asked.control)
+        trainings = {Stage.TRANSFER: asked.seeds, Stage.CONTROL: asked.seeds * arms}
+        if isinstance(spec.method, StructureTransfer) and self.searches:
+            trainings[Stage.SOURCE] = spec.method.trials
+            trainings[Stage.CONTROL] += spec.method.trials * asked.control
+        progress = Progress(steps, trainings)
+        return Trainings(self.journal, self.storage, self.should_stop, self.checkpoint_seconds, progress)
+
+    @cached_property
+    def searches(self) -> bool:
+        """Whether the job looks for a structure."""
+        method = self.job.spec.method
+        return isinstance(method, StructureTransfer) and method.strategy == "search"
+
+    def begin(self, stage: Stage) -> None:
+        """Mark a stage as running, unless the job is to stop.
+
+        Raises:
+            Stopped: it is.
+        """
+        reason = self.should_stop()
+        if reason is not None:
+            raise Stopped(reason)
+        self.journal.started(stage, self.trainings.progress.at(stage))
+
+    def keep(self, made: Network) -> str:
+        """Write a network to storage; its digest."""
+        with self.storage.workspace() as folder:
+            path = folder / "network.keras"
+            made.save(path)
+            return self.storage.put(path)
+
+    def load(self, digest: str, signature: Signature, options: Mapping[str, Any]) -> Network:
+        """The network that `keep` wrote."""
+        with self.storage.workspace() as folder:
+            path = folder / "network.keras"
+            path.symlink_to(self.storage.path(digest))
+            return network.load(path, signature, options)
+
+
+def signature_of(description: Description) -> Signature:
+    """What a network trained on this data reads and answers."""
+    columns = [
+        {"name": column.name, "type": column.type}
+        for column in description.columns
+        if column.role == "feature"
+    ]
+    return Signature.from_dict(
+        {
+            "columns": columns,
+            "label": description.label,
+            "task": description.task,
+            "classes": description.classes,
+        }
+    )
+
+
+def _steps(training: TrainingOptions, description: Description) -> int:
+    return training.epochs * -(-description.split.rows["train"] // training.batch_size)
