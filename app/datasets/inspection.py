@@ -37,7 +37,7 @@ def inspect(path: Path, declaration: Declaration) -> Inspection:
     """
     layout = _lay_out(path, declaration)
     scanned = _scan(layout)
-    labels = read_labels(scanned, layout.label, declaration.task)
+    labels = read_labels(scanned, layout.label, declaration.task, declaration.unlabelled)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None

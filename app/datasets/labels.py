@@ -61,7 +61,7 @@ def _listed(names: list[str]) -> str:
     return "the columns " + ", ".join(names[:50]) + more
 
 
-def read_labels(scan: Scan, label: str, declared: Task | None) -> Labels:
+def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool = False) -> Labels:
     """The task and the classes.
 
     Raises:
@@ -69,7 +69,8 @@ def read_labels(scan: Scan, label: str, declared: Task | None) -> Labels:
             does not fit the declared task.
     """
     column = scan.columns[label]
-    _check_missing(scan, column)
+    if not unlabelled:
+        _check_missing(scan, column)
     if column.type == "date":
         raise _refuse(
             column, "label_is_date", "numbers or classes", "dates", "Declare another label or type."
@@ -91,7 +92,8 @@ def read_labels(scan: Scan, label: str, declared: Task | None) -> Labels:
 def _check_missing(scan: Scan, column: ColumnScan) -> None:
     if 2 * column.missing > scan.rows:
         received = f"none in {column.missing} of {scan.rows} rows"
-        raise _refuse(column, "label_missing", "a label in at least half of the rows", received, _HINT)
+        hint = f"{_HINT} If the rows are meant to have none, declare `unlabelled=true`."
+        raise _refuse(column, "label_missing", "a label in at least half of the rows", received, hint)
 
 
 def _infer(column: ColumnScan) -> Task:
@@ -151,7 +153,10 @@ def _refuse(column: ColumnScan, code: str, expected: str, received: str, hint: s
 def _notices(scan: Scan, column: ColumnScan, task: Task, declared: Task | None) -> list[Notice]:
     notices = []
     if column.missing:
-        message = f"{column.missing} of {scan.rows} rows have no label; they are not trained or tested on."
+        message = (
+            f"{column.missing} of {scan.rows} rows have no label; they are not tested on, and only "
+            "distillation and pseudo-labels learn from them."
+        )
         notices.append(Notice(code="label_missing", column=column.name, message=message))
     if declared is None and column.type == "number" and task != "regression":
         message = (

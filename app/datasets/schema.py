@@ -42,6 +42,10 @@ class Declaration(Model):
         0.15, gt=0, le=0.4, description="Of each class, without a split column."
     )
     test_fraction: float = Field(0.15, gt=0, le=0.4, description="Of each class, without a split column.")
+    unlabelled: bool = Field(
+        False,
+        description="Rows without a label are meant so, however many: for distillation and pseudo-labels.",
+    )
     encoding: str | None = Field(None, description="By default UTF-8, UTF-16 or a guess, which is reported.")
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."

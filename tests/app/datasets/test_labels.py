@@ -153,3 +153,14 @@ def test_a_label_without_features_is_refused(refuse_text: Refuse) -> None:
 def test_a_label_declared_boolean_has_the_classes_false_and_true(inspect_text: Inspect) -> None:
     inspection = inspect_text(table(["yes", "no", "T"] * 5), types={"y": "boolean"})
     assert inspection.description.classes == ["false", "true"]
+
+
+def test_rows_without_a_label_are_kept_however_many_if_they_are_meant_so(
+    inspect_text: Inspect, refuse_text: Refuse
+) -> None:
+    text = table(["a", "b"] * 5 + [""] * 30)
+    assert "declare `unlabelled=true`" in (refuse_text(text).hint or "")
+    inspection = inspect_text(text, unlabelled=True)
+    assert inspection.description.classes == ["a", "b"]
+    assert sum(inspection.description.split.rows.values()) == 10
+    assert "label_missing" in codes(inspection)
