@@ -21,6 +21,7 @@ from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health
 from app.jobs import routes as jobs
+from app.methods import routes as methods
 from app.models import routes as models
 from app.settings import Settings, get_settings
 from app.storage import Storage
@@ -49,6 +50,7 @@ TAGS = [
         "name": "models",
         "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
     },
+    {"name": "methods", "description": "What a job may ask for: methods of transfer, kinds of network."},
     {"name": "service", "description": "Health of the service itself."},
 ]
 
@@ -114,7 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage = Storage(settings.storage_dir)
     app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)
-    for router in (datasets.router, jobs.router, models.router, health.router):
+    for router in (datasets.router, jobs.router, models.router, methods.router, health.router):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]

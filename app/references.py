@@ -36,7 +36,27 @@ Name = Annotated[str, AfterValidator(_named), WithJsonSchema({"type": "string", 
 """1 to 100 letters, digits, dots, underscores and hyphens, beginning with a letter or digit."""
 
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=130)]
-"""An id, a name (its newest version) or `name@version`."""
+"""An id, a name (its newest version), `name@version` or, of a model, `name@alias`."""
+
+_ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
+
+
+def _alias(name: str) -> str:
+    if not _ALIAS.match(name):
+        raise ValueError("expected 1 to 50 lower-case letters, digits, _ or -, the first a letter")
+    return name
+
+
+AliasName = Annotated[
+    str, AfterValidator(_alias), WithJsonSchema({"type": "string", "pattern": _ALIAS.pattern})
+]
+"""A name for versions that moves, such as `champion`."""
+
+
+def split_alias(reference: str) -> tuple[str, str] | None:
+    """`churn@champion` as ("churn", "champion"); None where no alias stands after the @."""
+    name, _, alias = reference.partition("@")
+    return (name, alias) if _ALIAS.match(alias) else None
 
 
 def split_reference(reference: str) -> tuple[str, int | None] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,8 @@ from typing import Annotated
 import httpx2
 import typer
 
-from benchmarks import job, machine, report, status, upload
+from benchmarks import job, machine, report, status, transfers, upload
+from benchmarks.service import warm_service
 
 
 class Benchmark(StrEnum):
@@ -21,12 +23,19 @@ class Benchmark(StrEnum):
     JOB = "job"
     UPLOAD = "upload"
     STATUS = "status"
+    TRANSFERS = "transfers"
 
 
 def main(
     names: Annotated[list[Benchmark] | None, typer.Argument(help="By default all of them.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each side; the median counts.")] = 3,
     upload_mb: Annotated[int, typer.Option(min=1, help="Size of the large file, in MiB.")] = 1024,
+    data: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Of `transfers`: its data sets.")
+    ] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Of `transfers`: only cases whose name begins so.")
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -38,11 +47,25 @@ def main(
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
     lines = []
-    for name in names or list(Benchmark):
+    if data is None and Benchmark.TRANSFERS in (names or []):
+        sys.stderr.write("The benchmark transfers needs --data, the folder of its data sets.\n")
+        raise typer.Exit(2)
+    for name in names or [known for known in Benchmark if known is not Benchmark.TRANSFERS]:
         sys.stderr.write(f"Measuring: {name} …\n")
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
-            lines += _measure(name, Path(place), rounds, upload_mb)
-    sys.stdout.write(report.table(lines))
+            if name is Benchmark.TRANSFERS and data is not None:
+                _tell_transfers(Path(place), data, case or [])
+            else:
+                lines += _measure(name, Path(place), rounds, upload_mb)
+    if lines:
+        sys.stdout.write(report.table(lines))
+
+
+def _tell_transfers(folder: Path, data: Path, only: Sequence[str]) -> None:
+    with warm_service(folder) as service:
+        for finding in transfers.measure(service, folder, data, only):
+            sys.stdout.write("\n".join(finding.lines()) + "\n\n")
+            sys.stdout.flush()
 
 
 def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list[report.Line]:

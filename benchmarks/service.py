@@ -30,10 +30,10 @@ class Service:
         self.address = address
         self.http = httpx2.Client(base_url=address, timeout=JOB_SECONDS + 30)
 
-    def upload(self, path: Path) -> None:
+    def upload(self, path: Path, label: str = "y", **declared: str) -> None:
         """Upload a data set, named like its file."""
         with path.open("rb") as file:
-            answer = self.http.post("/v1/datasets", files={"file": file}, data={"label": "y"})
+            answer = self.http.post("/v1/datasets", files={"file": file}, data={"label": label, **declared})
         answer.raise_for_status()
 
     def run_job(self, seed: int) -> dict[str, Any]:
@@ -41,13 +41,27 @@ class Service:
 
         Another seed trains the source anew; the same one would find it trained.
         """
-        answer = self.http.post("/v1/jobs", json=example_job(seed))
-        answer.raise_for_status()
+        return self.run(example_job(seed))
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a job and answer it as it ended."""
+        answer = self.http.post("/v1/jobs", json=request)
+        if answer.is_error:
+            raise RuntimeError(f"Expected a job that is accepted. Received: {answer.text}")
         location = answer.headers["location"]
-        job: dict[str, Any] = self.http.get(location, params={"wait": JOB_SECONDS}).json()
+        job: dict[str, Any] = {"terminal": False}
+        while not job["terminal"]:
+            job = self.http.get(location, params={"wait": JOB_SECONDS}).json()
         if job["state"] != "succeeded":
             raise RuntimeError(f"Expected a job that succeeds. Received: {job['state']}, {job['error']}.")
         return job
+
+    def report(self, job: str) -> dict[str, Any]:
+        """The job's report."""
+        answer = self.http.get(f"/v1/jobs/{job}/report")
+        answer.raise_for_status()
+        report: dict[str, Any] = answer.json()
+        return report
 
     def peak_memory(self) -> int | None:
         """Bytes of the most memory the API process ever had (VmHWM); None where there is no /proc."""

@@ -165,14 +165,27 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(default=db_now())
 
 
+class StagePart(Base):
+    """What a stage keeps before its end, by key: a trial, a training, a phase of one. None is done twice."""
+
+    __tablename__ = "stage_parts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    value: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+
+
 class EpochMetrics(Base):
-    """The metrics of one epoch of one training stage; a repeated epoch replaces itself."""
+    """The metrics of one epoch of one training of a stage; a repeated epoch replaces itself."""
 
     __tablename__ = "epoch_metrics"
     __table_args__ = (CheckConstraint("epoch >= 1", "epoch_positive"),)
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     stage: Mapped[str] = mapped_column(String(20), primary_key=True)
+    run: Mapped[str] = mapped_column(String(100), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     values: Mapped[Json]
 
@@ -222,6 +235,18 @@ class Version(Base):
     created_at: Mapped[datetime] = mapped_column(default=db_now())
 
     artifacts: Mapped[list[Artifact]] = relationship(order_by="Artifact.format", lazy="selectin")
+    aliases: Mapped[list[Alias]] = relationship(order_by="Alias.alias", lazy="selectin")
+
+
+class Alias(Base):
+    """A name that moves from version to version of a model, `model@champion`."""
+
+    __tablename__ = "aliases"
+
+    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    alias: Mapped[str] = mapped_column(String(50), primary_key=True)
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"))
+    updated_at: Mapped[datetime] = mapped_column(default=db_now(), onupdate=db_now())
 
 
 class Artifact(Base):

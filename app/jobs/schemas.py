@@ -34,6 +34,9 @@ VERSION_EXAMPLE: JsonDict = {
 }
 
 
+Champion = Literal["unless_hurt", "always", "never"]
+
+
 class Source(Recipe):
     """Where knowledge comes from: a data set to train on, or an existing model version."""
 
@@ -93,6 +96,10 @@ class JobRequest(Recipe):
     )
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
+    champion: Champion = Field(
+        "unless_hurt",
+        description="Whether the new version becomes `model@champion`: if it did not hurt, always, or never.",
+    )
     name: Name | None = Field(None, description="Name of the job; by default made from the model's.")
     metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Yours to use.")
 
@@ -105,6 +112,7 @@ class JobSpec(Recipe):
     source_network: Network
     training: Training
     source_training: Training | None
+    champion: Champion = "unless_hurt"
     other_versions: list[str] = Field(default=[], description="Ids of the further source versions.")
     pseudo_labels: float | None = None
     evaluation: Evaluation
@@ -226,6 +234,9 @@ class EpochView(BaseModel):
     """The metrics of one epoch."""
 
     stage: Stage
+    run: str = Field(
+        description="Which of the stage's trainings: an arm and its seed, a trial.", examples=["transfer/0"]
+    )
     epoch: int
     values: dict[str, float]
 

@@ -129,6 +129,7 @@ def _spec(
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,
         evaluation=request.evaluation,
+        champion=request.champion,
     )
 
 
@@ -237,9 +238,11 @@ def events_page(session: Session, job_id: str, after: int, limit: int) -> tuple[
 
 
 def epochs(session: Session, job_id: str) -> list[EpochView]:
-    """By stage, in the order of the stages, then by epoch."""
+    """By stage, in the order of the stages, then by training and epoch."""
     found = session.scalars(
-        select(EpochMetrics).where(EpochMetrics.job_id == job_id).order_by(EpochMetrics.epoch)
+        select(EpochMetrics)
+        .where(EpochMetrics.job_id == job_id)
+        .order_by(EpochMetrics.run, EpochMetrics.epoch)
     )
     views = [EpochView.model_validate(row, from_attributes=True) for row in found]
     order = list(Stage)

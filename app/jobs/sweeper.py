@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun
+from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
 from app.jobs.states import State
 from app.settings import Settings
@@ -83,6 +83,7 @@ def _referenced(session: Session) -> set[str]:
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
+        select(StagePart.digest).where(StagePart.job_id.in_(open_jobs)),
     )
     return {digest for query in queries for digest in session.scalars(query) if digest is not None}
 

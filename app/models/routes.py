@@ -6,19 +6,27 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.db.session import ReadSession
+from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
-from app.models import service
-from app.models.schemas import ModelList, VersionList, VersionView
+from app.models import aliases, service
+from app.models.schemas import (
+    AliasList,
+    AliasRequest,
+    AliasView,
+    ModelList,
+    VersionList,
+    VersionView,
+)
 from app.pages import After, Limit
+from app.references import AliasName
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 ModelPath = Annotated[
     str,
     Path(
-        description="Id, name or `name@version` of a model.",
+        description="Id, name, `name@version` or `name@alias` of a model.",
         openapi_examples={"a version": {"value": "grades@1"}, "the newest": {"value": "grades"}},
     ),
 ]
@@ -42,6 +50,31 @@ def list_versions(model: str, session: ReadSession, after: After = None, limit: 
     """Newest first."""
     data, has_more = service.versions_page(session, model, after, limit)
     return VersionList(data=data, has_more=has_more)
+
+
+@router.get("/{model}/aliases", summary="List the aliases of a model", responses=responses(404))
+def list_aliases(model: str, session: ReadSession) -> AliasList:
+    """Names that move from version to version, such as `champion`."""
+    return AliasList(data=aliases.listed(session, service.find_version(session, model).model))
+
+
+@router.put("/{model}/aliases/{alias}", summary="Give a version an alias", responses=responses(404, 409, 422))
+def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
+    """`champion` is refused to a version whose verdict is `hurt`, unless forced."""
+    version = service.find_version_of(session, model, body.version)
+    return aliases.put(session, version, alias, body.force)
+
+
+@router.delete(
+    "/{model}/aliases/{alias}",
+    status_code=204,
+    response_class=Response,
+    summary="Take an alias away",
+    responses=responses(404),
+)
+def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
+    """Its version stays."""
+    aliases.delete(session, service.find_version(session, model).model, alias)
 
 
 @router.get(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.schemas import GainView
 from app.models.signature import Signature
+from app.references import Reference
 
 
 class ArtifactView(BaseModel):
@@ -30,6 +31,10 @@ class Lineage(BaseModel):
     target: dict[str, str] = Field(examples=[{"dataset": "target@1"}])
     method: dict[str, Any]
     training: dict[str, Any]
+    findings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the method tells besides: the structure found, the shares of its branches, …",
+    )
     versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])
 
 
@@ -40,6 +45,7 @@ class VersionView(BaseModel):
     name: str = Field(examples=["grades"])
     version: int
     ref: str = Field(examples=["grades@1"])
+    aliases: list[str] = Field(description="Its moving names, as in `grades@champion`.")
     parent: str | None = Field(description="The version that it was transferred from, if any.")
     signature: Signature
     network: dict[str, Any]
@@ -53,6 +59,30 @@ class VersionView(BaseModel):
     weights_sha256: str = Field(description="Digest of the weights alone: the same weights, the same digest.")
     artifacts: list[ArtifactView]
     created_at: datetime
+
+
+class AliasRequest(BaseModel):
+    """Which version an alias is to name."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 3}]})
+
+    version: int | Reference = Field(description="Its number, id or `name@version`.")
+    force: bool = Field(False, description="Make even a version whose verdict is `hurt` the champion.")
+
+
+class AliasView(BaseModel):
+    """A name that moves from version to version."""
+
+    alias: str = Field(examples=["champion"])
+    ref: str = Field(examples=["grades@3"])
+    version: int
+    updated_at: datetime
+
+
+class AliasList(BaseModel):
+    """The aliases of a model, by name."""
+
+    data: list[AliasView]
 
 
 class VersionList(BaseModel):

@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.locks import lock_name
-from app.db.tables import Artifact, Job, Model, Version
+from app.db.tables import Alias, Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
+from app.models import aliases
 from app.models.schemas import ModelView, VersionView
 from app.models.signature import Signature
 from app.pages import page
-from app.references import is_id, new_id, split_reference
+from app.references import is_id, new_id, split_alias, split_reference
 
 
 def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[dict[str, Any]]) -> Version:
@@ -44,14 +45,18 @@ def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[d
     )
     session.add(version)
     session.flush()
+    aliases.crown(session, job, version)
     return version
 
 
 def find_version(session: Session, reference: str) -> Version:
-    """By id, `name@version` or name (its newest version); 404 tells the nearest name."""
+    """By id, `name@version`, `name@alias` or name (its newest version); 404 tells the nearest name."""
     statement = select(Version).order_by(Version.number.desc())
-    parts = split_reference(reference)
-    if is_id(reference):
+    parts, alias = split_reference(reference), split_alias(reference)
+    if alias is not None:
+        statement = statement.join(Alias, Alias.version_id == Version.id)
+        statement = statement.where(Alias.model == alias[0], Alias.alias == alias[1])
+    elif is_id(reference):
         statement = statement.where(Version.id == reference)
     elif parts is None:
         raise _not_found(session, reference)
@@ -66,10 +71,19 @@ def find_version(session: Session, reference: str) -> Version:
     return found
 
 
+def find_version_of(session: Session, model: str, version: int | str) -> Version:
+    """A version of this model, by its number or a reference."""
+    found = find_version(session, f"{model}@{version}" if isinstance(version, int) else version)
+    if found.model != model:
+        message = f"Expected a version of {model}. Received: {ref(found)}."
+        raise ServiceError(422, "other_model", message, hint=f"GET /v1/models/{model}/versions lists them.")
+    return found
+
+
 def _not_found(session: Session, reference: str) -> ServiceError:
     known = session.scalars(select(Model.name).limit(1000)).all()
     hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists what is there."
-    message = f"Expected the id, the name or `name@version` of a model. Received: {reference}."
+    message = f"Expected the id, the name, `name@version` or `name@alias` of a model. Received: {reference}."
     return ServiceError(404, "model_not_found", message, hint=hint)
 
 
@@ -130,6 +144,7 @@ def view(session: Session, version: Version) -> VersionView:
             "signature": version.signature,
             "network": version.network,
             "metrics": version.metrics,
+            "aliases": [alias.alias for alias in version.aliases],
             "verdict": version.verdict,
             "gain": version.gain,
             "receipt": version.receipt,

@@ -73,7 +73,7 @@ def search_structure(
 
     def recall(key: str) -> dict[str, Any] | None:
         part = work.journal.part(stage, key)
-        return part and part.value
+        return None if part is None else part.value
 
     return search(
         options,

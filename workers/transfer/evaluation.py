@@ -1,13 +1,16 @@
 """Predictions, the gain of transfer over its control with a confidence interval, and the verdict."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 
-from workers.transfer import tasks
-from workers.transfer.data import Array, Rows, Task
+from workers.transfer import confusion, tasks
+from workers.transfer.calibration import calibrate
+from workers.transfer.curves import compare_curves
+from workers.transfer.data import Array, Task
 from workers.transfer.network import Network, forward
 from workers.transfer.resampling import weighted_metric
 
@@ -21,8 +24,8 @@ _OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "f1", "macro_f1"})
 class Gain:
     """The metric of transfer less that of its control; loss-like metrics turned, so that above 0 is better.
 
-    `transfer` and `control` are the metric's own values; `low` and `high` bound `value` with `confidence`;
-    `draws` counts the resamplings on which the metric is defined.
+    `transfer` and `control` are the metric's own values, means over the seeds; `low` and `high` bound
+    `value` with `confidence`; `draws` counts the resamplings on which the metric is defined.
     """
 
     metric: str
@@ -34,10 +37,25 @@ class Gain:
     control: float
     rows: int
     draws: int
+    seeds: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one training of an arm came to: predictions on test and validation rows, and its curve.
+
+    curve: the validation accuracy after each epoch, or the validation loss of a regression; empty without
+    validation rows.
+    """
+
+    seed: int
+    test: Array
+    validation: Array | None
+    curve: Sequence[float]
 
 
 class Verdict(NamedTuple):
@@ -52,25 +70,39 @@ def predict(network: Network, inputs: Mapping[str, Array]) -> Array:
     return forward(network.model, {column.name: inputs[column.name] for column in network.signature.columns})
 
 
+def default_metric(task: Task) -> str:
+    """The metric of the gain where none is asked for."""
+    return tasks.DEFAULT_METRIC[task]
+
+
 def compare(
     task: Task,
     y: Array,
-    p_transfer: Array,
-    p_control: Array,
+    p_transfer: Sequence[Array],
+    p_control: Sequence[Array],
     metric: str,
     *,
     confidence: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
 ) -> Gain:
-    """Paired percentile bootstrap over test rows: both arms are measured on the same resampled rows.
+    """Paired percentile bootstrap over test rows and, if there are several, over seeds.
+
+    The predictions are lists with one entry a seed, in the same order. A draw takes rows with replacement,
+    the same for both arms and all seeds, and seeds with replacement, the same for both arms; its gain is the
+    mean difference over the drawn seeds (a two-level bootstrap, Davison & Hinkley 1997, §3.8).
 
     Raises:
         ValueError: the task has no such metric, or it is undefined on these rows.
     """
-    transfer, control = (_defined(tasks.metrics(task, y, p), metric) for p in (p_transfer, p_control))
+    transfer, control = (
+        float(np.mean([_defined(tasks.metrics(task, y, p), metric) for p in arm]))
+        for arm in (p_transfer, p_control)
+    )
     sign = -1.0 if metric in tasks.LOWER_IS_BETTER else 1.0
-    gains = sign * np.concatenate(list(_differences(task, y, p_transfer, p_control, metric, draws, seed)))
+    blocks = list(_differences(task, y, p_transfer, p_control, metric, draws, seed))
+    by_seed = np.concatenate(blocks, axis=1)  # (seeds, draws)
+    gains = sign * _over_seeds(by_seed, seed)
     gains = gains[~np.isnan(gains)]
     if not len(gains):
         raise ValueError(
@@ -88,49 +120,134 @@ def compare(
         control=control,
         rows=len(y),
         draws=len(gains),
+        seeds=len(by_seed),
     )
+
+
+def _over_seeds(by_seed: Array, seed: int) -> Array:
+    """The mean over seeds drawn with replacement, draw by draw, (draws,)."""
+    seeds, draws = by_seed.shape
+    if seeds == 1:
+        only: Array = by_seed[0]
+        return only
+    rng = np.random.Generator(np.random.Philox([seed, seeds]))
+    drawn = rng.integers(0, seeds, size=(seeds, draws))
+    mean: Array = np.take_along_axis(by_seed, drawn, axis=0).mean(axis=0)
+    return mean
+
+
+def mcnemar(right_transfer: Array, right_control: Array) -> dict[str, Any]:
+    """Exact test on the rows that only one arm gets right: Binomial(n, ½), two-sided (McNemar 1947)."""
+    only_transfer = int(np.sum(right_transfer & ~right_control))
+    only_control = int(np.sum(right_control & ~right_transfer))
+    n = only_transfer + only_control
+    p_value = float(binomtest(only_transfer, n, 0.5).pvalue) if n else 1.0
+    return {"transfer_only": only_transfer, "control_only": only_control, "p_value": p_value}
 
 
 def verdict(gain: Gain) -> Verdict:
     """`helped` if the interval lies above 0, `hurt` if below, else `no difference`."""
-    bounds = f"{gain.low:+.4g} to {gain.high:+.4g}"
-    interval = f"The {gain.confidence:.0%} interval of the gain in {gain.metric}, {bounds},"
-    if gain.low > 0:
-        return Verdict("helped", f"{interval} lies above 0.")
-    if gain.high < 0:
-        return Verdict("hurt", f"{interval} lies below 0.")
-    return Verdict("no difference", f"{interval} contains 0: take the cheaper model.")
+    words = {True: ("helped", "lies above 0"), False: ("hurt", "lies below 0")}
+    seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
+    measured = (
+        f"{gain.metric} {gain.transfer:.3g} against {gain.control:.3g} from scratch on {gain.rows} test "
+        f"rows{seeds}: a gain of {gain.value:+.3g}, whose {gain.confidence:.0%} interval, {gain.low:+.3g} to "
+        f"{gain.high:+.3g},"
+    )
+    if gain.low > 0 or gain.high < 0:
+        outcome, lies = words[gain.low > 0]
+        return Verdict(outcome, f"{measured} {lies}.")  # type: ignore[arg-type]
+    return Verdict("no difference", f"{measured} contains 0: take the cheaper model.")
 
 
 def prove(
-    transferred: Network,
-    control: Network | None,
-    rows: Rows,
+    arms: Mapping[str, Sequence[Outcome]],
+    y_validation: Array | None,
+    y: Array,
+    task: Task,
+    classes: Sequence[str],
     *,
     metric: str | None,
     confidence: float,
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    """Metrics of both on the test rows, gain, verdict and its reason, as plain JSON values.
+    """All that the test rows say of the arms, as plain JSON values.
 
-    Without a control, or where the metric (by default the task's own) is undefined on these rows, gain and
-    verdict are None, and the reason says so.
+    `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
+    outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
+    and McNemar's test are of the first seed, whose network is the model. Without a control, or where the
+    metric (by default the task's own) is undefined on these rows, gain and verdict are None, and the reason
+    says so.
     """
-    task = transferred.signature.task
-    arms = {"transfer": transferred} | ({} if control is None else {"control": control})
-    predictions = {arm: predict(network, rows.inputs) for arm, network in arms.items()}
-    metrics = {arm: tasks.metrics(task, rows.targets, p) for arm, p in predictions.items()}
-    output: dict[str, Any] = {"metrics": metrics, "gain": None, "verdict": None}
-    if control is None:
-        return {**output, "reason": "No control was trained, so whether the transfer helped is not known."}
-    metric = metric or tasks.DEFAULT_METRIC[task]
-    if any(metrics[arm][metric] is None for arm in arms):
-        return {**output, "reason": f"The {metric} is not defined on these {len(rows)} test rows."}
-    both = predictions["transfer"], predictions["control"]
-    gain = compare(task, rows.targets, *both, metric, confidence=confidence, draws=draws, seed=seed)
+    metric = metric or default_metric(task)
+    by_arm: dict[str, list[dict[str, Any]]] = {
+        arm: [{"seed": one.seed, "metrics": tasks.metrics(task, y, one.test)} for one in outcomes]
+        for arm, outcomes in arms.items()
+    }
+    metrics = {arm: _means([one["metrics"] for one in seeds]) for arm, seeds in by_arm.items()}
+    both = {arm: arms[arm] for arm in ("transfer", "control") if arm in arms}
+    output: dict[str, Any] = {
+        "metrics": metrics,
+        "gain": None,
+        "verdict": None,
+        "reason": "No control was trained, so whether the transfer helped is not known.",
+        "arms": by_arm,
+        "few_shot": None,
+        **_of_first_seed(both, y_validation, y, task, classes),
+        "curves": _curves(both, task),
+    }
+    if "control" not in arms:
+        return output
+    if any(one["metrics"][metric] is None for arm in both for one in by_arm[arm]):
+        return {**output, "reason": f"The {metric} is not defined on these {len(y)} test rows."}
+    p_transfer, p_control = ([one.test for one in arms[arm]] for arm in ("transfer", "control"))
+    gain = compare(task, y, p_transfer, p_control, metric, confidence=confidence, draws=draws, seed=seed)
     outcome, reason = verdict(gain)
     return {**output, "gain": gain.to_dict(), "verdict": outcome, "reason": reason}
+
+
+def _means(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Means over the seeds; None where a seed's is."""
+    values = {name: [one[name] for one in metrics] for name in metrics[0]}
+    return {
+        name: None if None in of_seeds else float(np.mean(np.array(of_seeds, dtype=np.float64)))
+        for name, of_seeds in values.items()
+    }
+
+
+def _of_first_seed(
+    arms: Mapping[str, Sequence[Outcome]],
+    y_validation: Array | None,
+    y: Array,
+    task: Task,
+    classes: Sequence[str],
+) -> dict[str, Any]:
+    if task == "regression":
+        return {"mcnemar": None, "calibration": None, "classes": None, "confusion": None}
+    true = y.reshape(-1).astype(np.int64)
+    first = {arm: outcomes[0] for arm, outcomes in arms.items()}
+    decided = {arm: tasks.decide(task, one.test) for arm, one in first.items()}
+    right = {arm: said == true for arm, said in decided.items()}
+    return {
+        "mcnemar": mcnemar(right["transfer"], right["control"]) if "control" in right else None,
+        "calibration": {
+            arm: calibrate(task, y_validation, one.validation, y, one.test) for arm, one in first.items()
+        },
+        "classes": {arm: confusion.by_class(classes, true, said) for arm, said in decided.items()},
+        "confusion": {
+            "classes": list(classes),
+            **{arm: confusion.matrix(classes, true, said) for arm, said in decided.items()},
+        },
+    }
+
+
+def _curves(arms: Mapping[str, Sequence[Outcome]], task: Task) -> dict[str, Any] | None:
+    curves = {arm: [one.curve for one in outcomes] for arm, outcomes in arms.items()}
+    if "control" not in curves or any(not curve for of_arm in curves.values() for curve in of_arm):
+        return None
+    metric = "loss" if task == "regression" else "accuracy"
+    return compare_curves(curves["transfer"], curves["control"], metric, metric == "accuracy")
 
 
 def _defined(scores: Mapping[str, float | None], metric: str) -> float:
@@ -146,29 +263,38 @@ def _defined(scores: Mapping[str, float | None], metric: str) -> float:
 
 
 def _differences(
-    task: Task, y: Array, p_transfer: Array, p_control: Array, metric: str, draws: int, seed: int
+    task: Task,
+    y: Array,
+    p_transfer: Sequence[Array],
+    p_control: Sequence[Array],
+    metric: str,
+    draws: int,
+    seed: int,
 ) -> Iterator[Array]:
-    """Transfer's metric less the control's, on `draws` resamplings, a block at a time."""
-    rows, counts = _kinds_of_rows(task, y, p_transfer, p_control, metric)
-    y, p_transfer, p_control = y[rows], p_transfer[rows], p_control[rows]
+    """Transfer's metric less the control's, (seeds, draws), on the same resampled rows, a block at a time."""
+    rows, counts = _kinds_of_rows(task, y, [*p_transfer, *p_control], metric)
+    y = y[rows]
     rng = np.random.Generator(np.random.Philox(seed))
     block = max(1, _BLOCK_VALUES // len(rows))
     for start in range(0, draws, block):
         weights = _resample(rng, counts, min(block, draws - start))
-        of_transfer = weighted_metric(task, metric, y, p_transfer, weights)
-        yield of_transfer - weighted_metric(task, metric, y, p_control, weights)
+        yield np.stack(
+            [
+                weighted_metric(task, metric, y, one[rows], weights)
+                - weighted_metric(task, metric, y, other[rows], weights)
+                for one, other in zip(p_transfer, p_control, strict=True)
+            ]
+        )
 
 
-def _kinds_of_rows(
-    task: Task, y: Array, p_transfer: Array, p_control: Array, metric: str
-) -> tuple[Array, Array]:
+def _kinds_of_rows(task: Task, y: Array, predictions: Sequence[Array], metric: str) -> tuple[Array, Array]:
     """One row of each kind and the kinds' sizes; rows of a kind are the same to the metric.
 
-    A metric of decisions knows few kinds: (class, transfer's decision, control's decision).
+    A metric of decisions knows few kinds: the class, and what each arm and seed decided.
     """
     if metric not in _OF_DECISIONS:
         return np.arange(len(y)), np.ones(len(y), np.int64)
-    decided = [tasks.decide(task, p) for p in (p_transfer, p_control)]
+    decided = [tasks.decide(task, p) for p in predictions]
     kinds = np.stack([y.reshape(-1).astype(np.int64), *decided], axis=1)
     _, rows, counts = np.unique(kinds, axis=0, return_index=True, return_counts=True)
     return rows, counts

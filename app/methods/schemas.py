@@ -1,0 +1,24 @@
+"""What comes out of `/v1/methods` and `/v1/networks`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class OptionsView(BaseModel):
+    """What a job may ask of a method, or of a kind of network."""
+
+    kind: str = Field(examples=["parameter"])
+    summary: str
+    when_to_use: str | None = Field(description="One sentence.")
+    defaults: dict[str, Any] = Field(description="The options of a job that names the kind alone.")
+    required: list[str] = Field(description="Options that have no default.")
+    options: dict[str, Any] = Field(description="JSON schema of the options.")
+
+
+class OptionsList(BaseModel):
+    """All there are."""
+
+    data: list[OptionsView]

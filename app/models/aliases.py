@@ -1,0 +1,76 @@
+"""Names that move from version to version; `champion` is not given to one that hurt, unless forced."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.locks import lock_name
+from app.db.tables import Alias, Job, Version
+from app.errors import ServiceError
+from app.jobs.events import record
+from app.models.schemas import AliasView
+
+CHAMPION = "champion"
+
+
+def crown(session: Session, job: Job, version: Version) -> None:
+    """Make a job's version its model's champion, as far as the job wants it; an event tells if it is not."""
+    wish = job.spec["champion"]
+    if wish == "never":
+        return
+    if wish == "always" or version.verdict != "hurt":
+        _give(session, version, CHAMPION)
+        return
+    before = session.get(Alias, (version.model, CHAMPION))
+    stays = "there is none"
+    if before is not None:
+        stays = f"{version.model}@{session.get_one(Version, before.version_id).number} stays"
+    message = (
+        f"{version.model}@{version.number} did not become the champion, since the transfer hurt; {stays}."
+    )
+    record(session, job.id, job.attempt, "champion.kept", message, level="warning")
+
+
+def put(session: Session, version: Version, alias: str, force: bool) -> AliasView:
+    """Give a version the alias; another loses it."""
+    lock_name(session, "models", version.model)
+    if alias == CHAMPION and version.verdict == "hurt" and not force:
+        message = (
+            f"Expected a champion whose transfer did not hurt. Received: {version.model}@{version.number}, "
+            "whose verdict is `hurt`: the same network from scratch does better."
+        )
+        raise ServiceError(
+            409, "verdict_hurt", message, hint="Send `force: true` to make it so all the same."
+        )
+    return _view(session, _give(session, version, alias))
+
+
+def listed(session: Session, model: str) -> list[AliasView]:
+    """By name."""
+    found = session.scalars(select(Alias).where(Alias.model == model).order_by(Alias.alias))
+    return [_view(session, alias) for alias in found]
+
+
+def delete(session: Session, model: str, alias: str) -> None:
+    """Take the alias away; its version stays."""
+    found = session.get(Alias, (model, alias))
+    if found is None:
+        known = ", ".join(view.alias for view in listed(session, model)) or "none"
+        message = f"Expected an alias of {model}: {known}. Received: {alias}."
+        raise ServiceError(404, "alias_not_found", message, hint="PUT gives a version an alias.")
+    session.delete(found)
+
+
+def _give(session: Session, version: Version, alias: str) -> Alias:
+    given: Alias = session.merge(Alias(model=version.model, alias=alias, version_id=version.id))
+    session.flush()
+    session.expire(version, ["aliases"])
+    return given
+
+
+def _view(session: Session, alias: Alias) -> AliasView:
+    session.refresh(alias)
+    number = session.get_one(Version, alias.version_id).number
+    ref = f"{alias.model}@{number}"
+    return AliasView(alias=alias.alias, ref=ref, version=number, updated_at=alias.updated_at)
