@@ -214,9 +214,10 @@ def row_weights(training: Training, data: Data) -> Array:
 def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
     """The parts from the first that is trained on, and those before it."""
     known = {
-        f"{part}/{path}": rate_of(rates, f"{part}/{path}")
+        path: rate_of(rates, path)
         for part in PARTS
-        for path, _ in leaves(network.part(part))
+        for leaf, layer in leaves(network.part(part))
+        for path in (f"{part}/{leaf}", *(f"{part}/{leaf}/{weight.name}" for weight in layer.weights))
     }
     lost = [path for path in rates if not any(f"{leaf}/".startswith(f"{path}/") for leaf in known)]
     if lost:

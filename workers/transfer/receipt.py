@@ -81,11 +81,12 @@ def write_receipt(
             weights = [
                 _weight(
                     weight,
-                    start.get(f"{where}/{weight.name}"),
-                    _of_path(origins, f"{where}/{weight.name}"),
-                    training,
+                    start.get(place),
+                    _of_path(origins, place),
+                    _training(place, rates or {}, changed),
                 )
                 for weight in layer.weights
+                for place in (f"{where}/{weight.name}",)
             ]
             layers.append(
                 {
@@ -118,7 +119,8 @@ def _of_path(origins: Mapping[str, Origin], path: str) -> Origin:
 
 
 def _training(path: str, rates: Rates, adapted: Sequence[str]) -> str:
-    if any(f"{path}/".startswith(f"{known}/") for known in adapted):
+    """Of a layer or a weight; a layer is adapted if a weight of it is."""
+    if any(f"{path}/".startswith(f"{known}/") or known.startswith(f"{path}/") for known in adapted):
         return "adapted"
     return "trained" if rate_of(rates, path) > 0 else "frozen"
 

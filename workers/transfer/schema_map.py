@@ -1,6 +1,7 @@
 """The source's network on the target's columns, categories and classes: what matches by name is carried."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -47,7 +48,15 @@ def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str],
             f"Expected a column of the source: {_columns(theirs)}. Received: {_columns(ours)}. "
             "Rename columns of the target, or use structure transfer."
         )
-    before = preprocessing.feature_names(source.preprocessing, theirs)
+    # A column of another type is another column, whatever its name.
+    names = {column.name for column in ours}
+    apart = [
+        replace(column, name=f"{column.name} ({column.type})")
+        if column not in ours and column.name in names
+        else column
+        for column in theirs
+    ]
+    before = preprocessing.feature_names(source.preprocessing, apart)
     dropped = [column.name for column in theirs if column not in ours]
     if not source.options["preprocessing"]:
         if theirs == ours:
@@ -133,6 +142,8 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
     carried = _carry(new, target, columns)
     if not carried:
         why = f"the target has other classes: source {_listed(before)}, target {_listed(target)}"
+        if before.task != target.task:
+            why = f"the target has another task: source {before.task}, target {target.task}"
         return new, {"head": _fresh(source, new, why)}
     fresh = [name for name in target.classes if name not in carried]
     why = f"columns of the source's classes are carried by name ({_listed(before)})"

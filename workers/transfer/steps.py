@@ -202,7 +202,8 @@ def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -
     frozen = [
         path
         for name, part in parts.items()
-        for path in (f"{name}/{leaf}" for leaf, _ in leaves(part))
+        for leaf, layer in leaves(part)
+        for path in (f"{name}/{leaf}", *(f"{name}/{leaf}/{weight.name}" for weight in layer.weights))
         if rate_of(rates, path) == 0
     ]
     extras = {name: [values.shape[1:], str(values.dtype)] for name, values in objective.extras.items()}
@@ -212,13 +213,14 @@ def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -
 
 
 def _freeze(name: str, part: keras.Model, rates: Rates) -> list[tuple[str, keras.Variable]]:
-    """Layers with a rate of 0 are no longer trainable, nor do they learn statistics; the rest, by path."""
+    """What is trained, by path; layers with a rate of 0 are no longer trainable, nor learn statistics."""
     trained = []
     for path, layer in leaves(part):
         where = f"{name}/{path}"
         if rate_of(rates, where) == 0:
             layer.trainable = False
-        trained += [(where, variable) for variable in layer.trainable_variables]
+        paths = [(f"{where}/{variable.name}", variable) for variable in layer.trainable_variables]
+        trained += [(path, variable) for path, variable in paths if rate_of(rates, path) > 0]
     return trained
 
 

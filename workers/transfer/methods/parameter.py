@@ -1,92 +1,134 @@
 """Parameter transfer: start the same network on the target from the parameters learnt on the source."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-import keras
+import numpy as np
 
-from workers.transfer.data import Data, Signature
-from workers.transfer.fitting import Fit
-from workers.transfer.network import Network, build_after, join
-from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.data import Array, Data
+from workers.transfer.fitting import Fit, History
+from workers.transfer.interpolation import wise_ft as interpolate
+from workers.transfer.lora import low_rank
+from workers.transfer.network import Network, leaves
+from workers.transfer.objective import Objective
+from workers.transfer.receipt import Transferred, weight_values, write_receipt
+from workers.transfer.regularisers import regulariser as regularise
+from workers.transfer.schema_map import start as start_from
 from workers.transfer.steps import Rates
+
+GRADUAL_FACTOR = 2.6
+"""How many times slower each layer learns than the one above it, in gradual unfreezing (ULMFiT)."""
+
+FINE_TUNING_FACTOR = 0.1
+"""The learning rate of fine-tuning after a probe, over the probe's."""
 
 
 def parameter(
     source: Network,
+    options: Mapping[str, Any],
     data: Data,
     fit: Fit,
     *,
-    strategy: Literal["full", "linear_probe"] = "full",
+    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = "lp_ft",
     backbone_learning_rate_factor: float = 0.1,
+    probe_share: float = 0.5,
+    rank: int = 4,
+    regulariser: Literal["l2_sp", "delta", "bss", "co_tuning"] | None = None,
+    regulariser_strength: float | None = None,
+    wise_ft: bool = False,
 ) -> Transferred:
     """Minimise the target's loss L_t from the source's parameters θ; the source is left as it is.
 
-    The preprocessing travels with its state, since θ was learnt on its output. The head is copied if task
-    and classes are the source's, and new otherwise, as the control's. `full` trains the backbone at the
-    learning rate times `backbone_learning_rate_factor` and the head at the learning rate; `linear_probe`
-    trains the head alone.
+    What the target shares with the source by column, token and class is carried, see `schema_map.start`; the
+    options are the source's. full: the backbone learns at the rate times `backbone_learning_rate_factor`.
+    linear_probe: the head alone. lp_ft: the head for `probe_share` of the epochs, then all at a tenth of the
+    rate (Kumar et al. 2022). gradual: one more layer each epoch from the top, each 2.6 times slower than the
+    one above, with a slanted triangular schedule (Howard & Ruder 2018). lora: the backbone's kernels move by
+    products of the rank, merged at the end (Hu et al. 2021). All take the training's epochs.
 
     Raises:
-        ValueError: the feature columns differ from the source's, or the strategy is unknown.
+        ValueError: no column matches, an unknown strategy, or a regulariser where the backbone is frozen.
     """
-    _check_columns(source.signature, data.signature)
-    rates = _rates(strategy, backbone_learning_rate_factor)
-    network, head = _start(source, data, fit.training.seed)
-    start = weight_values(network)
-    history = fit(network, data, rates=rates)
-    origins = {
-        "preprocessing": Origin("copied", "the source's parameters were learnt on its output"),
-        "backbone": Origin("copied", "the same layers on the same columns"),
-        "head": head,
-    }
-    return Transferred(network, write_receipt(network, start, origins, rates), history)
-
-
-def _rates(strategy: str, backbone: float) -> Rates:
-    if strategy == "full":
-        return {"backbone": backbone}
-    if strategy == "linear_probe":
-        return {"backbone": 0.0}
-    raise ValueError(f"Expected the strategy 'full' or 'linear_probe'. Received: {strategy!r}.")
-
-
-def _start(source: Network, data: Data, seed: int) -> tuple[Network, Origin]:
-    network = build_after(source.preprocessing, source.options, data, seed)
-    network.backbone.set_weights(source.backbone.get_weights())
-    origin = _head_origin(source, network)
-    if origin.origin != "copied":
-        return network, origin
-    head = keras.Sequential.from_config(source.head.get_config())
-    head.set_weights(source.head.get_weights())
-    return join(network.preprocessing, network.backbone, head, data.signature, source.options), origin
-
-
-def _head_origin(source: Network, target: Network) -> Origin:
-    before, after = source.signature, target.signature
-    if (before.task, before.classes) == (after.task, after.classes):
-        return Origin("copied", "the target has the source's task and classes")
-    if before.task != after.task:
-        why = f"the target has another task: source {before.task}, target {after.task}"
-    else:
-        why = f"the target has other classes: source {_listed(before)}, target {_listed(after)}"
-    same_shapes = [w.shape for w in source.head.weights] == [w.shape for w in target.head.weights]
-    return Origin("reinitialised" if same_shapes else "new", why)
-
-
-def _listed(signature: Signature) -> str:
-    shown = ",".join(signature.classes[:20])
-    return shown if len(signature.classes) <= 20 else f"{shown},… ({len(signature.classes)} classes)"
-
-
-def _check_columns(source: Signature, target: Signature) -> None:
-    if source.columns != target.columns:
+    if regulariser and strategy in ("linear_probe", "lora"):
         raise ValueError(
-            f"Expected the source's feature columns in their order: {_columns(source)}. "
-            f"Received: {_columns(target)}. Rename, reorder or leave out columns of the target."
+            f"Expected no regulariser with {strategy}, which does not train the backbone's weights. "
+            f"Received: {regulariser!r}."
         )
+    network, origins = start_from(source, data, fit.training.seed)
+    start = weight_values(network)
+    objective = Objective()
+    if regulariser:
+        objective = objective + regularise(regulariser, source, network, data, regulariser_strength)
+    adapted: list[str] = []
+    if strategy == "full":
+        rates: Rates = {"backbone": backbone_learning_rate_factor}
+        before, history = _weights(network), fit(network, data, rates=rates, objective=objective)
+    elif strategy == "linear_probe":
+        rates = {"backbone": 0.0}
+        before, history = _weights(network), fit(network, data, rates=rates)
+    elif strategy == "lp_ft":
+        rates = {}
+        before, history = _probe_then_tune(network, data, fit, probe_share, objective)
+    elif strategy == "gradual":
+        rates = _gradual_rates(network, len(_layers(network)))
+        before, history = _weights(network), _gradual(network, data, fit, objective)
+    elif strategy == "lora":
+        before = _weights(network)
+        network, history, adapted = low_rank(network, data, fit, rank)
+        rates = {"backbone": 0.0}
+    else:
+        raise ValueError(f"Expected full, linear_probe, lp_ft, gradual or lora. Received: {strategy!r}.")
+    findings: dict[str, Any] = {"rank": rank} if adapted else {}
+    if wise_ft:
+        findings["wise_ft"] = interpolate(network, before, data)
+    receipt = write_receipt(network, start, origins, rates, adapted)
+    return Transferred(network, receipt, history, findings)
 
 
-def _columns(signature: Signature) -> str:
-    described: Sequence[str] = [f"{column.name} ({column.type})" for column in signature.columns]
-    return ", ".join(described)
+def _probe_then_tune(
+    network: Network, data: Data, fit: Fit, share: float, objective: Objective
+) -> tuple[list[Array], History]:
+    """Both phases; the weights between them are where fine-tuning departs from."""
+    epochs = fit.training.epochs
+    probe = min(max(1, round(epochs * share)), max(1, epochs - 1))
+    history = fit(network, data, rates={"backbone": 0.0}, epochs=probe)
+    before = _weights(network)
+    if epochs > probe:
+        rate = fit.training.learning_rate * FINE_TUNING_FACTOR
+        history += fit(network, data, epochs=epochs - probe, learning_rate=rate, objective=objective)
+    return before, history
+
+
+def _gradual(network: Network, data: Data, fit: Fit, objective: Objective) -> History:
+    """The head alone for an epoch, then one more layer for each, then all for the rest."""
+    epochs, depth = fit.training.epochs, len(_layers(network))
+    history = History([])
+    for unfrozen in range(min(depth, epochs - 1)):
+        rates = _gradual_rates(network, unfrozen)
+        # Without a trained backbone its outputs are computed once, and no term can look into it.
+        of_phase = objective if unfrozen else None
+        history += fit(
+            network, data, rates=rates, epochs=1, schedule="slanted_triangular", objective=of_phase
+        )
+    left = epochs - len(history.epochs)
+    rates = _gradual_rates(network, depth)
+    history += fit(
+        network, data, rates=rates, epochs=left, schedule="slanted_triangular", objective=objective
+    )
+    return history
+
+
+def _gradual_rates(network: Network, unfrozen: int) -> Rates:
+    """Factors of the top `unfrozen` layers; those below have 0."""
+    layers = _layers(network)[::-1]
+    rates = {path: GRADUAL_FACTOR ** -(place + 1) for place, path in enumerate(layers[:unfrozen])}
+    return {"backbone": 0.0, **rates}
+
+
+def _layers(network: Network) -> list[str]:
+    """The backbone's layers with weights, from the first to the last."""
+    return [f"backbone/{path}" for path, layer in leaves(network.backbone) if layer.weights]
+
+
+def _weights(network: Network) -> list[Array]:
+    return [np.array(weight) for weight in network.model.get_weights()]

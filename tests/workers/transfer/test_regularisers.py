@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from workers.transfer.network import build
+from workers.transfer.objective import Seen
+from workers.transfer.regularisers import bss, co_tuning, delta, relation
+
+
+def _seen(objective, **values) -> Seen:
+    blank = {"task": "binary", "y": None, "weight": None, "p": None, "taps": {}, "extras": {}, "helpers": ()}
+    return Seen(**{**blank, "helpers": objective.helpers, **values})
+
+
+def test_spectral_shrinkage_is_the_smallest_squared_singular_value(plain_options, numbers):
+    objective = bss(build(plain_options, numbers(), 0), 0.5)
+    features = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    value = objective.terms[0](_seen(objective, taps={objective.taps[0]: tf.constant(features)}))
+    smallest = np.linalg.svd(features, compute_uv=False).min()
+    assert float(value) == pytest.approx(0.5 * smallest**2, rel=1e-3)
+
+
+def test_delta_is_half_the_squared_distance_of_the_features(plain_options, numbers):
+    network, data = build(plain_options, numbers(), 0), numbers()
+    objective = delta(network, data, 2.0)
+    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
+    first, second = network.backbone.layers
+    one = np.maximum(x @ first.kernel.numpy() + first.bias.numpy(), 0)
+    two = np.maximum(one @ second.kernel.numpy() + second.bias.numpy(), 0)
+    np.testing.assert_allclose(objective.extras["delta"], np.concatenate([one, two], axis=1), atol=1e-5)
+    taps = {"backbone/dense_1": tf.constant(one + 0.1), "backbone/dense_2": tf.constant(two)}
+    value = objective.terms[0](_seen(objective, taps=taps, extras=dict(objective.extras)))
+    assert float(value) == pytest.approx(2.0 * 0.5 * 8 * 0.01, rel=1e-3)
+
+
+def test_the_relation_of_classes_is_the_mean_prediction_of_each_target_class():
+    uniform = np.full((4, 3), 1 / 3)
+    np.testing.assert_allclose(
+        relation(uniform, np.array([0, 1, 1, 0]), 2), np.full((2, 3), 1 / 3), atol=1e-6
+    )
+    sure = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
+    found = relation(sure, np.array([0, 1, 1]), 3)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert found.argmax(axis=1).tolist()[:2] == [0, 1]
+    np.testing.assert_allclose(found[2], 1 / 3)  # a class without a row
+
+
+def test_co_tuning_is_the_cross_entropy_to_the_sources_classes(plain_options, numbers):
+    source = build(plain_options, numbers(task="multiclass"), 0)
+    data = numbers()
+    start = build(plain_options, data, 1)
+    objective = co_tuning(source, start, data, 2.0)
+    h = np.random.default_rng(0).normal(size=(len(data.train), 8)).astype(np.float32)
+    z = h @ source.head.get_weights()[0] + source.head.get_weights()[1]
+    q = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    expected = -2.0 * np.mean(np.sum(objective.extras["co_tuning"] * np.log(q), axis=1))
+    seen = _seen(objective, taps={objective.taps[0]: tf.constant(h)}, extras=dict(objective.extras))
+    assert float(objective.terms[0](seen)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_co_tuning_of_a_regression_is_refused(plain_options, numbers):
+    source = build(plain_options, numbers(task="regression"), 0)
+    with pytest.raises(ValueError, match="Expected classes in source and target"):
+        co_tuning(source, source, numbers(), 1.0)
