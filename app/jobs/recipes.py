@@ -123,6 +123,10 @@ class Distillation(Recipe):
     alpha: float = Field(
         0.5, ge=0, le=1, description="Weight of the labels against the teacher's predictions."
     )
+    beta: float = Field(
+        8.0, ge=0, le=100, description="With `decoupled`: the weight of the other classes among themselves."
+    )
+    hint_weight: float = Field(1.0, ge=0, le=1000, description="With `hints`: the weight of the features.")
 
 
 Method = Annotated[

@@ -17,14 +17,15 @@ SMALLEST = 1e-12
 def ece(task: Task, y: Array, p: Array, bins: int = BINS) -> float:
     """Expected calibration error over bins of equal mass (Nixon et al. 2019): Σ n_b/n |right_b - p̄_b|.
 
-    The confidence of a row is the probability of the decided class.
+    The confidence of a row is the probability of the decided class. The bins end at its quantiles, so rows of
+    equal confidence share a bin and the order of the rows does not matter.
     """
     q = _both(task, p)
-    order = np.argsort(q.max(axis=1), kind="stable")
-    confidence = q.max(axis=1)[order]
-    right = (q.argmax(axis=1) == y.reshape(-1).astype(np.int64))[order]
-    parts = np.array_split(np.arange(len(q)), min(bins, len(q)))
-    return float(sum(len(b) * abs(right[b].mean() - confidence[b].mean()) for b in parts) / len(q))
+    confidence = q.max(axis=1)
+    right = q.argmax(axis=1) == y.reshape(-1).astype(np.int64)
+    ends = np.quantile(confidence, np.arange(1, bins) / bins)
+    gaps = np.bincount(np.searchsorted(ends, confidence), weights=right - confidence)  # n_b (right_b - p̄_b)
+    return float(np.abs(gaps).sum() / len(q))
 
 
 def brier(task: Task, y: Array, p: Array) -> float:

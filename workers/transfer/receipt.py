@@ -38,12 +38,14 @@ class Transferred:
     """What a method hands back. The receipt is plain JSON values, see `write_receipt`.
 
     findings: plain JSON values that the method has to tell besides, such as the shares of its branches.
+    start: the weights by path before the training.
     """
 
     network: Network
     receipt: dict[str, Any]
     history: History
     findings: dict[str, Any] = field(default_factory=dict)
+    start: Mapping[str, Array] = field(default_factory=dict)
 
 
 def weight_values(network: Network) -> dict[str, Array]:
@@ -100,6 +102,21 @@ def write_receipt(
                 }
             )
     return {"layers": layers, "totals": _totals(layers)}
+
+
+def moved_since(receipt: dict[str, Any], network: Network, start: Mapping[str, Array]) -> dict[str, Any]:
+    """The receipt after a further training of the network: the distances are new, all else stays."""
+    values = {path: weight.numpy() for _, path, _, weight in _weights(network)}
+    layers = []
+    for layer in receipt["layers"]:
+        where = f"{layer['part']}/{layer['layer']}"
+        weights = [
+            {**weight, "moved": _moved(start[place], values[place])} if place in start else weight
+            for weight in layer["weights"]
+            for place in (f"{where}/{weight['name']}",)
+        ]
+        layers.append({**layer, "weights": weights})
+    return {**receipt, "layers": layers}
 
 
 def _weights(network: Network) -> Iterable[tuple[str, str, keras.layers.Layer, keras.Variable]]:

@@ -15,7 +15,8 @@ def scratch(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
     start = weight_values(network)
     history = fit(network, data)
     origin = Origin("new", "the network is trained from scratch")
-    return Transferred(network, write_receipt(network, start, dict.fromkeys(PARTS, origin)), history)
+    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin))
+    return Transferred(network, receipt, history, start=start)
 
 
 def random_frozen(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
@@ -25,4 +26,5 @@ def random_frozen(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferr
     rates = {"backbone": 0.0}
     history = fit(network, data, rates=rates)
     origin = Origin("new", "the network has random weights, and the head alone is trained")
-    return Transferred(network, write_receipt(network, start, dict.fromkeys(PARTS, origin), rates), history)
+    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin), rates)
+    return Transferred(network, receipt, history, start=start)

@@ -82,7 +82,7 @@ def parameter(
     if wise_ft:
         findings["wise_ft"] = interpolate(network, before, data)
     receipt = write_receipt(network, start, origins, rates, adapted)
-    return Transferred(network, receipt, history, findings)
+    return Transferred(network, receipt, history, findings, start)
 
 
 def _probe_then_tune(
