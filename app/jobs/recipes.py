@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -129,8 +129,15 @@ class Distillation(Recipe):
     hint_weight: float = Field(1.0, ge=0, le=1000, description="With `hints`: the weight of the features.")
 
 
+def _of_usual_kind(kind: str) -> BeforeValidator:
+    """Options without a kind are those of the usual one."""
+    return BeforeValidator(lambda given: {"kind": kind, **given} if isinstance(given, dict) else given)
+
+
 Method = Annotated[
-    ParameterTransfer | StructureTransfer | CombinedTransfer | Distillation, Field(discriminator="kind")
+    ParameterTransfer | StructureTransfer | CombinedTransfer | Distillation,
+    Field(discriminator="kind"),
+    _of_usual_kind("parameter"),
 ]
 
 
@@ -175,7 +182,7 @@ class Convnet(Recipe):
     max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
 
 
-Network = Annotated[Mlp | Convnet, Field(discriminator="kind")]
+Network = Annotated[Mlp | Convnet, Field(discriminator="kind"), _of_usual_kind("mlp")]
 
 
 class Training(Recipe):

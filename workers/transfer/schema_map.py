@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
 
 from workers.transfer import preprocessing, tasks
 from workers.transfer.data import Array, Column, Data, Signature
-from workers.transfer.network import Network, clone, join, leaves
+from workers.transfer.network import Network, clone, join
 from workers.transfer.receipt import Origin
+from workers.transfer.structures import first_dense, widen
 
 Origins = dict[str, Origin]
 
@@ -87,9 +87,9 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     copied = Origin("copied", "the same layers on the same columns")
     if list(before) == list(after):
         return clone(source.backbone), {"backbone": copied}
-    path, layer = _first(source.backbone)
+    path, layer = first_dense(source.backbone)
     config = source.backbone.get_config()
-    _widen(config, len(before), len(after))
+    widen(config, len(before), len(after))
     backbone = source.backbone.__class__.from_config(config)
     rows = {name: row for row, name in enumerate(before)}
     kernel, carried = np.zeros((len(after), layer.units), np.float32), []
@@ -107,28 +107,6 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     others = Origin("copied", "the layer does not depend on the columns")
     origins = {"backbone": others, f"backbone/{path}": partly, f"backbone/{path}/bias": others}
     return backbone, origins
-
-
-def _first(backbone: keras.Model) -> tuple[str, keras.layers.Dense]:
-    path, layer = next((path, layer) for path, layer in leaves(backbone) if layer.weights)
-    if not (isinstance(backbone, keras.Sequential) and isinstance(layer, keras.layers.Dense)):
-        raise ValueError(
-            f"Expected the source's columns exactly, since its backbone begins with {type(layer).__name__} "
-            f"or branches. Received: other columns or categories. Give the target the source's columns."
-        )
-    return path, layer
-
-
-def _widen(config: dict[str, Any], before: int, after: int) -> None:
-    """Put the new width where a Sequential's config has the old one: the shapes of its input."""
-    if config.get("build_input_shape"):
-        config["build_input_shape"] = [None, after]
-    for layer in config["layers"]:
-        if layer["class_name"] == "InputLayer":
-            layer["config"]["batch_shape"] = [None, after]
-        elif (layer.get("build_config") or {}).get("input_shape") in ([None, before], (None, before)):
-            layer["build_config"]["input_shape"] = [None, after]
-            break
 
 
 def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:

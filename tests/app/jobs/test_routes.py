@@ -64,9 +64,9 @@ def test_a_job_is_found_by_id_and_name(client: TestClient) -> None:
             {"method": {"kind": "parameter", "strategy": "half"}},
             422,
             "invalid_request",
-            "'full' or 'linear_probe'",
+            "'linear_probe'",
         ),
-        ({"source": {}}, 422, "invalid_request", "either `dataset` or `version`"),
+        ({"source": {}}, 422, "invalid_request", "give one of `dataset`, `version` and `versions`"),
         ({"source": {"dataset": "sorce"}}, 404, "dataset_not_found", "Received: sorce"),
         ({"source": {"version": "m@1"}}, 404, "model_not_found", "Received: m@1"),
         ({"evaluation": {"metric": "rmse"}}, 422, "metric_of_other_task", "accuracy"),
@@ -96,9 +96,15 @@ def test_a_body_that_is_no_json_says_so(client: TestClient) -> None:
     assert "Content-Type: application/json" in form.json()["hint"]
 
 
-def test_other_columns_in_the_target_are_refused_by_name(client: TestClient) -> None:
+def test_other_columns_are_refused_where_none_is_shared_or_a_teacher_must_read_them(
+    client: TestClient,
+) -> None:
     upload(client, "other", "a,b,c,town,y\n" + "1,2,3,oslo,pass\n2,1,3,rome,fail\n" * 20)
-    answer = post(client, target={"dataset": "other"})
+    upload(client, "strange", "p,q,y\n" + "1,2,pass\n2,1,fail\n" * 20)
+    assert post(client, target={"dataset": "other"}).status_code == 202
+    answer = post(client, target={"dataset": "strange"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_shared_columns")
+    answer = post(client, target={"dataset": "other"}, method={"kind": "distillation"})
     assert (answer.status_code, answer.json()["code"]) == (422, "columns_differ")
     assert {error["column"] for error in answer.json()["errors"]} == {"city", "town"}
 

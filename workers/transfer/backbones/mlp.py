@@ -1,8 +1,10 @@
 """Multilayer perceptron: dense layers with one activation, dropout after each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import keras_tuner
 
 from workers.transfer.seeds import layer_seed
 
@@ -31,6 +33,17 @@ def mlp(
             name = f"dropout_{number}"
             backbone.add(keras.layers.Dropout(dropout, seed=layer_seed(seed, name), name=name))
     return backbone
+
+
+def space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """The structures that a search tries: 1 to 4 layers of 16 to 512 units, activation and dropout."""
+    depth = hp.Int("layers", 1, 4)
+    units = [hp.Int(f"units_{n}", 16, 512, step=2, sampling="log") for n in range(1, 5)]
+    return {
+        "hidden_units": units[:depth],
+        "activation": hp.Choice("activation", ["relu", "gelu", "selu", "silu", "tanh"]),
+        "dropout": hp.Choice("dropout", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+    }
 
 
 def _dense(name: str, units: int, activation: str, seed: int) -> keras.layers.Dense:
