@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -95,9 +96,16 @@ def _shorten(value: Any) -> Any:
     return value if len(text) <= 200 else f"{text[:200]}…"
 
 
+def _place(loc: Sequence[str | int]) -> str:
+    """Where in the request, without the kind that pydantic puts after a union's name."""
+    parts = [str(part) for part in loc if part not in ("body", "query", "path")]
+    kept = [part for before, part in pairwise(("", *parts)) if before not in ("network", "method")]
+    return ".".join(kept) or "body"
+
+
 def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors in this service's words."""
-    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path")) or "body"
+    place = _place(error["loc"])
     received: Any = _shorten(error.get("input"))
     expected = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("Input should", "a value to", 1).removeprefix("expected ")
@@ -108,6 +116,9 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     elif error["type"] == "json_invalid":
         place, expected = "body", "JSON"
         received = f"{error['ctx']['error']} at character {error['loc'][-1]}"
+    elif error["type"] == "union_tag_invalid":
+        place, expected = f"{place}.kind", f"one of {error['ctx']['expected_tags']}"
+        received = error["ctx"]["tag"]
     elif error["type"] in ("model_attributes_type", "dict_type"):
         expected = "a JSON object"
     return {"field": place, "expected": expected, "received": received}

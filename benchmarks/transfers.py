@@ -58,9 +58,8 @@ class Finding:
             told.append(f"  measured:  {arm} {metric} {values[metric]:.3f}")
         for point in (self.report["evaluation"].get("few_shot") or {"points": []})["points"]:
             label = point["per_class"] or "all"
-            told.append(
-                f"  {label:>4} a class: transfer {_shown(point, 'transfer')}, scratch {_shown(point, 'control')}"
-            )
+            both = f"transfer {_shown(point, 'transfer')}, scratch {_shown(point, 'control')}"
+            told.append(f"  {label:>4} a class: {both}")
         if gain:
             told.append(f"  gain:      {gain['value']:+.3f}, {gain['low']:+.3f} to {gain['high']:+.3f}")
         told.append(f"  verdict:   {result['verdict']}. {result['reason']}")
@@ -110,7 +109,7 @@ def cases() -> list[Case]:
         ),
         Case(
             "mnist, distillation 2x1200 to 2x800, against the same student without a teacher",
-            "errors of 10,000, teacher, plain, student: 67, 146, 74 (Hinton 2015); short training 110, 191, 133-139",
+            "errors of 10,000, teacher, plain, student: 67, 146, 74 (Hinton 2015); short 110, 191, 133-139",
             {
                 "model": "mnist-student",
                 "source": {"dataset": "mnist", "network": teacher},

@@ -16,7 +16,7 @@ from app.jobs import compatibility, transitions
 from app.jobs.events import record
 from app.jobs.recipes import Mlp, Network, Training
 from app.jobs.requirements import Examples
-from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
+from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView, ReportView
 from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
 from app.models.signature import signature
@@ -228,6 +228,18 @@ def _impossible(wish: str, job: Job) -> ServiceError:
         "A job that ended stays as it is: post a new one." if state in TERMINAL else "Try again in a moment."
     )
     return ServiceError(409, "job_state", message, hint=hint)
+
+
+def report(session: Session, reference: str) -> ReportView:
+    """The report of a job that succeeded; 409 before."""
+    job = find(session, reference)
+    if job.result is None:
+        raise _impossible("reported", job)
+    version = models.find_version(session, job.result["version"])
+    stage = session.get_one(JobStage, (job.id, Stage.EVALUATE))
+    return ReportView(
+        job=view(job), evaluation=stage.output or {}, receipt=version.receipt, lineage=version.lineage
+    )
 
 
 def events_page(session: Session, job_id: str, after: int, limit: int) -> tuple[list[EventView], bool]:

@@ -116,10 +116,10 @@ def test_the_files_in_the_bundle_agree_with_the_api(service: Service, finished: 
 def test_the_receipt_says_what_happened_to_each_layer(service: Service, finished: dict[str, Any]) -> None:
     receipt = service.http.get("/v1/models/grades@1").json()["receipt"]
     origins = {
-        layer["part"]: {weight["origin"] for weight in layer["weights"]} for layer in receipt["layers"]
+        part: {w["origin"] for layer in receipt["layers"] if layer["part"] == part for w in layer["weights"]}
+        for part in ("backbone", "head")
     }
-    assert origins["backbone"] == {"copied"}
-    assert origins["head"] == {"copied"}
+    assert origins == {"backbone": {"copied"}, "head": {"copied"}}
 
 
 def test_a_version_is_a_source_by_itself_and_the_parent_of_what_comes_of_it(
@@ -233,3 +233,39 @@ def test_a_training_that_diverges_fails_and_says_what_to_change(service: Service
     assert (ended["state"], ended["error"]["code"]) == ("failed", "training_diverged"), ended
     assert "learning_rate" in ended["error"]["hint"]
     assert service.http.get("/v1/models/diverged").status_code == 404
+
+
+METHODS: list[dict[str, Any]] = [
+    {"method": {"kind": "parameter"}, "evaluation": {"seeds": 2, "few_shot": [5], "arms": ["random_frozen"]}},
+    {"method": {"kind": "structure", "trials": 2, "space": {"hidden_units": [[4], [8]]}}},
+    {"method": {"kind": "combined", "strategy": "side_tuning"}},
+    {"method": {"kind": "distillation"}, "network": {"hidden_units": [4]}},
+]
+
+
+@pytest.mark.parametrize("asked", METHODS, ids=lambda asked: str(asked["method"]["kind"]))
+def test_every_method_ends_with_a_model_a_report_and_a_champion(
+    service: Service, asked: dict[str, Any]
+) -> None:
+    kind = asked["method"]["kind"]
+    sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    job = service.post(**{**SMALL, **sides, "model": f"by-{kind}", "champion": "always", **asked})
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    assert ended["result"]["verdict"] in ("helped", "no difference", "hurt")
+    assert ended["result"]["metrics"].keys() >= {"transfer", "control"}
+    report = service.http.get(f"/v1/jobs/{job['id']}/report").json()
+    evaluation = report["evaluation"]
+    assert evaluation["reason"] == ended["result"]["reason"]
+    assert sum(sum(row) for row in evaluation["confusion"]["transfer"]) == evaluation["gain"]["rows"]
+    assert service.http.get(f"/v1/models/by-{kind}@champion").json()["ref"] == ended["result"]["version"]
+    if kind == "parameter":
+        assert set(evaluation["arms"]) == {"transfer", "control", "random_frozen"}
+        assert [one["seed"] for one in evaluation["arms"]["transfer"]] == [0, 1]
+        assert [point["per_class"] for point in evaluation["few_shot"]["points"]] == [5, None]
+    if kind == "structure":
+        events = service.http.get(f"/v1/jobs/{job['id']}/events?limit=1000").json()["data"]
+        assert [event["type"] for event in events].count("trial.finished") == 4  # as many for the control
+        assert report["lineage"]["findings"]["structure"]["hidden_units"] in ([4], [8])
+    if kind == "combined":
+        assert 0 < report["lineage"]["findings"]["alpha"] < 1

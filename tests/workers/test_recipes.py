@@ -11,9 +11,19 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
-from app.jobs.recipes import METRICS_OF_TASK, Mlp, ParameterTransfer, Training
+from app.jobs.recipes import (
+    METRICS_OF_TASK,
+    CombinedTransfer,
+    Convnet,
+    Distillation,
+    Mlp,
+    ParameterTransfer,
+    StructureTransfer,
+    Training,
+)
 from workers.transfer import fitting, tasks
 
+METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
 OF_EVERY_NETWORK = {"kind", "preprocessing", "max_categories"}
 
 
@@ -29,7 +39,7 @@ def function(package: str, recipe: type[BaseModel]) -> Callable[..., Any]:
     return found
 
 
-@pytest.mark.parametrize("recipe", [ParameterTransfer])
+@pytest.mark.parametrize("recipe", METHODS)
 def test_a_methods_recipe_has_its_keywords_defaults_and_words(recipe: type[BaseModel]) -> None:
     method = function("methods", recipe)
     parameters = inspect.signature(method).parameters.values()
@@ -39,7 +49,7 @@ def test_a_methods_recipe_has_its_keywords_defaults_and_words(recipe: type[BaseM
     assert options(recipe, {"kind"}) == {name: get_args(hints[name]) or hints[name] for name in keywords}
 
 
-@pytest.mark.parametrize("recipe", [Mlp])
+@pytest.mark.parametrize("recipe", [Mlp, Convnet])
 def test_a_networks_options_are_its_backbones_keywords(recipe: type[BaseModel]) -> None:
     _width, _seed, *keywords = inspect.signature(function("backbones", recipe)).parameters
     assert set(options(recipe, OF_EVERY_NETWORK)) == set(keywords)

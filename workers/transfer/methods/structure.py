@@ -1,6 +1,6 @@
 """Structure transfer: the source's structure, with parameters of the target's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from workers.transfer import preprocessing, tasks
@@ -21,7 +21,7 @@ def structure(
     tuner: Literal["bayesian", "hyperband", "random"] = "bayesian",
     trials: int = 10,
     epochs_per_trial: int | None = None,
-    space: Mapping[str, Sequence[Any]] | None = None,
+    space: dict[str, list[Any]] | None = None,
 ) -> Transferred:
     """Train the source's structure on the target from a fresh start; the source's parameters are not used.
 
