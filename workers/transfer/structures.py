@@ -1,9 +1,13 @@
-"""A structure without its parameters: the same layers with fresh weights."""
+"""Structures without parameters: the same layers with fresh weights; a random structure of a size."""
 
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
+from workers.transfer.data import Array
 from workers.transfer.network import leaves
 from workers.transfer.seeds import layer_seed
 
@@ -51,6 +55,47 @@ def widen(config: dict[str, Any], before: int, after: int) -> None:
         elif (layer.get("build_config") or {}).get("input_shape") in ([None, before], (None, before)):
             layer["build_config"]["input_shape"] = [None, after]
             break
+
+
+def random_structure(options: Mapping[str, Any], width: int, parameters: int, seed: int) -> dict[str, Any]:
+    """Options of an `mlp` drawn at random, whose backbone has about this number of parameters.
+
+    The ablation of structure transfer: the size stays, all else of the structure is drawn as in a search
+    space, 1 to 4 layers, ratios of units of 16 to 512, activation and dropout. `width` is the number of
+    features; what says no structure (preprocessing) stays as in `options`.
+
+    Raises:
+        ValueError: no structure drawn comes within 10 % of so few parameters.
+    """
+    rng = np.random.Generator(np.random.Philox(seed))
+    for _ in range(100):
+        shape = 2.0 ** rng.uniform(4, 9, size=rng.integers(1, 5))
+        units = _scaled(shape, width, parameters)
+        activation = str(rng.choice(["relu", "gelu", "selu", "silu", "tanh"]))
+        dropout = float(rng.choice([0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
+        if abs(mlp_parameters(width, units) - parameters) <= 0.1 * parameters:
+            drawn = {"hidden_units": units, "activation": activation, "dropout": dropout}
+            kept = {name: options[name] for name in ("preprocessing", "max_categories")}
+            return {"kind": "mlp", **drawn, **kept}
+    raise ValueError(
+        f"Expected a number of parameters that an mlp of {width} features can have, to 10 %. "
+        f"Received: {parameters}. Leave the random structure out."
+    )
+
+
+def mlp_parameters(width: int, hidden_units: Sequence[int]) -> int:
+    """Kernels and biases of dense layers after `width` features."""
+    return sum((above + 1) * below for above, below in itertools.pairwise([width, *hidden_units]))
+
+
+def _scaled(shape: Array, width: int, parameters: int) -> list[int]:
+    """Units in these ratios, as many as the parameters allow; by bisection, since both grow together."""
+    low, high = 0.0, float(parameters)
+    for _ in range(100):
+        middle = (low + high) / 2
+        units = [max(1, round(middle * ratio)) for ratio in shape]
+        low, high = (middle, high) if mlp_parameters(width, units) <= parameters else (low, middle)
+    return [max(1, round(low * ratio)) for ratio in shape]
 
 
 def _reseed(config: Any, seed: int, path: tuple[str, ...]) -> None:

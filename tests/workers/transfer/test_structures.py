@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from workers.transfer.network import new_backbone
-from workers.transfer.structures import reinitialised
+from workers.transfer.seeds import layer_seed
+from workers.transfer.structures import random_structure, reinitialised
 
 
 @pytest.mark.parametrize("width", [4, 7])
@@ -25,3 +26,25 @@ def test_a_branching_backbone_keeps_its_structure_and_gets_other_weights():
     np.testing.assert_array_equal(one.get_weights()[0], two.get_weights()[0])
     with pytest.raises(ValueError, match="or branches"):
         reinitialised(backbone, 1, width=4)
+
+
+def test_a_nested_backbone_gets_the_weights_of_a_flat_one_of_the_same_paths():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")], name="source")
+    backbone = keras.Sequential([keras.Input((3,)), inner])
+    expected = keras.initializers.GlorotUniform(seed=layer_seed(5, "source/dense"))((3, 2))
+    np.testing.assert_array_equal(reinitialised(backbone, 5).get_weights()[0], expected)
+
+
+@pytest.mark.parametrize(("parameters", "width"), [(100, 4), (5000, 30), (200_000, 784)])
+def test_a_random_structure_has_about_the_number_of_parameters(parameters, width, options):
+    drawn = [random_structure(options, width, parameters, seed) for seed in range(5)]
+    for one in drawn:
+        assert new_backbone(one, width, 0).count_params() == pytest.approx(parameters, rel=0.1)
+        assert one["preprocessing"] is options["preprocessing"]
+    assert len({str(one) for one in drawn}) == 5
+    assert random_structure(options, width, parameters, 0) == drawn[0]
+
+
+def test_a_size_that_no_network_of_these_features_has_is_refused(options):
+    with pytest.raises(ValueError, match="Expected a number of parameters"):
+        random_structure(options, 100, 50, 0)

@@ -1,12 +1,14 @@
 """Multilayer perceptron: dense layers with one activation, dropout after each."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import keras_tuner
 
 from workers.transfer.seeds import layer_seed
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 
 def mlp(
@@ -35,10 +37,21 @@ def mlp(
     return backbone
 
 
-def space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+def space(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
     """The structures that a search tries: 1 to 4 layers of 16 to 512 units, activation and dropout."""
     depth = hp.Int("layers", 1, 4)
-    units = [hp.Int(f"units_{n}", 16, 512, step=2, sampling="log") for n in range(1, 5)]
+    units = [
+        hp.Int(
+            f"units_{number}",
+            16,
+            512,
+            step=2,
+            sampling="log",
+            parent_name="layers",
+            parent_values=list(range(number, 5)),
+        )
+        for number in range(1, 5)
+    ]
     return {
         "hidden_units": units[:depth],
         "activation": hp.Choice("activation", ["relu", "gelu", "selu", "silu", "tanh"]),
