@@ -98,10 +98,11 @@ def _named(described: Signature) -> str:
 
 
 def _network_fits(place: str, network: Network, examples: Examples) -> None:
-    if not network.preprocessing:
-        _only_numbers(place, examples)
     if network.kind != "convnet":
+        if not network.preprocessing:
+            _only_numbers(place, examples, "`network.preprocessing` is false")
         return
+    _only_numbers(place, examples, "the columns are an image's pixels")
     height, width, channels = network.image_shape
     columns = len(features(examples.description))
     if height * width * channels != columns:
@@ -129,15 +130,16 @@ def _training_fits(place: str, training: Training, description: Description) -> 
         needs_validation(f"{place}.patience", description)
 
 
-def _only_numbers(place: str, examples: Examples) -> None:
+def _only_numbers(place: str, examples: Examples, why: str) -> None:
     for column in (column for column in examples.profile.columns if column.role == "feature"):
         if column.type not in ("number", "boolean") or column.missing:
+            hint = "Use an `mlp` with `preprocessing` at true."
             found = f"a {column.type} with {column.missing} missing values"
             message = (
-                "Expected only numbers without missing values, since `network.preprocessing` is false. "
+                f"Expected only numbers without missing values, since {why}. "
                 f"Received: column {column.name} of the {place}, {found}."
             )
-            raise ServiceError(422, "needs_preprocessing", message, hint="Leave `preprocessing` at true.")
+            raise ServiceError(422, "needs_preprocessing", message, hint=hint)
 
 
 def _has_test_rows(target: Description) -> None:
