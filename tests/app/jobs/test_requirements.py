@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+pytestmark = pytest.mark.usefixtures("datasets")
+
+
+def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
+    request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
+    answer = client.post("/v1/jobs", json=request)
+    assert answer.status_code == 422, answer.text
+    problem: dict[str, Any] = answer.json()
+    assert problem["hint"]
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "words"),
+    [
+        (
+            {"method": {"strategy": "linear_probe", "regulariser": "bss"}},
+            "regulariser_does_not_fit",
+            "expected none with `linear_probe`",
+        ),
+        (
+            {"method": {"kind": "distillation", "strategy": "decoupled"}},
+            "strategy_does_not_fit",
+            "fewer than 3 classes",
+        ),
+        (
+            {"method": {"kind": "structure", "space": {"units": [1]}}},
+            "option_unknown",
+            "Received: units",
+        ),
+        ({"target": {"dataset": "target", "pseudo_labels": 0.9}}, "no_unlabelled_rows", "Received: none"),
+        ({"training": {"class_weights": {"maybe": 2}}}, "class_unknown", "Received: maybe"),
+        (
+            {"network": {"kind": "convnet", "image_shape": [2, 2, 1], "preprocessing": True}},
+            "needs_preprocessing",
+            "since the columns are an image's pixels",
+        ),
+        (
+            {"source": {"dataset": "source", "network": {"hidden_units": [3]}}},
+            "network_differs",
+            "parameter transfer keeps it",
+        ),
+    ],
+)
+def test_what_a_method_misses_is_told_before_the_job_is_accepted(
+    client: TestClient, asked: dict[str, Any], code: str, words: str
+) -> None:
+    problem = refused(client, **asked)
+    assert problem["code"] == code
+    assert words in problem["detail"]
+
+
+def test_options_that_choose_on_validation_rows_need_some(client: TestClient) -> None:
+    rows = (
+        "1,2,3,oslo,pass,train\n2,1,3,rome,fail,train\n" * 20 + "1,2,3,oslo,pass,test\n2,1,3,rome,fail,test\n"
+    )
+    client.post("/v1/datasets?name=two", content=f"a,b,c,city,y,split\n{rows}".encode())
+    target = {"dataset": "two"}
+    for asked in (
+        {"training": {"patience": 3}},
+        {"method": {"wise_ft": True}},
+        {"method": {"kind": "structure"}},
+    ):
+        assert refused(client, target=target, **asked)["code"] == "no_validation_rows"
+
+
+def test_several_sources_are_for_distillation_alone(client: TestClient) -> None:
+    problem = refused(client, source={"versions": ["a@1", "b@1"]})
+    assert problem["code"] == "several_sources"
+
+
+def test_an_image_has_as_many_columns_as_its_shape_says(client: TestClient) -> None:
+    for name in ("p", "q"):
+        client.post(f"/v1/datasets?name={name}", content=("a,b,y\n" + "1,2,no\n2,1,yes\n" * 20).encode())
+    network = {"kind": "convnet", "image_shape": [2, 2, 1]}
+    problem = refused(client, source={"dataset": "p"}, target={"dataset": "q"}, network=network)
+    assert (problem["code"], "Received: 2" in problem["detail"]) == ("image_shape_differs", True)
