@@ -306,7 +306,7 @@ class _Run:
             keep(path)
 
     def _begin(self) -> None:
-        self.steps.begin(self.parts, self.objective.helpers, self.training.learning_rate, self.rates)
+        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
 
     def _end(self) -> History:
         self.steps.end(self.parts, self.objective.helpers)
@@ -314,7 +314,8 @@ class _Run:
 
     def _fingerprint(self, key: str) -> str:
         shape = architecture(self.parts, self.task, self.rates, self.objective)
-        arrays = [self.x, self.y, self.weight, *self.objective.extras.values()]
+        kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
+        arrays = [self.x, self.y, self.weight, *kept]
         return checkpoints.fingerprint(key, asdict(self.training), shape, dict(self.rates), arrays=arrays)
 
     def _is_over(self) -> bool:

@@ -34,10 +34,13 @@ def wise_ft(network: Network, start: Sequence[Array], data: Data) -> dict[str, A
 
 
 def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share: float) -> None:
-    """Set the weights to (1 - share)·start + share·tuned; what is no floating-point number stays tuned."""
+    """Set the weights to (1 - share)·start + share·tuned; what is no floating-point number stays tuned.
+
+    The sum is taken in double precision, so that weights that did not move keep their bits.
+    """
     network.model.set_weights(
         [
-            ((1 - share) * before + share * after).astype(after.dtype)
+            ((1 - share) * before.astype(np.float64) + share * after.astype(np.float64)).astype(after.dtype)
             if np.issubdtype(after.dtype, np.floating)
             else after
             for before, after in zip(start, tuned, strict=True)

@@ -19,25 +19,34 @@ def low_rank(network: Network, data: Data, fit: Fit, rank: int) -> tuple[Network
         ValueError: no layer of the backbone takes low-rank adaptation.
     """
     backbone = clone(network.backbone)
-    rates, adapted = {}, []
+    rates: dict[str, float] = {}
+    adapted: list[str] = []
     for path, layer in leaves(backbone):
         where = f"backbone/{path}"
         if not (layer.weights and hasattr(layer, "enable_lora")):
-            if layer.weights:
-                rates[where] = 0.0
+            rates |= {where: 0.0} if layer.weights else {}
             continue
+        # Keras leaves biases trainable, which is no part of the method.
+        rates |= {f"{where}/{weight.name}": 0.0 for weight in layer.weights}
         seed = layer_seed(fit.training.seed, f"{path}/lora")
         layer.enable_lora(rank, a_initializer=keras.initializers.HeUniform(seed=seed))
-        # Keras leaves the bias trainable, which is no part of the method.
-        rates |= {f"{where}/{weight.name}": 0.0 for weight in layer.weights if weight is layer.bias}
-        adapted.append(f"{where}/kernel")
+        adapted.append(f"{where}/{_matrix(layer)}")
     if not adapted:
-        raise ValueError("Expected a backbone with Dense or convolutional layers for lora. Received: none.")
+        raise ValueError(
+            "Expected a backbone with dense, convolutional or embedding layers for lora. Received: none. "
+            "Use full or linear_probe."
+        )
     working = join(network.preprocessing, backbone, network.head, network.signature, network.options)
     history = fit(working, data, rates=rates)
     merged = clone(network.backbone)
     for (_, own), (_, other) in zip(leaves(merged), leaves(backbone), strict=True):
         if getattr(other, "lora_enabled", False):
-            own.kernel.assign(other.kernel)  # the property adds the product
+            # The property adds the product.
+            getattr(own, _matrix(own)).assign(getattr(other, _matrix(other)))
     result = join(network.preprocessing, merged, network.head, network.signature, network.options)
     return result, history, adapted
+
+
+def _matrix(layer: keras.layers.Layer) -> str:
+    """The name of what a product is added to."""
+    return "embeddings" if isinstance(layer, keras.layers.Embedding) else "kernel"

@@ -48,7 +48,8 @@ class Objective:
     extras: arrays (n, …), one row a train row in the data's order.
     helpers: models that are trained along, at the training's rate, and then dropped; their values stay
         where they are.
-    pull: by path, α of a decoupled pull towards the start, w ← w - ηα(w - w⁰), before each Adam step.
+    pull: by path, α of a decoupled pull, w ← w - ηα(w - w⁰), before each Adam step.
+    anchors: w⁰ by weight's path; a weight without one is pulled to its value at the beginning of the fit.
     """
 
     name: str = "labels"
@@ -57,6 +58,7 @@ class Objective:
     extras: Mapping[str, Array] = field(default_factory=dict)
     helpers: tuple[keras.Model, ...] = ()
     pull: Mapping[str, float] = field(default_factory=dict)
+    anchors: Mapping[str, Array] = field(default_factory=dict)
 
     def __add__(self, other: Objective) -> Objective:
         """Both together; a term counts its own helpers from its own first one, so only one may have any.
@@ -76,4 +78,5 @@ class Objective:
             {**self.extras, **other.extras},
             self.helpers + other.helpers,
             {**self.pull, **other.pull},
+            {**self.anchors, **other.anchors},
         )

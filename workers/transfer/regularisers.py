@@ -9,15 +9,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from workers.transfer.calibration import rescaled, temperature
 from workers.transfer.data import Array, Data
 from workers.transfer.network import Network, clone, forward, leaves
 from workers.transfer.objective import Objective, Seen
+from workers.transfer.receipt import weight_values
 
 Regulariser = Literal["l2_sp", "delta", "bss", "co_tuning"]
 
 STRENGTHS: dict[str, float] = {"l2_sp": 0.1, "delta": 0.01, "bss": 0.001, "co_tuning": 2.3}
 """The strength of each where none is given, as in its paper or its authors' code."""
+
+HEAD_DECAY = 0.01
+"""β, the decay of the head towards 0 that L²-SP and DELTA set beside the backbone's pull."""
 
 
 def regulariser(
@@ -30,7 +33,7 @@ def regulariser(
     """
     value = STRENGTHS.get(name, 0.0) if strength is None else strength
     if name == "l2_sp":
-        return l2_sp(value)
+        return l2_sp(start, value)
     if name == "delta":
         return delta(start, data, value)
     if name == "bss":
@@ -40,20 +43,23 @@ def regulariser(
     raise ValueError(f"Expected l2_sp, delta, bss or co_tuning. Received: {name!r}.")
 
 
-def l2_sp(alpha: float) -> Objective:
-    """L²-SP (Li et al. 2018): the backbone is drawn to its start, w ← w - ηα(w - w⁰), decoupled under Adam.
+def l2_sp(start: Network, alpha: float) -> Objective:
+    """L²-SP (Li et al. 2018): Ω = α/2 ‖w - w⁰‖² + β/2 ‖w_head‖², w⁰ the backbone's start.
 
-    The paper's decay of the head towards 0 is left out: the head has its own learning rate here.
+    Its gradient does not pass through Adam: w ← w - ηα(w - w⁰), and w_head ← w_head - ηβ w_head.
     """
-    return Objective(f"l2_sp {alpha}", terms=(), pull={"backbone": alpha})
+    anchors = {path: value for path, value in weight_values(start).items() if path.startswith("backbone/")}
+    backbone = Objective(f"l2_sp {alpha}", terms=(), pull={"backbone": alpha}, anchors=anchors)
+    return backbone + _head_decay(start)
 
 
 def delta(start: Network, data: Data, alpha: float) -> Objective:
     """DELTA (Li et al. 2019) without channel attention: α · ½ Σ_l ‖f_l(x; w) - f_l(x; w⁰)‖², mean over rows.
 
-    f_l are the outputs of the backbone's layers with weights; those of the start are computed once.
+    f_l are the outputs of the backbone's own layers with weights, and its last where it holds networks; those
+    of the start are computed once. The head decays as in `l2_sp`.
     """
-    paths = [path for path, layer in leaves(start.backbone) if layer.weights]
+    paths = _tappable(start.backbone)
     outputs = [start.backbone.get_layer(path).output for path in paths]
     features = forward(keras.Model(start.backbone.inputs, _joined(outputs)), _features(start, data))
     widths = [int(np.prod(output.shape[1:])) for output in outputs]
@@ -65,7 +71,7 @@ def delta(start: Network, data: Data, alpha: float) -> Objective:
         )
         return alpha * 0.5 * ops.mean(ops.sum((now - seen.extras["delta"]) ** 2, axis=1))
 
-    return Objective(f"delta {alpha}", (term,), taps, {"delta": features})
+    return Objective(f"delta {alpha}", (term,), taps, {"delta": features}) + _head_decay(start)
 
 
 def bss(start: Network, eta: float) -> Objective:
@@ -82,8 +88,8 @@ def bss(start: Network, eta: float) -> Objective:
 def co_tuning(source: Network, start: Network, data: Data, strength: float) -> Objective:
     """Co-tuning (You et al. 2020): the source's head learns on too, λ · CE(p(y_s | y_t), head_s(f(x))).
 
-    The relation p(y_s | y_t) is the mean of the source's calibrated predictions over the target's train rows
-    of each class, see `relation`. The source's head is trained along, and dropped at the end.
+    The relation p(y_s | y_t) is learnt from the source's predictions for the target's train rows, see
+    `relation`. The source's head is trained along, and dropped at the end.
 
     Raises:
         ValueError: source or target is a regression.
@@ -113,15 +119,29 @@ def co_tuning(source: Network, start: Network, data: Data, strength: float) -> O
 def relation(predicted: Array, targets: Array, classes: int) -> Array:
     """p(y_s | y_t), (target classes, source classes), from source predictions (n, source classes).
 
-    Predictions are calibrated by a temperature against their own decisions before they are averaged, so that
-    sureness learnt on the source does not carry over.
+    The paper's direct approach: the mean prediction over the rows of a class; uniform for a class without a
+    row. The paper calibrates the predictions on the source's held-out rows, which are not at hand here.
     """
-    soft = rescaled(
-        "multiclass", predicted, max(1.0, temperature("multiclass", predicted.argmax(axis=1), predicted))
-    )
     y = targets.reshape(-1).astype(np.int64)
     uniform = np.full(predicted.shape[1], 1 / predicted.shape[1])
-    return np.stack([soft[y == k].mean(axis=0) if (y == k).any() else uniform for k in range(classes)])
+    return np.stack([predicted[y == k].mean(axis=0) if (y == k).any() else uniform for k in range(classes)])
+
+
+def _head_decay(start: Network) -> Objective:
+    """w ← w - ηβw for the head."""
+    anchors = {
+        path: np.zeros_like(value) for path, value in weight_values(start).items() if path.startswith("head/")
+    }
+    return Objective(f"head decay {HEAD_DECAY}", terms=(), pull={"head": HEAD_DECAY}, anchors=anchors)
+
+
+def _tappable(backbone: keras.Model) -> list[str]:
+    """Layers with weights whose outputs belong to the backbone's own graph, not to a network inside it."""
+    own = [layer for layer in backbone.layers if not isinstance(layer, keras.Model)]
+    names = [layer.name for layer in own if layer.weights]
+    if len(own) < len(backbone.layers) and own[-1].name not in names:
+        names.append(own[-1].name)
+    return names
 
 
 def _features(network: Network, data: Data) -> Array:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import keras_tuner
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from workers.transfer.data import Data
 from workers.transfer.fitting import Fit
@@ -78,7 +79,8 @@ def search(
         oracle._set_project_dir(folder, "search")  # it insists on writing a diary
         oracle.verbose = 0
         while True:
-            asked = oracle.create_trial("search")
+            with threadpool_limits(1):  # for such small matrices more threads take two to three times longer
+                asked = oracle.create_trial("search")
             epochs = asked.hyperparameters.values.get("tuner/epochs", most)
             if asked.status != "RUNNING" or spent + epochs > trials * most:
                 break

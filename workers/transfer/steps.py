@@ -109,10 +109,10 @@ class Steps:
         """All that training changes: the weights and the optimizer's variables."""
         return [*self.weights, *self._optimizer.variables]
 
-    def begin(self, parts: Parts, helpers: Sequence[keras.Model], learning_rate: float, rates: Rates) -> None:
-        """Take the values, forget the last fit's optimizer, set the rates; the pull is to these values."""
+    def begin(self, parts: Parts, objective: Objective, learning_rate: float, rates: Rates) -> None:
+        """Take the values, forget the last fit's optimizer, set the rates and what is pulled to."""
         for own, other in zip(
-            [*self._parts.values(), *self._helpers], [*parts.values(), *helpers], strict=True
+            [*self._parts.values(), *self._helpers], [*parts.values(), *objective.helpers], strict=True
         ):
             _copy(other, own)
         for variable in self._optimizer.variables:
@@ -123,7 +123,7 @@ class Steps:
         ):
             factor.assign(rate_of(rates, path))
             if anchor is not None:
-                anchor.assign(variable)
+                anchor.assign(objective.anchors.get(path, variable))
 
     def end(self, parts: Parts, helpers: Sequence[keras.Model]) -> None:
         """Give the values back."""

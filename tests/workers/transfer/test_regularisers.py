@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from workers.transfer.network import build
-from workers.transfer.objective import Seen
-from workers.transfer.regularisers import bss, co_tuning, delta, relation
+from workers.transfer.branches import side_tuning
+from workers.transfer.fitting import Fit, Training
+from workers.transfer.network import build, join
+from workers.transfer.objective import Objective, Seen
+from workers.transfer.regularisers import bss, co_tuning, delta, l2_sp, relation
 
 
 def _seen(objective, **values) -> Seen:
@@ -33,15 +35,44 @@ def test_delta_is_half_the_squared_distance_of_the_features(plain_options, numbe
     assert float(value) == pytest.approx(2.0 * 0.5 * 8 * 0.01, rel=1e-3)
 
 
-def test_the_relation_of_classes_is_the_mean_prediction_of_each_target_class():
-    uniform = np.full((4, 3), 1 / 3)
-    np.testing.assert_allclose(
-        relation(uniform, np.array([0, 1, 1, 0]), 2), np.full((2, 3), 1 / 3), atol=1e-6
+def test_l2_sp_draws_the_backbone_to_the_source_and_the_head_to_zero(plain_options, numbers):
+    data = numbers(40)
+    source, free, drawn = (build(plain_options, data, seed) for seed in (0, 1, 1))
+    before = drawn.model.get_weights()
+    one_step = Training(epochs=1, batch_size=1000, learning_rate=0.01, seed=0, shuffle=False)
+    Fit(one_step)(free, data)
+    Fit(one_step)(drawn, data, objective=Objective() + l2_sp(source, 0.5))
+    wanted = [*source.backbone.get_weights(), *(0 * weight for weight in source.head.get_weights())]
+    strengths = [0.5] * 4 + [0.01] * 2
+    for own, base, w, w0, alpha in zip(
+        drawn.model.get_weights(), free.model.get_weights(), before, wanted, strengths, strict=True
+    ):
+        np.testing.assert_allclose(own, base - 0.01 * alpha * (w - w0), atol=1e-7)
+
+
+def test_delta_looks_at_the_last_layer_of_a_backbone_that_holds_networks(plain_options, numbers):
+    data = numbers()
+    network = build(plain_options, data, 0)
+    backbone = side_tuning(network.backbone, plain_options, 0).backbone
+    joined = join(network.preprocessing, backbone, network.head, data.signature, plain_options)
+    objective = delta(joined, data, 1.0)
+    assert objective.taps == ("backbone/alpha", "backbone/joined")
+    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
+    np.testing.assert_allclose(objective.extras["delta"][:, 1:], np.asarray(backbone(x)), atol=1e-6)
+    history = Fit(Training(epochs=1, batch_size=32, learning_rate=0.01, seed=0))(
+        joined, data, objective=Objective() + objective
     )
-    sure = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.7, 0.1]])
-    found = relation(sure, np.array([0, 1, 1]), 3)
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-    assert found.argmax(axis=1).tolist()[:2] == [0, 1]
+    assert np.isfinite(history.epochs[0]["loss"])
+
+
+def test_the_relation_of_classes_is_the_mean_prediction_of_each_target_class():
+    rng = np.random.default_rng(0)
+    predicted, y = rng.dirichlet(np.ones(3), 30), rng.integers(0, 2, 30)
+    expected = np.zeros((2, 3))
+    for row, k in zip(predicted, y, strict=True):
+        expected[k] += row / np.sum(y == k)
+    found = relation(predicted, y, 3)
+    np.testing.assert_allclose(found[:2], expected)
     np.testing.assert_allclose(found[2], 1 / 3)  # a class without a row
 
 

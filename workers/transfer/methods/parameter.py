@@ -60,6 +60,7 @@ def parameter(
     if regulariser:
         objective = objective + regularise(regulariser, source, network, data, regulariser_strength)
     adapted: list[str] = []
+    findings: dict[str, Any] = {}
     if strategy == "full":
         rates: Rates = {"backbone": backbone_learning_rate_factor}
         before, history = _weights(network), fit(network, data, rates=rates, objective=objective)
@@ -67,18 +68,19 @@ def parameter(
         rates = {"backbone": 0.0}
         before, history = _weights(network), fit(network, data, rates=rates)
     elif strategy == "lp_ft":
-        rates = {}
-        before, history = _probe_then_tune(network, data, fit, probe_share, objective)
+        before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective)
+        rates = {} if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
     elif strategy == "gradual":
         rates = _gradual_rates(network, len(_layers(network)))
         before, history = _weights(network), _gradual(network, data, fit, objective)
     elif strategy == "lora":
         before = _weights(network)
         network, history, adapted = low_rank(network, data, fit, rank)
-        rates = {"backbone": 0.0}
+        rates, findings = {"backbone": 0.0}, {"rank": rank}
     else:
         raise ValueError(f"Expected full, linear_probe, lp_ft, gradual or lora. Received: {strategy!r}.")
-    findings: dict[str, Any] = {"rank": rank} if adapted else {}
+    if rates and not adapted:
+        findings["rates"] = dict(rates)
     if wise_ft:
         findings["wise_ft"] = interpolate(network, before, data)
     receipt = write_receipt(network, start, origins, rates, adapted)
@@ -87,16 +89,18 @@ def parameter(
 
 def _probe_then_tune(
     network: Network, data: Data, fit: Fit, share: float, objective: Objective
-) -> tuple[list[Array], History]:
-    """Both phases; the weights between them are where fine-tuning departs from."""
+) -> tuple[list[Array], History, dict[str, Any]]:
+    """Both phases; the weights between them, where fine-tuning departs from; and what each phase was."""
     epochs = fit.training.epochs
     probe = min(max(1, round(epochs * share)), max(1, epochs - 1))
     history = fit(network, data, rates={"backbone": 0.0}, epochs=probe)
     before = _weights(network)
+    findings = {"probe": {"epochs": probe, "learning_rate": fit.training.learning_rate}}
     if epochs > probe:
         rate = fit.training.learning_rate * FINE_TUNING_FACTOR
         history += fit(network, data, epochs=epochs - probe, learning_rate=rate, objective=objective)
-    return before, history
+        findings["fine_tuning"] = {"epochs": epochs - probe, "learning_rate": rate}
+    return before, history, findings
 
 
 def _gradual(network: Network, data: Data, fit: Fit, objective: Objective) -> History:
