@@ -70,7 +70,9 @@ class StructureTransfer(Recipe):
     tuner: Literal["bayesian", "hyperband", "random"] = Field(
         "bayesian", description="With `search`: how the next structure is chosen."
     )
-    trials: int = Field(10, gt=0, le=1000, description="With `search`: how many structures are tried.")
+    trials: int = Field(
+        10, gt=0, le=1000, description="With `search`: structures to try; of hyperband, its budget."
+    )
     epochs_per_trial: int | None = Field(
         None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
     )

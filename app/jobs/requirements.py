@@ -76,13 +76,18 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
     needs_validation("method.strategy `search` on the source", source.description)
     if spec.evaluation.control:
         needs_validation("method.strategy `search`, for the control's own search", target.description)
-    unknown = [name for name in method.space or {} if name not in type(spec.network).model_fields]
+    if method.space is None and spec.network.kind != "mlp":
+        message = f"method.space: expected the values to try for an `{spec.network.kind}`. Received: none."
+        hint = 'Give some, such as {"dense_units": [[64], [128]]}; an `mlp` brings its own.'
+        raise ServiceError(422, "option_unknown", message, hint=hint)
+    options = set(type(spec.network).model_fields) - {"kind"}
+    unknown = [name for name, values in (method.space or {}).items() if name not in options or not values]
     if unknown:
         known = ", ".join(name for name in type(spec.network).model_fields if name != "kind")
         message = (
             f"method.space: expected options of an `{spec.network.kind}`: {known}. Received: {unknown[0]}."
         )
-        raise ServiceError(422, "option_unknown", message, hint="Correct the option's name.")
+        raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
 
 
 def _pseudo_labels(target: Examples) -> None:

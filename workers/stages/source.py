@@ -67,8 +67,13 @@ def search_structure(
     assert isinstance(method, StructureTransfer)
 
     def on_trial(trial: Trial) -> None:
-        message = f"Trial {trial.number} of {method.trials}: validation loss {trial.score:.4g}."
-        told = {"number": trial.number, "score": trial.score, "options": trial.options}
+        message = f"Trial {trial.number}, {trial.epochs} epochs: validation loss {trial.score:.4g}."
+        told = {
+            "number": trial.number,
+            "score": trial.score,
+            "epochs": trial.epochs,
+            "options": trial.options,
+        }
         work.journal.event("trial.finished", message, stage=stage, **told)
 
     def recall(key: str) -> dict[str, Any] | None:
@@ -120,6 +125,7 @@ def _source_key(work: Work, source: DatasetFacts) -> str:
 
 def _findings(found: Found) -> dict[str, Any]:
     trials = [
-        {"number": trial.number, "score": trial.score, "options": trial.options} for trial in found.trials
+        {"number": trial.number, "score": trial.score, "epochs": trial.epochs, "options": trial.options}
+        for trial in found.trials
     ]
     return {"structure": found.options, "trials": trials}

@@ -102,7 +102,7 @@ def test_the_bundles_program_names_the_row_and_column_of_a_cell_it_cannot_read(c
 def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
     fit = Fit(Training(1, 16, 0.01, seed=0))
     source = scratch(options, numbers(), fit).network
-    done = parameter(source, numbers(task="multiclass", seed=1), fit)
+    done = parameter(source, source.options, numbers(task="multiclass", seed=1), fit.named(""))
     card = {
         "name": "churn@1",
         "metrics": {"transfer": {"accuracy": 0.9, "auc": None}, "control": {"accuracy": 0.8, "auc": None}},
