@@ -23,6 +23,7 @@ from app.health import routes as health
 from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
+from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.storage import Storage
 
@@ -116,7 +117,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage = Storage(settings.storage_dir)
     app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)
-    for router in (datasets.router, jobs.router, models.router, methods.router, health.router):
+    for router in (
+        datasets.router,
+        jobs.router,
+        reports.router,
+        models.router,
+        methods.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from app.db.session import ReadSession, WriteSession
 from app.errors import responses
 from app.jobs import service
-from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView, ReportView
+from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
 from app.pages import After, Limit
 
@@ -142,12 +142,6 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
         if ended and not events:
             return
         await asyncio.sleep(0 if events else POLL_SECONDS)
-
-
-@router.get("/{job}/report", summary="Read a job's report", responses=responses(404, 409))
-def get_report(job: str, session: ReadSession) -> ReportView:
-    """The proof in full, the receipt and the lineage, of a job that succeeded."""
-    return service.report(session, job)
 
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))

@@ -204,18 +204,6 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
 
-class ReportView(BaseModel):
-    """All that is known of a job that succeeded: the proof, the receipt, and how to do it again."""
-
-    job: JobView
-    evaluation: dict[str, Any] = Field(
-        description="Metrics, gain and verdict; by arm and seed; McNemar's test, calibration, classes, "
-        "confusion, learning curves and few-shot points, as far as the task and the job have them."
-    )
-    receipt: dict[str, Any]
-    lineage: dict[str, Any]
-
-
 class JobList(BaseModel):
     """Jobs, newest first."""
 

@@ -16,7 +16,7 @@ from app.jobs import compatibility, transitions
 from app.jobs.events import record
 from app.jobs.recipes import Mlp, Network, Training
 from app.jobs.requirements import Examples
-from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView, ReportView
+from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
 from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
 from app.models.signature import signature
@@ -192,7 +192,7 @@ def cancel(session: Session, reference: str) -> Job:
     if not transitions.request_cancel(session, job.id):
         session.refresh(job)
         if job.state != State.CANCELLED:
-            raise _impossible("cancelled", job)
+            raise impossible("cancelled", job)
     session.refresh(job)
     return job
 
@@ -203,7 +203,7 @@ def pause(session: Session, reference: str) -> Job:
     if not transitions.request_pause(session, job.id):
         session.refresh(job)
         if job.state != State.PAUSED:
-            raise _impossible("paused", job)
+            raise impossible("paused", job)
     session.refresh(job)
     return job
 
@@ -214,12 +214,13 @@ def resume(session: Session, reference: str) -> Job:
     if not transitions.resume(session, job.id):
         session.refresh(job)
         if job.state not in (State.QUEUED, State.RUNNING) or job.stop_request is not None:
-            raise _impossible("resumed", job)
+            raise impossible("resumed", job)
     session.refresh(job)
     return job
 
 
-def _impossible(wish: str, job: Job) -> ServiceError:
+def impossible(wish: str, job: Job) -> ServiceError:
+    """The 409 of a job whose state does not allow what is wished."""
     state = State(job.state)
     asked = f", and is asked to {job.stop_request}" if job.stop_request else ""
     is_ = f"which is {state} ({MEANING[state]}){asked}"
@@ -228,18 +229,6 @@ def _impossible(wish: str, job: Job) -> ServiceError:
         "A job that ended stays as it is: post a new one." if state in TERMINAL else "Try again in a moment."
     )
     return ServiceError(409, "job_state", message, hint=hint)
-
-
-def report(session: Session, reference: str) -> ReportView:
-    """The report of a job that succeeded; 409 before."""
-    job = find(session, reference)
-    if job.result is None:
-        raise _impossible("reported", job)
-    version = models.find_version(session, job.result["version"])
-    stage = session.get_one(JobStage, (job.id, Stage.EVALUATE))
-    return ReportView(
-        job=view(job), evaluation=stage.output or {}, receipt=version.receipt, lineage=version.lineage
-    )
 
 
 def events_page(session: Session, job_id: str, after: int, limit: int) -> tuple[list[EventView], bool]:

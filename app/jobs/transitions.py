@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.clock import db_now
 from app.db.tables import Job, JobStage
 from app.jobs.events import record
-from app.jobs.states import TERMINAL, State
+from app.jobs.states import TERMINAL, Stage, State
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _end(state: State) -> dict[str, Any]:
 
 def _whole(session: Session, lease: Lease) -> dict[str, Any]:
     progress = session.scalars(select(Job.progress).where(Job.id == lease.job_id)).one_or_none() or {}
-    return {**progress, "fraction": 1.0, "seconds_remaining": 0.0}
+    return {"stage": Stage.EXPORT, **progress, "fraction": 1.0, "seconds_remaining": 0.0}
 
 
 def _stopped(session: Session, job_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,7 +15,11 @@ from app.datasets.inspection import inspect
 from app.datasets.schema import Declaration, Inspection
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
+from app.db.tables import Job, JobStage
+from app.jobs import transitions
+from app.jobs.states import Stage
 from app.main import create_app
+from app.models import service as models
 from app.settings import Settings
 from tests.conftest import WriteCsv
 
@@ -57,3 +62,59 @@ def datasets(
                 )
                 made[name] = service.view(dataset).model_dump(mode="json")
     return made
+
+
+class Publish(Protocol):
+    """Ends a job with this verdict and answers it, as it was posted; `asked` is more of the request."""
+
+    def __call__(
+        self,
+        verdict: str | None,
+        receipt: dict[str, Any] | None = None,
+        evaluated: dict[str, Any] | None = None,
+        findings: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publish:
+    """Publishes a version as a worker does."""
+
+    def publish(
+        verdict: str | None,
+        receipt: dict[str, Any] | None = None,
+        evaluated: dict[str, Any] | None = None,
+        findings: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> dict[str, Any]:
+        request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
+        job: dict[str, Any] = client.post("/v1/jobs", json=request).json()
+        facts: dict[str, Any] = {
+            "signature": {"columns": [], "label": "y", "task": "binary", "classes": []},
+            "network": {},
+            "receipt": receipt or {},
+            "metrics": {},
+            "verdict": verdict,
+            "gain": None,
+            "lineage": {
+                "job": job["name"],
+                "source": {"dataset": "source@1"},
+                "target": {"dataset": "target@1"},
+                "method": job["method"],
+                "training": job["training"],
+                "findings": findings or {},
+                "versions": {"model-transfer": "1"},
+            },
+            "weights_digest": "0" * 64,
+        }
+        result = {"verdict": verdict, "reason": "", "gain": None, "metrics": {}}
+        with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
+            lease = transitions.claim(session, job["id"], "worker", 60.0)
+            assert lease is not None
+            session.get_one(JobStage, (job["id"], Stage.EVALUATE)).output = evaluated
+            version = models.publish(session, session.get_one(Job, job["id"]), facts, [])
+            transitions.succeed(session, lease, {**result, "version": models.ref(version)})
+        return job
+
+    return publish

@@ -255,6 +255,8 @@ def test_every_method_ends_with_a_model_a_report_and_a_champion(
     assert ended["result"]["verdict"] in ("helped", "no difference", "hurt")
     assert ended["result"]["metrics"].keys() >= {"transfer", "control"}
     report = service.http.get(f"/v1/jobs/{job['id']}/report").json()
+    page = service.http.get(f"/v1/jobs/{job['id']}/report", headers={"Accept": "text/html"})
+    assert report["weights_sha256"] in page.text
     evaluation = report["evaluation"]
     assert evaluation["reason"] == ended["result"]["reason"]
     assert sum(sum(row) for row in evaluation["confusion"]["transfer"]) == evaluation["gain"]["rows"]

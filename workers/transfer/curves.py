@@ -28,7 +28,7 @@ def compare_curves(
     """
     sign = 1.0 if higher_is_better else -1.0
     epochs = max(len(curve) for curve in [*transfer, *control])
-    t, c = _mean(transfer, epochs), _mean(control, epochs)
+    t, c = mean_curve(transfer, epochs), mean_curve(control, epochs)
     best = c.max() if higher_is_better else c.min()
     area = float(np.abs(c.mean()))
     return {
@@ -67,7 +67,8 @@ def labels_saved(points: Sequence[Mapping[str, Any]], higher_is_better: bool = T
     return None
 
 
-def _mean(curves: Sequence[Sequence[float]], epochs: int) -> Array:
+def mean_curve(curves: Sequence[Sequence[float]], epochs: int) -> Array:
+    """The mean over seeds, (epochs,); a curve that ended early holds its last value."""
     held = [np.concatenate([curve, np.full(epochs - len(curve), curve[-1])]) for curve in curves]
     mean: Array = np.mean(held, axis=0)
     return mean

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from workers.transfer import confusion, tasks
 from workers.transfer.calibration import calibrate
-from workers.transfer.curves import compare_curves
+from workers.transfer.curves import compare_curves, mean_curve
 from workers.transfer.data import Array, Task
 from workers.transfer.network import Network, forward
 from workers.transfer.resampling import weighted_metric
@@ -244,9 +244,13 @@ def _of_first_seed(
 
 def _curves(arms: Mapping[str, Sequence[Outcome]], task: Task) -> dict[str, Any] | None:
     curves = {arm: [one.curve for one in outcomes] for arm, outcomes in arms.items()}
-    if "control" not in curves or any(not curve for of_arm in curves.values() for curve in of_arm):
+    if any(not curve for of_arm in curves.values() for curve in of_arm):
         return None
     metric = "loss" if task == "regression" else "accuracy"
+    if "control" not in curves:
+        alone = mean_curve(curves["transfer"], max(len(curve) for curve in curves["transfer"])).tolist()
+        higher = metric == "accuracy"
+        return {"metric": metric, "higher_is_better": higher, "transfer": alone, "control": None}
     return compare_curves(curves["transfer"], curves["control"], metric, metric == "accuracy")
 
 

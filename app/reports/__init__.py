@@ -1,0 +1,1 @@
+"""`/v1/jobs/{job}/report`: the proof, the receipt and the lineage, as JSON and as one page to forward."""

@@ -1,0 +1,185 @@
+"""A report as one HTML page that loads nothing: what of it is shown, and how numbers read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.reports import charts
+from app.reports.schemas import ReportView
+
+MATRIX_CLASSES = 20
+"""Of more classes, the most frequent confusions are listed instead of the whole matrix."""
+
+LISTED_CLASSES = 40
+"""Of more classes, those that are found worst are listed."""
+
+ARMS = {
+    "transfer": "transfer",
+    "control": "from scratch",
+    "random_frozen": "random frozen backbone",
+}
+"""What the page calls the arms; any other keeps its name."""
+
+ORIGINS = ("copied", "partly copied", "new", "reinitialised")
+
+
+def render(report: ReportView) -> str:
+    """The page, as UTF-8 text."""
+    evaluation = report.evaluation
+    gain, confusion = evaluation["gain"], evaluation["confusion"]
+    return _ENVIRONMENT.get_template("report.html").render(
+        report=report,
+        job=report.job,
+        evaluation=evaluation,
+        lineage=report.lineage,
+        receipt=report.receipt,
+        interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
+        curves=_curves(evaluation["curves"]),
+        few_shot=_few_shot(evaluation["few_shot"], gain),
+        matrices=_matrices(confusion),
+        confusions=_confusions(confusion),
+        classes=_classes(evaluation["classes"]),
+        layers=[layer for layer in report.receipt["layers"] if layer["weights"]],
+        origins=_origins(report.receipt["totals"]),
+        seeds=_seeds(evaluation["arms"], gain),
+        request=json.dumps(report.request, indent=2, ensure_ascii=False),
+    )
+
+
+def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:
+    if curves is None:
+        return None
+    lines = {arm: curves[arm] for arm in ("transfer", "control") if curves[arm]}
+    return charts.curves(lines, f"validation {curves['metric']}")
+
+
+def _few_shot(few_shot: Mapping[str, Any] | None, gain: Mapping[str, Any] | None) -> charts.Plot | None:
+    points = [] if few_shot is None else [p for p in few_shot["points"] if p["transfer"] is not None]
+    return charts.few_shot(points, gain["metric"] if gain else "metric") if points else None
+
+
+def _matrices(confusion: Mapping[str, Any] | None) -> dict[str, list[list[tuple[int, float]]]]:
+    """By arm, each count with its share of the true class's rows."""
+    if confusion is None or len(confusion["classes"]) > MATRIX_CLASSES:
+        return {}
+    return {
+        arm: [[(count, count / (sum(row) or 1)) for count in row] for row in confusion[arm]]
+        for arm in ("transfer", "control")
+        if arm in confusion
+    }
+
+
+def _confusions(confusion: Mapping[str, Any] | None) -> list[tuple[str, str, int]]:
+    """The transferred model's most frequent mistakes: true class, decided class, rows."""
+    if confusion is None or len(confusion["classes"]) <= MATRIX_CLASSES:
+        return []
+    names = confusion["classes"]
+    mistakes = [
+        (names[i], names[j], count)
+        for i, row in enumerate(confusion["transfer"])
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    return sorted(mistakes, key=lambda mistake: -mistake[2])[:MATRIX_CLASSES]
+
+
+def _classes(classes: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The transfer's classes with the control's F1 beside; of many, those found worst."""
+    if classes is None:
+        return []
+    control = {one["class"]: one["f1"] for one in classes.get("control", [])}
+    both = [{**one, "control_f1": control.get(one["class"])} for one in classes["transfer"]]
+    if len(both) > LISTED_CLASSES:
+        both = sorted(both, key=lambda one: float(one["f1"]))[:LISTED_CLASSES]
+    return both
+
+
+def _origins(totals: Mapping[str, Any]) -> list[tuple[str, int, float]]:
+    """Origin, parameters, share; those there are."""
+    parameters = totals["parameters"] or 1
+    return [(name, totals[name], totals[name] / parameters) for name in ORIGINS if totals[name]]
+
+
+def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tuple[int, list[float | None]]]:
+    """The gain's metric of each seed, arm by arm; empty with one seed alone."""
+    runs = list(arms.values())
+    if gain is None or len(runs[0]) < 2:
+        return []
+    return [
+        (runs[0][place]["seed"], [of_arm[place]["metrics"][gain["metric"]] for of_arm in runs])
+        for place in range(len(runs[0]))
+    ]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else charts.short(value)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−") if value else "0"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}".replace(".0%", "%")
+
+
+def _seconds(since: datetime | None, until: datetime | None) -> str:
+    if since is None or until is None:
+        return "–"
+    seconds = (until - since).total_seconds()
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _options(values: Mapping[str, Any]) -> str:
+    """Options in one line, those without a value left out."""
+    shown = ((name, value) for name, value in values.items() if name != "kind" and value is not None)
+    return ", ".join(f"{name} {_value(value)}" for name, value in shown)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_value(of)}" for name, of in value.items() if of is not None)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_value(one) for one in value) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return _number(value) if isinstance(value, int | float) else str(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("app.reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    arm=lambda name: ARMS.get(name, _words(name)),
+    number=_number,
+    signed=_signed,
+    percent=_percent,
+    when=_when,
+    options=_options,
+    value=_value,
+    words=_words,
+)
+_ENVIRONMENT.globals.update(seconds=_seconds, chart=charts)

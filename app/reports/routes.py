@@ -1,0 +1,44 @@
+"""`/v1/jobs/{job}/report`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from app.db.session import ReadSession
+from app.errors import responses
+from app.reports import page, service
+from app.reports.schemas import ReportView
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+# The page loads nothing and runs nothing, wherever it is opened.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@router.get(
+    "/{job}/report",
+    summary="Read a job's report",
+    response_model=ReportView,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **responses(404, 409, 422)},
+)
+def get_report(
+    job: str,
+    session: ReadSession,
+    format: Annotated[
+        Literal["json", "html"] | None,
+        Query(description="By default as the header `Accept` asks: a browser gets the page."),
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """The proof in full, the receipt and the lineage, of a job that succeeded.
+
+    As JSON, or as one self-contained page: it loads nothing, so it can be saved and forwarded.
+    """
+    report = service.report(session, job)
+    if format == "html" or (format is None and "text/html" in accept):
+        headers = {"Content-Security-Policy": POLICY, "Vary": "Accept"}
+        return HTMLResponse(page.render(report), headers=headers)
+    return JSONResponse(report.model_dump(mode="json"), headers={"Vary": "Accept"})

@@ -1,0 +1,31 @@
+"""What comes out of `/v1/jobs/{job}/report`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.jobs.schemas import JobView
+
+
+class ReportView(BaseModel):
+    """All that is known of a job that succeeded: the proof, the receipt, and how to do it again."""
+
+    job: JobView
+    evaluation: dict[str, Any] = Field(
+        description="Metrics, gain and verdict; by arm and seed; McNemar's test, calibration, classes, "
+        "confusion, learning curves and few-shot points, as far as the task and the job have them."
+    )
+    receipt: dict[str, Any] = Field(
+        description="For each layer and weight: copied or new, trained or frozen, how far it moved, why."
+    )
+    lineage: dict[str, Any] = Field(description="Sources, target, method, what it found, library versions.")
+    version: str = Field(description="The version's id.")
+    weights_sha256: str
+    artifacts: dict[str, str] = Field(description="sha256 of each downloadable file, by format.")
+    published_at: datetime
+    request: dict[str, Any] = Field(
+        description="POST this to /v1/jobs and the same weights come out, on the same kind of machine."
+    )

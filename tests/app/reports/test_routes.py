@@ -1,0 +1,224 @@
+"""The report of real predictions, as JSON and as a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.app.conftest import Publish
+from workers.transfer import evaluation
+from workers.transfer.evaluation import Outcome
+
+RECEIPT: dict[str, Any] = {
+    "layers": [
+        {
+            "part": "backbone",
+            "layer": "dense_1",
+            "kind": "Dense",
+            "origin": "partly copied",
+            "training": "trained",
+            "why": "columns <match> by name",
+            "weights": [
+                {
+                    "name": "kernel",
+                    "shape": [3, 2],
+                    "parameters": 6,
+                    "origin": "partly copied",
+                    "training": "trained",
+                    "moved": 0.25,
+                    "copied": ["a", "b"],
+                    "new": ["<c>"],
+                    "share": 2 / 3,
+                },
+                {
+                    "name": "bias",
+                    "shape": [2],
+                    "parameters": 2,
+                    "origin": "new",
+                    "training": "frozen",
+                    "moved": None,
+                },
+            ],
+        }
+    ],
+    "totals": {
+        "parameters": 8,
+        "copied": 0,
+        "partly copied": 6,
+        "new": 2,
+        "reinitialised": 0,
+        "trained": 6,
+        "frozen": 2,
+        "adapted": 0,
+        "coverage": 0.5,
+    },
+}
+
+
+class Page(HTMLParser):
+    """What a browser would load, and the tags that were not closed."""
+
+    VOID = ("meta", "line", "circle", "path", "br", "link", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.loads += [str(value) for name, value in attrs if name in ("src", "href", "action", "data")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def proved(classes: int, *, control: bool = True, seeds: int = 1) -> dict[str, Any]:
+    """The proof of made-up predictions; without classes, of a regression."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, 200) if classes else rng.normal(size=200)
+
+    def outcome(seed: int, skill: float) -> Outcome:
+        if not classes:
+            p = skill * y.reshape(-1, 1) + rng.normal(size=(200, 1))
+        else:
+            z = rng.normal(size=(200, classes)) + skill * np.eye(classes)[y]
+            p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        return Outcome(seed, p, p, [0.5 + epoch * skill / 10 for epoch in range(4)])
+
+    arms = {"transfer": [outcome(seed, 2.0) for seed in range(seeds)]}
+    if control:
+        arms["control"] = [outcome(seed, 1.0) for seed in range(seeds)]
+    return evaluation.prove(
+        arms,
+        y,
+        y,
+        "multiclass" if classes else "regression",
+        [f"class {number}" for number in range(classes)],
+        metric=None,
+        confidence=0.95,
+        draws=200,
+        seed=0,
+    )
+
+
+FEW_SHOT = {
+    "points": [
+        {"per_class": 5, "rows": 15, "transfer": 0.7, "control": 0.5, "gain": None},
+        {
+            "per_class": None,
+            "rows": 300,
+            "transfer": 0.8,
+            "control": 0.7,
+            "gain": {"value": 0.1, "low": 0.05, "high": 0.2},
+        },
+    ],
+    "labels_saved": 285,
+}
+
+TRIALS = {"trials": [{"number": 1, "score": 0.5, "epochs": 3, "options": {"hidden_units": [4]}}]}
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "three classes": (proved(3), {}),
+    "many classes": (proved(50), {}),
+    "a regression": (proved(0), {}),
+    "no control": (proved(3, control=False), {}),
+    "several seeds": (proved(3, seeds=3), {}),
+    "a few-shot curve": ({**proved(3), "few_shot": FEW_SHOT}, {}),
+    "no validation rows": ({**proved(3), "curves": None}, {}),
+    "a search": (proved(3), TRIALS),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_stands_alone_and_tells_the_verdict(client: TestClient, publish: Publish, case: str) -> None:
+    evaluated, findings = CASES[case]
+    job = publish(evaluated["verdict"], RECEIPT, evaluated, findings)
+    answer = client.get(f"/v1/jobs/{job['id']}/report", params={"format": "html"})
+    assert answer.status_code == 200
+    page = Page(answer.text)
+    assert page.open == []
+    assert page.loads == []
+    assert "script" not in page.tags
+    assert not re.search(r"url\(|@import|https?:", answer.text)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert evaluated["reason"] in answer.text.replace("&#39;", "'")
+    assert "None" not in re.sub("<style>.*?</style>", "", answer.text, flags=re.S)
+
+
+def test_a_browser_gets_the_page_and_a_program_the_json(client: TestClient, publish: Publish) -> None:
+    evaluated, _ = CASES["three classes"]
+    url = f"/v1/jobs/{publish('helped', RECEIPT, evaluated)['id']}/report"
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    assert client.get(url, headers={"Accept": browser}).headers["content-type"].startswith("text/html")
+    for accept in ("*/*", "application/json"):
+        answer = client.get(url, headers={"Accept": accept})
+        assert answer.json()["evaluation"] == evaluated
+        assert answer.headers["vary"] == "Accept"
+    assert (
+        client.get(url, params={"format": "json"}, headers={"Accept": browser}).json()["receipt"] == RECEIPT
+    )
+    assert client.get(url, params={"format": "pdf"}).status_code == 422
+
+
+def test_what_users_named_is_text_on_the_page_and_no_markup(client: TestClient, publish: Publish) -> None:
+    evaluated, _ = CASES["three classes"]
+    evaluated = {**evaluated, "reason": "<script>alert(1)</script>"}
+    job = publish("helped", RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "columns &lt;match&gt; by name" in page
+    assert "new: &lt;c&gt;" in page
+
+
+def test_of_many_classes_the_frequent_confusions_and_the_worst_classes_are_listed(
+    client: TestClient, publish: Publish
+) -> None:
+    evaluated, _ = CASES["many classes"]
+    job = publish("helped", RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert 'class="matrix' not in page
+    assert "most frequent confusions" in page
+    assert "The 40 of 50 classes that are found worst" in page
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"method": {"kind": "combined", "strategy": "adapter"}, "evaluation": {"seeds": 2}},
+        {"source": {"dataset": "source", "training": {"epochs": 3}}, "champion": "never"},
+        {"method": {"kind": "distillation"}, "network": {"hidden_units": [4]}},
+        {"method": {"kind": "structure", "trials": 3}, "evaluation": {"control": False}},
+    ],
+    ids=lambda asked: str(next(iter(asked.values()))),
+)
+def test_the_request_in_the_report_makes_the_same_job(
+    client: TestClient, publish: Publish, asked: dict[str, Any]
+) -> None:
+    job = publish("helped", RECEIPT, CASES["three classes"][0], **asked)
+    request = client.get(f"/v1/jobs/{job['id']}/report").json()["request"]
+    again = client.post("/v1/jobs", json=request)
+    assert again.status_code == 202, again.text
+    same = ("model", "source", "target", "method", "network", "training", "evaluation")
+    assert {name: again.json()[name] for name in same} == {name: job[name] for name in same}
+    second = client.get(f"/v1/jobs/{publish('helped', RECEIPT, {}, **request)['id']}/report").json()
+    assert second["request"] == request
+
+
+@pytest.mark.usefixtures("datasets")
+def test_a_job_that_has_not_succeeded_has_no_report(client: TestClient) -> None:
+    request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    job = client.post("/v1/jobs", json=request).json()
+    answer = client.get(f"/v1/jobs/{job['id']}/report")
+    assert (answer.status_code, answer.json()["code"]) == (409, "job_state")
