@@ -11,17 +11,25 @@ from app.jobs import requirements
 from app.jobs.recipes import METRICS_OF_TASK, Network, Training
 from app.jobs.requirements import Examples, needs_validation
 from app.jobs.schemas import JobSpec
-from app.models.signature import Signature, features, signature
+from app.models.signature import Backbone, Signature, features, signature
 
 
-def check(spec: JobSpec, learnt: Sequence[Signature], source: Examples | None, target: Examples) -> None:
+def check(
+    spec: JobSpec,
+    learnt: Sequence[Signature],
+    backbone: Backbone,
+    source: Examples | None,
+    target: Examples,
+) -> None:
     """Raise a ServiceError (422) that names what does not fit.
 
-    `learnt` is what each source's network reads; `source` the data, where the job trains it.
+    `learnt` is what each source's network reads, `backbone` the first one's; `source` the data, where the
+    job trains it.
     """
     ours = signature(target.description)
     for theirs in learnt:
-        if spec.method.kind in ("parameter", "combined"):
+        carries = {"source_frozen", "structure_with_parameters"} & set(spec.evaluation.arms)
+        if spec.method.kind in ("parameter", "combined") or carries:
             _share_columns(theirs, ours)
         if spec.method.kind == "distillation":
             _same_columns(theirs, ours)
@@ -35,7 +43,7 @@ def check(spec: JobSpec, learnt: Sequence[Signature], source: Examples | None, t
         _training_fits("source.training", spec.source_training, source.description)
     _has_test_rows(target.description)
     _metric_fits(spec.evaluation.metric, target.description)
-    requirements.check(spec, learnt, source, target)
+    requirements.check(spec, learnt, backbone, source, target)
 
 
 def _columns_by_name(described: Signature) -> dict[str, str]:

@@ -38,6 +38,12 @@ class ParameterTransfer(Recipe):
         le=10,
         description="With `full`: the backbone's learning rate over the head's; 1 trains all alike.",
     )
+    frozen_layers: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="With `full`, `lp_ft` and `gradual`: the backbone's first layers that stay the source's.",
+    )
     probe_share: float = Field(
         0.5, gt=0, lt=1, description="With `lp_ft`: the share of the epochs that train the head alone."
     )
@@ -162,6 +168,11 @@ class Mlp(Recipe):
         256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."
     )
 
+    @property
+    def layers(self) -> int:
+        """The backbone's layers with weights."""
+        return len(self.hidden_units)
+
 
 class Convnet(Recipe):
     """Small convolutional network for images whose pixels are number columns, in rows from the top left."""
@@ -182,6 +193,11 @@ class Convnet(Recipe):
         False, description="Normalise each pixel by itself; by default they go in as they are."
     )
     max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
+
+    @property
+    def layers(self) -> int:
+        """The backbone's layers with weights."""
+        return len(self.filters) + len(self.dense_units)
 
 
 Network = Annotated[Mlp | Convnet, Field(discriminator="kind"), _of_usual_kind("mlp")]
@@ -218,16 +234,23 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
 }
 
 
+Arm = Literal["random_frozen", "source_frozen", "random_structure", "structure_with_parameters"]
+
+
 class Evaluation(Recipe):
     """How the transfer is proved."""
 
     control: bool = Field(
         True, description="Also train the same network from scratch on the target, and compare."
     )
-    arms: list[Literal["random_frozen"]] = Field(
+    arms: list[Arm] = Field(
         default=[],
-        max_length=1,
-        description="Further trainings to compare: `random_frozen` trains a head on random features.",
+        max_length=4,
+        description="Ablations, each trained under the same budget and compared with the transfer: "
+        "`random_frozen` a head on random features; `source_frozen` a head on the source's features; "
+        "`random_structure` random structures of the found one's size, another for each seed; "
+        "`structure_with_parameters` the found structure with what it learns on the source. The last two "
+        "with structure transfer.",
     )
     seeds: int = Field(
         1,

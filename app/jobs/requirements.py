@@ -9,7 +9,7 @@ from app.datasets.schema import Description, Profile
 from app.errors import ServiceError
 from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
 from app.jobs.schemas import JobSpec
-from app.models.signature import Signature
+from app.models.signature import Backbone, Signature
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,28 @@ class Examples:
     profile: Profile
 
 
-def check(spec: JobSpec, learnt: Sequence[Signature], source: Examples | None, target: Examples) -> None:
+def check(
+    spec: JobSpec,
+    learnt: Sequence[Signature],
+    backbone: Backbone,
+    source: Examples | None,
+    target: Examples,
+) -> None:
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
     if isinstance(method, ParameterTransfer):
-        _parameter(method, learnt[0], target.description)
+        _parameter(method, learnt[0], backbone, target.description)
     elif isinstance(method, StructureTransfer):
         _structure(spec, method, source, target)
     elif isinstance(method, CombinedTransfer):
-        pass  # any source with a shared column can be joined
+        _combined(method, backbone)
     elif isinstance(method, Distillation) and method.strategy == "decoupled" and len(learnt[0].classes) < 3:
         message = (
             "method.strategy: expected `logits` or `hints` for fewer than 3 classes, since nothing is left "
             f"to weigh beside the true class. Received: `decoupled` for a {task} task."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
+    _arms(spec, source)
     if spec.pseudo_labels is not None:
         _pseudo_labels(target)
 
@@ -47,7 +54,28 @@ def needs_validation(what: str, description: Description) -> None:
         raise ServiceError(422, "no_validation_rows", message, hint=hint)
 
 
-def _parameter(method: ParameterTransfer, source: Signature, target: Description) -> None:
+def _combined(method: CombinedTransfer, backbone: Backbone) -> None:
+    if method.strategy in ("partial_copy", "progressive") and not backbone.in_sequence:
+        message = (
+            f"method.strategy: expected `adapter` or `side_tuning` for a source whose layers branch. "
+            f"Received: `{method.strategy}`."
+        )
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use one of them.")
+    if (method.copied_layers or 0) > backbone.layers:
+        message = (
+            f"method.copied_layers: expected at most {backbone.layers}, as the source's backbone has. "
+            f"Received: {method.copied_layers}."
+        )
+        raise ServiceError(422, "too_many_layers", message, hint="Lower it, or leave it out.")
+
+
+def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone, target: Description) -> None:
+    if method.frozen_layers and method.frozen_layers >= backbone.layers:
+        message = (
+            f"method.frozen_layers: expected fewer than the {backbone.layers} layers of the backbone. "
+            f"Received: {method.frozen_layers}."
+        )
+        raise ServiceError(422, "too_many_layers", message, hint="Lower it, or use `linear_probe`.")
     if method.regulariser is not None and method.strategy in ("linear_probe", "lora"):
         message = (
             f"method.regulariser: expected none with `{method.strategy}`, which does not train the "
@@ -88,6 +116,32 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
             f"method.space: expected options of an `{spec.network.kind}`: {known}. Received: {unknown[0]}."
         )
         raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
+
+
+def _arms(spec: JobSpec, source: Examples | None) -> None:
+    """Whether each ablation takes something away that this job has."""
+    arms, structural = spec.evaluation.arms, isinstance(spec.method, StructureTransfer)
+    doubled = [arm for place, arm in enumerate(arms) if arm in arms[:place]]
+    if doubled:
+        raise _arm_does_not_fit(doubled[0], "each arm once", "twice", "Name it once.")
+    for arm in arms:
+        if arm in ("random_structure", "structure_with_parameters") and not structural:
+            hint = "Leave it out, or use structure transfer."
+            raise _arm_does_not_fit(arm, "a structure transfer", spec.method.kind, hint)
+        if arm == "random_structure" and spec.source_network.kind != "mlp":
+            hint = "Leave it out: structures are drawn for an `mlp` alone."
+            raise _arm_does_not_fit(arm, "an `mlp`", spec.source_network.kind, hint)
+        if arm == "structure_with_parameters" and source is None:
+            hint = "Use `source_frozen`, which takes a version's parameters."
+            raise _arm_does_not_fit(arm, "a data set as source", "a version", hint)
+        if arm == "source_frozen" and structural and source is not None:
+            hint = "Use `structure_with_parameters`."
+            raise _arm_does_not_fit(arm, "a source that is trained", "a structure without parameters", hint)
+
+
+def _arm_does_not_fit(arm: str, expected: str, received: str, hint: str) -> ServiceError:
+    message = f"evaluation.arms: expected {expected} for `{arm}`. Received: {received}."
+    return ServiceError(422, "arm_does_not_fit", message, hint=hint)
 
 
 def _pseudo_labels(target: Examples) -> None:

@@ -19,7 +19,7 @@ from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
 from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
-from app.models.signature import signature
+from app.models.signature import Backbone, signature
 from app.pages import page
 from app.references import is_id, new_id
 
@@ -34,7 +34,8 @@ def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
     if trained_on is not None:
         learnt = [signature(trained_on.description)]
     spec = _spec(request, network, source_network, trained_on, versions)
-    compatibility.check(spec, learnt, trained_on, _examples(target))
+    backbone = models.backbone(versions[0]) if versions else Backbone(layers=source_network.layers)
+    compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
 
     job_id = new_id("job")
     job = Job(

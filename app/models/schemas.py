@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.schemas import GainView
-from app.models.signature import Signature
+from app.models.signature import Backbone, Signature
 from app.references import Reference
 
 
@@ -35,6 +35,7 @@ class Lineage(BaseModel):
         default_factory=dict,
         description="What the method tells besides: the structure found, the shares of its branches, …",
     )
+    backbone: Backbone = Field(default=Backbone(), description="What later jobs can build on.")
     versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])
 
 

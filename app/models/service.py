@@ -12,7 +12,7 @@ from app.db.tables import Alias, Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
 from app.models.schemas import ModelView, VersionView
-from app.models.signature import Signature
+from app.models.signature import Backbone, Signature
 from app.pages import page
 from app.references import is_id, new_id, split_alias, split_reference
 
@@ -124,6 +124,11 @@ def versions_page(
 def signature(version: Version) -> Signature:
     """What the version's network reads and predicts."""
     return Signature.model_validate(version.signature)
+
+
+def backbone(version: Version) -> Backbone:
+    """The shape of its network's backbone."""
+    return Backbone.model_validate(version.lineage["backbone"])
 
 
 def ref(version: Version) -> str:

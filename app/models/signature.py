@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.datasets.schema import Column, Description
 
@@ -21,6 +21,13 @@ class Signature(BaseModel):
     label: str
     task: str
     classes: list[str]
+
+
+class Backbone(BaseModel):
+    """The shape of a network's middle part."""
+
+    layers: int = Field(0, description="Those with weights.")
+    in_sequence: bool = Field(True, description="Whether they follow one another; else it branches.")
 
 
 def features(description: Description) -> list[Column]:

@@ -21,7 +21,9 @@ LISTED_CLASSES = 40
 ARMS = {
     "transfer": "transfer",
     "control": "from scratch",
-    "random_frozen": "random frozen backbone",
+    "random_frozen": "random features",
+    "source_frozen": "source's features",
+    "structure_with_parameters": "found structure, with parameters",
 }
 """What the page calls the arms; any other keeps its name."""
 

@@ -73,6 +73,7 @@ class Publish(Protocol):
         receipt: dict[str, Any] | None = None,
         evaluated: dict[str, Any] | None = None,
         findings: dict[str, Any] | None = None,
+        backbone: dict[str, Any] | None = None,
         **asked: Any,
     ) -> dict[str, Any]: ...
 
@@ -86,13 +87,19 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         receipt: dict[str, Any] | None = None,
         evaluated: dict[str, Any] | None = None,
         findings: dict[str, Any] | None = None,
+        backbone: dict[str, Any] | None = None,
         **asked: Any,
     ) -> dict[str, Any]:
         request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
         job: dict[str, Any] = client.post("/v1/jobs", json=request).json()
         facts: dict[str, Any] = {
-            "signature": {"columns": [], "label": "y", "task": "binary", "classes": []},
-            "network": {},
+            "signature": {
+                "columns": [{"name": "a", "type": "number"}],
+                "label": "y",
+                "task": "binary",
+                "classes": ["fail", "pass"],
+            },
+            "network": job["network"],
             "receipt": receipt or {},
             "metrics": {},
             "verdict": verdict,
@@ -104,6 +111,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
                 "method": job["method"],
                 "training": job["training"],
                 "findings": findings or {},
+                "backbone": backbone or {"layers": 2, "in_sequence": True},
                 "versions": {"model-transfer": "1"},
             },
             "weights_digest": "0" * 64,

@@ -237,8 +237,14 @@ def test_a_training_that_diverges_fails_and_says_what_to_change(service: Service
 
 METHODS: list[dict[str, Any]] = [
     {"method": {"kind": "parameter"}, "evaluation": {"seeds": 2, "few_shot": [5], "arms": ["random_frozen"]}},
-    {"method": {"kind": "structure", "trials": 2, "space": {"hidden_units": [[4], [8]]}}},
-    {"method": {"kind": "combined", "strategy": "side_tuning"}},
+    {
+        "method": {"kind": "structure", "trials": 2, "space": {"hidden_units": [[4], [8]]}},
+        "evaluation": {"arms": ["random_structure", "structure_with_parameters"]},
+    },
+    {
+        "method": {"kind": "combined", "strategy": "side_tuning"},
+        "evaluation": {"arms": ["source_frozen"]},
+    },
     {"method": {"kind": "distillation"}, "network": {"hidden_units": [4]}},
 ]
 
@@ -261,6 +267,7 @@ def test_every_method_ends_with_a_model_a_report_and_a_champion(
     assert evaluation["reason"] == ended["result"]["reason"]
     assert sum(sum(row) for row in evaluation["confusion"]["transfer"]) == evaluation["gain"]["rows"]
     assert service.http.get(f"/v1/models/by-{kind}@champion").json()["ref"] == ended["result"]["version"]
+    assert set(evaluation["ablations"]) == set(asked.get("evaluation", {}).get("arms", []))
     if kind == "parameter":
         assert set(evaluation["arms"]) == {"transfer", "control", "random_frozen"}
         assert [one["seed"] for one in evaluation["arms"]["transfer"]] == [0, 1]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from app.jobs.states import Stage
+from workers.stages.ablations import ablation
 from workers.stages.source import search_structure
 from workers.stages.transfer import transferred, with_pseudo_labels
 from workers.transfer import scratch
 from workers.transfer.data import Data, few
 from workers.transfer.evaluation import Outcome
 from workers.transfer.fitting import Fit
-from workers.transfer.network import Network
+from workers.transfer.methods.structure import structure
+from workers.transfer.network import Network, in_sequence
 from workers.transfer.receipt import Transferred
 from workers.work import Arms, Work
 
@@ -28,12 +30,9 @@ def control(work: Work, source: Sequence[Network], arms: Arms) -> dict[int, Arms
         work.begin(Stage.CONTROL)
     options = _control_options(work)
     if asked.control:
-        arms["control"] = _arm(work, "control", work.target, partial(_scratch, work, options))
-    makers: Mapping[str, Callable[[dict[str, Any], Data, Fit], Transferred]] = {
-        "random_frozen": scratch.random_frozen
-    }
+        arms["control"] = _arm(work, "control", work.target, partial(_scratch, work, source[0], options))
     for arm in asked.arms:
-        arms[arm] = _arm(work, arm, work.target, partial(makers[arm], options))
+        arms[arm] = _arm(work, arm, work.target, ablation(work, source, arm))
     curve: dict[int, Arms] = {}
     for count in asked.few_shot:
         data = few(work.target, count, work.job.spec.training.seed)
@@ -50,7 +49,9 @@ def control(work: Work, source: Sequence[Network], arms: Arms) -> dict[int, Arms
             ]
         }
         if asked.control:
-            curve[count]["control"] = _arm(work, f"{place}/control", data, partial(_scratch, work, options))
+            curve[count]["control"] = _arm(
+                work, f"{place}/control", data, partial(_scratch, work, source[0], options)
+            )
     if done is None:
         work.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
     return curve
@@ -67,7 +68,11 @@ def _arm(work: Work, arm: str, data: Data, make: Callable[[Data, Fit], Transferr
     ]
 
 
-def _scratch(work: Work, options: dict[str, Any], data: Data, fit: Fit) -> Transferred:
+def _scratch(work: Work, source: Network, options: dict[str, Any], data: Data, fit: Fit) -> Transferred:
+    """The same network with fresh weights; options do not describe what an earlier job joined."""
+    same = work.job.spec.method.kind in ("parameter", "structure") and not work.searches
+    if same and not in_sequence(source.backbone):
+        return with_pseudo_labels(work, structure(source, options, data, fit, strategy="reuse"), data, fit)
     return with_pseudo_labels(work, scratch.scratch(options, data, fit), data, fit)
 
 

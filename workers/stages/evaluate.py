@@ -8,6 +8,7 @@ from app.jobs.states import Stage
 from workers.transfer import evaluation
 from workers.transfer.curves import labels_saved
 from workers.transfer.data import few
+from workers.transfer.tasks import LOWER_IS_BETTER
 from workers.work import Arms, Work
 
 
@@ -21,7 +22,9 @@ def evaluate(work: Work, arms: Arms, few_shot: dict[int, Arms]) -> dict[str, Any
     if few_shot:
         points = [_point(work, count, of_count) for count, of_count in sorted(few_shot.items())]
         points.append(_point(work, None, arms))
-        output["few_shot"] = {"points": points, "labels_saved": labels_saved(points)}
+        metric = work.job.spec.evaluation.metric or evaluation.default_metric(work.target.signature.task)
+        saved = labels_saved(points, higher_is_better=metric not in LOWER_IS_BETTER)
+        output["few_shot"] = {"points": points, "labels_saved": saved}
     work.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
 

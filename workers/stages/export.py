@@ -9,7 +9,7 @@ from app.jobs.states import Stage
 from workers.facts import VersionFacts
 from workers.transfer import evaluation
 from workers.transfer import export as exporting
-from workers.transfer.network import weights_digest
+from workers.transfer.network import in_sequence, leaves, weights_digest
 from workers.work import Made, Work, versions
 
 
@@ -60,6 +60,10 @@ def _lineage(work: Work, made: Made) -> dict[str, Any]:
         "training": spec.training.model_dump(mode="json"),
         "versions": versions(),
         "findings": {**_source_findings(work), **made.findings},
+        "backbone": {
+            "layers": sum(1 for _, layer in leaves(made.network.backbone) if layer.weights),
+            "in_sequence": in_sequence(made.network.backbone),
+        },
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from workers.transfer.network import leaves, new_backbone
+from workers.transfer.network import in_sequence, leaves, new_backbone
 from workers.transfer.seeds import layer_seed
 
 SOURCE = "source"
@@ -71,10 +71,10 @@ def adapter(source: keras.Model, options: Mapping[str, Any], seed: int, bottlene
     h = x
     copied: dict[str, str] = {}
     adapters: list[str] = []
-    in_sequence = isinstance(source, keras.Sequential)
-    for layer in _sequence(source) if in_sequence else [_branch(source)]:
+    plain = in_sequence(source)
+    for layer in _sequence(source) if plain else [_branch(source)]:
         h = _applied(layer, h)
-        copied[layer.name] = layer.name if in_sequence else ""
+        copied[layer.name] = layer.name if plain else ""
         if layer.weights:
             name = f"adapter_{len(adapters) + 1}"
             delta = _bottleneck(h, bottleneck, seed, name)
@@ -169,7 +169,7 @@ def _applied(layer: keras.layers.Layer, h: Any) -> Any:
 
 
 def _sequence(backbone: keras.Model) -> list[keras.layers.Layer]:
-    if not isinstance(backbone, keras.Sequential):
+    if not in_sequence(backbone):
         raise ValueError(
             "Expected a source whose layers follow one another. Received: one that branches. "
             "Use adapter or side_tuning."

@@ -176,9 +176,9 @@ def prove(
 
     `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
     outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
-    and McNemar's test are of the first seed, whose network is the model. Without a control, or where the
-    metric (by default the task's own) is undefined on these rows, gain and verdict are None, and the reason
-    says so.
+    and McNemar's test are of the first seed, whose network is the model. `ablations` are the gains of the
+    transfer over the other arms. Without a control, or where the metric (by default the task's own) is
+    undefined on these rows, gain and verdict are None, and the reason says so.
     """
     metric = metric or default_metric(task)
     by_arm: dict[str, list[dict[str, Any]]] = {
@@ -193,18 +193,24 @@ def prove(
         "verdict": None,
         "reason": "No control was trained, so whether the transfer helped is not known.",
         "arms": by_arm,
+        "ablations": {},
         "few_shot": None,
         **_of_first_seed(both, y_validation, y, task, classes),
         "curves": _curves(both, task),
     }
+    gains = {}
+    for arm in arms:
+        measured = [one["metrics"][metric] for known in ("transfer", arm) for one in by_arm[known]]
+        if arm != "transfer" and None not in measured:
+            ours, theirs = ([one.test for one in arms[known]] for known in ("transfer", arm))
+            gains[arm] = compare(task, y, ours, theirs, metric, confidence=confidence, draws=draws, seed=seed)
+    output["ablations"] = {arm: gain.to_dict() for arm, gain in gains.items() if arm != "control"}
     if "control" not in arms:
         return output
-    if any(one["metrics"][metric] is None for arm in both for one in by_arm[arm]):
+    if "control" not in gains:
         return {**output, "reason": f"The {metric} is not defined on these {len(y)} test rows."}
-    p_transfer, p_control = ([one.test for one in arms[arm]] for arm in ("transfer", "control"))
-    gain = compare(task, y, p_transfer, p_control, metric, confidence=confidence, draws=draws, seed=seed)
-    outcome, reason = verdict(gain)
-    return {**output, "gain": gain.to_dict(), "verdict": outcome, "reason": reason}
+    outcome, reason = verdict(gains["control"])
+    return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": reason}
 
 
 def _means(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:

@@ -61,6 +61,11 @@ class Network:
             self.model.save(path)
 
 
+def in_sequence(backbone: keras.Model) -> bool:
+    """Whether its layers follow one another; else it branches, or is nested."""
+    return isinstance(backbone, keras.Sequential)
+
+
 def leaves(part: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
     """The layers of a part but its inputs, with their paths; those of a nested model as `model/layer`."""
     found: list[tuple[str, keras.layers.Layer]] = []

@@ -10,7 +10,7 @@ from workers.transfer import preprocessing, tasks
 from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.network import Network, clone, join
 from workers.transfer.receipt import Origin
-from workers.transfer.structures import first_dense, widen
+from workers.transfer.structures import MATCHED, behind_dense, first_dense, widen
 
 Origins = dict[str, Origin]
 
@@ -27,8 +27,11 @@ def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
     not there. Columns of the head are carried by class, in logits; those of new classes start as the
     control's do. The origins name all that was carried, all that is new, and what the source had besides.
 
+    A backbone that does not begin with one Dense layer reads other columns through a linear layer in front,
+    which passes each feature of the source on and takes new ones times 0.
+
     Raises:
-        ValueError: no column matches, or columns differ and the backbone does not begin with a Dense layer.
+        ValueError: no column matches.
     """
     first, before, after, dropped = _preprocessing(source, data)
     backbone, of_backbone = _backbone(source, before, after)
@@ -87,16 +90,14 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     copied = Origin("copied", "the same layers on the same columns")
     if list(before) == list(after):
         return clone(source.backbone), {"backbone": copied}
-    path, layer = first_dense(source.backbone)
+    first = first_dense(source.backbone)
+    if first is None:
+        return _behind_matched(source.backbone, before, after)
+    path, layer = first
     config = source.backbone.get_config()
     widen(config, len(before), len(after))
     backbone = source.backbone.__class__.from_config(config)
-    rows = {name: row for row, name in enumerate(before)}
-    kernel, carried = np.zeros((len(after), layer.units), np.float32), []
-    for row, name in enumerate(after):
-        if name in rows:
-            kernel[row] = layer.kernel.numpy()[rows[name]]
-            carried.append(name)
+    kernel = _selection(before, after) @ layer.kernel.numpy()
     weights = [np.array(weight) for weight in source.backbone.get_weights()]
     place = next(i for i, weight in enumerate(source.backbone.weights) if weight is layer.kernel)
     weights[place] = kernel
@@ -107,6 +108,26 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     others = Origin("copied", "the layer does not depend on the columns")
     origins = {"backbone": others, f"backbone/{path}": partly, f"backbone/{path}/bias": others}
     return backbone, origins
+
+
+def _behind_matched(
+    source: keras.Model, before: Sequence[str], after: Sequence[str]
+) -> tuple[keras.Model, Origins]:
+    backbone = behind_dense(source, _selection(before, after))
+    kept, new = _split(before, after)
+    why = f"passes {len(kept)} of the source's features on by name; {len(new)} new ones start at 0"
+    copied = Origin("copied", "the same layers on the same features")
+    return backbone, {"backbone": copied, f"backbone/{MATCHED}": Origin("new", why)}
+
+
+def _selection(before: Sequence[str], after: Sequence[str]) -> Array:
+    """1 where a feature after is the one before, else 0, (after, before)."""
+    rows = {name: row for row, name in enumerate(before)}
+    selection = np.zeros((len(after), len(before)), np.float32)
+    for row, name in enumerate(after):
+        if name in rows:
+            selection[row, rows[name]] = 1
+    return selection
 
 
 def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:

@@ -8,41 +8,52 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
-from workers.transfer.network import leaves
+from workers.transfer.network import in_sequence, leaves
 from workers.transfer.seeds import layer_seed
+
+MATCHED, INNER = "matched", "inner"
 
 
 def reinitialised(backbone: keras.Model, seed: int, width: int | None = None) -> keras.Model:
     """A copy with weights drawn anew; every random number follows from the seed and the layer's path.
 
     Of an `mlp` it is what `network.new_backbone` builds with this seed. `width` is the number of features,
-    by default as before.
-
-    Raises:
-        ValueError: the width differs, and the backbone does not begin with a Dense layer.
+    by default as before; a backbone that does not begin with one Dense layer gets one in front for another.
     """
     config = backbone.get_config()
     before = backbone.input_shape[-1]
-    if width is not None and width != before:
-        first_dense(backbone)
+    width = before if width is None else width
+    widened = width != before and first_dense(backbone) is not None
+    if widened:
         widen(config, before, width)
     _reseed(config, seed, ())
-    return backbone.__class__.from_config(config)
+    made = backbone.__class__.from_config(config)
+    if width == before or widened:
+        return made
+    kernel = keras.initializers.GlorotUniform(seed=layer_seed(seed, MATCHED))
+    return behind_dense(made, np.array(kernel((width, before))))
 
 
-def first_dense(backbone: keras.Model) -> tuple[str, keras.layers.Dense]:
-    """The layer that reads the features, and its path.
-
-    Raises:
-        ValueError: it is no Dense layer, or there are several.
-    """
+def first_dense(backbone: keras.Model) -> tuple[str, keras.layers.Dense] | None:
+    """The layer that alone reads the features, and its path; None if there are several, or it is no Dense."""
     path, layer = next((path, layer) for path, layer in leaves(backbone) if layer.weights)
-    if not (isinstance(backbone, keras.Sequential) and isinstance(layer, keras.layers.Dense)):
-        raise ValueError(
-            f"Expected the source's columns exactly, since its backbone begins with {type(layer).__name__} "
-            f"or branches. Received: other columns or categories. Give the target the source's columns."
-        )
-    return path, layer
+    if in_sequence(backbone) and isinstance(layer, keras.layers.Dense):
+        return path, layer
+    return None
+
+
+def behind_dense(backbone: keras.Model, kernel: Array) -> keras.Model:
+    """The backbone, as `INNER`, behind a linear layer `MATCHED` of this kernel (features, its own width).
+
+    What lets any backbone read other features than it was made for.
+    """
+    x = keras.Input((kernel.shape[0],), name="features")
+    matched = keras.layers.Dense(kernel.shape[1], use_bias=False, name=MATCHED)
+    inner = backbone.__class__.from_config({**backbone.get_config(), "name": INNER})
+    joined = keras.Model(x, inner(matched(x)), name="backbone")
+    matched.set_weights([kernel])
+    inner.set_weights(backbone.get_weights())
+    return joined
 
 
 def widen(config: dict[str, Any], before: int, after: int) -> None:

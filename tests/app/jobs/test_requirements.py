@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.app.conftest import Publish
+
 pytestmark = pytest.mark.usefixtures("datasets")
 
 
@@ -36,6 +38,19 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
             "Received: units",
         ),
         ({"target": {"dataset": "target", "pseudo_labels": 0.9}}, "no_unlabelled_rows", "Received: none"),
+        ({"method": {"frozen_layers": 2}}, "too_many_layers", "fewer than the 2 layers"),
+        (
+            {"method": {"kind": "combined", "strategy": "partial_copy", "copied_layers": 3}},
+            "too_many_layers",
+            "at most 2",
+        ),
+        ({"evaluation": {"arms": ["random_structure"]}}, "arm_does_not_fit", "a structure transfer"),
+        ({"evaluation": {"arms": ["random_frozen"] * 2}}, "arm_does_not_fit", "once"),
+        (
+            {"method": {"kind": "structure"}, "evaluation": {"arms": ["source_frozen"]}},
+            "arm_does_not_fit",
+            "a source that is trained",
+        ),
         ({"training": {"class_weights": {"maybe": 2}}}, "class_unknown", "Received: maybe"),
         (
             {"network": {"kind": "convnet", "image_shape": [2, 2, 1], "preprocessing": True}},
@@ -82,3 +97,27 @@ def test_an_image_has_as_many_columns_as_its_shape_says(client: TestClient) -> N
     network = {"kind": "convnet", "image_shape": [2, 2, 1]}
     problem = refused(client, source={"dataset": "p"}, target={"dataset": "q"}, network=network)
     assert (problem["code"], "Received: 2" in problem["detail"]) == ("image_shape_differs", True)
+
+
+def test_layers_cannot_be_put_among_those_of_a_source_that_branches(
+    client: TestClient, publish: Publish
+) -> None:
+    publish("helped", backbone={"layers": 5, "in_sequence": False})
+    for strategy in ("partial_copy", "progressive"):
+        problem = refused(
+            client, source={"version": "m@1"}, method={"kind": "combined", "strategy": strategy}
+        )
+        assert problem["code"] == "strategy_does_not_fit"
+        assert "`adapter` or `side_tuning`" in problem["detail"]
+
+
+def test_the_found_structure_with_parameters_needs_data_to_learn_them_on(
+    client: TestClient, publish: Publish
+) -> None:
+    publish("helped")
+    asked = {
+        "source": {"version": "m@1"},
+        "method": {"kind": "structure", "strategy": "reuse"},
+        "evaluation": {"arms": ["structure_with_parameters"]},
+    }
+    assert refused(client, **asked)["code"] == "arm_does_not_fit"

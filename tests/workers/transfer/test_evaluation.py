@@ -177,6 +177,18 @@ def test_the_proof_of_two_equal_networks_is_no_difference(task, numbers, plain_o
     assert json.loads(json.dumps(proof, allow_nan=False)) == proof
 
 
+def test_the_gain_over_each_further_arm_is_told_beside_the_verdict(numbers, plain_options):
+    data = numbers()
+    transfer, other = (_outcome(build(plain_options, data, seed=seed), data) for seed in (0, 1))
+    arms = {"transfer": [transfer], "random_frozen": [other]}
+    alone, proof = _prove(arms, data), _prove({**arms, "control": [transfer]}, data)
+    assert proof["ablations"] == alone["ablations"]
+    assert proof["ablations"].keys() == {"random_frozen"}
+    of_other = compare("binary", data.test.targets, [transfer.test], [other.test], "accuracy", draws=200)
+    assert proof["ablations"]["random_frozen"] == of_other.to_dict()
+    assert (alone["verdict"], proof["verdict"]) == (None, "no difference")
+
+
 def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_options):
     data = numbers()
     proof = _prove({"transfer": [_outcome(build(plain_options, data, seed=0), data)]}, data)

@@ -7,6 +7,8 @@ import pytest
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
 from workers.transfer.evaluation import predict
 from workers.transfer.fitting import Fit, Training
+from workers.transfer.methods.combined import combined
+from workers.transfer.methods.parameter import parameter
 from workers.transfer.preprocessing import feature_names
 from workers.transfer.schema_map import start
 from workers.transfer.scratch import scratch
@@ -139,3 +141,20 @@ def test_the_signature_of_the_start_is_the_targets(options, numbers):
     network, _ = start(source, target, 1)
     assert isinstance(network.signature, Signature)
     assert network.signature == target.signature
+
+
+def test_a_backbone_that_branches_reads_new_columns_too_and_answers_the_same_at_step_0(options, numbers):
+    data = numbers()
+    plain = scratch(options, data, FIT.named("")).network
+    source = combined(plain, options, data, FIT.named(""), strategy="side_tuning").network
+    rng = np.random.default_rng(0)
+    wider = _with_column(data, Column("new", "number"), lambda n: rng.normal(size=n).astype(np.float32))
+    network, origins = start(source, wider, 1)
+    np.testing.assert_allclose(
+        predict(network, wider.test.inputs), predict(source, data.test.inputs), atol=1e-6
+    )
+    assert origins["backbone"].origin == "copied"
+    assert "new ones start at 0" in origins["backbone/matched"].why
+    receipt = parameter(source, options, wider, FIT.named(""), strategy="full").receipt
+    moved = {layer["layer"]: layer["weights"][0]["moved"] for layer in receipt["layers"] if layer["weights"]}
+    assert moved["matched"] > 0

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from workers.transfer.network import new_backbone
+from workers.transfer.network import leaves, new_backbone
 from workers.transfer.seeds import layer_seed
 from workers.transfer.structures import random_structure, reinitialised
 
@@ -24,8 +24,14 @@ def test_a_branching_backbone_keeps_its_structure_and_gets_other_weights():
     assert [layer.name for layer in one.layers] == [layer.name for layer in backbone.layers]
     assert not np.array_equal(one.get_weights()[0], one.get_weights()[2])
     np.testing.assert_array_equal(one.get_weights()[0], two.get_weights()[0])
-    with pytest.raises(ValueError, match="or branches"):
-        reinitialised(backbone, 1, width=4)
+
+
+def test_a_branching_backbone_reads_another_width_through_a_dense_layer_in_front():
+    x = keras.Input((3,))
+    a, b = (keras.layers.Dense(5, name=name)(x) for name in "ab")
+    wider = reinitialised(keras.Model(x, keras.layers.Add()([a, b])), 1, width=4)
+    assert [path for path, layer in leaves(wider) if layer.weights] == ["matched", "inner/a", "inner/b"]
+    assert wider(np.ones((2, 4), np.float32)).shape == (2, 5)
 
 
 def test_a_nested_backbone_gets_the_weights_of_a_flat_one_of_the_same_paths():

@@ -31,6 +31,7 @@ def parameter(
     *,
     strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = "lp_ft",
     backbone_learning_rate_factor: float = 0.1,
+    frozen_layers: int = 0,
     probe_share: float = 0.5,
     rank: int = 4,
     regulariser: Literal["l2_sp", "delta", "bss", "co_tuning"] | None = None,
@@ -44,10 +45,12 @@ def parameter(
     linear_probe: the head alone. lp_ft: the head for `probe_share` of the epochs, then all at a tenth of the
     rate (Kumar et al. 2022). gradual: one more layer each epoch from the top, each 2.6 times slower than the
     one above, with a slanted triangular schedule (Howard & Ruder 2018). lora: the backbone's kernels move by
-    products of the rank, merged at the end (Hu et al. 2021). All take the training's epochs.
+    products of the rank, merged at the end (Hu et al. 2021). All take the training's epochs. The first
+    `frozen_layers` of the backbone's layers with weights stay the source's with full, lp_ft and gradual.
 
     Raises:
-        ValueError: no column matches, an unknown strategy, or a regulariser where the backbone is frozen.
+        ValueError: no column matches, an unknown strategy, a regulariser where the backbone is frozen, or no
+            layer left to train.
     """
     if regulariser and strategy in ("linear_probe", "lora"):
         raise ValueError(
@@ -56,23 +59,24 @@ def parameter(
         )
     network, origins = start_from(source, data, fit.training.seed)
     start = weight_values(network)
+    frozen = _frozen(network, frozen_layers)
     objective = Objective()
     if regulariser:
         objective = objective + regularise(regulariser, source, network, data, regulariser_strength)
     adapted: list[str] = []
     findings: dict[str, Any] = {}
     if strategy == "full":
-        rates: Rates = {"backbone": backbone_learning_rate_factor}
+        rates: Rates = {"backbone": backbone_learning_rate_factor, **frozen}
         before, history = _weights(network), fit(network, data, rates=rates, objective=objective)
     elif strategy == "linear_probe":
         rates = {"backbone": 0.0}
         before, history = _weights(network), fit(network, data, rates=rates)
     elif strategy == "lp_ft":
-        before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective)
-        rates = {} if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
+        before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective, frozen)
+        rates = frozen if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
     elif strategy == "gradual":
-        rates = _gradual_rates(network, len(_layers(network)))
-        before, history = _weights(network), _gradual(network, data, fit, objective)
+        rates = _gradual_rates(network, len(_layers(network)), frozen)
+        before, history = _weights(network), _gradual(network, data, fit, objective, frozen)
     elif strategy == "lora":
         before = _weights(network)
         network, history, adapted = low_rank(network, data, fit, rank)
@@ -88,7 +92,7 @@ def parameter(
 
 
 def _probe_then_tune(
-    network: Network, data: Data, fit: Fit, share: float, objective: Objective
+    network: Network, data: Data, fit: Fit, share: float, objective: Objective, frozen: Rates
 ) -> tuple[list[Array], History, dict[str, Any]]:
     """Both phases; the weights between them, where fine-tuning departs from; and what each phase was."""
     epochs = fit.training.epochs
@@ -98,33 +102,35 @@ def _probe_then_tune(
     findings = {"probe": {"epochs": probe, "learning_rate": fit.training.learning_rate}}
     if epochs > probe:
         rate = fit.training.learning_rate * FINE_TUNING_FACTOR
-        history += fit(network, data, epochs=epochs - probe, learning_rate=rate, objective=objective)
+        history += fit(
+            network, data, rates=frozen, epochs=epochs - probe, learning_rate=rate, objective=objective
+        )
         findings["fine_tuning"] = {"epochs": epochs - probe, "learning_rate": rate}
     return before, history, findings
 
 
-def _gradual(network: Network, data: Data, fit: Fit, objective: Objective) -> History:
+def _gradual(network: Network, data: Data, fit: Fit, objective: Objective, frozen: Rates) -> History:
     """The head alone for an epoch, then one more layer for each, then all for the rest."""
-    epochs, depth = fit.training.epochs, len(_layers(network))
+    epochs, depth = fit.training.epochs, len(_layers(network)) - len(frozen)
     history = History([])
     for unfrozen in range(min(depth, epochs - 1)):
-        rates = _gradual_rates(network, unfrozen)
+        rates = _gradual_rates(network, unfrozen, frozen)
         # Without a trained backbone its outputs are computed once, and no term can look into it.
         of_phase = objective if unfrozen else None
         history += fit(
             network, data, rates=rates, epochs=1, schedule="slanted_triangular", objective=of_phase
         )
     left = epochs - len(history.epochs)
-    rates = _gradual_rates(network, depth)
+    rates = _gradual_rates(network, depth, frozen)
     history += fit(
         network, data, rates=rates, epochs=left, schedule="slanted_triangular", objective=objective
     )
     return history
 
 
-def _gradual_rates(network: Network, unfrozen: int) -> Rates:
-    """Factors of the top `unfrozen` layers; those below have 0."""
-    layers = _layers(network)[::-1]
+def _gradual_rates(network: Network, unfrozen: int, frozen: Rates) -> Rates:
+    """Factors of the top `unfrozen` layers; those below have 0, and those that stay frozen."""
+    layers = [path for path in _layers(network) if path not in frozen][::-1]
     rates = {path: GRADUAL_FACTOR ** -(place + 1) for place, path in enumerate(layers[:unfrozen])}
     return {"backbone": 0.0, **rates}
 
@@ -132,6 +138,17 @@ def _gradual_rates(network: Network, unfrozen: int) -> Rates:
 def _layers(network: Network) -> list[str]:
     """The backbone's layers with weights, from the first to the last."""
     return [f"backbone/{path}" for path, layer in leaves(network.backbone) if layer.weights]
+
+
+def _frozen(network: Network, count: int) -> Rates:
+    """Factors of 0 for the first layers."""
+    layers = _layers(network)
+    if count and count >= len(layers):
+        raise ValueError(
+            f"Expected fewer than the backbone's {len(layers)} layers to freeze. Received: {count}. "
+            "Lower frozen_layers, or use linear_probe."
+        )
+    return dict.fromkeys(layers[:count], 0.0)
 
 
 def _weights(network: Network) -> list[Array]:

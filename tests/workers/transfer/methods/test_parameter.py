@@ -292,3 +292,30 @@ def test_an_unknown_strategy_is_refused(options, numbers):
     source = scratch(options, numbers(), FIT).network
     with pytest.raises(ValueError, match="Received: 'half'"):
         _parameter(source, numbers(), FIT, strategy="half")
+
+
+@pytest.mark.parametrize("strategy", ["full", "lp_ft", "gradual"])
+def test_frozen_layers_keep_the_sources_bits_and_the_others_learn(strategy, numbers, plain_options):
+    data = numbers()
+    fit = Fit(Training(epochs=4, batch_size=16, learning_rate=0.01, seed=0))
+    source = scratch(plain_options, data, fit.named("source")).network
+    made = parameter(source, plain_options, data, fit.named("target"), strategy=strategy, frozen_layers=1)
+    moved = {
+        f"{layer['part']}/{layer['layer']}": [weight["moved"] for weight in layer["weights"]]
+        for layer in made.receipt["layers"]
+        if layer["weights"]
+    }
+    first, *others = [path for path in moved if path.startswith("backbone")]
+    assert moved[first] == [0.0, 0.0]
+    assert others
+    assert all(distance > 0 for path in [*others, "head/output"] for distance in moved[path])
+    before, after = source.backbone.get_weights(), made.network.backbone.get_weights()
+    np.testing.assert_array_equal(before[0], after[0])
+
+
+def test_at_least_one_layer_is_left_to_train(numbers, plain_options):
+    data = numbers()
+    fit = Fit(Training(epochs=1, batch_size=16, learning_rate=0.01, seed=0))
+    source = scratch(plain_options, data, fit.named("source")).network
+    with pytest.raises(ValueError, match="use linear_probe"):
+        parameter(source, plain_options, data, fit.named("target"), strategy="full", frozen_layers=2)

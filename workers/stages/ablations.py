@@ -1,0 +1,68 @@
+"""The ablations that a job may ask for: each arm lacks one thing that the transfer has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from app.jobs.states import Stage
+from workers.facts import DatasetFacts
+from workers.stages.transfer import with_pseudo_labels
+from workers.transfer import scratch
+from workers.transfer.data import Data
+from workers.transfer.fitting import Fit
+from workers.transfer.methods.parameter import parameter
+from workers.transfer.network import Network
+from workers.transfer.receipt import Transferred
+from workers.transfer.structures import random_structure
+from workers.work import Work
+
+Make = Callable[[Data, Fit], Transferred]
+
+
+def ablation(work: Work, source: Sequence[Network], arm: str) -> Make:
+    """What trains this arm of `evaluation.arms`."""
+    makers: dict[str, Make] = {
+        "random_frozen": partial(scratch.random_frozen, work.options),
+        "source_frozen": partial(_source_frozen, source[0]),
+        "random_structure": partial(_random_structure, source[0]),
+        "structure_with_parameters": partial(_with_parameters, work, source[0].options),
+    }
+
+    def make(data: Data, fit: Fit) -> Transferred:
+        return with_pseudo_labels(work, makers[arm](data, fit), data, fit)
+
+    return make
+
+
+def _source_frozen(source: Network, data: Data, fit: Fit) -> Transferred:
+    """The source's backbone as it is: what new layers beside it add."""
+    return parameter(source, source.options, data, fit, strategy="linear_probe")
+
+
+def _random_structure(source: Network, data: Data, fit: Fit) -> Transferred:
+    """Another structure of the same size: what the structure itself is worth."""
+    width, parameters = int(source.backbone.input_shape[-1]), source.backbone.count_params()
+    drawn = random_structure(source.options, width, parameters, fit.training.seed)
+    return scratch.scratch(drawn, data, fit)
+
+
+def _with_parameters(work: Work, options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
+    """The same structure with the source's parameters: what leaving them behind costs."""
+    return parameter(_trained_source(work, options), options, data, fit)
+
+
+def _trained_source(work: Work, options: Mapping[str, Any]) -> Network:
+    """The found structure trained on the source, once for all seeds and attempts."""
+    source, training, key = work.job.source, work.job.spec.source_training, "structure on the source"
+    assert isinstance(source, DatasetFacts)  # checked before the job was accepted
+    assert training is not None
+    data = work.data(source)
+    part = work.journal.part(Stage.CONTROL, key)
+    if part is not None and part.digest is not None and work.storage.exists(part.digest):
+        return work.load(part.digest, data.signature, options)
+    fit = work.trainings.fit(Stage.CONTROL, key, training)
+    network = scratch.scratch(options, data, fit).network
+    work.journal.keep_part(Stage.CONTROL, key, digest=work.keep(network))
+    return network
