@@ -10,6 +10,7 @@ from workers.transfer import preprocessing, tasks
 from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.network import Network, clone, join
 from workers.transfer.receipt import Origin
+from workers.transfer.seeds import beside_source
 from workers.transfer.structures import MATCHED, behind_dense, first_dense, widen
 
 Origins = dict[str, Origin]
@@ -24,8 +25,9 @@ def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
     Columns are the same where name and type are. Their means, variances and tokens are kept, since the
     parameters were learnt on them. Rows of the first kernel are carried by feature (a number, a category's
     token, a date's part); rows of new features are 0, so that at step 0 the network answers as if they were
-    not there. Columns of the head are carried by class, in logits; those of new classes start as the
-    control's do. The origins name all that was carried, all that is new, and what the source had besides.
+    not there. Columns of the head are carried by class, in logits; those of new classes are drawn, and not
+    as the source's were, see `beside_source`. The origins name all that was carried, all that is new, and
+    what the source had besides.
 
     A backbone that does not begin with one Dense layer reads other columns through a linear layer in front,
     which passes each feature of the source on and takes new ones times 0.
@@ -36,7 +38,7 @@ def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
     first, before, after, dropped = _preprocessing(source, data)
     backbone, of_backbone = _backbone(source, before, after)
     label_unit = tasks.label_unit(source.options, data)
-    head = tasks.head(data.signature, backbone.output_shape[-1], seed, label_unit)
+    head = tasks.head(data.signature, backbone.output_shape[-1], beside_source(seed), label_unit)
     head, of_head = _head(source, data.signature, head)
     network = join(first, backbone, head, data.signature, source.options)
     return network, {"preprocessing": _described(before, after, dropped), **of_backbone, **of_head}

@@ -9,6 +9,7 @@ from workers.transfer.evaluation import predict
 from workers.transfer.fitting import Fit, Training
 from workers.transfer.methods.combined import combined
 from workers.transfer.methods.parameter import parameter
+from workers.transfer.network import build
 from workers.transfer.preprocessing import feature_names
 from workers.transfer.schema_map import start
 from workers.transfer.scratch import scratch
@@ -158,3 +159,13 @@ def test_a_backbone_that_branches_reads_new_columns_too_and_answers_the_same_at_
     receipt = parameter(source, options, wider, FIT.named(""), strategy="full").receipt
     moved = {layer["layer"]: layer["weights"][0]["moved"] for layer in receipt["layers"] if layer["weights"]}
     assert moved["matched"] > 0
+
+
+def test_a_new_head_does_not_start_as_the_sources_own_did(options, numbers):
+    data = numbers(task="multiclass")
+    source = scratch(options, data, FIT.named("")).network
+    other = replace(data, signature=replace(data.signature, classes=("x", "y", "z")))
+    made, _ = start(source, other, FIT.training.seed)
+    begun = build(options, data, FIT.training.seed).head.get_weights()[0]
+    assert made.head.get_weights()[0].shape == begun.shape
+    assert abs(np.corrcoef(made.head.get_weights()[0].ravel(), begun.ravel())[0, 1]) < 0.9

@@ -13,6 +13,7 @@ from workers.transfer.fitting import Fit
 from workers.transfer.network import Network, forward, join
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.schema_map import start as start_from
+from workers.transfer.seeds import beside_source
 
 PARTIAL_COPY_FACTOR = 0.1
 
@@ -39,8 +40,8 @@ def combined(
     Raises:
         ValueError: an unknown strategy, or a source that branches where its layers must follow one another.
     """
-    seed = fit.training.seed
-    begun, carried = start_from(source, data, seed)
+    begun, carried = start_from(source, data, fit.training.seed)
+    seed = beside_source(fit.training.seed)
     if strategy == "partial_copy":
         joined = branches.partial_copy(begun.backbone, options, seed, copied_layers)
     elif strategy == "adapter":

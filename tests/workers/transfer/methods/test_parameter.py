@@ -85,14 +85,6 @@ def test_another_task_gets_a_new_head_and_says_why(options, numbers):
     )
 
 
-def test_a_new_head_starts_as_the_controls(plain_options, numbers):
-    source = scratch(plain_options, numbers(task="multiclass"), FIT.named("")).network
-    nothing = replace(FIT, training=replace(FIT.training, epochs=0))
-    head = _parameter(source, numbers(), nothing, strategy="full").network.head.get_weights()
-    control = scratch(plain_options, numbers(), nothing).network.head.get_weights()
-    assert all(np.array_equal(one, other) for one, other in zip(head, control, strict=True))
-
-
 def test_the_preprocessing_travels_with_its_state(options, numbers):
     source = scratch(options, numbers(), FIT).network
     network = _parameter(source, numbers(300, seed=9), FIT).network
