@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from benchmarks import job, machine, report, status, transfers, upload
+from benchmarks import job, machine, overhead, report, status, transfers, upload
 from benchmarks.service import warm_service
 
 
@@ -21,6 +21,7 @@ class Benchmark(StrEnum):
     """What there is to measure."""
 
     JOB = "job"
+    OVERHEAD = "overhead"
     UPLOAD = "upload"
     STATUS = "status"
     TRANSFERS = "transfers"
@@ -72,6 +73,8 @@ def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list
     try:
         if name is Benchmark.JOB:
             return job.measure(folder, rounds)
+        if name is Benchmark.OVERHEAD:
+            return overhead.measure(folder, rounds)
         if name is Benchmark.UPLOAD:
             return upload.measure(folder, rounds, upload_mb)
         return status.measure(folder, rounds)

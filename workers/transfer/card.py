@@ -32,6 +32,7 @@ def model_card(signature: Signature, versions: Mapping[str, str], card: Mapping[
         _proof(card),
         _metrics(card.get("metrics", {})),
         _receipt(card.get("receipt", {})),
+        _findings(card.get("findings", {})),
         "## Made with\n\n" + _table(["what", "version"], list(versions.items())),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -79,12 +80,55 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
 
 
 def _receipt(receipt: Mapping[str, Any]) -> str:
+    """One line a weight; what has none has nothing to tell."""
     if not receipt:
         return ""
-    keys = ("part", "layer", "kind", "origin", "training", "why")
-    rows = [[layer[key] for key in keys] for layer in receipt["layers"]]
+    header = ("layer", "weight", "origin", "training", "moved", "why")
+    rows = [
+        [
+            f"{layer['part']}/{layer['layer']}",
+            f"{weight['name']} {'x'.join(str(size) for size in weight['shape'])}".strip(),
+            _origin(weight),
+            weight["training"],
+            "-" if weight["moved"] is None else f"{weight['moved']:.1%}",
+            layer["why"],
+        ]
+        for layer in receipt["layers"]
+        for weight in layer["weights"]
+    ]
     coverage = f"{receipt['totals']['coverage']:.1%} of the backbone's and head's parameters were copied."
-    return f"## Receipt\n\n{coverage}\n\n" + _table(keys, rows)
+    return f"## Receipt\n\n{coverage}\n\n" + _table(header, rows)
+
+
+def _origin(weight: Mapping[str, Any]) -> str:
+    if "share" not in weight:
+        return str(weight["origin"])
+    new = ", ".join(weight["new"]) or "none"
+    return f"{weight['origin']} ({weight['share']:.0%}; new: {new})"
+
+
+def _findings(findings: Mapping[str, Any]) -> str:
+    """What the method tells besides; of a search, the trials in a table."""
+    if not findings:
+        return ""
+    rows = [[name.replace("_", " "), _told(value)] for name, value in findings.items() if name != "trials"]
+    sections = ["## What the method found", _table(["", ""], rows)]
+    if "trials" in findings:
+        header = ("trial", "validation loss", "epochs", "structure")
+        trials = [
+            [trial["number"], _number(trial["score"]), trial["epochs"], _told(trial["options"])]
+            for trial in findings["trials"]
+        ]
+        sections.append(_table(header, trials))
+    return "\n\n".join(sections)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_told(of)}" for name, of in value.items())
+    if isinstance(value, list):
+        return ", ".join(_told(one) for one in value)
+    return _number(value) if isinstance(value, float) else str(value)
 
 
 def _number(value: float | None) -> str:

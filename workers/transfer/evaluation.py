@@ -149,10 +149,11 @@ def verdict(gain: Gain) -> Verdict:
     """`helped` if the interval lies above 0, `hurt` if below, else `no difference`."""
     words = {True: ("helped", "lies above 0"), False: ("hurt", "lies below 0")}
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
+    value = f"{gain.value:+.3g}" if gain.value else "0"
     measured = (
-        f"{gain.metric} {gain.transfer:.3g} against {gain.control:.3g} from scratch on {gain.rows} test "
-        f"rows{seeds}: a gain of {gain.value:+.3g}, whose {gain.confidence:.0%} interval, {gain.low:+.3g} to "
-        f"{gain.high:+.3g},"
+        f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, from scratch "
+        f"{gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
+        f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )
     if gain.low > 0 or gain.high < 0:
         outcome, lies = words[gain.low > 0]

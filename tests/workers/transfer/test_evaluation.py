@@ -115,8 +115,8 @@ def test_a_metric_of_another_task_is_refused():
 def test_the_verdict_follows_the_interval(low, high, outcome):
     gain = Gain("accuracy", (low + high) / 2, low, high, 0.95, 0.9, 0.8, rows=100, draws=1000)
     assert verdict(gain).outcome == outcome
-    assert "accuracy 0.9 against 0.8 from scratch on 100 test rows" in verdict(gain).reason
-    assert "whose 95% interval" in verdict(gain).reason
+    told = f"on 100 test rows: a gain of {(low + high) / 2:+.3g}, whose 95% interval, {low:+.3g}"
+    assert "With transfer the accuracy is 0.9, from scratch 0.8, " + told in verdict(gain).reason
 
 
 def test_two_levels_widen_the_interval_where_seeds_differ_as_a_plain_loop_does():

@@ -131,7 +131,7 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
     assert "| accuracy | 0.9 | 0.8 |" in readme
     assert "| auc | undefined | undefined |" in readme
     assert "transfer: **helped**. The interval lies above 0." in readme
-    assert "| head | output | Dense | new | trained |" in readme
+    assert "| head/output | kernel 8x3 | new | trained |" in readme
     assert content["requirements.txt"].decode().splitlines()[0].startswith("keras==3.")
 
 

@@ -1,0 +1,95 @@
+"""What the service adds to training: its training stages against the same epochs in plain Keras."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.data import write_split
+from benchmarks.report import Line, ratio, seconds
+from benchmarks.service import ROOT, Service, example_job, warm_service
+
+ROWS = 20_000
+EPOCHS = 10
+NETWORKS = ([64, 64], [512, 512])
+AIM = 1.05
+
+
+def measure(folder: Path, rounds: int) -> list[Line]:
+    """The sides take turns; each round has a seed of its own, so that no source is found trained."""
+    lines = []
+    with warm_service(folder) as service, _plain_keras() as keras:
+        paths = [
+            write_split(folder / f"large-{name}.csv", train=ROWS, test=100, seed=seed)
+            for seed, name in enumerate(("source", "target"))
+        ]
+        for path in paths:
+            service.upload(path)
+        for units in NETWORKS:
+            ours, theirs = [], []
+            _ask(keras, paths, units, 0)
+            for seed in range(1, rounds + 1):
+                theirs.append(_ask(keras, paths, units, seed))
+                ours.append(_training_stages(service, units, seed))
+            compared = ratio(ours, theirs)
+            what = f"training stages, {units} units, {ROWS:,} rows, {2 * EPOCHS} epochs"
+            plain = f"plain Keras, as many steps a call: {seconds(theirs)}"
+            lines.append(Line(what, seconds(ours), plain, compared, f"at most {AIM}", compared <= AIM))
+    return lines
+
+
+def _training_stages(service: Service, units: list[int], seed: int) -> float:
+    """Seconds of the stages `source` and `transfer`: reading the data, training, writing the networks."""
+    asked = example_job(seed)
+    job = service.run(
+        {
+            **asked,
+            "source": {"dataset": "large-source"},
+            "target": {"dataset": "large-target"},
+            "network": {**asked["network"], "hidden_units": units},
+            "training": {**asked["training"], "epochs": EPOCHS},
+        }
+    )
+    return sum(_took(stage) for stage in job["stages"] if stage["stage"] in ("source", "transfer"))
+
+
+def _took(stage: dict[str, Any]) -> float:
+    if stage["reused"]:
+        raise RuntimeError("Expected a job that trains its source. Received: one that found it trained.")
+    begin, end = (datetime.fromisoformat(stage[name]) for name in ("started_at", "finished_at"))
+    return (end - begin).total_seconds()
+
+
+@contextmanager
+def _plain_keras() -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.plain"],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # TensorFlow's greetings
+        text=True,
+    )
+    with process:
+        yield process
+
+
+def _ask(process: subprocess.Popen[str], paths: list[Path], units: list[int], seed: int) -> float:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    source, target = map(str, paths)
+    question = {"source": source, "target": target, "units": units, "epochs": EPOCHS, "seed": seed}
+    process.stdin.write(json.dumps(question) + "\n")
+    process.stdin.flush()
+    answer = process.stdout.readline()
+    if not answer:
+        raise RuntimeError("Expected seconds. Received: the end of benchmarks.plain; run it by hand.")
+    return float(answer)
