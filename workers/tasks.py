@@ -68,7 +68,7 @@ def run_job(job_id: str) -> None:
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     from workers.runner import run
-    from workers.transfer.fitting import Stopped, TrainingDiverged
+    from workers.transfer.training import Stopped, TrainingDiverged
     from workers.work import Work
 
     journal = Journal(held.sessions, lease)

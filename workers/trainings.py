@@ -17,8 +17,9 @@ from workers.journal import Journal
 from workers.progress import Progress
 from workers.transfer.data import Data
 from workers.transfer.evaluation import Outcome, predict
-from workers.transfer.fitting import Fit, Hooks, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.receipt import Transferred
+from workers.transfer.training import Hooks, Training
 
 
 @dataclass

@@ -21,8 +21,8 @@ from workers.trainings import Trainings
 from workers.transfer import export, network
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.evaluation import Outcome
-from workers.transfer.fitting import Stopped
 from workers.transfer.network import Network
+from workers.transfer.training import Stopped
 
 Arms = dict[str, list[Outcome]]
 """What each seed of each arm came to."""

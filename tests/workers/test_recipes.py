@@ -21,7 +21,7 @@ from app.jobs.recipes import (
     StructureTransfer,
     Training,
 )
-from workers.transfer import fitting, tasks
+from workers.transfer import tasks, training
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
 OF_EVERY_NETWORK = {"kind", "preprocessing", "max_categories"}
@@ -56,7 +56,7 @@ def test_a_networks_options_are_its_backbones_keywords(recipe: type[BaseModel]) 
 
 
 def test_the_training_options_are_those_of_the_loop() -> None:
-    assert set(Training.model_fields) == {field.name for field in dataclasses.fields(fitting.Training)}
+    assert set(Training.model_fields) == {field.name for field in dataclasses.fields(training.Training)}
 
 
 def test_every_metric_a_job_may_ask_for_is_measured() -> None:

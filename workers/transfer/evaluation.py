@@ -102,7 +102,8 @@ def compare(
     sign = -1.0 if metric in tasks.LOWER_IS_BETTER else 1.0
     blocks = list(_differences(task, y, p_transfer, p_control, metric, draws, seed))
     by_seed = np.concatenate(blocks, axis=1)  # (seeds, draws)
-    gains = sign * _over_seeds(by_seed, seed)
+    # Differences of equal metrics may come out as 1e-17; such a bound is 0.
+    gains = np.round(sign * _over_seeds(by_seed, seed), 12) + 0.0
     gains = gains[~np.isnan(gains)]
     if not len(gains):
         raise ValueError(

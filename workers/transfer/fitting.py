@@ -1,94 +1,17 @@
-"""One training loop for everything: progress, stop, early stopping, checkpoints, exact resume."""
+"""One training loop for everything: a network in place, its frozen parts computed once."""
 
-import json
-import math
-import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import keras
-import numpy as np
 
-from workers.transfer import checkpoints
-from workers.transfer.checkpoints import CheckpointMismatch, Position
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.network import PARTS, Network, Part, forward, leaves
 from workers.transfer.objective import Objective
-from workers.transfer.schedules import Schedule, scales
+from workers.transfer.run import Run
+from workers.transfer.schedules import Schedule
 from workers.transfer.steps import Parts, Rates, Steps, architecture, rate_of
-
-CHUNK_STEPS = 32
-"""Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
-
-
-class Stopped(Exception):
-    """The run was asked to stop; its checkpoint has been saved."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class TrainingDiverged(Exception):
-    """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Options of a run. The optimizer is Adam with Keras' defaults but for the learning rate.
-
-    schedule: see `schedules.scales`; it spans one fit.
-    patience: end after so many epochs without a lower validation loss and keep the best epoch's weights;
-        None trains all epochs and keeps the last.
-    class_weights: "balanced", rows/(classes · the class's rows), or a weight by class name, 1 if not named;
-        a row's loss is multiplied by it.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    shuffle: bool = True
-    schedule: Schedule = "constant"
-    patience: int | None = None
-    class_weights: Mapping[str, float] | str | None = None
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """How a run speaks to the world around it.
-
-    run: names the training among those of its stage, "" or for example `scratch/1`.
-    on_epoch: called with `run`, the number of finished epochs and `loss`, `val_loss`, `accuracy`,
-        `val_accuracy`, as far as there are validation rows and classes.
-    should_stop: asked before every chunk; an answer other than None stops the run.
-    checkpoint: a file to go on from; one of another training is left aside.
-    save_checkpoint: called with a file that lives only during the call; None saves nothing.
-    checkpoint_seconds: the time between two checkpoints.
-    keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
-        not computed again.
-    """
-
-    run: str = ""
-    on_epoch: Callable[[str, int, dict[str, float]], None] | None = None
-    should_stop: Callable[[], str | None] | None = None
-    checkpoint: Path | None = None
-    save_checkpoint: Callable[[Path], None] | None = None
-    checkpoint_seconds: float = 30.0
-    keep: Callable[[str, Path], None] | None = None
-    recall: Callable[[str], Path | None] | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """What `on_epoch` was told, one entry an epoch, with its number as `epoch`."""
-
-    epochs: list[dict[str, float]]
-
-    def __add__(self, other: "History") -> "History":
-        return History([*self.epochs, *other.epochs])
+from workers.transfer.training import History, Hooks, Training
 
 
 @dataclass
@@ -101,7 +24,7 @@ class Fit:
     """
 
     training: Training
-    hooks: Hooks = Hooks()
+    hooks: Hooks = field(default_factory=Hooks)
     traced: dict[str, Steps] = field(default_factory=dict)
     _calls: int = field(default=0, init=False)
     _epochs: int = field(default=0, init=False)
@@ -142,7 +65,7 @@ class Fit:
             schedule=self.training.schedule if schedule is None else schedule,
         )
         trained, frozen = _trained_parts(network, rates)
-        run = _Run(
+        run = Run(
             self._prepared(trained, data, rates, objective),
             training,
             self.hooks,
@@ -164,7 +87,7 @@ class Fit:
             self.traced[name] = Steps(parts, data.signature.task, rates, objective)
         return self.traced[name]
 
-    def _durable(self, run: "_Run") -> History:
+    def _durable(self, run: Run) -> History:
         if self._unkept is not None:
             self._unkept()
         key, self._unkept = f"{self.hooks.run}/fit {self._calls}", None
@@ -177,38 +100,6 @@ class Fit:
             keep = self.hooks.keep
             self._unkept = lambda: run.keep(lambda path: keep(key, path))
         return history
-
-
-def epoch_order(training: Training, epoch: int, rows: int) -> Array:
-    """The order of the rows in an epoch: a function of seed and epoch, so a resumed run needs no state."""
-    if not training.shuffle:
-        return np.arange(rows)
-    return np.random.Generator(np.random.Philox([training.seed, epoch])).permutation(rows)
-
-
-def row_weights(training: Training, data: Data) -> Array:
-    """The weight of each train row's loss, (n,), float32.
-
-    Raises:
-        ValueError: a weighted class is not one of the data's, or there are none.
-    """
-    asked, rows, signature = training.class_weights, data.train, data.signature
-    if asked is None:
-        return np.ones(len(rows), np.float32)
-    strangers = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
-    if strangers or not signature.classes:
-        raise ValueError(
-            f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
-            f"Received: {', '.join(strangers) or asked}. Correct class_weights, or leave it out."
-        )
-    classes = rows.targets.reshape(-1).astype(np.int64)
-    if isinstance(asked, str):
-        counts = np.bincount(classes, minlength=len(signature.classes))
-        by_class = len(rows) / (len(counts) * np.maximum(counts, 1))
-    else:
-        by_class = np.array([asked.get(name, 1.0) for name in signature.classes])
-    weights: Array = by_class[classes].astype(np.float32)
-    return weights
 
 
 def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
@@ -235,150 +126,3 @@ def _features(network: Network, frozen: list[Part], rows: Rows) -> Array:
     for part in frozen[1:]:
         features = forward(network.part(part), features)
     return features
-
-
-class _Run:
-    """The state of one run: where it is and when it last saved."""
-
-    def __init__(
-        self,
-        steps: Steps,
-        training: Training,
-        hooks: Hooks,
-        parts: Parts,
-        rates: Rates,
-        objective: Objective,
-        x: Array,
-        data: Data,
-        x_held_out: Array | None,
-        offset: int,
-    ) -> None:
-        self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
-        self.rates, self.objective, self.offset = rates, objective, offset
-        self.task = data.signature.task
-        self.x, self.y, self.weight = x, data.train.targets, row_weights(training, data)
-        self.held_out = None
-        if data.validation is not None and x_held_out is not None:
-            self.held_out = x_held_out, data.validation.targets
-        if training.patience is not None and self.held_out is None:
-            raise ValueError("Expected validation rows to stop early by. Received: none. Leave patience out.")
-        self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
-        self.best: list[Array] = []
-        self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
-        self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
-        self.saved_at = time.monotonic()
-        self.fingerprint = ""
-
-    def go(self, key: str) -> History:
-        """Train from the checkpoint, or from the start, to the last epoch."""
-        self._begin()
-        if self.hooks.save_checkpoint or self.hooks.checkpoint:
-            self.fingerprint = self._fingerprint(key)
-        if self.hooks.checkpoint:
-            try:
-                read = checkpoints.read(self.hooks.checkpoint, self.fingerprint, self.steps.variables)
-                self.position, self.best = read
-            except CheckpointMismatch:
-                self.best = []  # of another training, of other versions, or damaged: from the start then
-        while self.position.epoch < self.training.epochs and not self._is_over():
-            self._epoch()
-        for variable, value in zip(self.steps.weights, self.best, strict=False):
-            variable.assign(value)
-        return self._end()
-
-    def recalled(self, file: Path) -> History:
-        """Take what an earlier attempt came to."""
-        self._begin()
-        with np.load(file, allow_pickle=False) as kept:
-            self.position.history = json.loads(str(kept["history"]))
-            for number, variable in enumerate(self.steps.weights):
-                variable.assign(kept[str(number)])
-        return self._end()
-
-    def keep(self, keep: Callable[[Path], None]) -> None:
-        """Write what this run came to, as `recalled` reads it."""
-        models = [*self.parts.values(), *self.objective.helpers]
-        values = [variable.numpy() for model in models for variable in model.variables]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "fit.npz"
-            arrays = {str(number): value for number, value in enumerate(values)}
-            np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
-            keep(path)
-
-    def _begin(self) -> None:
-        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
-
-    def _end(self) -> History:
-        self.steps.end(self.parts, self.objective.helpers)
-        return History(self.position.history)
-
-    def _fingerprint(self, key: str) -> str:
-        shape = architecture(self.parts, self.task, self.rates, self.objective)
-        kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
-        arrays = [self.x, self.y, self.weight, *kept]
-        return checkpoints.fingerprint(key, asdict(self.training), shape, dict(self.rates), arrays=arrays)
-
-    def _is_over(self) -> bool:
-        patience = self.training.patience
-        return patience is not None and self.position.epoch - self.position.best >= patience > 0
-
-    def _epoch(self) -> None:
-        order = epoch_order(self.training, self.offset + self.position.epoch, len(self.x))
-        batch = self.training.batch_size
-        begun = self.position.epoch * self.steps_an_epoch
-        for step in range(self.position.step, self.steps_an_epoch, CHUNK_STEPS):
-            self._pause_between_chunks()
-            rows = order[step * batch : (step + CHUNK_STEPS) * batch]
-            extras = {name: values[rows] for name, values in self.objective.extras.items()}
-            factors = self.scales[begun + step : begun + min(step + CHUNK_STEPS, self.steps_an_epoch)]
-            loss, right = self.steps.train(
-                self.x[rows], self.y[rows], self.weight[rows], extras, factors, batch
-            )
-            self.position.step = step + CHUNK_STEPS
-            self.position.loss += loss
-            self.position.right += right
-            self._check_finite(loss)
-        self._end_epoch(len(order))
-
-    def _pause_between_chunks(self) -> None:
-        reason = self.hooks.should_stop and self.hooks.should_stop()
-        if reason:
-            self._save()
-            raise Stopped(reason)
-        if time.monotonic() - self.saved_at >= self.hooks.checkpoint_seconds:
-            self._save()
-
-    def _end_epoch(self, rows: int) -> None:
-        values = self._named("", self.position.loss, self.position.right, rows)
-        if self.held_out:
-            values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
-        epoch, best = self.position.epoch + 1, self.position.best
-        history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
-        if self.training.patience is not None:
-            losses = [known["val_loss"] for known in history]
-            if not best or losses[-1] < losses[best - 1]:
-                best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
-        self.position = Position(epoch, 0, 0.0, 0.0, history, best)
-        if self.hooks.on_epoch:
-            self.hooks.on_epoch(self.hooks.run, self.offset + epoch, values)
-
-    def _named(self, prefix: str, loss: float, right: float, rows: int) -> dict[str, float]:
-        values = {f"{prefix}loss": loss / rows}
-        return values if self.task == "regression" else {**values, f"{prefix}accuracy": right / rows}
-
-    def _save(self) -> None:
-        self.saved_at = time.monotonic()
-        if not self.hooks.save_checkpoint:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "checkpoint.npz"
-            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
-            self.hooks.save_checkpoint(path)
-
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise TrainingDiverged(
-                f"Expected a finite loss. Received: {loss} in epoch {self.position.epoch + 1} of "
-                f"{self.training.epochs}. Lower learning_rate (now {self.training.learning_rate}), raise "
-                "batch_size, or switch preprocessing on so that the inputs are scaled."
-            )

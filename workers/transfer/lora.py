@@ -3,9 +3,10 @@
 import keras
 
 from workers.transfer.data import Data
-from workers.transfer.fitting import Fit, History
+from workers.transfer.fitting import Fit
 from workers.transfer.network import Network, clone, join, leaves
 from workers.transfer.seeds import layer_seed
+from workers.transfer.training import History
 
 
 def low_rank(network: Network, data: Data, fit: Fit, rank: int) -> tuple[Network, History, list[str]]:

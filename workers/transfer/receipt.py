@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
-from workers.transfer.fitting import History
 from workers.transfer.network import PARTS, Network, leaves
 from workers.transfer.steps import Rates, rate_of
+from workers.transfer.training import History
 
 Whence = Literal["copied", "partly copied", "new", "reinitialised"]
 ORIGINS: tuple[Whence, ...] = ("copied", "partly copied", "new", "reinitialised")

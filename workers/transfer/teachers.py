@@ -9,8 +9,8 @@ import numpy as np
 
 from workers.transfer.checkpoints import fingerprint
 from workers.transfer.data import Array, Signature
-from workers.transfer.fitting import Hooks
 from workers.transfer.network import Network, forward
+from workers.transfer.training import Hooks
 
 
 def check_teacher(teacher: Signature, target: Signature) -> None:

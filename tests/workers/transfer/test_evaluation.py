@@ -104,6 +104,15 @@ def test_a_metric_undefined_on_the_test_rows_is_refused():
         compare("binary", np.ones((5, 1)), [np.full((5, 1), 0.9)], [np.full((5, 1), 0.8)], "auc")
 
 
+def test_a_bound_that_is_0_but_for_rounding_is_0():
+    y = np.array([[0.0], [1.0]] * 50, np.float32)
+    seeds = [np.where(np.arange(100)[:, None] < wrong, 1 - y, y) for wrong in (7, 8, 9)]
+    shuffled = [seeds[1], seeds[2], seeds[0]]
+    gain = compare("binary", y, seeds, shuffled, "accuracy", draws=500)
+    assert verdict(gain).outcome == "no difference"
+    assert min(abs(bound) for bound in (gain.low, gain.high) if bound) > 1e-9
+
+
 def test_a_metric_of_another_task_is_refused():
     with pytest.raises(ValueError, match="Received: 'r2'"):
         compare("binary", *_lists(_arms()), "r2")

@@ -11,10 +11,11 @@ import pytest
 from workers.transfer.bundled_predict import main as predict_program
 from workers.transfer.evaluation import predict
 from workers.transfer.export import ExportDiffers, verify, write_bundle, write_keras
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import Network, build
 from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
 
 NAN = float("nan")
 ROWS = {

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Data, Rows
-from workers.transfer.fitting import Fit, Hooks, Stopped, Training, TrainingDiverged, epoch_order, row_weights
+from workers.transfer.fitting import Fit
 from workers.transfer.network import build, leaves, weights_digest
 from workers.transfer.objective import Objective
+from workers.transfer.run import epoch_order, row_weights
+from workers.transfer.training import Hooks, Stopped, Training, TrainingDiverged
 
 TRAINING = Training(epochs=4, batch_size=8, learning_rate=0.01, seed=3)
 

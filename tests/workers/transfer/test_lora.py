@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Rows
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.lora import low_rank
 from workers.transfer.network import forward, join, leaves
 from workers.transfer.preprocessing import plain
 from workers.transfer.tasks import head
+from workers.transfer.training import Training
 
 TRAINING = Training(epochs=2, batch_size=16, learning_rate=0.05, seed=3)
 

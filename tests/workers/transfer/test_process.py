@@ -3,16 +3,18 @@ import sys
 
 import numpy as np
 
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.network import weights_digest
 from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
 
 PROGRAM = """
 import numpy as np
 from workers.transfer.process import prepare_process
 prepare_process()
 from workers.transfer.data import Column, Data, Rows, Signature
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
+from workers.transfer.training import Training
 from workers.transfer.network import weights_digest
 from workers.transfer.scratch import scratch
 

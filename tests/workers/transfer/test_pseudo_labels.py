@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from workers.transfer.evaluation import predict
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.pseudo_labels import pseudo_labelled, self_trained
 from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
 
 FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 

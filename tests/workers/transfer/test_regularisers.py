@@ -3,10 +3,11 @@ import pytest
 import tensorflow as tf
 
 from workers.transfer.branches import side_tuning
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.network import build, join
 from workers.transfer.objective import Objective, Seen
 from workers.transfer.regularisers import bss, co_tuning, delta, l2_sp, relation
+from workers.transfer.training import Training
 
 
 def _seen(objective, **values) -> Seen:

@@ -6,13 +6,14 @@ import pytest
 
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
 from workers.transfer.evaluation import predict
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.methods.combined import combined
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import build
 from workers.transfer.preprocessing import feature_names
 from workers.transfer.schema_map import start
 from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
 
 FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=0))
 

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from workers.transfer.data import Data
-from workers.transfer.fitting import Fit, Hooks, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.scratch import scratch
 from workers.transfer.searching import search
+from workers.transfer.training import Hooks, Training
 
 FIT = Fit(Training(epochs=2, batch_size=32, learning_rate=0.01, seed=0))
 SPACE = {"hidden_units": [[2], [4], [8], [4, 4], [8, 8]], "activation": ["relu", "tanh", "selu"]}

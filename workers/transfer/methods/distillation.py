@@ -10,10 +10,11 @@ from keras import ops
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
-from workers.transfer.fitting import Fit, row_weights
+from workers.transfer.fitting import Fit
 from workers.transfer.network import PARTS, Network, build, forward, leaves
 from workers.transfer.objective import Objective, Seen, Term
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.run import row_weights
 from workers.transfer.seeds import layer_seed
 from workers.transfer.teachers import check_teacher, lessons
 

@@ -6,10 +6,11 @@ import pytest
 
 from workers.transfer.data import Column
 from workers.transfer.evaluation import predict
-from workers.transfer.fitting import Fit, Training
+from workers.transfer.fitting import Fit
 from workers.transfer.methods.combined import combined
 from workers.transfer.network import leaves
 from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
 
 FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 STRATEGIES = ["partial_copy", "adapter", "side_tuning", "progressive"]
