@@ -34,6 +34,7 @@ DECLARED: dict[str, dict[str, str]] = {
     "mnist-1000": {**DIGITS, "unlabelled": "true"},
     "mnist-0-to-4": DIGITS,
     "mnist-5-to-9": DIGITS,
+    "mnist-5-to-9-ten": DIGITS,
     "wine-white": {"task": "regression"},
     "wine-red": {"task": "regression", "test_fraction": "0.4"},
 }
@@ -134,22 +135,19 @@ def cases() -> list[Case]:
             },
         ),
         Case(
-            "mnist few-shot, combined transfer, frozen convolutions and new layers",
+            "mnist 10 a class, combined transfer, frozen convolutions and new layers",
             "-",
             few_shot
             | {
                 "model": "mnist-combined",
+                "target": {"dataset": "mnist-5-to-9-ten"},
                 "method": {
                     "kind": "combined",
                     "strategy": "partial_copy",
                     "copied_layers": 2,
                     "source_learning_rate_factor": 0,
                 },
-                "evaluation": {
-                    "few_shot": [1, 5, 10],
-                    "seeds": 3,
-                    "arms": ["source_frozen", "random_frozen"],
-                },
+                "evaluation": {"seeds": 5, "arms": ["source_frozen", "random_frozen"]},
             },
         ),
         Case(
@@ -198,27 +196,30 @@ def write(folder: Path, data: Path) -> list[tuple[Path, str]]:
     """The files to upload with their label columns; each file's name is its data set's."""
     x, y = _mnist(data / "mnist_t10k")
     low, high = y < 5, y >= 5
-    low, high, digits = y < 5, y >= 5, range(10)
+    low, high = y < 5, y >= 5
     split = np.full(len(y), "train", dtype=object)
     order = np.random.default_rng(0).permutation(len(y))
     split[order[:2000]], split[order[2000:3000]] = "test", "validation"
-    # Of the target's train rows 50 a class; of its validation rows a fifth, so that epochs are short.
-    kept = {digit: np.flatnonzero((y == digit) & (split == "train")) for digit in digits}
-    few = np.isin(np.arange(len(y)), np.concatenate([rows[:50] for rows in kept.values()]))
-    few |= (split == "test") | ((split == "validation") & (np.arange(len(y)) % 5 == 0))
-    labelled = np.isin(np.arange(len(y)), np.concatenate([rows[:100] for rows in kept.values()]))
+    of_digit = [np.flatnonzero((y == digit) & (split == "train")) for digit in range(10)]
+
+    def first(count: int) -> Array:
+        """Marks so many train rows of each digit."""
+        return np.isin(np.arange(len(y)), np.concatenate([rows[:count] for rows in of_digit]))
+
+    # A fifth of the target's validation rows, so that epochs on few train rows are short.
+    held_out = (split == "test") | ((split == "validation") & (np.arange(len(y)) % 5 == 0))
+    fifty, ten = high & (first(50) | held_out), high & (first(10) | held_out)
     words = y.astype(str).astype(object)
     hidden = words.copy()
-    hidden[(split == "train") & ~labelled] = None
-    files = [
-        (_images(folder / "mnist.parquet", x, words, split), "digit"),
-        (_images(folder / "mnist-1000.parquet", x, hidden, split), "digit"),
-        (_images(folder / "mnist-0-to-4.parquet", x[low], words[low], split[low]), "digit"),
-        (
-            _images(folder / "mnist-5-to-9.parquet", x[high & few], words[high & few], split[high & few]),
-            "digit",
-        ),
-    ]
+    hidden[(split == "train") & ~first(100)] = None
+    parts = {
+        "mnist": (x, words, split),
+        "mnist-1000": (x, hidden, split),
+        "mnist-0-to-4": (x[low], words[low], split[low]),
+        "mnist-5-to-9": (x[fifty], words[fifty], split[fifty]),
+        "mnist-5-to-9-ten": (x[ten], words[ten], split[ten]),
+    }
+    files = [(_images(folder / f"{name}.parquet", *part), "digit") for name, part in parts.items()]
     return files + [(_wine(folder, data, colour), "quality") for colour in ("white", "red")]
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from app.db.session import ReadSession
 from app.errors import responses
-from app.reports import page, service
+from app.reports import service
 from app.reports.schemas import ReportView
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -39,6 +39,8 @@ def get_report(
     """
     report = service.report(session, job)
     if format == "html" or (format is None and "text/html" in accept):
+        from app.reports import page  # Jinja is slow to import, and few ask for the page
+
         headers = {"Content-Security-Policy": POLICY, "Vary": "Accept"}
         return HTMLResponse(page.render(report), headers=headers)
     return JSONResponse(report.model_dump(mode="json"), headers={"Vary": "Accept"})

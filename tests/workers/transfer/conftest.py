@@ -39,7 +39,7 @@ def plain_options(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "preprocessing": False, "dropout": 0.0}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def numbers() -> Callable[..., Data]:
     """Rows of number columns x0, x1, … with a label of any task that follows from them."""
 

@@ -34,23 +34,6 @@ def _combined(source, data, fit: Fit = FIT, options=None, **asked):
     return combined(source, options or source.options, data, fit.named(""), **asked)
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_learns_and_opens_in_plain_keras_for_every_task(
-    strategy, task, options, numbers, tmp_path
-):
-    source = _source(options, numbers())
-    data = numbers(200, task=task, seed=1)
-    made = _combined(source, data, Fit(Training(12, 16, 0.01, seed=3)), strategy=strategy)
-    assert made.history.epochs[-1]["loss"] < made.history.epochs[0]["loss"]
-    made.network.save(tmp_path / "model.keras")
-    opened = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    inputs = {name: x.reshape(-1, 1) for name, x in data.test.inputs.items()}
-    np.testing.assert_allclose(
-        opened.predict(inputs, verbose=0), predict(made.network, data.test.inputs), atol=1e-5
-    )
-
-
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_convolutional_source_can_be_joined_too(strategy, numbers):
     source = _source(CONVNET, numbers())

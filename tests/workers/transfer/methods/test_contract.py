@@ -1,0 +1,89 @@
+"""What every method keeps, with every strategy and task: a new one is checked by being in its recipe."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from typing import Any, get_args
+
+import keras
+import numpy as np
+import pytest
+
+from app.jobs import recipes
+from app.jobs.recipes import Recipe
+from workers.transfer.fitting import Fit
+from workers.transfer.network import Network, weights_digest
+from workers.transfer.receipt import Transferred
+from workers.transfer.scratch import scratch
+from workers.transfer.training import Training
+
+RECIPES: dict[str, type[Recipe]] = {
+    recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])
+}
+STRATEGIES = [
+    (kind, strategy)
+    for kind, recipe in RECIPES.items()
+    for strategy in get_args(recipe.model_fields["strategy"].annotation)
+]
+FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+
+
+@functools.cache
+def source_of(task: str, make: Any) -> Network:
+    options = {"kind": "mlp", "hidden_units": [8, 8], "activation": "relu", "dropout": 0.2}
+    options |= {"preprocessing": True, "max_categories": 256}
+    return scratch(options, make(task=task), FIT.named("source")).network
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize(("kind", "strategy"), STRATEGIES)
+def test_every_method_keeps_the_contract(kind, strategy, task, numbers, tmp_path):
+    method = getattr(importlib.import_module(f"workers.transfer.methods.{kind}"), kind)
+    asked = RECIPES[kind](strategy=strategy).model_dump(exclude={"kind"})
+    source, target = source_of(task, numbers), numbers(90, task=task, seed=1)
+    before = weights_digest(source)
+
+    def transfer(run: str) -> Transferred:
+        return method(source, source.options, target, FIT.named(run), **asked)
+
+    if strategy == "decoupled" and task != "multiclass":
+        with pytest.raises(ValueError, match="at least 3 classes"):
+            transfer("refused")
+        return
+    made = transfer("one")
+    assert weights_digest(source) == before
+    assert weights_digest(transfer("another").network) == weights_digest(made.network)
+    assert [epoch["epoch"] for epoch in made.history.epochs] == [1, 2]
+    assert_receipt_is_true(made)
+    told = [made.receipt, made.findings, made.history.epochs]
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert_it_opens_in_plain_keras(made.network, target.test.inputs, tmp_path / "model.keras")
+
+
+def assert_receipt_is_true(made: Transferred) -> None:
+    """Frozen weights have not moved, some have; the totals count each parameter once."""
+    weights = [
+        weight
+        for layer in made.receipt["layers"]
+        if layer["part"] != "preprocessing"
+        for weight in layer["weights"]
+    ]
+    assert all(weight["moved"] == 0 for weight in weights if weight["training"] == "frozen")
+    assert any(weight["moved"] != 0 for weight in weights)
+    totals = made.receipt["totals"]
+    parameters = sum(part.count_params() for part in (made.network.backbone, made.network.head))
+    assert totals["parameters"] == parameters
+    for states in (("copied", "partly copied", "new", "reinitialised"), ("trained", "frozen", "adapted")):
+        assert sum(totals[state] for state in states) == parameters
+
+
+def assert_it_opens_in_plain_keras(network: Network, rows: Any, path: Any) -> None:
+    """Missing values included."""
+    network.save(path)
+    rows = {name: np.where(np.arange(len(x)) == 3, np.nan, x).astype("float32") for name, x in rows.items()}
+    opened = keras.saving.load_model(path, compile=False)
+    answers = opened.predict(rows, verbose=0)
+    assert np.isfinite(answers).all()
+    np.testing.assert_array_equal(answers, network.model.predict(rows, verbose=0))
