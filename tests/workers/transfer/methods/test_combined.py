@@ -1,6 +1,5 @@
 from dataclasses import replace
 
-import keras
 import numpy as np
 import pytest
 
