@@ -278,3 +278,96 @@ def test_every_method_ends_with_a_model_a_report_and_a_champion(
         assert report["lineage"]["findings"]["structure"]["hidden_units"] in ([4], [8])
     if kind == "combined":
         assert 0 < report["lineage"]["findings"]["alpha"] < 1
+
+
+def test_several_versions_teach_a_student_and_their_own_data_is_not_needed(
+    service: Service, finished: dict[str, Any], tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    for seed in (1, 2):
+        training = {**SMALL["training"], "seed": seed}
+        job = service.post(**{**SMALL, "model": "teacher", **sides, "training": training})
+        assert service.wait(job["id"])["state"] == "succeeded"
+    gone = service.upload("gone", write_csv(tmp_path / "gone.csv", 300, seed=7))
+    job = service.post(**{**SMALL, "model": "orphan", **sides, "source": {"dataset": "gone"}})
+    assert service.wait(job["id"])["state"] == "succeeded"
+    assert service.http.delete(f"/v1/datasets/{gone['ref']}").status_code == 204
+    job = service.post(
+        model="student",
+        source={"versions": ["teacher@1", "teacher@2", "orphan@1"]},
+        target={"dataset": "target"},
+        method={"kind": "distillation"},
+        network={"hidden_units": [4]},
+        training=SMALL["training"],
+    )
+    ended = service.wait(job["id"])
+    assert ended["state"] == "succeeded", ended
+    assert "The source is teacher@1, teacher@2, orphan@1." in [
+        event["message"] for event in service.http.get(f"/v1/jobs/{job['id']}/events").json()["data"]
+    ]
+    version = service.http.get("/v1/models/student").json()
+    assert version["network"]["hidden_units"] == [4]
+    assert version["lineage"]["source"] == {"version": "teacher@1, teacher@2, orphan@1"}
+    assert version["lineage"]["findings"]["teachers"] == 3
+
+
+def test_rows_without_a_label_and_cells_without_a_value_are_learnt_from(
+    service: Service, uploaded: None, tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    path = write_csv(tmp_path / "sparse.csv", 240, seed=3)
+    header, *lines = path.read_text().splitlines()
+    for number, line in enumerate(lines):
+        cells = line.split(",")
+        if number % 2:
+            cells[-1] = ""
+        if number % 5 == 0:
+            cells[number % 4] = ""
+        lines[number] = ",".join(cells)
+    path.write_text("\n".join([header, *lines]) + "\n")
+    service.upload("sparse", path, unlabelled="true")
+    found: dict[str, Any] = {}
+    for kind, target in (
+        ("parameter", {"dataset": "sparse", "pseudo_labels": 0.6}),
+        ("distillation", {"dataset": "sparse"}),
+    ):
+        job = service.post(
+            **{**SMALL, "model": f"sparse-{kind}", "source": {"dataset": "source"}, "target": target},
+            method={"kind": kind},
+        )
+        ended = service.wait(job["id"])
+        assert ended["state"] == "succeeded", ended
+        found[kind] = service.http.get(f"/v1/models/sparse-{kind}").json()["lineage"]["findings"]
+    assert found["parameter"]["pseudo_labels"]["rows"] == 120
+    assert 0 < found["parameter"]["pseudo_labels"]["kept"] <= 120
+    assert found["distillation"]["unlabelled_rows"] == 120
+
+
+def test_what_an_earlier_job_joined_can_be_transferred_to_other_columns(
+    service: Service, uploaded: None, tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    method = {"kind": "combined", "strategy": "adapter"}
+    job = service.post(**{**SMALL, "model": "joined", **sides, "method": method})
+    assert service.wait(job["id"])["state"] == "succeeded"
+    backbone = service.http.get("/v1/models/joined").json()["lineage"]["backbone"]
+    assert backbone == {"layers": 3, "in_sequence": False}
+    path = write_csv(tmp_path / "wider.csv", 200, seed=4)
+    header, *lines = path.read_text().splitlines()
+    wider = [f"{number % 7},{line}" for number, line in enumerate(lines)]
+    path.write_text("\n".join([f"extra,{header}", *wider]) + "\n")
+    service.upload("wider", path)
+    for method in ({"kind": "parameter"}, {"kind": "structure", "strategy": "reuse"}):
+        job = service.post(
+            model="wider",
+            source={"version": "joined"},
+            target={"dataset": "wider"},
+            method=method,
+            training=SMALL["training"],
+        )
+        ended = service.wait(job["id"])
+        assert ended["state"] == "succeeded", ended
+        layers = service.http.get("/v1/models/wider").json()["receipt"]["layers"]
+        assert [layer["origin"] for layer in layers if layer["layer"] == "matched"] in (
+            ["new"],
+            ["reinitialised"],
+        )
