@@ -156,6 +156,20 @@ def cases() -> list[Case]:
             distilled | {"model": "mnist-student", "target": {"dataset": "mnist"}},
         ),
         Case(
+            "mnist distillation of a convolutional teacher to 2x800",
+            "as above",
+            distilled
+            | {
+                "model": "mnist-student-convolutional",
+                "source": {
+                    "dataset": "mnist",
+                    "network": CNN,
+                    "training": {"epochs": 20, "batch_size": 64, "seed": 0},
+                },
+                "target": {"dataset": "mnist"},
+            },
+        ),
+        Case(
             "mnist distillation with 1000 labels and 6000 unlabelled rows",
             "-",
             distilled | {"model": "mnist-student-1000"},

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -75,6 +75,14 @@ def delete_orphans(sessions: Sessions, storage: Storage, seconds: float) -> int:
     return len(orphans)
 
 
+def forget_parts(sessions: Sessions) -> int:
+    """Drop what stages of ended jobs kept of their trainings: no attempt will ask for it again."""
+    ended = select(Job.id).where(Job.finished_at.is_not(None))
+    with sessions.begin() as session:
+        gone = delete(StagePart).where(StagePart.job_id.in_(ended)).returning(StagePart.key)
+        return len(session.scalars(gone).all())
+
+
 def _referenced(session: Session) -> set[str]:
     open_jobs = select(Job.id).where(Job.finished_at.is_(None))
     queries = (
@@ -83,7 +91,7 @@ def _referenced(session: Session) -> set[str]:
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
-        select(StagePart.digest).where(StagePart.job_id.in_(open_jobs)),
+        select(StagePart.digest),
     )
     return {digest for query in queries for digest in session.scalars(query) if digest is not None}
 
@@ -101,6 +109,7 @@ def sweep_forever(
                 log.info("%s is announced again", job_id)
             if time.monotonic() - cleaned_at > settings.orphan_seconds:
                 cleaned_at = time.monotonic()
+                forget_parts(sessions)
                 log.info(
                     "%d orphan files deleted", delete_orphans(sessions, storage, settings.orphan_seconds)
                 )

@@ -12,8 +12,9 @@ from sqlalchemy import update
 from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Job
+from app.db.tables import Job, StagePart
 from app.jobs import sweeper, transitions
+from app.jobs.states import Stage
 from app.settings import Settings
 from app.storage import Storage
 
@@ -102,3 +103,20 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(
     assert not storage.exists(digest)
     assert not storage.exists(str(datasets["source"]["sha256"]))
     assert client.get("/v1/datasets/target/content").status_code == 200
+
+
+def test_parts_of_stages_are_dropped_when_their_job_has_ended(
+    sessions: Sessions, settings: Settings, job_id: str, tmp_path: Path
+) -> None:
+    storage = Storage(settings.storage_dir)
+    path = tmp_path / "part"
+    path.write_bytes(b"an outcome")
+    digest = storage.put(path)
+    with sessions.begin() as session:
+        session.add(StagePart(job_id=job_id, stage=Stage.TRANSFER, key="outcome transfer/0", digest=digest))
+    assert sweeper.forget_parts(sessions) == 0
+    assert sweeper.delete_orphans(sessions, storage, seconds=-1) == 0
+    with sessions.begin() as session:
+        assert transitions.request_cancel(session, job_id)
+    assert sweeper.forget_parts(sessions) == 1
+    assert sweeper.delete_orphans(sessions, storage, seconds=-1) == 1
