@@ -7,6 +7,7 @@ It reads `{path, declaration, memory_bytes, seconds}` on standard input and writ
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -31,6 +32,9 @@ def main() -> None:
     except MemoryError:
         answer = {"out_of_memory": {}}
     sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
+    os._exit(0)
 
 
 if __name__ == "__main__":
