@@ -72,26 +72,25 @@ def random_structure(options: Mapping[str, Any], width: int, parameters: int, se
     """Options of an `mlp` drawn at random, whose backbone has about this number of parameters.
 
     The ablation of structure transfer: the size stays, all else of the structure is drawn as in a search
-    space, 1 to 4 layers, ratios of units of 16 to 512, activation and dropout. `width` is the number of
+    space, 1 to 4 layers, ratios of units of 16 to 512, activation and dropout. Of a hundred draws it is the
+    first whose size is right to 10 %, or the nearest: few units come in few sizes. `width` is the number of
     features; what says no structure (preprocessing) stays as in `options`.
-
-    Raises:
-        ValueError: no structure drawn comes within 10 % of so few parameters.
     """
     rng = np.random.Generator(np.random.Philox(seed))
+    nearest: tuple[float, dict[str, Any]] | None = None
     for _ in range(100):
         shape = 2.0 ** rng.uniform(4, 9, size=rng.integers(1, 5))
         units = _scaled(shape, width, parameters)
         activation = str(rng.choice(["relu", "gelu", "selu", "silu", "tanh"]))
         dropout = float(rng.choice([0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
-        if abs(mlp_parameters(width, units) - parameters) <= 0.1 * parameters:
-            drawn = {"hidden_units": units, "activation": activation, "dropout": dropout}
-            kept = {name: options[name] for name in ("preprocessing", "max_categories")}
-            return {"kind": "mlp", **drawn, **kept}
-    raise ValueError(
-        f"Expected a number of parameters that an mlp of {width} features can have, to 10 %. "
-        f"Received: {parameters}. Leave the random structure out."
-    )
+        off = abs(mlp_parameters(width, units) / parameters - 1)
+        if nearest is None or off < nearest[0]:
+            nearest = off, {"hidden_units": units, "activation": activation, "dropout": dropout}
+        if off <= 0.1:
+            break
+    assert nearest is not None
+    kept = {name: options[name] for name in ("preprocessing", "max_categories")}
+    return {"kind": "mlp", **nearest[1], **kept}
 
 
 def mlp_parameters(width: int, hidden_units: Sequence[int]) -> int:

@@ -51,6 +51,7 @@ def test_a_random_structure_has_about_the_number_of_parameters(parameters, width
     assert random_structure(options, width, parameters, 0) == drawn[0]
 
 
-def test_a_size_that_no_network_of_these_features_has_is_refused(options):
-    with pytest.raises(ValueError, match="Expected a number of parameters"):
-        random_structure(options, 100, 50, 0)
+def test_of_a_size_that_no_network_of_these_features_has_it_is_the_nearest_drawn(options):
+    drawn = random_structure(options, 100, 50, 0)
+    assert drawn["hidden_units"] == [1]  # 101 parameters: no network of 100 features has fewer
+    assert new_backbone(drawn, 100, 0).count_params() == 101
