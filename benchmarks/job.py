@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from benchmarks.asking import ask, environment, warm
 from benchmarks.report import Line, ratio, seconds
 from benchmarks.service import ROOT, Service, warm_service
 
@@ -29,12 +27,12 @@ class Times:
 def measure(folder: Path, rounds: int) -> list[Line]:
     """The sides take turns; each round has a seed of its own, so that no source is found trained."""
     times = Times()
-    with warm_service(folder) as service, _warm_keras(folder) as keras:
-        _ask(keras, 0)
+    with warm_service(folder) as service, warm(*_program(folder)) as keras:
+        ask(keras, "0")
         for seed in range(1, rounds + 1):
             times.script.append(_cold_script(folder, seed))
             _time_job(service, seed, times)
-            times.fits.append(_ask(keras, seed))
+            times.fits.append(ask(keras, str(seed)))
     return _lines(times)
 
 
@@ -60,53 +58,20 @@ def _time_job(service: Service, seed: int, times: Times) -> None:
         raise RuntimeError("Expected a job that trains its source. Received: one that found it trained.")
 
 
-def _command(folder: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "benchmarks.example",
-        str(folder / "source.csv"),
-        str(folder / "target.csv"),
-    ]
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+def _program(folder: Path) -> tuple[str, str, str]:
+    return "benchmarks.example", str(folder / "source.csv"), str(folder / "target.csv")
 
 
 def _cold_script(folder: Path, seed: int) -> float:
     """Seconds of a whole process: Python, imports, data, training."""
     begin = time.perf_counter()
     ended = subprocess.run(
-        [*_command(folder), str(seed)], cwd=ROOT, env=_environment(), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", *_program(folder), str(seed)],
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
     )
     if ended.returncode:
         raise RuntimeError(f"Expected a script that succeeds. Received:\n{ended.stderr[-2000:]}")
     return time.perf_counter() - begin
-
-
-@contextmanager
-def _warm_keras(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has imported Keras and answers seeds with seconds; it idles in between."""
-    process = subprocess.Popen(
-        _command(folder),
-        cwd=ROOT,
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # TensorFlow's greetings
-        text=True,
-    )
-    with process:
-        yield process
-
-
-def _ask(process: subprocess.Popen[str], seed: int) -> float:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{seed}\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise RuntimeError("Expected seconds. Received: the end of benchmarks.example; run it by hand.")
-    return float(answer)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.asking import ask, warm
 from benchmarks.data import write_split
 from benchmarks.report import Line, ratio, seconds
-from benchmarks.service import ROOT, Service, example_job, warm_service
+from benchmarks.service import Service, example_job, warm_service
 
 ROWS = 20_000
 EPOCHS = 10
@@ -25,7 +22,7 @@ AIM = 1.05
 def measure(folder: Path, rounds: int) -> list[Line]:
     """The sides take turns; each round has a seed of its own, so that no source is found trained."""
     lines = []
-    with warm_service(folder) as service, _plain_keras() as keras:
+    with warm_service(folder) as service, warm("benchmarks.plain") as keras:
         paths = [
             write_split(folder / f"large-{name}.csv", train=ROWS, test=100, seed=seed)
             for seed, name in enumerate(("source", "target"))
@@ -67,29 +64,7 @@ def _took(stage: dict[str, Any]) -> float:
     return (end - begin).total_seconds()
 
 
-@contextmanager
-def _plain_keras() -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.plain"],
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # TensorFlow's greetings
-        text=True,
-    )
-    with process:
-        yield process
-
-
 def _ask(process: subprocess.Popen[str], paths: list[Path], units: list[int], seed: int) -> float:
-    assert process.stdin is not None
-    assert process.stdout is not None
     source, target = map(str, paths)
     question = {"source": source, "target": target, "units": units, "epochs": EPOCHS, "seed": seed}
-    process.stdin.write(json.dumps(question) + "\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise RuntimeError("Expected seconds. Received: the end of benchmarks.plain; run it by hand.")
-    return float(answer)
+    return ask(process, json.dumps(question))
