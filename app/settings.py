@@ -80,6 +80,18 @@ class Settings(BaseSettings):
     inspection_memory_bytes: int = Field(
         4096 * MIB, gt=0, description="Address space that the validation of an upload may use."
     )
+    preset_dir: str = Field(
+        "", description="Folder of pretrained backbones. Empty: `presets` in the data folder."
+    )
+    feature_cache_bytes: int = Field(
+        10 * 1024 * MIB, ge=0, description="Disk that a worker keeps computed features on, for later jobs."
+    )
+    max_archive_files: int = Field(1_000_000, gt=0, description="Most files in an uploaded archive.")
+    max_unpacked_bytes: int = Field(
+        50 * 1024 * MIB, gt=0, description="Most bytes of an archive's files together, unpacked."
+    )
+    max_example_bytes: int = Field(64 * MIB, gt=0, description="Most bytes of one image, text or sequence.")
+    max_image_pixels: int = Field(64 * MIB, gt=0, description="Most pixels of one image.")
     inspection_concurrency: int = Field(2, ge=1, description="Uploads validated at once by one API process.")
     orphan_seconds: float = Field(
         3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."
@@ -89,6 +101,16 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The configured database, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir / 'model-transfer.db'}"
+
+    @property
+    def effective_preset_dir(self) -> Path:
+        """The folder of pretrained backbones."""
+        return _absolute(Path(self.preset_dir)) if self.preset_dir else self.data_dir / "presets"
+
+    @property
+    def features_dir(self) -> Path:
+        """The folder in which a worker keeps computed features; each machine has its own."""
+        return self.data_dir / "features"
 
     @property
     def storage_dir(self) -> Path:

@@ -34,18 +34,25 @@ class VersionFacts:
 
 
 @dataclass(frozen=True)
+class PresetFacts:
+    """A pretrained backbone as a job needs it."""
+
+    ref: str
+
+
+@dataclass(frozen=True)
 class JobFacts:
     """A claimed job's inputs, read from the database once."""
 
     name: str
     model: str
     spec: JobSpec
-    source: DatasetFacts | VersionFacts
+    source: DatasetFacts | VersionFacts | PresetFacts
     others: list[VersionFacts]
     target: DatasetFacts
 
     @property
-    def sources(self) -> list[DatasetFacts | VersionFacts]:
+    def sources(self) -> list[DatasetFacts | VersionFacts | PresetFacts]:
         """All sources: one, or the teachers of a distillation."""
         return [self.source, *self.others]
 
@@ -53,9 +60,11 @@ class JobFacts:
 def read_facts(session: Session, job_id: str) -> JobFacts:
     """The job's inputs."""
     job = session.get_one(Job, job_id)
-    source: DatasetFacts | VersionFacts
+    source: DatasetFacts | VersionFacts | PresetFacts
     if job.source_version is not None:
         source = _version(session, job.source_version)
+    elif job.source_preset is not None:
+        source = PresetFacts(job.source_preset)
     else:
         assert job.source_dataset is not None  # the table's CHECK says so
         source = _dataset(job.source_dataset)

@@ -68,6 +68,7 @@ def run_job(job_id: str) -> None:
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     from workers.runner import run
+    from workers.transfer.features import FeatureStore
     from workers.transfer.training import Stopped, TrainingDiverged
     from workers.work import Work
 
@@ -75,7 +76,15 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     try:
         with held.sessions() as session:
             facts = read_facts(session, lease.job_id)
-        work = Work(facts, journal, held.storage, lambda: heartbeat.reason, held.settings.checkpoint_seconds)
+        work = Work(
+            facts,
+            journal,
+            held.storage,
+            should_stop=lambda: heartbeat.reason,
+            checkpoint_seconds=held.settings.checkpoint_seconds,
+            features=FeatureStore(held.settings.features_dir, held.settings.feature_cache_bytes),
+            preset_dir=held.settings.effective_preset_dir,
+        )
         _publish(journal, run(work))
     except LeaseLost:
         log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)

@@ -15,10 +15,11 @@ from app.jobs.states import Stage
 from app.storage import Storage
 from workers.journal import Journal
 from workers.progress import Progress
-from workers.transfer.data import Data
-from workers.transfer.evaluation import Outcome, predict
+from workers.transfer.data import Array, Data, Rows
+from workers.transfer.evaluation import Outcome
+from workers.transfer.features import FeatureStore, predict
 from workers.transfer.fitting import Fit
-from workers.transfer.receipt import Transferred
+from workers.transfer.receipt import Transferred, is_backbone_frozen
 from workers.transfer.training import Hooks, Training
 
 
@@ -31,6 +32,7 @@ class Trainings:
     should_stop: Callable[[], str | None]
     checkpoint_seconds: float
     progress: Progress
+    features: FeatureStore
     _traced: dict[str, Any] = field(default_factory=dict)
     _finished: dict[Stage, int] = field(default_factory=dict)
 
@@ -61,6 +63,7 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             keep=keep,
             recall=lambda key: self._recall(stage, key),
+            features=self.features,
         )
         return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced)
 
@@ -75,7 +78,7 @@ class Trainings:
         self._finished[stage] -= 1
         made = train()
         self._finished[stage] += 1
-        outcome = observe(made, data, int(run.rpartition("/")[2]))
+        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features)
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
@@ -95,14 +98,19 @@ class Trainings:
             return self.storage.put(copy)
 
 
-def observe(made: Transferred, data: Data, seed: int) -> Outcome:
+def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | None = None) -> Outcome:
     """A training's predictions on test and validation rows, and its learning curve."""
     assert data.test is not None  # checked before the job was accepted
     key = "val_accuracy" if data.signature.classes else "val_loss"
+    frozen = is_backbone_frozen(made.receipt)
+
+    def answers(rows: Rows) -> Array:
+        return predict(made.network, rows.inputs, features, frozen_backbone=frozen)
+
     return Outcome(
         seed=seed,
-        test=predict(made.network, data.test.inputs),
-        validation=None if data.validation is None else predict(made.network, data.validation.inputs),
+        test=answers(data.test),
+        validation=None if data.validation is None else answers(data.validation),
         curve=[epoch[key] for epoch in made.history.epochs if key in epoch],
     )
 

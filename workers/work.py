@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from app.datasets.reading import read
@@ -21,6 +22,7 @@ from workers.trainings import Trainings
 from workers.transfer import export, network
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.evaluation import Outcome
+from workers.transfer.features import FeatureStore
 from workers.transfer.network import Network
 from workers.transfer.training import Stopped
 
@@ -51,11 +53,14 @@ class Work:
     storage: Storage
     should_stop: Callable[[], str | None]
     checkpoint_seconds: float
+    features: FeatureStore
+    preset_dir: Path
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
         description = dataset.description
-        table = read(self.storage.path(dataset.digest), description)
+        with self.storage.workspace() as folder:
+            table = read(self.storage.path(dataset.digest), description, folder)
         plan = description.split
         return from_table(
             table,
@@ -74,7 +79,13 @@ class Work:
     @cached_property
     def options(self) -> dict[str, Any]:
         """The options of the target's network."""
-        return self.job.spec.network.model_dump(mode="json")
+        return {**self.job.spec.network.model_dump(mode="json"), **self.places}
+
+    @property
+    def places(self) -> dict[str, Any]:
+        """Where on this machine a pretrained network finds its preset."""
+        kinds = (self.job.spec.network.kind, self.job.spec.source_network.kind)
+        return {"folder": str(self.preset_dir)} if "pretrained" in kinds else {}
 
     @cached_property
     def seeds(self) -> range:
@@ -96,7 +107,9 @@ class Work:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control
         progress = Progress(steps, trainings)
-        return Trainings(self.journal, self.storage, self.should_stop, self.checkpoint_seconds, progress)
+        return Trainings(
+            self.journal, self.storage, self.should_stop, self.checkpoint_seconds, progress, self.features
+        )
 
     @cached_property
     def searches(self) -> bool:
@@ -133,7 +146,7 @@ class Work:
 def signature_of(description: Description) -> Signature:
     """What a network trained on this data reads and answers."""
     columns = [
-        {"name": column.name, "type": column.type}
+        {"name": column.input, "type": column.type}
         for column in description.columns
         if column.role == "feature"
     ]

@@ -21,6 +21,10 @@ EXPECTED: dict[ColumnType, str] = {
     "boolean": "true, false, yes, no, t, f, 1 or 0",
     "date": "an ISO 8601 date or timestamp, such as 2024-12-31 or 2024-12-31T23:59:00",
     "category": "text",
+    "text": "text",
+    "image": "an image",
+    "nucleotide": "letters of DNA or RNA",
+    "protein": "letters of amino acids",
 }
 _TRUE, _FALSE = pa.array(["true", "yes", "t"]), pa.array(["false", "no", "f"])
 _ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"

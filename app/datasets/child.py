@@ -1,7 +1,7 @@
 """The program that inspects one untrusted file under limits: `python -m app.datasets.child`.
 
-It reads `{path, declaration, memory_bytes, seconds}` on standard input and writes `{"inspection": …}`,
-`{"refused": …}` or `{"out_of_memory": true}` on standard output.
+It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input and writes lines on standard
+output: `{"rows": …}` now and then, and last `{"inspection": …}`, `{"refused": …}` or `{"out_of_memory": {}}`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from app.datasets.limits import limit_process
-from app.datasets.schema import DatasetError, Declaration
+from app.datasets.schema import DatasetError, Declaration, Limits
+
+_SECONDS_BETWEEN = 0.5
 
 
 def main() -> None:
@@ -25,7 +29,9 @@ def main() -> None:
 
     limit_process(request["memory_bytes"], request["seconds"])
     try:
-        inspection = inspect(Path(request["path"]), Declaration.model_validate(request["declaration"]))
+        declaration = Declaration.model_validate(request["declaration"])
+        limits = Limits.model_validate(request["limits"])
+        inspection = inspect(Path(request["path"]), declaration, limits, _telling())
         answer = {"inspection": inspection.model_dump(mode="json")}
     except DatasetError as error:
         answer = {"refused": json.loads(error.to_json())}
@@ -35,6 +41,19 @@ def main() -> None:
     sys.stdout.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
     os._exit(0)
+
+
+def _telling() -> Callable[[int], None]:
+    told = time.monotonic()
+
+    def tell(rows: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _SECONDS_BETWEEN:
+            told = time.monotonic()
+            sys.stdout.write(json.dumps({"rows": rows}) + "\n")
+            sys.stdout.flush()
+
+    return tell
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pyarrow as pa
 from app.datasets import splits
 from app.datasets.cells import convert, text_of
 from app.datasets.formats.contents import MODULES, find_format
+from app.datasets.kinds.registry import MODULES as KINDS
+from app.datasets.kinds.registry import declared_kind, find_input, guess_kind
 from app.datasets.labels import Labels, find_label, read_labels
 from app.datasets.notices import find_notices
 from app.datasets.scanning import Layout, Scan, scan
@@ -19,6 +23,8 @@ from app.datasets.schema import (
     Declaration,
     Description,
     Inspection,
+    Kind,
+    Limits,
     Notice,
     Profile,
     Role,
@@ -29,14 +35,25 @@ PREVIEW_ROWS = 100
 _PREVIEW_CHARACTERS = 1000
 
 
-def inspect(path: Path, declaration: Declaration) -> Inspection:
+def inspect(
+    path: Path,
+    declaration: Declaration,
+    limits: Limits | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Inspection:
     """Read the file once or twice, in bounded memory.
+
+    `on_progress` is told the number of rows read so far, now and then.
 
     Raises:
         DatasetError: if it is refused.
     """
-    layout = _lay_out(path, declaration)
-    scanned = _scan(layout)
+    layout = _lay_out(path, declaration, limits or Limits())
+    scanned = _scan(layout, on_progress)
+    guessed = _guessed_kind(layout, declaration, scanned)
+    if guessed:
+        layout = replace(layout, kind=guessed[0], input=guessed[1])
+        scanned = _scan(layout, on_progress)
     labels = read_labels(scanned, layout.label, declaration.task, declaration.unlabelled)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
@@ -46,6 +63,7 @@ def inspect(path: Path, declaration: Declaration) -> Inspection:
     sample = _sample(layout, scanned)
     notices = [
         *_label_guessed(layout, declaration),
+        *_kind_guessed(guessed),
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *find_notices(layout, declaration, scanned, labels, roles, sample),
@@ -54,13 +72,13 @@ def inspect(path: Path, declaration: Declaration) -> Inspection:
         description=_description(layout, scanned, labels, plan, roles),
         profile=_profile(path, scanned, labels, roles),
         warnings=notices,
-        preview=_preview(sample),
+        preview=_preview(layout, sample),
     )
 
 
-def _lay_out(path: Path, declaration: Declaration) -> Layout:
+def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
     file_format = find_format(path, declaration)
-    options = MODULES[file_format].recognise(path, declaration)
+    options = MODULES[file_format].recognise(path, declaration, limits)
     unknown = [name for name in declaration.types if name not in options.columns]
     if unknown:
         message = f"Expected types of columns of the file. Received: types of {', '.join(unknown)}."
@@ -68,18 +86,62 @@ def _lay_out(path: Path, declaration: Declaration) -> Layout:
         raise DatasetError("unknown_column", message, hint)
     label = find_label(options.columns, declaration)
     split = splits.find_split(options.columns, label, declaration)
-    return Layout(path, file_format, options, label, split, declaration.types)
+    layout = Layout(path, file_format, options, label, split, declaration.types, limits=limits)
+    kind = declared_kind(declaration, options.columns)
+    found = _kind_of_format(layout)
+    if found is not None and kind not in (None, found):
+        message = f"Expected a data set of {found}s, as the file holds. Received: the declared kind {kind}."
+        raise DatasetError("kind_differs", message, "Leave `kind` out.")
+    kind = found or kind
+    if kind in (None, "tabular"):
+        return layout
+    taken = {label, *([split] if split else [])}
+    return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
 
 
-def _scan(layout: Layout) -> Scan:
-    scanned = scan(layout)
-    types = {name: column.type for name, column in scanned.columns.items() if column.type}
+def _kind_of_format(layout: Layout) -> Kind | None:
+    """The kind that a format says; of Parquet, where it has a column of bytes."""
+    if layout.format == "zip":
+        of: dict[str, Kind] = {"images": "image", "texts": "text", "sequences": "sequence"}
+        return of[layout.options.contents or ""]
+    if layout.format == "parquet" and layout.options.pictures:
+        return "image"
+    by_format: dict[str, Kind] = {"fasta": "sequence", "npz": "image"}
+    return by_format.get(layout.format)
+
+
+def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
+    """Texts or sequences where the one column beside the label looks so."""
+    others = [name for name in layout.columns if name not in (layout.label, layout.split)]
+    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or layout.declared:
+        return None
+    column = scanned.columns[others[0]]
+    kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())
+    return None if kind is None else (kind, others[0])
+
+
+def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
+    if guessed is None:
+        return []
+    kind, column = guessed
+    message = (
+        f"The column {column} was taken for {kind}s, the one input of the data set. Declare `kind` as "
+        "tabular if its values are categories."
+    )
+    return [Notice(code="kind_guessed", column=column, message=message)]
+
+
+def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
+    scanned = scan(layout, on_progress=on_progress)
+    types = {
+        name: column.type for name, column in scanned.columns.items() if name != layout.input and column.type
+    }
     # A label of words, yes and no, keeps them as the names of its classes.
     words = types.get(layout.label) == "boolean" and layout.label not in layout.declared
     if words:
         types[layout.label] = "category"
     if words or scanned.outdated:
-        scanned = scan(layout, types)
+        scanned = scan(layout, types, on_progress)
     if not scanned.rows:
         raise DatasetError(
             "no_rows", "Expected at least one row. Received: none.", "Upload a file with rows."
@@ -104,13 +166,16 @@ def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
 def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:
     table = pa.Table.from_batches(scanned.sample)
     return {
-        name: convert(table[name].combine_chunks(), column.type or "category", tokens=layout.tokens)
+        name: table[name].combine_chunks()
+        if name == layout.input
+        else convert(table[name].combine_chunks(), column.type or "category", tokens=layout.tokens)
         for name, column in scanned.columns.items()
     }
 
 
 def _label_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
-    if declaration.label is not None:
+    made = layout.format in ("zip", "fasta", "npz") and layout.label == "label"  # from folders and headers
+    if declaration.label is not None or made:
         return []
     message = f"No label was declared; the column {layout.label} was taken for its name."
     return [Notice(code="label_guessed", column=layout.label, message=message)]
@@ -119,12 +184,14 @@ def _label_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
 def _description(
     layout: Layout, scanned: Scan, labels: Labels, plan: SplitPlan, roles: dict[str, Role]
 ) -> Description:
+    types = {name: column.type or "category" for name, column in scanned.columns.items()}
     return Description(
+        kind=layout.kind,
         format=layout.format,
         options=layout.options,
         columns=[
-            Column(name=name, type=column.type or "category", role=roles[name])
-            for name, column in scanned.columns.items()
+            Column(name=name, type=types.get(name, "category"), role=roles.get(name, "ignored"))
+            for name in layout.options.columns
         ],
         label=layout.label,
         task=labels.task,
@@ -147,8 +214,13 @@ def _profile(path: Path, scanned: Scan, labels: Labels, roles: dict[str, Role]) 
     )
 
 
-def _preview(sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
-    columns = {name: _shown(values[:PREVIEW_ROWS]) for name, values in sample.items()}
+def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
+    columns = {
+        name: KINDS[layout.kind].shown(values[:PREVIEW_ROWS])
+        if name == layout.input
+        else _shown(values[:PREVIEW_ROWS])
+        for name, values in sample.items()
+    }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

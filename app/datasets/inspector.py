@@ -7,17 +7,30 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from app.datasets.schema import DatasetError, Declaration, Inspection
+from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 
 log = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(path: Path, declaration: Declaration, *, memory_bytes: int, seconds: float) -> Inspection:
-    """What `inspection.inspect` answers.
+def run(
+    path: Path,
+    declaration: Declaration,
+    *,
+    limits: Limits | None = None,
+    memory_bytes: int,
+    seconds: float,
+    on_rows: Callable[[int], None] | None = None,
+) -> Inspection:
+    """What `inspection.inspect` answers; `on_rows` is told how many rows were read so far.
 
     Raises:
         DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
@@ -26,21 +39,51 @@ def run(path: Path, declaration: Declaration, *, memory_bytes: int, seconds: flo
     request = {
         "path": str(path),
         "declaration": declaration.model_dump(mode="json"),
+        "limits": (limits or Limits()).model_dump(mode="json"),
         "memory_bytes": memory_bytes,
         "seconds": seconds,
     }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "app.datasets.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    )
+    late = threading.Timer(seconds, child.kill)
+    late.start()
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "app.datasets.child"],
-            input=json.dumps(request).encode(),
-            capture_output=True,
-            env=_environment(),
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _too_slow(seconds) from error
-    return _answer(child, memory_bytes, seconds)
+        with ThreadPoolExecutor(1) as pool, child:
+            said = pool.submit(child.stderr.read)  # type: ignore[union-attr]
+            last = _listen(child, request, on_rows)
+            is_late = late.finished.is_set()
+            late.cancel()
+            errors = said.result()
+    finally:
+        late.cancel()
+        child.kill()
+        child.wait()
+    if is_late and not last:
+        raise _too_slow(seconds)
+    return _answer(child.returncode, last, errors, memory_bytes, seconds)
+
+
+def _listen(
+    child: subprocess.Popen[bytes], request: dict[str, Any], on_rows: Callable[[int], None] | None
+) -> dict[str, Any]:
+    """The child's last line, after its end; those before tell how far it is."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(request).encode())
+        child.stdin.close()
+    last: dict[str, Any] = {}
+    for line in child.stdout:
+        last = json.loads(line)
+        if "rows" in last and on_rows:
+            on_rows(last["rows"])
+    child.wait()
+    return {} if "rows" in last else last
 
 
 def _environment() -> dict[str, str]:
@@ -55,27 +98,28 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _answer(child: subprocess.CompletedProcess[bytes], memory_bytes: int, seconds: float) -> Inspection:
-    stderr = child.stderr.decode("utf-8", "replace")
-    if child.returncode == 0:
-        answer = json.loads(child.stdout)
+def _answer(
+    status: int, answer: dict[str, Any], said: bytes, memory_bytes: int, seconds: float
+) -> Inspection:
+    if status == 0 and answer:
         if "inspection" in answer:
             return Inspection.model_validate(answer["inspection"])
         if "refused" in answer:
             raise DatasetError.from_json(json.dumps(answer["refused"]))
         raise _too_large(memory_bytes)
-    log.error("inspection of a file ended with %s: %s", child.returncode, stderr[-4000:])
-    if child.returncode == -_signal("SIGXCPU"):
+    stderr = said.decode("utf-8", "replace")
+    log.error("inspection of a file ended with %s: %s", status, stderr[-4000:])
+    if status == -_signal("SIGXCPU"):
         raise _too_slow(seconds)
     # Arrow aborts where a thread or an allocation inside of it fails; SIGKILL is the system's own limit.
-    killed = child.returncode in (-_signal("SIGKILL"), -_signal("SIGABRT"))
+    killed = status in (-_signal("SIGKILL"), -_signal("SIGABRT"))
     if killed or any(words in stderr for words in ("bad_alloc", "MemoryError", "can't start new thread")):
         raise _too_large(memory_bytes)
-    if child.returncode < 0:
-        received = f"one that ended its reader (signal {-child.returncode})"
+    if status < 0:
+        received = f"one that ended its reader (signal {-status})"
         message = f"Expected a file that can be read. Received: {received}."
         raise DatasetError("unreadable_file", message, "Write the file anew, or upload it as CSV.")
-    raise RuntimeError(f"the inspection ended with {child.returncode}: {stderr[-1000:]}")
+    raise RuntimeError(f"the inspection ended with {status}: {stderr[-1000:]}")
 
 
 def _signal(name: str) -> int:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from app.datasets.cells import text_of
 from app.datasets.columns import ColumnScan
 from app.datasets.duplicates import SEARCHED_ROWS, Duplicates
+from app.datasets.formats.archive import ignored_files
 from app.datasets.labels import Labels
 from app.datasets.leaks import tells_class, tells_number
 from app.datasets.scanning import Layout, Scan
@@ -30,6 +31,11 @@ def find_notices(
 ) -> list[Notice]:
     """All notices about the file, its columns and its classes."""
     found = _encoding(layout, declaration) + _duplicates(scan.duplicates, scan.rows) + _few_rows(labels)
+    found += _variants(labels)
+    if layout.input is not None:
+        told: list[Notice] = scan.columns[layout.input].notices()
+        others = [name for name in layout.options.columns if name not in layout.columns]
+        return found + told + _repeats(scan, layout) + _left_out(layout, others)
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(_empty(name))
@@ -69,6 +75,49 @@ def _few_rows(labels: Labels) -> list[Notice]:
 def _empty(name: str) -> Notice:
     message = f"The column {name} has no values and is left out. Declare its type to keep it."
     return Notice(code="empty_column", column=name, message=message)
+
+
+def _variants(labels: Labels) -> list[Notice]:
+    """Classes that differ by capitals, blanks and punctuation alone."""
+    spelt: dict[str, list[str]] = {}
+    for name in labels.names:
+        spelt.setdefault("".join(filter(str.isalnum, name.casefold())) or name, []).append(name)
+    return [
+        Notice(
+            code="label_variants",
+            message=f"The classes {', '.join(map(repr, names))} differ by spelling alone. Are they one?",
+        )
+        for names in spelt.values()
+        if len(names) > 1
+    ]
+
+
+def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
+    """Examples that are nearly an earlier one: what a test row may be of a train row."""
+    repeats = scan.repeats
+    if not repeats.count:
+        return []
+    same = {
+        "text": "differ by capitals, blanks and punctuation alone, or not at all",
+        "image": "show the same picture, perhaps saved in another way or size",
+        "sequence": "are the same, or the reverse complement",
+    }[layout.kind]
+    where = "the same example may train and test"
+    if layout.split:
+        where = f"{repeats.apart} of them stand in another part of the split, where they make the test easier"
+    message = f"{repeats.count} {layout.kind}s repeat an earlier one (they {same}); {where}."
+    return [Notice(code="near_duplicates", column=layout.input, rows=repeats.rows, message=message)]
+
+
+def _left_out(layout: Layout, others: list[str]) -> list[Notice]:
+    found = []
+    if others and layout.format not in ("zip", "fasta"):
+        message = f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input."
+        found.append(Notice(code="columns_left_out", message=message))
+    if layout.format == "zip" and (files := ignored_files(layout.path)):
+        message = f"{len(files)} files of the archive were passed over, such as {', '.join(files[:5])}."
+        found.append(Notice(code="files_ignored", message=message))
+    return found
 
 
 def _constant(column: ColumnScan) -> list[Notice]:

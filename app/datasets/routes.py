@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.datasets import inspector, service
-from app.datasets.schema import DatasetError, Inspection
+from app.datasets.schema import DatasetError, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import Upload, receive
 from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
 from app.pages import After, Limit
+from app.settings import Settings
 from app.storage import Incoming
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -43,7 +44,14 @@ def _request_body() -> dict[str, Any]:
     form["properties"].pop("filename", None)
     form["required"] = ["file"]
     binary = {"schema": {"type": "string", "format": "binary"}}
-    raw = ("text/csv", "application/vnd.apache.parquet", "application/x-ndjson", "application/octet-stream")
+    raw = (
+        "text/csv",
+        "application/vnd.apache.parquet",
+        "application/x-ndjson",
+        "application/zip",
+        "text/x-fasta",
+        "application/octet-stream",
+    )
     return {
         "required": True,
         "content": {"multipart/form-data": {"schema": form}, **dict.fromkeys(raw, binary)},
@@ -58,6 +66,15 @@ def _form(upload: Upload) -> DatasetForm:
         raise RequestValidationError(error.errors()) from error
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        entries=settings.max_archive_files,
+        unpacked_bytes=settings.max_unpacked_bytes,
+        example_bytes=settings.max_example_bytes,
+        pixels=settings.max_image_pixels,
+    )
+
+
 def _inspect(request: Request, form: DatasetForm, incoming: Incoming) -> Inspection:
     settings = request.app.state.settings
     incoming.flush()
@@ -66,6 +83,7 @@ def _inspect(request: Request, form: DatasetForm, incoming: Incoming) -> Inspect
             return inspector.run(
                 incoming.path,
                 form.declaration(),
+                limits=_limits(settings),
                 memory_bytes=settings.inspection_memory_bytes,
                 seconds=settings.inspection_seconds,
             )

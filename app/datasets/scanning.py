@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -17,7 +17,9 @@ from app.datasets.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.duplicates import Duplicates
 from app.datasets.formats import csv
 from app.datasets.formats.contents import MODULES
-from app.datasets.schema import ColumnType, DatasetError, Format, ReadOptions
+from app.datasets.kinds.examples import RefusedExample, Repeats
+from app.datasets.kinds.registry import new_scan
+from app.datasets.schema import ColumnType, DatasetError, Format, Kind, Limits, ReadOptions
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
@@ -34,11 +36,27 @@ class Layout:
     label: str
     split: str | None
     declared: dict[str, ColumnType]
+    kind: Kind = "tabular"
+    input: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def tokens(self) -> bool:
         """Whether words like NA mean missing."""
+        return self.format in ("csv", "tsv", "zip", "fasta", "npz")
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether it is read as CSV."""
         return self.format in ("csv", "tsv")
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are looked at; beside the one input, others are left out."""
+        if self.input is None:
+            return self.options.columns
+        asked = (self.input, self.label, self.split)
+        return [name for name in self.options.columns if name in asked]
 
 
 @dataclass
@@ -56,10 +74,11 @@ class RefusedCell(Exception):
 class Scan:
     """The outcome of a pass."""
 
-    columns: dict[str, ColumnScan]
+    columns: dict[str, Any]  # ColumnScan, or the scan of a kind's input
     rows: int = 0
     labelled_rows: int = 0
     duplicates: Duplicates = field(default_factory=Duplicates)
+    repeats: Repeats = field(default_factory=Repeats)
     splits: Tally = field(default_factory=Tally)  # words of the split column, in labelled rows
     split_classes: Tally = field(default_factory=Tally)  # word, "\x1f", class
     sample: list[pa.RecordBatch] = field(default_factory=list)
@@ -69,10 +88,14 @@ class Scan:
     @property
     def outdated(self) -> bool:
         """Whether a column turned out to be another type in the middle of the file."""
-        return any(column.outdated for column in self.columns.values())
+        return any(column.outdated for column in self.columns.values() if isinstance(column, ColumnScan))
 
 
-def scan(layout: Layout, settled: dict[str, ColumnType] | None = None) -> Scan:
+def scan(
+    layout: Layout,
+    settled: dict[str, ColumnType] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Scan:
     """Read all rows once.
 
     Columns that start with numbers are first read as numbers, which is much faster than as text; where one
@@ -80,19 +103,29 @@ def scan(layout: Layout, settled: dict[str, ColumnType] | None = None) -> Scan:
 
     Args:
         settled: the types that an earlier pass found.
+        on_progress: told the number of rows read so far, now and then.
 
     Raises:
         DatasetError: for a cell that is not of its column's type, and what the format refuses.
     """
     types = {**(settled or {}), **layout.declared}
-    numbers = _numbers_at_the_head(layout, types) if layout.tokens else frozenset()
+    fast = layout.is_csv and layout.input is None
+    numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            return _pass(layout, types, csv.open_batches(layout.path, layout.options, numbers))
+            batches = csv.open_batches(layout.path, layout.options, numbers)
+            return _pass(layout, types, batches, on_progress)
     try:
-        return _pass(layout, types, MODULES[layout.format].open_batches(layout.path, layout.options))
+        return _pass(layout, types, _open(layout), on_progress)
     except RefusedCell as cell:
         raise _refusal(layout, cell) from None
+
+
+def _open(layout: Layout) -> Iterator[pa.RecordBatch]:
+    if layout.is_csv:
+        return csv.open_batches(layout.path, layout.options, words=layout.input is None)
+    batches: Iterator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
+    return batches
 
 
 def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
@@ -115,22 +148,30 @@ def _is_number(cells: pa.Array) -> bool:
         return False
 
 
-def _pass(layout: Layout, types: Mapping[str, ColumnType], batches: Iterator[pa.RecordBatch]) -> Scan:
-    result = Scan(
-        {
-            name: ColumnScan(
-                name,
-                types.get(name),
-                declared=name in types,
-                tokens=layout.tokens,
-                limit=_distinct_limit(layout, name),
-            )
-            for name in layout.options.columns
-        }
-    )
+def _pass(
+    layout: Layout,
+    types: Mapping[str, ColumnType],
+    batches: Iterator[pa.RecordBatch],
+    on_progress: Callable[[int], None] | None,
+) -> Scan:
+    result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
     for batch in _ahead(batches):
         _add(result, batch, layout)
+        if on_progress:
+            on_progress(result.rows)
     return result
+
+
+def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> Any:
+    if name == layout.input:
+        return new_scan(layout.kind, name, layout.declared.get(name), layout.limits)
+    return ColumnScan(
+        name,
+        column_type,
+        declared=column_type is not None,
+        tokens=layout.tokens,
+        limit=_distinct_limit(layout, name),
+    )
 
 
 def _distinct_limit(layout: Layout, name: str) -> int:
@@ -149,21 +190,32 @@ def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
-    values = {}
-    for name, cells in zip(layout.options.columns, batch.columns, strict=True):
+    values: dict[str, pa.Array] = {}
+    keys: list[Any] | None = None
+    for name in layout.columns:
+        cells = batch[name]
         try:
-            values[name] = result.columns[name].add(cells)
+            if name == layout.input:
+                values[name], keys = result.columns[name].add(cells)
+            else:
+                values[name] = result.columns[name].add(cells)
+        except RefusedExample as refused:
+            raise _refused_example(layout, result.rows, batch, name, refused) from None
         except BadCell as bad:
             received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:80]
-            row, column_type = result.rows + bad.index + 1, result.columns[name].type or "number"
+            row = result.rows + bad.index + 1
+            column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
     if layout.split:
         _add_split(result, values[layout.split], labels)
     result.duplicates.add(list(values.values()))
+    if keys is not None:
+        parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
+        result.repeats.add(keys, parts)
     if result.sampled_rows < SAMPLE_ROWS and result.sampled_bytes < SAMPLE_BYTES:
-        part = batch.slice(0, SAMPLE_ROWS - result.sampled_rows)
+        part = batch.select(layout.columns).slice(0, SAMPLE_ROWS - result.sampled_rows)
         result.sample.append(part)
         result.sampled_rows += part.num_rows
         result.sampled_bytes += part.nbytes
@@ -178,6 +230,31 @@ def _add_split(result: Scan, words: pa.Array, labels: pa.Array) -> None:
     result.split_classes.add(joined)
 
 
+def _refused_example(
+    layout: Layout, rows: int, batch: pa.RecordBatch, name: str, refused: RefusedExample
+) -> DatasetError:
+    row = rows + refused.index + 1
+    file = next(
+        (
+            batch[known][refused.index].as_py()
+            for known in ("file", "file_name")
+            if known in batch.schema.names
+        ),
+        None,
+    )
+    error: dict[str, Any] = {
+        "row": row,
+        "column": name,
+        "expected": refused.expected,
+        "received": refused.received,
+    }
+    if file is not None:
+        error["file"] = file
+    where = f"row {row}" if file is None else f"{file} (row {row})"
+    message = f"Expected {refused.expected}, in column {name}. Received: {refused.received}, in {where}."
+    return DatasetError(refused.code, message, refused.hint, [error])
+
+
 def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
     expected = EXPECTED[cell.type]
     error: dict[str, Any] = {
@@ -186,7 +263,7 @@ def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
         "expected": expected,
         "received": cell.received,
     }
-    if layout.tokens:
+    if layout.is_csv:
         error["line"] = csv.line_of(layout.path, layout.options, cell.row)
     message = f"Expected {expected}, in column {cell.column}. Received: {cell.received} in row {cell.row}."
     if cell.infinite:

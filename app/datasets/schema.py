@@ -1,4 +1,4 @@
-"""What is said, found and told about a tabular data set. Imports no pyarrow: the API process uses it."""
+"""What is said, found and told about a data set. Imports no pyarrow: the API process uses it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ColumnType = Literal["number", "category", "boolean", "date"]
+Kind = Literal["tabular", "text", "image", "sequence"]
+ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
 Role = Literal["feature", "label", "split", "ignored"]
 Task = Literal["binary", "multiclass", "regression"]
-Format = Literal["csv", "tsv", "parquet", "jsonl"]
+Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz"]
 Physical = Literal["integer", "number", "boolean", "text", "nothing"]
 
 SPLITS = ("train", "validation", "test")
+
+KIND_OF: dict[ColumnType, Kind] = {
+    "text": "text",
+    "image": "image",
+    "nucleotide": "sequence",
+    "protein": "sequence",
+}
+"""The kind of data whose one input a column of this type is; every other type is a tabular column's."""
 
 
 class Model(BaseModel):
@@ -27,6 +36,16 @@ class Declaration(Model):
 
     format: Format | None = Field(None, description="By default found by the file's name, then its contents.")
     filename: str | None = Field(None, description="The name the file was uploaded under.")
+    kind: Kind | None = Field(
+        None,
+        description="What an example is: a row of columns (`tabular`), a `text`, an `image` or a biological "
+        "`sequence`. By default found in the file, and reported where it is a guess.",
+    )
+    input: str | None = Field(
+        None,
+        description="The column of the texts, images or sequences. By default the one called so, or the only "
+        "one there is beside label and split.",
+    )
     label: str | None = Field(
         None, description="By default the only column called label, target, y or class (any case)."
     )
@@ -62,12 +81,36 @@ class Declaration(Model):
         return self
 
 
+class Limits(Model):
+    """What one file may hold; more is refused."""
+
+    entries: int = Field(1_000_000, description="Files in an archive.")
+    unpacked_bytes: int = Field(50 << 30, description="Bytes of an archive's files together.")
+    example_bytes: int = Field(64 << 20, description="Bytes of one image or text.")
+    pixels: int = Field(64 << 20, description="Pixels of one image.")
+
+
 class Column(Model):
     """A column as it is read."""
 
     name: str
     type: ColumnType
     role: Role
+
+    @property
+    def input(self) -> str:
+        """What a network calls it: the kind of data where that is its one input, else the column's name."""
+        return KIND_OF.get(self.type, self.name)
+
+
+class Spread(Model):
+    """How a measure of the examples is spread over the rows."""
+
+    minimum: float
+    median: float
+    percentile_95: float
+    maximum: float
+    mean: float
 
 
 class ValueCount(Model):
@@ -85,6 +128,9 @@ class ColumnProfile(Column):
     frequent values; their counts are exact, but a value that first stood after the counting stopped is not
     among them. `standard_deviation` is the population's. `minimum` and `maximum` are numbers, or ISO 8601
     dates.
+
+    Of texts `top` are words and `distinct` is the number of different words; of sequences they are the
+    letters; of images the formats, sizes and modes.
     """
 
     missing: int
@@ -95,6 +141,11 @@ class ColumnProfile(Column):
     mean: float | None = None
     standard_deviation: float | None = None
     top: list[ValueCount] = Field(default_factory=list)
+    measures: dict[str, Spread] = Field(
+        default_factory=dict,
+        description="Characters and words of texts, letters of sequences, width, height and bytes of images.",
+    )
+    alphabet: Literal["dna", "rna", "protein"] | None = Field(None, description="Of sequences.")
 
 
 class Notice(Model):
@@ -128,6 +179,15 @@ class ReadOptions(Model):
     delimiter: str | None = None
     quote: str | None = Field(None, description="None where the file has no quotes.")
     physical: dict[str, Physical] | None = Field(None, description="JSON lines: the JSON type of each key.")
+    pictures: bool = Field(False, description="Parquet: whether a column holds bytes.")
+    contents: Literal["images", "texts", "sequences"] | None = Field(
+        None, description="Of an archive's files."
+    )
+    folders: list[Literal["split", "label"]] | None = Field(
+        None, description="What the folders of an archive's files say, from the outermost."
+    )
+    inside: str | None = Field(None, description="The folder of an archive that holds all of its files.")
+    header: str | None = Field(None, description="FASTA: the expression that finds the label in a header.")
 
 
 class Description(Model):
@@ -137,6 +197,7 @@ class Description(Model):
     a regression there are none.
     """
 
+    kind: Kind = "tabular"
     format: Format
     options: ReadOptions
     columns: list[Column]

@@ -50,7 +50,7 @@ def create(
         id=new_id("ds"),
         name=name,
         version=(newest or 0) + 1,
-        kind="tabular",
+        kind=inspection.description.kind,
         filename=upload.filename or f"{name}.{inspection.description.format}",
         media_type=upload.media_type,
         digest=digest,

@@ -13,15 +13,8 @@ from collections.abc import Iterable
 from app.datasets.labels import Labels
 from app.datasets.scanning import Scan
 from app.datasets.schema import SPLITS, DatasetError, Declaration, Notice, SplitPlan
+from app.datasets.splits_words import WORDS
 
-WORDS = {
-    "train": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "test": "test",
-}
 _WORDS = "train, validation (or val, valid, dev) or test"
 
 

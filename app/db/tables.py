@@ -86,7 +86,14 @@ class Job(Base):
         CheckConstraint("attempt >= 0 AND attempt <= max_attempts", "attempts_bounded"),
         CheckConstraint("(state = 'failed') = (error_code IS NOT NULL)", "failed_says_why"),
         CheckConstraint("stop_request IS NULL OR stop_request IN ('cancel', 'pause')", "stop_request_known"),
-        CheckConstraint("(source_dataset_id IS NULL) <> (source_version_id IS NULL)", "one_source"),
+        CheckConstraint(
+            " + ".join(
+                f"(CASE WHEN {column} IS NULL THEN 0 ELSE 1 END)"
+                for column in ("source_dataset_id", "source_version_id", "source_preset")
+            )
+            + " = 1",
+            "one_source",
+        ),
         # The rows that sweeps and queues look for are few among many finished ones.
         Index("ix_jobs_open", "state", "queued_at", postgresql_where=text("finished_at IS NULL")),
     )
@@ -100,6 +107,7 @@ class Job(Base):
     source_version_id: Mapped[str | None] = mapped_column(
         ForeignKey("versions.id", use_alter=True, name="fk_jobs_source_version_id")
     )
+    source_preset: Mapped[str | None] = mapped_column(String(200))
     target_dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
 
     state: Mapped[str] = mapped_column(String(20), default=State.QUEUED)

@@ -8,7 +8,8 @@ from typing import Any
 from app.datasets.schema import Description
 from app.errors import ServiceError
 from app.jobs import requirements
-from app.jobs.recipes import METRICS_OF_TASK, Network, Training
+from app.jobs.networks import NETWORKS, Convnet, Mlp, Network
+from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, Training
 from app.jobs.requirements import Examples, needs_validation
 from app.jobs.schemas import JobSpec
 from app.models.signature import Backbone, Signature, features, signature
@@ -27,6 +28,10 @@ def check(
     job trains it.
     """
     ours = signature(target.description)
+    for place, examples in (("source", source), ("target", target)):
+        network = spec.source_network if place == "source" else spec.network
+        if examples is not None:
+            _reads(place, network, examples.description.kind)
     for theirs in learnt:
         carries = {"source_frozen", "structure_with_parameters"} & set(spec.evaluation.arms)
         if spec.method.kind in ("parameter", "combined") or carries:
@@ -36,7 +41,7 @@ def check(
             _teaches_the_classes(theirs, ours)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
-        if examples is not None:
+        if examples is not None and examples.description.kind == "tabular":
             _network_fits(place, network, examples)
     _training_fits("training", spec.training, target.description)
     if source is not None and spec.source_training is not None:
@@ -105,12 +110,27 @@ def _named(described: Signature) -> str:
     return ", ".join(described.classes[:20]) or "numbers"
 
 
+def _reads(place: str, network: Network, kind: str) -> None:
+    """A network is for some kinds of data."""
+    if kind not in network.reads:
+        received = f"{kind} data in the {place}"
+        message = f"Expected {' or '.join(network.reads)} data for a network of kind {network.kind}. "
+        fitting = ", ".join(one.model_fields["kind"].default for one in NETWORKS if kind in one.reads)
+        hint = f"Networks for {kind} data: {fitting}. Left out, `network` is the usual one."
+        raise ServiceError(422, "network_of_other_kind", f"{message}Received: {received}.", hint=hint)
+
+
 def _network_fits(place: str, network: Network, examples: Examples) -> None:
-    if network.kind != "convnet":
-        if not network.preprocessing:
-            _only_numbers(place, examples, "`network.preprocessing` is false")
+    """Whether a network for tables fits the columns."""
+    if isinstance(network, Mlp) and not network.preprocessing:
+        _only_numbers(place, examples, "`network.preprocessing` is false")
+    if not isinstance(network, Convnet):
         return
     _only_numbers(place, examples, "the columns are an image's pixels")
+    if network.image_shape is None:
+        message = "network.image_shape: expected height, width and channels of the columns' image. "
+        hint = "Give it, upload the images themselves, or use an `mlp`."
+        raise ServiceError(422, "image_shape_differs", f"{message}Received: none.", hint=hint)
     height, width, channels = network.image_shape
     columns = len(features(examples.description))
     if height * width * channels != columns:
@@ -136,6 +156,14 @@ def _training_fits(place: str, training: Training, description: Description) -> 
         raise ServiceError(422, "class_unknown", f"{message}.", hint="Correct the names, or leave it out.")
     if training.patience is not None:
         needs_validation(f"{place}.patience", description)
+    changes = AUGMENTATIONS.get(next(column.type for column in features(description)), ())
+    wrong = [name for name in training.augment or [] if name not in changes]
+    if wrong:
+        message = (
+            f"{place}.augment: expected changes of {description.kind} data: {', '.join(changes) or 'none'}. "
+            f"Received: {wrong[0]}."
+        )
+        raise ServiceError(422, "augmentation_does_not_fit", message, hint="Leave it out.")
 
 
 def _only_numbers(place: str, examples: Examples, why: str) -> None:

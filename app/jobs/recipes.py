@@ -1,22 +1,16 @@
-"""What a job may ask for: one class a method, one a network, and their options.
+"""What a job may ask for: one class a method, how it is trained, and how it is proved.
 
-A recipe's fields are its method's keyword names, a network's fields its backbone's: a test holds each
-against the function in `workers/transfer` that takes them.
+A recipe's fields are its method's keyword names: a test holds each against the function in `workers/transfer`
+that takes them.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[int, Field(gt=0)]
-
-
-class Recipe(BaseModel):
-    """Options are complete and closed: an unknown field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
+from app.jobs.recipe import Positive, Recipe, of_usual_kind
 
 
 class ParameterTransfer(Recipe):
@@ -137,70 +131,21 @@ class Distillation(Recipe):
     hint_weight: float = Field(1.0, ge=0, le=1000, description="With `hints`: the weight of the features.")
 
 
-def _of_usual_kind(kind: str) -> BeforeValidator:
-    """Options without a kind are those of the usual one."""
-    return BeforeValidator(lambda given: {"kind": kind, **given} if isinstance(given, dict) else given)
-
-
 Method = Annotated[
     ParameterTransfer | StructureTransfer | CombinedTransfer | Distillation,
     Field(discriminator="kind"),
-    _of_usual_kind("parameter"),
+    of_usual_kind("parameter"),
 ]
 
 
-class Mlp(Recipe):
-    """Multilayer perceptron for tabular data, its preprocessing inside."""
-
-    kind: Literal["mlp"] = "mlp"
-    hidden_units: Annotated[list[Positive], Field(min_length=1, max_length=16)] = Field(
-        default=[64, 64], description="Units of each hidden Dense layer."
-    )
-    activation: Literal["relu", "gelu", "selu", "silu", "tanh"] = "relu"
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of each hidden layer's outputs dropped in training."
-    )
-    preprocessing: bool = Field(
-        True,
-        description="Normalise numbers, mark missing values, look categories up; else numbers go in as is.",
-    )
-    max_categories: int = Field(
-        256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."
-    )
-
-    @property
-    def layers(self) -> int:
-        """The backbone's layers with weights."""
-        return len(self.hidden_units)
+Augmentation = Literal["safe", "shift", "rotate", "zoom", "brightness", "mirror", "reverse_complement"]
 
 
-class Convnet(Recipe):
-    """Small convolutional network for images whose pixels are number columns, in rows from the top left."""
-
-    kind: Literal["convnet"] = "convnet"
-    image_shape: tuple[Positive, Positive, Positive] = Field(
-        description="Height, width and channels; their product is the number of columns."
-    )
-    filters: Annotated[list[Positive], Field(min_length=1, max_length=8)] = Field(
-        default=[32, 64], description="Filters of each convolution; each is followed by pooling."
-    )
-    kernel_size: int = Field(3, gt=0, le=15, description="Width and height of the convolutions.")
-    dense_units: Annotated[list[Positive], Field(max_length=8)] = Field(
-        default=[128], description="Units of each Dense layer after the convolutions."
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="Share of outputs dropped before the Dense layers.")
-    preprocessing: bool = Field(
-        False, description="Normalise each pixel by itself; by default they go in as they are."
-    )
-    max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
-
-    @property
-    def layers(self) -> int:
-        """The backbone's layers with weights."""
-        return len(self.filters) + len(self.dense_units)
-
-
-Network = Annotated[Mlp | Convnet, Field(discriminator="kind"), _of_usual_kind("mlp")]
+AUGMENTATIONS: dict[str, tuple[str, ...]] = {
+    "image": ("safe", "shift", "rotate", "zoom", "brightness", "mirror"),
+    "nucleotide": ("reverse_complement",),
+}
+"""By the type of the input."""
 
 
 class Training(Recipe):
@@ -222,6 +167,13 @@ class Training(Recipe):
     )
     class_weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = Field(
         None, description="Weight of each class's rows in the loss; `balanced` makes the classes' sums equal."
+    )
+    augment: list[Augmentation] | None = Field(
+        None,
+        max_length=8,
+        description="Change the train examples a little in each step. Of images: `safe` for `shift`, "
+        "`rotate`, `zoom` and `brightness`, each by a tenth or 10 degrees at most, and `mirror`; of DNA: "
+        "`reverse_complement`. A frozen backbone's features are computed without.",
     )
 
 

@@ -61,9 +61,9 @@ def _combined(method: CombinedTransfer, backbone: Backbone) -> None:
             f"Received: `{method.strategy}`."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use one of them.")
-    if (method.copied_layers or 0) > backbone.layers:
+    if method.strategy == "partial_copy" and (method.copied_layers or 0) > backbone.blocks:
         message = (
-            f"method.copied_layers: expected at most {backbone.layers}, as the source's backbone has. "
+            f"method.copied_layers: expected at most {backbone.blocks}, as the source's backbone has. "
             f"Received: {method.copied_layers}."
         )
         raise ServiceError(422, "too_many_layers", message, hint="Lower it, or leave it out.")
@@ -104,9 +104,9 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
     needs_validation("method.strategy `search` on the source", source.description)
     if spec.evaluation.control:
         needs_validation("method.strategy `search`, for the control's own search", target.description)
-    if method.space is None and spec.network.kind != "mlp":
+    if method.space is None and spec.network.kind in ("application", "pretrained"):
         message = f"method.space: expected the values to try for an `{spec.network.kind}`. Received: none."
-        hint = 'Give some, such as {"dense_units": [[64], [128]]}; an `mlp` brings its own.'
+        hint = 'Give some, such as {"architecture": ["MobileNetV2", "ResNet50V2"]}.'
         raise ServiceError(422, "option_unknown", message, hint=hint)
     options = set(type(spec.network).model_fields) - {"kind"}
     unknown = [name for name, values in (method.space or {}).items() if name not in options or not values]

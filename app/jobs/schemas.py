@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from app.jobs.recipes import Evaluation, Method, Network, ParameterTransfer, Recipe, Training
+from app.jobs.networks import Network
+from app.jobs.recipe import Recipe
+from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training
 from app.jobs.states import Stage, State
 from app.references import Name, Reference
 
@@ -38,7 +40,7 @@ Champion = Literal["unless_hurt", "always", "never"]
 
 
 class Source(Recipe):
-    """Where knowledge comes from: a data set to train on, or an existing model version."""
+    """Where knowledge comes from: a data set to train on, a model version, or a pretrained backbone."""
 
     dataset: Reference | None = Field(None, description="Id, name or `name@version` of a data set.")
     version: Reference | None = Field(None, description="Id, name or `name@version` of a model version.")
@@ -47,6 +49,9 @@ class Source(Recipe):
         min_length=1,
         max_length=16,
         description="Several model versions: the teachers of a distillation.",
+    )
+    preset: str | None = Field(
+        None, description="Name of a pretrained backbone, see `GET /v1/presets`: nothing is trained first."
     )
     training: Training | None = Field(
         None, description="How the source is trained; by default like the target. Only with `dataset`."
@@ -59,10 +64,11 @@ class Source(Recipe):
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if sum(given is not None for given in (self.dataset, self.version, self.versions)) != 1:
-            raise ValueError("give one of `dataset`, `version` and `versions`")
+        given = (self.dataset, self.version, self.versions, self.preset)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError("give one of `dataset`, `version`, `versions` and `preset`")
         if self.dataset is None and (self.training is not None or self.network is not None):
-            raise ValueError("a version is not trained again: leave `training` and `network` out")
+            raise ValueError("what is trained is not trained again: leave `training` and `network` out")
         return self
 
 
@@ -92,7 +98,9 @@ class JobRequest(Recipe):
     target: Target
     method: Method = Field(default_factory=ParameterTransfer)
     network: Network | None = Field(
-        None, description="By default the source version's network, or an `mlp` with its defaults."
+        None,
+        description="By default the source's network: a version's, a preset's, or the usual one of the "
+        "kind of data: `mlp`, `convnet`, `text_convnet` or `sequence_convnet`.",
     )
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)

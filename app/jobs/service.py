@@ -14,12 +14,13 @@ from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, transitions
 from app.jobs.events import record
-from app.jobs.recipes import Mlp, Network, Training
+from app.jobs.networks import USUAL_NETWORK, Network, Pretrained
+from app.jobs.recipes import Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
 from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
-from app.models.signature import Backbone, signature
+from app.models.signature import Backbone, of_preset, signature
 from app.pages import page
 from app.references import is_id, new_id
 
@@ -28,13 +29,15 @@ def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
     target = _dataset(session, request.target.dataset)
     source, versions = _source(session, request)
-    network, source_network = _networks(request, versions)
     trained_on = _examples(source) if source else None
+    network, source_network = _networks(request, versions, trained_on or _examples(target))
     learnt = [models.signature(version) for version in versions]
-    if trained_on is not None:
+    if request.source.preset is not None:
+        learnt = [of_preset(_examples(target).description)]
+    elif trained_on is not None:
         learnt = [signature(trained_on.description)]
     spec = _spec(request, network, source_network, trained_on, versions)
-    backbone = models.backbone(versions[0]) if versions else Backbone(layers=source_network.layers)
+    backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
 
     job_id = new_id("job")
@@ -46,6 +49,7 @@ def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
         extra=request.metadata,
         source_dataset=source,
         source_version=versions[0] if versions else None,
+        source_preset=request.source.preset,
         target_dataset=target,
         max_attempts=max_attempts,
         announced_at=db_now(),
@@ -78,6 +82,12 @@ def _examples(dataset: Dataset) -> Examples:
 def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list[Version]]:
     if request.source.dataset is not None:
         return _dataset(session, request.source.dataset), []
+    if request.source.preset is not None:
+        if request.method.kind == "distillation":
+            message = "Expected a teacher that knows the classes. Received: a preset, which has no head."
+            hint = "Fine-tune it first, by parameter transfer, and give the version that comes out."
+            raise ServiceError(422, "preset_is_no_teacher", message, hint=hint)
+        return None, []
     asked = request.source.versions or [request.source.version or ""]
     if len(asked) > 1 and request.method.kind != "distillation":
         message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
@@ -86,11 +96,23 @@ def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list
     return None, [models.find_version(session, reference) for reference in asked]
 
 
-def _networks(request: JobRequest, versions: list[Version]) -> tuple[Network, Network]:
+def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
     """The target's and the source's: the same, unless the method joins or distils."""
     may_differ = request.method.kind in ("combined", "distillation")
+    usual = _NETWORK.validate_python({"kind": USUAL_NETWORK[first.description.kind]})
+    if request.source.preset is not None:
+        asked = request.network if isinstance(request.network, Pretrained) else None
+        preset = asked or Pretrained(preset=request.source.preset)
+        if preset.preset != request.source.preset or (
+            request.network not in (None, preset) and not may_differ
+        ):
+            received = request.network or preset
+            raise _network_differs(
+                request, "the source's preset", Pretrained(preset=request.source.preset), received
+            )
+        return request.network or (usual if may_differ else preset), preset
     if not versions:
-        network = request.network or Mlp()
+        network = request.network or usual
         source = request.source.network or network
         if source != network and not may_differ:
             raise _network_differs(request, "the job's `network`", network, source)
@@ -100,6 +122,10 @@ def _networks(request: JobRequest, versions: list[Version]) -> tuple[Network, Ne
     if network != source and not may_differ:
         raise _network_differs(request, models.ref(versions[0]), source, network)
     return network, source
+
+
+def _backbone(network: Network) -> Backbone:
+    return Backbone(layers=network.count_layers, blocks=network.count_blocks, in_sequence=network.in_sequence)
 
 
 _NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
@@ -258,6 +284,8 @@ def view(job: Job) -> JobView:
         source = {"dataset": datasets.ref(job.source_dataset), "id": job.source_dataset.id}
     elif job.source_version is not None:
         source = {"version": models.ref(job.source_version), "id": job.source_version.id}
+    elif job.source_preset is not None:
+        source = {"preset": job.source_preset}
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 from app.errors import ServiceError, did_you_mean
 from app.jobs import recipes
-from app.jobs.recipes import Recipe
+from app.jobs.networks import NETWORKS, NetworkRecipe
+from app.jobs.recipe import Recipe
 from app.methods.schemas import OptionsView
 
 
@@ -18,7 +19,7 @@ def methods() -> list[OptionsView]:
 
 def networks() -> list[OptionsView]:
     """Every kind of network."""
-    return [_view(recipe) for recipe in _members(recipes.Network)]
+    return [_view(recipe) for recipe in NETWORKS]
 
 
 def find(known: list[OptionsView], kind: str) -> OptionsView:
@@ -47,5 +48,6 @@ def _view(recipe: type[Recipe]) -> OptionsView:
         defaults=defaults
         or {name: field.default for name, field in recipe.model_fields.items() if name not in required},
         required=required,
+        reads=list(recipe.reads) if issubclass(recipe, NetworkRecipe) else None,
         options=schema,
     )

@@ -27,6 +27,7 @@ class Backbone(BaseModel):
     """The shape of a network's middle part."""
 
     layers: int = Field(0, description="Those with weights.")
+    blocks: int = Field(0, description="Those that follow one another, networks inside of it counted as one.")
     in_sequence: bool = Field(True, description="Whether they follow one another; else it branches.")
 
 
@@ -38,8 +39,14 @@ def features(description: Description) -> list[Column]:
 def signature(description: Description) -> Signature:
     """What a network trained on this data reads and predicts."""
     return Signature(
-        columns=[Feature(name=column.name, type=column.type) for column in features(description)],
+        columns=[Feature(name=column.input, type=column.type) for column in features(description)],
         label=description.label,
         task=description.task,
         classes=description.classes,
     )
+
+
+def of_preset(target: Description) -> Signature:
+    """What a pretrained backbone reads: the target's kind of input; it predicts nothing yet."""
+    read = [Feature(name=column.input, type=column.type) for column in features(target)]
+    return Signature(columns=read, label=target.label, task="none", classes=[])

@@ -11,20 +11,21 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from pydantic import BaseModel
 
+from app.jobs.networks import NETWORKS, NetworkRecipe
 from app.jobs.recipes import (
+    AUGMENTATIONS,
     METRICS_OF_TASK,
     CombinedTransfer,
-    Convnet,
     Distillation,
-    Mlp,
     ParameterTransfer,
     StructureTransfer,
     Training,
 )
-from workers.transfer import tasks, training
+from workers.transfer import augmentation, tasks, training
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
-OF_EVERY_NETWORK = {"kind", "preprocessing", "max_categories"}
+OF_THIS_MACHINE = {"folder"}
+"""Keywords that no user gives."""
 
 
 def options(recipe: type[BaseModel], without: set[str]) -> dict[str, Any]:
@@ -49,10 +50,20 @@ def test_a_methods_recipe_has_its_keywords_defaults_and_words(recipe: type[BaseM
     assert options(recipe, {"kind"}) == {name: get_args(hints[name]) or hints[name] for name in keywords}
 
 
-@pytest.mark.parametrize("recipe", [Mlp, Convnet])
-def test_a_networks_options_are_its_backbones_keywords(recipe: type[BaseModel]) -> None:
-    _width, _seed, *keywords = inspect.signature(function("backbones", recipe)).parameters
-    assert set(options(recipe, OF_EVERY_NETWORK)) == set(keywords)
+@pytest.mark.parametrize("recipe", NETWORKS)
+def test_a_networks_options_are_its_backbones_keywords_and_its_inputs(recipe: type[NetworkRecipe]) -> None:
+    _form, _seed, *keywords = inspect.signature(function("backbones", recipe)).parameters
+    inputs = [importlib.import_module(f"workers.transfer.inputs.{kind}").OPTIONS for kind in recipe.reads]
+    of_inputs = {name for names in inputs for name in names}
+    if recipe.model_fields["kind"].default == "pretrained":
+        of_inputs -= {"split", "max_tokens"}  # the preset brings its tokens
+    assert set(options(recipe, {"kind"})) == (set(keywords) | of_inputs) - OF_THIS_MACHINE
+
+
+def test_every_augmentation_a_job_may_ask_for_is_made() -> None:
+    made = {of: {*changes} for of, changes in augmentation.OF_TYPE.items()}
+    assert {of: {*asked} - {"safe"} for of, asked in AUGMENTATIONS.items()} == made
+    assert set(augmentation.SAFE) <= made["image"]
 
 
 def test_the_training_options_are_those_of_the_loop() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.jobs.states import Stage
+from workers.facts import PresetFacts
 from workers.stages.ablations import ablation
 from workers.stages.source import search_structure
 from workers.stages.transfer import transferred, with_pseudo_labels
@@ -14,6 +15,7 @@ from workers.transfer import scratch
 from workers.transfer.data import Data, few
 from workers.transfer.evaluation import Outcome
 from workers.transfer.fitting import Fit
+from workers.transfer.inputs import geometry
 from workers.transfer.methods.structure import structure
 from workers.transfer.network import Network, in_sequence
 from workers.transfer.receipt import Transferred
@@ -71,7 +73,13 @@ def _arm(work: Work, arm: str, data: Data, make: Callable[[Data, Fit], Transferr
 def _scratch(work: Work, source: Network, options: dict[str, Any], data: Data, fit: Fit) -> Transferred:
     """The same network with fresh weights; options do not describe what an earlier job joined."""
     same = work.job.spec.method.kind in ("parameter", "structure") and not work.searches
-    if same and not in_sequence(source.backbone):
+    if same:
+        options = {**options, **geometry(source.options)}
+    if options["kind"] == "pretrained":
+        # Without a source data set, what is transferred is the preset itself.
+        drawn = isinstance(work.job.source, PresetFacts)
+        options = {**options, **work.places, "weights": "random" if drawn else options["weights"]}
+    elif same and not in_sequence(source.backbone):
         return with_pseudo_labels(work, structure(source, options, data, fit, strategy="reuse"), data, fit)
     return with_pseudo_labels(work, scratch.scratch(options, data, fit), data, fit)
 

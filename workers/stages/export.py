@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.jobs.states import Stage
-from workers.facts import VersionFacts
-from workers.transfer import evaluation
+from workers.facts import PresetFacts, VersionFacts
 from workers.transfer import export as exporting
+from workers.transfer.features import predict
 from workers.transfer.network import in_sequence, leaves, weights_digest
 from workers.work import Made, Work, versions
 
@@ -29,7 +29,7 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
     lineage = _lineage(work, made)
     assert work.target.test is not None
     rows = work.target.test
-    expected = evaluation.predict(transferred, rows.inputs)
+    expected = predict(transferred, rows.inputs)
     card = _card(work, evaluated, made.receipt, lineage)
     artifacts = []
     with work.storage.workspace() as folder:
@@ -51,7 +51,8 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
 
 def _lineage(work: Work, made: Made) -> dict[str, Any]:
     spec = work.job.spec
-    kind = "version" if isinstance(work.job.source, VersionFacts) else "dataset"
+    kinds = {VersionFacts: "version", PresetFacts: "preset"}
+    kind = kinds.get(type(work.job.source), "dataset")
     return {
         "job": work.job.name,
         "source": {kind: ", ".join(source.ref for source in work.job.sources)},
@@ -62,6 +63,7 @@ def _lineage(work: Work, made: Made) -> dict[str, Any]:
         "findings": {**_source_findings(work), **made.findings},
         "backbone": {
             "layers": sum(1 for _, layer in leaves(made.network.backbone) if layer.weights),
+            "blocks": sum(1 for layer in made.network.backbone.layers if layer.weights),
             "in_sequence": in_sequence(made.network.backbone),
         },
     }

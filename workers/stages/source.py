@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
-from workers.facts import DatasetFacts, VersionFacts
+from workers.facts import DatasetFacts, PresetFacts, VersionFacts
 from workers.transfer import network, scratch
 from workers.transfer.data import Data, Signature
 from workers.transfer.network import Network, weights_digest
@@ -21,6 +22,8 @@ def source(work: Work) -> list[Network]:
     """The source network or networks: trained, searched for, or taken from where they are."""
     if isinstance(work.job.source, VersionFacts):
         return _given_sources(work)
+    if isinstance(work.job.source, PresetFacts):
+        return [_preset(work, work.job.source)]
     done = work.journal.finished(Stage.SOURCE)
     signature = signature_of(work.job.source.description)
     if done is not None and done.output_digest is not None and done.output is not None:
@@ -49,7 +52,7 @@ def _new_source(work: Work, data: Data) -> tuple[Network, dict[str, Any]]:
     """A trained network; for structure transfer an untrained one, since only its structure is used."""
     spec = work.job.spec
     assert spec.source_training is not None
-    options = spec.source_network.model_dump(mode="json")
+    options = {**spec.source_network.model_dump(mode="json"), **work.places}
     if not isinstance(spec.method, StructureTransfer):
         fit = work.trainings.fit(Stage.SOURCE, "source", spec.source_training)
         return scratch.scratch(options, data, fit).network, {}
@@ -94,6 +97,18 @@ def search_structure(
     )
 
 
+def _preset(work: Work, preset: PresetFacts) -> Network:
+    """The pretrained backbone behind the target's inputs; its head is none yet."""
+    options = {**work.job.spec.source_network.model_dump(mode="json"), **work.places}
+    made = network.build(options, work.target, work.job.spec.training.seed)
+    if work.journal.finished(Stage.SOURCE) is None:
+        work.begin(Stage.SOURCE)
+        output = {"network": dict(made.options)}
+        message = f"The source is the pretrained backbone {preset.ref}."
+        work.journal.ended(Stage.SOURCE, output, None, message, reused=True)
+    return replace(made, is_backbone_alone=True)
+
+
 def _given_sources(work: Work) -> list[Network]:
     sources = [
         work.load(version.digest, Signature.from_dict(version.signature), version.network)
@@ -104,6 +119,7 @@ def _given_sources(work: Work) -> list[Network]:
         work.begin(Stage.SOURCE)
         refs = ", ".join(source.ref for source in work.job.sources)
         output = {"weights_sha256": weights_digest(sources[0]), "network": dict(sources[0].options)}
+        assert isinstance(work.job.source, VersionFacts)
         digest = work.job.source.digest
         work.journal.ended(Stage.SOURCE, output, digest, f"The source is {refs}.", reused=True)
     return sources

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from workers.transfer.form import form_of
 from workers.transfer.network import in_sequence, leaves, new_backbone
 from workers.transfer.seeds import layer_seed
 
@@ -48,10 +49,10 @@ def partial_copy(source: keras.Model, options: Mapping[str, Any], seed: int, cou
             "Lower copied_layers."
         )
     kept = own[: own.index(weighted[count - 1]) + 1]
-    new = _sequence(new_backbone(options, source.input_shape[-1], seed))
+    new = _sequence(new_backbone(options, form_of(source), seed))
     places = [place for place, layer in enumerate(new) if layer.weights]
     rest = new[places[count - 1] + 1 :] if count <= len(places) else []
-    h = x = keras.Input(source.input_shape[1:], name="features")
+    h = x = _input(source)
     for layer in kept:
         h = _applied(layer, h)
     for layer in rest:
@@ -67,7 +68,7 @@ def adapter(source: keras.Model, options: Mapping[str, Any], seed: int, bottlene
 
     Convolutions get adapters of 1x1 convolutions; a source that branches gets one, at its end.
     """
-    x = keras.Input(source.input_shape[1:], name="features")
+    x = _input(source)
     h = x
     copied: dict[str, str] = {}
     adapters: list[str] = []
@@ -97,14 +98,14 @@ def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
 
     S is a new backbone of `options`, projected to the width of B, the source's, where it has another.
     """
-    x = keras.Input(source.input_shape[1:], name="features")
+    x = _input(source)
     b = _branch(source)(x)
-    side = new_backbone(options, source.input_shape[-1], seed)
+    side = new_backbone(options, form_of(source), seed)
     s = _branch(side, "side")(x)
     if s.shape[-1] != b.shape[-1]:
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "side_projection"))
         s = layers.Dense(b.shape[-1], kernel_initializer=initializer, name="side_projection")(s)
-    one = ops.ones_like(x[:, :1])
+    one = ops.ones_like(b[:, :1])
     alpha = layers.Dense(1, use_bias=False, activation="sigmoid", kernel_initializer="zeros", name="alpha")(
         one
     )
@@ -124,8 +125,8 @@ def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     Raises:
         ValueError: the source branches.
     """
-    x = keras.Input(source.input_shape[1:], name="features")
-    below = keras.Input(source.input_shape[1:], name="source_features")
+    x = _input(source)
+    below = _input(source, "source_features")
     c, taps = below, []
     for layer in _sequence(source):
         c = _applied(layer, c)
@@ -133,7 +134,7 @@ def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     column = keras.Model(below, taps, name=SOURCE)
     columns = keras.tree.flatten(column(x))
     h, read = x, 0
-    for layer in _sequence(new_backbone(options, source.input_shape[-1], seed)):
+    for layer in _sequence(new_backbone(options, form_of(source), seed)):
         if read and isinstance(layer, layers.Dense):
             lateral = _lateral(columns[min(read, len(columns)) - 1], int(h.shape[-1]), seed, read)
             h = layers.Concatenate(name=f"joined_{read}")([lateral, h])
@@ -151,6 +152,10 @@ def _lateral(tap: Any, width: int, seed: int, number: int) -> Any:
     initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, name))
     flat = layers.Flatten(name=f"{name}_in")(tap)
     return layers.Dense(width, activation="relu", kernel_initializer=initializer, name=name)(flat)
+
+
+def _input(source: keras.Model, name: str = "features") -> Any:
+    return keras.Input(source.input_shape[1:], dtype=source.inputs[0].dtype, name=name)
 
 
 def _branch(model: keras.Model, name: str = SOURCE) -> keras.Model:

@@ -10,8 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Array = npt.NDArray[Any]
-ColumnType = Literal["number", "category", "boolean", "date"]
+ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
+Kind = Literal["tabular", "text", "image", "sequence"]
 Task = Literal["binary", "multiclass", "regression"]
+
+_KINDS: Mapping[str, Kind] = {
+    "text": "text",
+    "image": "image",
+    "nucleotide": "sequence",
+    "protein": "sequence",
+}
 
 LARGEST_NUMBER = 1e18
 """Numbers are clipped to ± this, so that their float32 squares stay finite."""
@@ -43,6 +51,11 @@ class Signature:
     task: Task
     classes: tuple[str, ...] = ()
 
+    @property
+    def kind(self) -> Kind:
+        """The kind of data: that of the one input, or tabular."""
+        return _KINDS.get(self.columns[0].type, "tabular")
+
     def to_dict(self) -> dict[str, Any]:
         """The signature as plain JSON values."""
         return {
@@ -63,8 +76,9 @@ class Signature:
 class Rows:
     """Raw inputs as the network takes them, and targets.
 
-    inputs: number and boolean columns float32 (n,), NaN for missing; category and date columns object
-    arrays of str (n,), "" for missing.
+    inputs: number and boolean columns float32 (n,), NaN for missing; category and date columns, texts and
+    sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
+    what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); regression float32 (n, 1).
     """
 
@@ -107,15 +121,19 @@ def from_table(
         ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
     """
     _check_columns(table, signature, split_column)
-    unlabelled = _unlabelled(table, signature, split_column)
-    table = table.filter(pc.is_valid(table[signature.label]))
-    targets = _targets(table[signature.label], signature)
-    if split_column is None:
+    inputs = {column.name: _values(table[column.name], column) for column in signature.columns}
+    has_label = pc.is_valid(table[signature.label])
+    labelled = np.flatnonzero(has_label.to_numpy())
+    targets = _targets(table[signature.label].filter(has_label), signature)
+    given = None if split_column is None else _given_parts(table[split_column])
+    if given is None:
         parts = split_rows(targets, signature.task, seed, validation_fraction, test_fraction)
     else:
-        parts = _given_parts(table[split_column])
-    inputs = {column.name: _values(table[column.name], column) for column in signature.columns}
-    rows = [_take(inputs, targets, np.flatnonzero(parts == part)) for part in ("train", "validation", "test")]
+        parts = given[labelled]
+    rows = [
+        _take(inputs, targets, labelled, np.flatnonzero(parts == part))
+        for part in ("train", "validation", "test")
+    ]
     train, validation, test = rows
     if not len(train):
         raise ValueError(
@@ -127,17 +145,18 @@ def from_table(
         train,
         validation if len(validation) else None,
         test if len(test) else None,
-        unlabelled,
+        _unlabelled(inputs, labelled, given, table.num_rows),
     )
 
 
-def _unlabelled(table: pa.Table, signature: Signature, split_column: str | None) -> dict[str, Array] | None:
-    table = table.filter(pc.is_null(table[signature.label]))
-    if split_column is not None:
-        table = table.filter(pc.equal(pc.fill_null(table[split_column], "train"), "train"))
-    if not table.num_rows:
-        return None
-    return {column.name: _values(table[column.name], column) for column in signature.columns}
+def _unlabelled(
+    inputs: dict[str, Array], labelled: Array, given: Array | None, rows: int
+) -> dict[str, Array] | None:
+    mask = np.ones(rows, bool)
+    mask[labelled] = False
+    if given is not None:
+        mask &= given == "train"
+    return {name: values[mask] for name, values in inputs.items()} if mask.any() else None
 
 
 def few(data: Data, count: int, seed: int) -> Data:
@@ -150,8 +169,9 @@ def few(data: Data, count: int, seed: int) -> Data:
     classes = targets * 0 if task == "regression" else targets
     rng = np.random.Generator(np.random.Philox(seed))
     drawn = [rng.permutation(np.flatnonzero(classes == label))[:count] for label in np.unique(classes)]
-    train = _take(data.train.inputs, data.train.targets, np.sort(np.concatenate(drawn)))
-    return replace(data, train=train)
+    chosen = np.sort(np.concatenate(drawn))
+    inputs = {name: values[chosen] for name, values in data.train.inputs.items()}
+    return replace(data, train=Rows(inputs, data.train.targets[chosen]))
 
 
 def split_rows(
@@ -208,7 +228,17 @@ def _given_parts(column: pa.ChunkedArray) -> Array:
 def _values(column: pa.ChunkedArray, described: Column) -> Array:
     if described.is_numeric:
         return _float32(column)
+    if described.type == "image":
+        return _buffers(column)
     return np.asarray(pc.fill_null(column.cast(pa.string()), "").to_numpy(), dtype=object)
+
+
+def _buffers(column: pa.ChunkedArray) -> Array:
+    """Views of the bytes where they are, in memory or in a mapped file."""
+    values = np.empty(len(column), dtype=object)
+    for place, cell in enumerate(cell for chunk in column.chunks for cell in chunk):
+        values[place] = cell.as_buffer()
+    return values
 
 
 def _float32(column: pa.ChunkedArray) -> Array:
@@ -231,5 +261,6 @@ def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     return classes.astype(np.float32).reshape(-1, 1) if signature.task == "binary" else classes
 
 
-def _take(inputs: dict[str, Array], targets: Array, rows: Array) -> Rows:
-    return Rows({name: values[rows] for name, values in inputs.items()}, targets[rows])
+def _take(inputs: dict[str, Array], targets: Array, labelled: Array, rows: Array) -> Rows:
+    """Rows of the targets, which the labelled ones alone have."""
+    return Rows({name: values[labelled[rows]] for name, values in inputs.items()}, targets[rows])

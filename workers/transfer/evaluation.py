@@ -11,7 +11,6 @@ from workers.transfer import confusion, tasks
 from workers.transfer.calibration import calibrate
 from workers.transfer.curves import compare_curves, mean_curve
 from workers.transfer.data import Array, Task
-from workers.transfer.network import Network, forward
 from workers.transfer.resampling import weighted_metric
 
 _BLOCK_VALUES = 2**18
@@ -63,11 +62,6 @@ class Verdict(NamedTuple):
 
     outcome: Literal["helped", "no difference", "hurt"]
     reason: str
-
-
-def predict(network: Network, inputs: Mapping[str, Array]) -> Array:
-    """The network's predictions for raw inputs, in batches: what the downloaded file answers."""
-    return forward(network.model, {column.name: inputs[column.name] for column in network.signature.columns})
 
 
 def default_metric(task: Task) -> str:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from workers.transfer.card import model_card
 from workers.transfer.data import Array
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.network import Network, load
 
 TOLERANCE = 1e-6

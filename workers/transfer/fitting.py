@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
+from workers.transfer.augmentation import Changes, augmentations
 from workers.transfer.data import Array, Data, Rows
-from workers.transfer.network import PARTS, Network, Part, forward, leaves
+from workers.transfer.features import outputs
+from workers.transfer.network import PARTS, Network, Part, leaves
 from workers.transfer.objective import Objective
 from workers.transfer.run import Run
 from workers.transfer.schedules import Schedule
@@ -65,27 +67,36 @@ class Fit:
             schedule=self.training.schedule if schedule is None else schedule,
         )
         trained, frozen = _trained_parts(network, rates)
+        x = self._features(network, frozen, data.train)
+        changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
         run = Run(
-            self._prepared(trained, data, rates, objective),
+            self._prepared(trained, data, rates, objective, x, changes),
             training,
             self.hooks,
             trained,
             rates,
             objective,
-            _features(network, frozen, data.train),
+            x,
             data,
-            None if data.validation is None else _features(network, frozen, data.validation),
+            None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)
         return history
 
-    def _prepared(self, parts: Parts, data: Data, rates: Rates, objective: Objective) -> Steps:
-        name = architecture(parts, data.signature.task, rates, objective)
+    def _prepared(
+        self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Array, changes: Changes
+    ) -> Steps:
+        about = f"{x.dtype.str} {' '.join(changes)} "
+        name = about + architecture(parts, data.signature.task, rates, objective)
         if name not in self.traced:
-            self.traced[name] = Steps(parts, data.signature.task, rates, objective)
+            dtype = x.dtype.name
+            self.traced[name] = Steps(parts, data.signature.task, rates, objective, dtype, changes)
         return self.traced[name]
+
+    def _features(self, network: Network, frozen: list[Part], rows: Rows) -> Array:
+        return outputs(network, frozen, rows.inputs, self.hooks.features)
 
     def _durable(self, run: Run) -> History:
         if self._unkept is not None:
@@ -118,11 +129,3 @@ def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Mo
         raise ValueError("Expected a layer to train. Received: rates of 0 for all. Leave the head's out.")
     first = PARTS.index(trained[0])
     return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])
-
-
-def _features(network: Network, frozen: list[Part], rows: Rows) -> Array:
-    columns = [rows.inputs[column.name] for column in network.signature.columns]
-    features = forward(network.part(frozen[0]), [x.reshape(-1, 1) for x in columns])
-    for part in frozen[1:]:
-        features = forward(network.part(part), features)
-    return features

@@ -7,7 +7,8 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data
-from workers.transfer.network import Network, forward
+from workers.transfer.features import predict
+from workers.transfer.network import Network
 
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
 """The shares of the fine-tuned weights that are tried."""
@@ -51,6 +52,5 @@ def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share:
 def _loss(network: Network, data: Data) -> float:
     rows = data.validation
     assert rows is not None  # asked before
-    inputs = {column.name: rows.inputs[column.name] for column in network.signature.columns}
-    p = forward(network.model, inputs)
+    p = predict(network, rows.inputs)
     return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, rows.targets, p))))

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature as signature_of
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from workers.transfer import preprocessing, tasks
+from workers.transfer import inputs, tasks
 from workers.transfer.data import Array, Column, Data, Signature
+from workers.transfer.form import Form
 
 Part = Literal["preprocessing", "backbone", "head"]
 PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
@@ -21,18 +23,24 @@ PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
 BATCH_ROWS = 1024
 """Rows a forward pass takes at a time, so that memory does not grow with the data."""
 
+_BATCH_VALUES, _BATCH_IDS = 1 << 22, 1 << 14
+"""Values, or token ids, of as many rows at most: pictures and long texts become much larger on their way."""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """One Keras model from a dict of raw inputs to predictions, made of three named parts.
 
-    Inputs are those of `data.Rows.inputs`, each (n,) or (n, 1). Predictions are probabilities, (n, 1) of
+    Inputs are those of `data.Rows.inputs`, each (n,) or (n, 1); images are arrays (n, height, width,
+    channels) of pixels 0 to 255. Predictions are probabilities, (n, 1) of
     the positive class or (n, k), or values in the label's unit (n, 1).
     """
 
     model: keras.Model
     signature: Signature
     options: Mapping[str, Any]
+    is_backbone_alone: bool = False
+    """Whether the head was drawn and never trained, as that of a pretrained backbone."""
 
     def part(self, name: Part) -> keras.Model:
         """One of the three parts, a Keras model of its own."""
@@ -90,29 +98,30 @@ def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
     Raises:
         ValueError: an unknown kind, or options that do not fit the columns.
     """
-    columns = data.signature.columns
-    if options["preprocessing"]:
-        first = preprocessing.learnt(columns, data.train.inputs, options["max_categories"])
-    else:
-        first = preprocessing.plain(columns)
+    first = inputs.module_of(data.signature).first(data.signature.columns, data.train.inputs, options)
     return build_after(first, options, data, seed)
 
 
 def build_after(first: keras.Model, options: Mapping[str, Any], data: Data, seed: int) -> Network:
     """As `build`, with a given preprocessing part."""
-    backbone = new_backbone(options, first.output_shape[-1], seed)
+    module = inputs.module_of(data.signature)
+    options = {**options, **module.settled(first)}
+    backbone = new_backbone(options, Form(tuple(first.output_shape[1:]), module.tokens(first)), seed)
     head = tasks.head(data.signature, backbone.output_shape[-1], seed, tasks.label_unit(options, data))
     return join(first, backbone, head, data.signature, options)
 
 
-def new_backbone(options: Mapping[str, Any], width: int, seed: int) -> keras.Model:
-    """The backbone `backbones/<kind>.py:<kind>` with the options of its kind as keywords."""
+def new_backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
+    """The backbone `backbones/<kind>.py:<kind>` with those of the options that are its keywords."""
     kind = str(options["kind"])
     name = f"workers.transfer.backbones.{kind}"
     if not kind.isidentifier() or find_spec(name) is None:
         raise ValueError(f"Expected a kind of network. Received: {kind!r}. Use, for example, 'mlp'.")
-    own = {key: options[key] for key in options if key not in ("kind", "preprocessing", "max_categories")}
-    backbone: keras.Model = getattr(import_module(name), kind)(width, seed, **own)
+    function = getattr(import_module(name), kind)
+    keywords = [
+        item.name for item in signature_of(function).parameters.values() if item.kind == item.KEYWORD_ONLY
+    ]
+    backbone: keras.Model = function(form, seed, **{key: options[key] for key in keywords if key in options})
     return backbone
 
 
@@ -124,13 +133,14 @@ def join(
     options: Mapping[str, Any],
 ) -> Network:
     """Three parts to one network; the parts are shared, not copied."""
-    names = [_input_name(number, column) for number, column in enumerate(signature.columns)]
-    inputs = {
-        column.name: preprocessing.input_of(column, name)
-        for column, name in zip(signature.columns, names, strict=True)
+    raw = {
+        column.name: keras.Input(tensor.shape[1:], name=_input_name(number, column), dtype=tensor.dtype)
+        for number, (column, tensor) in enumerate(zip(signature.columns, first.inputs, strict=True))
     }
+    tensors = list(raw.values())
     with _renamed_inputs_allowed():
-        model = keras.Model(inputs, head(backbone(first(list(inputs.values())))), name="network")
+        x = first(tensors if signature.kind == "tabular" else tensors[0])
+        model = keras.Model(raw, head(backbone(x)), name="network")
     return Network(model, signature, dict(options))
 
 
@@ -145,10 +155,18 @@ def forward(model: keras.Model, inputs: Any) -> Array:
 
     `inputs` is an array (n, …), a list of columns or a dict of columns, as the model takes them.
     """
-    rows = len(keras.tree.flatten(inputs)[0])
-    batches = [slice(start, start + BATCH_ROWS) for start in range(0, max(rows, 1), BATCH_ROWS)]
+    some = keras.tree.flatten(inputs)[0]
+    rows, step = len(some), rows_at_a_time(some)
+    batches = [slice(start, start + step) for start in range(0, max(rows, 1), step)]
     outputs = [model(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
     return np.concatenate([np.asarray(output) for output in outputs])
+
+
+def rows_at_a_time(x: Array) -> int:
+    """How many rows of such features go through a network together."""
+    size = int(np.prod(x.shape[1:], dtype=np.int64))
+    is_ids = x.ndim == 2 and x.dtype.kind in "iu"
+    return max(1, min(BATCH_ROWS, (_BATCH_IDS if is_ids else _BATCH_VALUES) // max(size, 1)))
 
 
 def weights_digest(network: Network) -> str:

@@ -7,8 +7,9 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
-from workers.transfer.network import Network, forward
+from workers.transfer.network import Network
 from workers.transfer.receipt import Transferred, moved_since
 
 RATE = 0.1
@@ -48,8 +49,7 @@ def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Dat
         raise ValueError("Expected a task with classes for pseudo-labels. Received: a regression.")
     if data.unlabelled is None:
         return data, {"rows": 0, "kept": 0, "by_class": dict.fromkeys(signature.classes, 0)}
-    inputs = {column.name: data.unlabelled[column.name] for column in network.signature.columns}
-    p = forward(network.model, inputs)
+    p = predict(network, data.unlabelled)
     decided = tasks.decide(signature.task, p)
     sure = p.max(axis=1) if signature.task == "multiclass" else np.maximum(p, 1 - p).reshape(-1)
     kept = np.flatnonzero(sure >= threshold)

@@ -104,6 +104,12 @@ def write_receipt(
     return {"layers": layers, "totals": _totals(layers)}
 
 
+def is_backbone_frozen(receipt: Mapping[str, Any]) -> bool:
+    """Whether no weight of the backbone was trained or adapted."""
+    of_backbone = [layer for layer in receipt["layers"] if layer["part"] == "backbone"]
+    return all(weight["training"] == "frozen" for layer in of_backbone for weight in layer["weights"])
+
+
 def moved_since(receipt: dict[str, Any], network: Network, start: Mapping[str, Array]) -> dict[str, Any]:
     """The receipt after a further training of the network: the distances are new, all else stays."""
     values = {path: weight.numpy() for _, path, _, weight in _weights(network)}

@@ -10,7 +10,8 @@ import numpy as np
 from keras import ops
 
 from workers.transfer.data import Array, Data
-from workers.transfer.network import Network, clone, forward, leaves
+from workers.transfer.features import outputs
+from workers.transfer.network import Network, clone, forward
 from workers.transfer.objective import Objective, Seen
 from workers.transfer.receipt import weight_values
 
@@ -60,9 +61,9 @@ def delta(start: Network, data: Data, alpha: float) -> Objective:
     of the start are computed once. The head decays as in `l2_sp`.
     """
     paths = _tappable(start.backbone)
-    outputs = [start.backbone.get_layer(path).output for path in paths]
-    features = forward(keras.Model(start.backbone.inputs, _joined(outputs)), _features(start, data))
-    widths = [int(np.prod(output.shape[1:])) for output in outputs]
+    ends = [start.backbone.get_layer(path).output for path in paths]
+    features = forward(keras.Model(start.backbone.inputs, _joined(ends)), _features(start, data))
+    widths = [int(np.prod(output.shape[1:])) for output in ends]
     taps = tuple(f"backbone/{path}" for path in paths)
 
     def term(seen: Seen) -> keras.KerasTensor:
@@ -76,7 +77,7 @@ def delta(start: Network, data: Data, alpha: float) -> Objective:
 
 def bss(start: Network, eta: float) -> Objective:
     """Batch spectral shrinkage (Chen et al. 2019): η σ²_min, of a batch's features' singular values."""
-    tap = f"backbone/{leaves(start.backbone)[-1][0]}"
+    tap = f"backbone/{start.backbone.layers[-1].name}"
 
     def term(seen: Seen) -> keras.KerasTensor:
         features = ops.reshape(seen.taps[tap], (ops.shape(seen.taps[tap])[0], -1))
@@ -102,7 +103,7 @@ def co_tuning(source: Network, start: Network, data: Data, strength: float) -> O
     if task == "binary":
         predicted = np.concatenate([1 - predicted, predicted], axis=1)
     wanted = relation(predicted, data.train.targets, len(data.signature.classes))
-    tap = f"backbone/{leaves(start.backbone)[-1][0]}"
+    tap = f"backbone/{start.backbone.layers[-1].name}"
 
     def term(seen: Seen) -> keras.KerasTensor:
         q = seen.helpers[0](seen.taps[tap], training=True)
@@ -145,8 +146,7 @@ def _tappable(backbone: keras.Model) -> list[str]:
 
 
 def _features(network: Network, data: Data) -> Array:
-    columns = [data.train.inputs[column.name].reshape(-1, 1) for column in network.signature.columns]
-    return forward(network.preprocessing, columns)
+    return outputs(network, ["preprocessing"], data.train.inputs)
 
 
 def _joined(outputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:

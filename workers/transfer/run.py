@@ -132,8 +132,12 @@ class Run:
     def _fingerprint(self, key: str) -> str:
         shape = architecture(self.parts, self.task, self.rates, self.objective)
         kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
-        arrays = [self.x, self.y, self.weight, *kept]
-        return checkpoints.fingerprint(key, asdict(self.training), shape, dict(self.rates), arrays=arrays)
+        arrays = [self.y, self.weight, *kept]
+        # A mapped file is called by what is in it.
+        mapped = str(self.x.filename) if isinstance(self.x, np.memmap) else None
+        arrays += [] if mapped else [self.x]
+        about = [asdict(self.training), shape, dict(self.rates), mapped and Path(mapped).name]
+        return checkpoints.fingerprint(key, *about, arrays=arrays)
 
     def _is_over(self) -> bool:
         patience = self.training.patience
@@ -147,15 +151,22 @@ class Run:
             self._pause_between_chunks()
             rows = order[step * batch : (step + CHUNK_STEPS) * batch]
             extras = {name: values[rows] for name, values in self.objective.extras.items()}
-            factors = self.scales[begun + step : begun + min(step + CHUNK_STEPS, self.steps_an_epoch)]
-            loss, right = self.steps.train(
-                self.x[rows], self.y[rows], self.weight[rows], extras, factors, batch
-            )
+            end = min(step + CHUNK_STEPS, self.steps_an_epoch)
+            factors = self.scales[begun + step : begun + end]
+            x, seeds = np.asarray(self.x[rows]), self._seeds(step, end)
+            loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
             self.position.step = step + CHUNK_STEPS
             self.position.loss += loss
             self.position.right += right
             self._check_finite(loss)
         self._end_epoch(len(order))
+
+    def _seeds(self, start: int, end: int) -> Array:
+        """Two numbers for each of the epoch's steps from `start` on, (steps, 2): never the same twice."""
+        before = (self.offset + self.position.epoch) * self.steps_an_epoch
+        numbers = np.arange(before + start, before + end, dtype=np.int64) * 16
+        seeds = np.stack([np.full(len(numbers), self.training.seed), numbers % 2**31], axis=1)
+        return seeds.astype(np.int32)
 
     def _pause_between_chunks(self) -> None:
         reason = self.hooks.should_stop and self.hooks.should_stop()

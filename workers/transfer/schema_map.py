@@ -6,12 +6,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from workers.transfer import preprocessing, tasks
+from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Signature
-from workers.transfer.network import Network, clone, join
+from workers.transfer.inputs import tabular as preprocessing
+from workers.transfer.inputs import text
+from workers.transfer.network import Network, clone, join, leaves
 from workers.transfer.receipt import Origin
 from workers.transfer.seeds import beside_source
-from workers.transfer.structures import MATCHED, behind_dense, first_dense, widen
+from workers.transfer.structures import MATCHED, TOKENS, behind_dense, first_dense, retoken, widen
 
 Origins = dict[str, Origin]
 
@@ -45,8 +47,21 @@ def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
 
 
 def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str], list[str], list[str]]:
-    """The part, the features before and after, and the source's columns that the target has not."""
+    """The part, the features before and after, and the source's columns that the target has not.
+
+    Of texts the features are the tokens; of images and sequences there is nothing to match.
+    """
     theirs, ours = source.signature.columns, data.signature.columns
+    if source.signature.kind != "tabular":
+        if source.signature.columns[0].type != data.signature.columns[0].type:
+            raise ValueError(
+                f"Expected a target of the source's kind of data, {_columns(theirs)}. "
+                f"Received: {_columns(ours)}. Choose another source."
+            )
+        if source.signature.kind == "text" and (before := text.names(source.preprocessing)):
+            part = text.extended(source.preprocessing, data.train.inputs, source.options["max_tokens"])
+            return part, before, text.names(part), []
+        return source.preprocessing, [], [], []
     shared = [column for column in ours if column in theirs]
     if not shared:
         raise ValueError(
@@ -92,6 +107,8 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     copied = Origin("copied", "the same layers on the same columns")
     if list(before) == list(after):
         return clone(source.backbone), {"backbone": copied}
+    if source.signature.kind == "text":
+        return _with_tokens(source.backbone, before, after)
     first = first_dense(source.backbone)
     if first is None:
         return _behind_matched(source.backbone, before, after)
@@ -109,6 +126,31 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
     others = Origin("copied", "the layer does not depend on the columns")
     origins = {"backbone": others, f"backbone/{path}": partly, f"backbone/{path}/bias": others}
+    return backbone, origins
+
+
+def _with_tokens(
+    source: keras.Model, before: Sequence[str], after: Sequence[str]
+) -> tuple[keras.Model, Origins]:
+    """New tokens start as the unknown one, which they were to the source: the function is unchanged."""
+    config = source.get_config()
+    retoken(config, len(after))
+    backbone = source.__class__.from_config(config)
+    rows = {name: row for row, name in enumerate(before)}
+    chosen = [rows.get(name, 1) for name in after]
+    kept, new = _split(before, after)
+    why = "rows of the source's tokens are carried; new ones start as the unknown token's row"
+    partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    origins = {"backbone": Origin("copied", "the layer does not depend on the tokens")}
+    weights = []
+    for (path, layer), (_, old) in zip(leaves(backbone), leaves(source), strict=True):
+        if layer.name == TOKENS:
+            origins[f"backbone/{path}"] = partly
+            layer.set_weights([np.array(old.get_weights()[0])[chosen]])
+        else:
+            weights.append((layer, old))
+    for layer, old in weights:
+        layer.set_weights(old.get_weights())
     return backbone, origins
 
 
@@ -134,6 +176,8 @@ def _selection(before: Sequence[str], after: Sequence[str]) -> Array:
 
 def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:
     before = source.signature
+    if source.is_backbone_alone:
+        return new, {"head": Origin("new", "a pretrained backbone brings no head")}
     if (before.task, before.classes) == (target.task, target.classes):
         return clone(source.head), {"head": Origin("copied", "the target has the source's task and classes")}
     if not (before.classes and target.classes):

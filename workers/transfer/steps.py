@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from workers.transfer import tasks
+from workers.transfer.augmentation import Changes, augmented
 from workers.transfer.data import Array, Task
-from workers.transfer.network import Part, leaves
+from workers.transfer.network import BATCH_ROWS, Part, leaves, rows_at_a_time
 from workers.transfer.objective import Objective, Seen
 
 EVALUATION_ROWS = 4096
@@ -71,12 +72,20 @@ class Steps:
     cost of tracing.
     """
 
-    def __init__(self, parts: Parts, task: Task, rates: Rates, objective: Objective) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        task: Task,
+        rates: Rates,
+        objective: Objective,
+        dtype: str = "float32",
+        changes: Changes = (),
+    ) -> None:
         self._parts: Parts = {
             name: part.__class__.from_config(part.get_config()) for name, part in parts.items()
         }
         self._helpers = [part.__class__.from_config(part.get_config()) for part in objective.helpers]
-        self._task, self._objective = task, objective
+        self._task, self._objective, self._changes = task, objective, changes
         self._trained: list[tuple[str, keras.Variable]] = []
         for name, part in self._parts.items():
             self._trained += _freeze(name, part, rates)
@@ -87,7 +96,8 @@ class Steps:
         self._optimizer = PartwiseAdam(self._variables, pulls)
         self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
         first = next(iter(self._parts.values()))
-        x = tf.TensorSpec([None, *first.input_shape[1:]])
+        self._read_as = first.inputs[0].dtype  # features may come in a smaller type
+        x = tf.TensorSpec([None, *first.input_shape[1:]], dtype)
         y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, 1])
         w, schedule = tf.TensorSpec([None]), tf.TensorSpec([None])
         extras = {
@@ -95,7 +105,9 @@ class Steps:
             for name, values in objective.extras.items()
         }
         self._traced_train = tf.function(
-            self._train, [x, y, w, extras, schedule, tf.TensorSpec([], tf.int32)], autograph=False
+            self._train,
+            [x, y, w, extras, schedule, tf.TensorSpec([None, 2], tf.int32), tf.TensorSpec([], tf.int32)],
+            autograph=False,
         )
         self._traced_evaluate = tf.function(self._evaluate, [x, y], autograph=False)
 
@@ -133,24 +145,35 @@ class Steps:
             _copy(own, other)
 
     def train(
-        self, x: Array, y: Array, weight: Array, extras: Mapping[str, Array], scales: Array, batch_size: int
+        self,
+        x: Array,
+        y: Array,
+        weight: Array,
+        extras: Mapping[str, Array],
+        scales: Array,
+        seeds: Array,
+        batch_size: int,
     ) -> tuple[float, float]:
         """One step a batch, in the given order; the rows' loss and, of classes, right answers, summed.
 
-        `scales` (steps,) are factors on the learning rate, one a step.
+        `scales` (steps,) are factors on the learning rate, and `seeds` (steps, 2) int32 what augmentation is
+        drawn from, one a step.
         """
-        loss, right = self._traced_train(x, y, weight, dict(extras), scales, batch_size)
+        loss, right = self._traced_train(x, y, weight, dict(extras), scales, seeds, batch_size)
         return float(loss), float(right)
 
     def evaluate(self, x: Array, y: Array) -> tuple[float, float]:
         """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
-        for start in range(0, len(x), EVALUATION_ROWS):
-            rows = slice(start, start + EVALUATION_ROWS)
-            sums += [float(value) for value in self._traced_evaluate(x[rows], y[rows])]
+        at_a_time = EVALUATION_ROWS // BATCH_ROWS * rows_at_a_time(x)
+        for start in range(0, len(x), at_a_time):
+            rows = slice(start, start + at_a_time)
+            sums += [float(value) for value in self._traced_evaluate(np.asarray(x[rows]), y[rows])]
         return float(sums[0]), float(sums[1])
 
-    def _train(self, x: Any, y: Any, w: Any, extras: Any, schedule: Any, batch_size: Any) -> tuple[Any, Any]:
+    def _train(
+        self, x: Any, y: Any, w: Any, extras: Any, schedule: Any, seeds: Any, batch_size: Any
+    ) -> tuple[Any, Any]:
         rows = tf.shape(x)[0]
 
         def step(number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
@@ -158,7 +181,8 @@ class Steps:
             end = tf.minimum(start + batch_size, rows)
             self._optimizer.scale.assign(schedule[number])
             some = {name: values[start:end] for name, values in extras.items()}
-            batch_loss, batch_right = self._step(x[start:end], y[start:end], w[start:end], some)
+            batch = augmented(tf.cast(x[start:end], self._read_as), self._changes, seeds[number])
+            batch_loss, batch_right = self._step(batch, y[start:end], w[start:end], some)
             return number + 1, loss + batch_loss * tf.cast(end - start, tf.float32), right + batch_right
 
         start_values = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
@@ -176,6 +200,7 @@ class Steps:
         return loss, self._right(y, p)
 
     def _evaluate(self, x: Any, y: Any) -> tuple[Any, Any]:
+        x = tf.cast(x, self._read_as)
         for part in self._parts.values():
             x = part(x, training=False)
         return tf.reduce_sum(tasks.row_losses(self._task, y, x)), self._right(y, x)

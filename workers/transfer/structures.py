@@ -8,21 +8,26 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
+from workers.transfer.form import Form, form_of
 from workers.transfer.network import in_sequence, leaves
 from workers.transfer.seeds import layer_seed
 
-MATCHED, INNER = "matched", "inner"
+MATCHED, INNER, TOKENS = "matched", "inner", "tokens"
 
 
-def reinitialised(backbone: keras.Model, seed: int, width: int | None = None) -> keras.Model:
+def reinitialised(backbone: keras.Model, seed: int, form: Form | None = None) -> keras.Model:
     """A copy with weights drawn anew; every random number follows from the seed and the layer's path.
 
-    Of an `mlp` it is what `network.new_backbone` builds with this seed. `width` is the number of features,
-    by default as before; a backbone that does not begin with one Dense layer gets one in front for another.
+    Of an `mlp` it is what `network.new_backbone` builds with this seed. `form` is what it reads, by
+    default as before: another number of tokens changes the embedding, another number of columns the first
+    Dense layer; a backbone that does not begin with one gets one in front.
     """
     config = backbone.get_config()
-    before = backbone.input_shape[-1]
-    width = before if width is None else width
+    old = form_of(backbone)
+    form = form or old
+    if form.tokens != old.tokens:
+        retoken(config, form.tokens)
+    before, width = old.width, form.width
     widened = width != before and first_dense(backbone) is not None
     if widened:
         widen(config, before, width)
@@ -54,6 +59,18 @@ def behind_dense(backbone: keras.Model, kernel: Array) -> keras.Model:
     matched.set_weights([kernel])
     inner.set_weights(backbone.get_weights())
     return joined
+
+
+def retoken(config: Any, tokens: int) -> None:
+    """Put a new number of tokens where a config has the embedding of the old ones."""
+    if isinstance(config, list):
+        for entry in config:
+            retoken(entry, tokens)
+    elif isinstance(config, dict):
+        if config.get("class_name") == "Embedding" and config["config"]["name"] == TOKENS:
+            config["config"]["input_dim"] = tokens
+        for entry in config.values():
+            retoken(entry, tokens)
 
 
 def widen(config: dict[str, Any], before: int, after: int) -> None:

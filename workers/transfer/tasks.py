@@ -47,7 +47,7 @@ def head(
 
 def label_unit(options: Mapping[str, Any], data: Data) -> tuple[float, float] | None:
     """Mean and deviation of the train rows' label, for a regression with preprocessing."""
-    if data.signature.task != "regression" or not options["preprocessing"]:
+    if data.signature.task != "regression" or not options.get("preprocessing", True):
         return None
     targets = data.train.targets.astype(np.float64)
     return float(targets.mean()), float(targets.std()) or 1.0

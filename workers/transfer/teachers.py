@@ -9,6 +9,7 @@ import numpy as np
 
 from workers.transfer.checkpoints import fingerprint
 from workers.transfer.data import Array, Signature
+from workers.transfer.features import outputs
 from workers.transfer.network import Network, forward
 from workers.transfer.training import Hooks
 
@@ -39,7 +40,7 @@ def lessons(
     teachers; of a regression the mean prediction (n, 1). Features (n, h) are the first teacher's
     representation. Both are kept through the hooks under a key made from the rows, and not computed again.
     """
-    features = [_features(teacher, inputs) for teacher in teachers]
+    features = [outputs(teacher, ["preprocessing"], inputs, hooks.features) for teacher in teachers]
     key = f"teachers {fingerprint(arrays=features)[:16]}"
     known = hooks.recall and hooks.recall(key)
     if known:
@@ -54,11 +55,6 @@ def lessons(
             np.savez(path, allow_pickle=False, answers=answers, features=first)
             hooks.keep(key, path)
     return answers, first
-
-
-def _features(teacher: Network, inputs: Mapping[str, Array]) -> Array:
-    columns = [inputs[column.name].reshape(-1, 1) for column in teacher.signature.columns]
-    return forward(teacher.preprocessing, columns)
 
 
 def _answers(teacher: Network, target: Signature, hidden: Array) -> Array:

@@ -1,9 +1,10 @@
 """What a training is asked for, what it tells, and how it may end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.transfer.features import FeatureStore
 from workers.transfer.schedules import Schedule
 
 
@@ -28,6 +29,8 @@ class Training:
         None trains all epochs and keeps the last.
     class_weights: "balanced", rows/(classes · the class's rows), or a weight by class name, 1 if not named;
         a row's loss is multiplied by it.
+    augment: changes of the examples that are drawn anew in each step, see `augmentation`; a frozen backbone's
+        features are computed without.
     """
 
     epochs: int
@@ -38,6 +41,7 @@ class Training:
     schedule: Schedule = "constant"
     patience: int | None = None
     class_weights: Mapping[str, float] | str | None = None
+    augment: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Hooks:
     checkpoint_seconds: the time between two checkpoints.
     keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
         not computed again.
+    features: where the outputs of frozen parts are kept for others too.
     """
 
     run: str = ""
@@ -63,6 +68,7 @@ class Hooks:
     checkpoint_seconds: float = 30.0
     keep: Callable[[str, Path], None] | None = None
     recall: Callable[[str], Path | None] | None = None
+    features: FeatureStore | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.datasets.formats import csv, jsonl, parquet, tsv
+from app.datasets.formats import archive, csv, fasta, jsonl, npz, parquet, tsv
 from app.datasets.formats.stream import open_stream
 from app.datasets.schema import DatasetError, Declaration, Format
 
-MODULES: dict[Format, ModuleType] = {"csv": csv, "tsv": tsv, "jsonl": jsonl, "parquet": parquet}
+MODULES: dict[Format, ModuleType] = {
+    "csv": csv,
+    "tsv": tsv,
+    "jsonl": jsonl,
+    "parquet": parquet,
+    "zip": archive,
+    "fasta": fasta,
+    "npz": npz,
+}
 _ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -21,8 +29,25 @@ _ENDINGS: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".zip": "zip",
+    ".npz": "npz",
+    **dict.fromkeys((".fa", ".fasta", ".fna", ".faa", ".ffn"), "fasta"),
 }
-_NAMES: dict[Format, str] = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON lines", "parquet": "Parquet"}
+_NAMES: dict[Format, str] = {
+    "csv": "CSV",
+    "tsv": "TSV",
+    "jsonl": "JSON lines",
+    "parquet": "Parquet",
+    "zip": "a zip archive",
+    "fasta": "FASTA",
+    "npz": "a NumPy archive",
+}
+_BINARY: dict[Format, str] = {
+    "parquet": "a Parquet file",
+    "zip": "a ZIP archive (as .zip, .xlsx and .ods are)",
+    "npz": "a NumPy archive",
+}
+_OFFICE = (".xlsx", ".ods", ".docx", ".pptx", ".odt")
 _SIGNATURES = (
     (b"PAR1", "a Parquet file"),
     (b"PK\x03\x04", "a ZIP archive (as .zip, .xlsx and .ods are)"),
@@ -41,7 +66,8 @@ _SIGNATURES = (
     (b"\x7fELF", "a program"),
 )
 _HINT = (
-    "Upload CSV, TSV, JSON lines (these also gzipped) or Parquet, and declare `format` if its name misleads."
+    "Upload CSV, TSV, JSON lines or FASTA (these also gzipped), Parquet, or a zip of images, texts or FASTA "
+    "files, and declare `format` if its name misleads."
 )
 
 
@@ -60,10 +86,10 @@ def find_format(path: Path, declaration: Declaration) -> Format:
         )
     said = declaration.format or _by_name(declaration.filename)
     found = _by_contents(head)
-    binary = found if found not in ("text", "json") else None
+    binary = found if found not in ("text", "json", "fasta") else None
     if said is None:
-        return _of_contents(found)
-    if (said == "parquet") != (binary == "a Parquet file") or (said != "parquet" and binary):
+        return _of_contents(found, declaration.filename)
+    if _BINARY.get(said) != binary:
         raise _not_what_it_says(_NAMES[said], binary or "text")
     if said in ("csv", "tsv") and found == "json":
         raise _not_what_it_says(_NAMES[said], "JSON")
@@ -89,22 +115,29 @@ def _by_name(filename: str | None) -> Format | None:
 
 
 def _by_contents(head: bytes) -> str:
+    if head.startswith(b"PK\x03\x04") and head[30:].split(b"PK\x03\x04")[0][: head[26]].endswith(b".npy"):
+        return _BINARY["npz"]
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
             return name
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.lower().startswith((b"<!doctype html", b"<html", b"<?xml")):
         return "an HTML or XML document"
+    if start.startswith(b">"):
+        return "fasta"
     return "json" if start.startswith((b'{"', b"{}", b"[{")) or start.rstrip() == b"{" else "text"
 
 
-def _of_contents(found: str) -> Format:
-    if found == "a Parquet file":
-        return "parquet"
+def _of_contents(found: str, filename: str | None) -> Format:
+    binary = next((name for name, said in _BINARY.items() if said == found), None)
+    if binary and not (filename or "").lower().endswith(_OFFICE):
+        return binary
     if found == "json":
         return "jsonl"
+    if found == "fasta":
+        return "fasta"
     if found != "text":
-        raise _not_what_it_says("CSV, TSV, JSON lines or Parquet", found)
+        raise _not_what_it_says("a table, FASTA, or a zip of examples", found)
     return "csv"
 
 

@@ -17,7 +17,7 @@ import pyarrow.csv
 from app.datasets.cells import MISSING
 from app.datasets.formats.dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
 from app.datasets.formats.stream import find_compression, find_encoding, has_byte, open_stream
-from app.datasets.schema import DatasetError, Declaration, ReadOptions
+from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
 BLOCK = 4 << 20
 _COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
@@ -26,7 +26,7 @@ _REPORTED = 5
 _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
 
-def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """How to read the file: encoding, delimiter, quote and names, found or as declared."""
     encoding = find_encoding(path, declaration.encoding)
     sample = read_sample(path, encoding)
@@ -50,12 +50,13 @@ class NotNumbers(Exception):
 
 
 def open_batches(
-    path: Path, options: ReadOptions, numbers: Collection[str] = ()
+    path: Path, options: ReadOptions, numbers: Collection[str] = (), *, words: bool = True
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
+        words: whether cells that are words like NA become null; in texts they are what was written.
 
     Raises:
         NotNumbers: if one of `numbers` is none.
@@ -69,7 +70,7 @@ def open_batches(
 
     last = None
     try:
-        with open_stream(path) as stream, _reader(stream, options, numbers, keep) as reader:
+        with open_stream(path) as stream, _reader(stream, options, numbers, keep, words) as reader:
             for batch in reader:
                 if ragged:
                     break
@@ -87,7 +88,7 @@ def open_batches(
 
 
 def _reader(
-    stream: pa.NativeFile, options: ReadOptions, numbers: Collection[str], on_ragged: Any
+    stream: pa.NativeFile, options: ReadOptions, numbers: Collection[str], on_ragged: Any, words: bool
 ) -> pa.csv.CSVStreamingReader:
     return pa.csv.open_csv(
         stream,
@@ -106,7 +107,7 @@ def _reader(
         ),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: pa.float64() if name in numbers else pa.string() for name in options.columns},
-            null_values=list(MISSING),
+            null_values=list(MISSING) if words else [""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         ),

@@ -17,7 +17,7 @@ import pyarrow.json
 
 from app.datasets.formats.dialect import check_names
 from app.datasets.formats.stream import find_compression, find_encoding, open_stream
-from app.datasets.schema import DatasetError, Declaration, Physical, ReadOptions
+from app.datasets.schema import DatasetError, Declaration, Limits, Physical, ReadOptions
 
 BLOCK = 4 << 20
 _SHAPES = 1000
@@ -44,7 +44,7 @@ _SAID: dict[Physical, str] = {
 }
 
 
-def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """The keys of all lines, in the order they first come, and the type of each.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Parquet: typed columns of numbers, text, booleans and dates, row group by row group."""
+"""Parquet: typed columns of numbers, text, booleans, dates and images, row group by row group."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from app.datasets.formats.dialect import check_names
-from app.datasets.schema import DatasetError, Declaration, ReadOptions
+from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
 _CELLS = 1 << 19  # of a batch, unless it has many columns: each costs some time a batch
 _MIN_ROWS = 1024
 _BUFFER = 1 << 20
 
 
-def recognise(path: Path, declaration: Declaration) -> ReadOptions:
+def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """The names of the columns.
 
     Raises:
@@ -29,7 +29,8 @@ def recognise(path: Path, declaration: Declaration) -> ReadOptions:
     for field in schema:
         if _cell_type(field.type) is None:
             _refuse(field)
-    return ReadOptions(columns=schema.names)
+    pictures = any(_cell_type(field.type) == pa.binary() for field in schema)
+    return ReadOptions(columns=schema.names, pictures=pictures)
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
@@ -44,6 +45,8 @@ def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
 
 
 def _batch_rows(options: ReadOptions) -> int:
+    if options.pictures:
+        return _MIN_ROWS
     return max(_CELLS // max(len(options.columns), 1), _MIN_ROWS)
 
 
@@ -75,9 +78,19 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     wanted = _cell_type(column.type)
+    if pa.types.is_struct(column.type):
+        column = pc.struct_field(column, "bytes")
     if pa.types.is_timestamp(column.type):
         return pc.cast(pc.cast(column, pa.timestamp("s", column.type.tz), safe=False), wanted)
     return pc.cast(column, wanted, safe=pa.types.is_integer(column.type))
+
+
+def _is_picture(data_type: pa.DataType) -> bool:
+    """A structure with the bytes of an image, as Hugging Face's data sets have them."""
+    return bool(pa.types.is_struct(data_type)) and any(
+        field.name == "bytes" and (pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type))
+        for field in data_type
+    )
 
 
 def _cell_type(data_type: pa.DataType) -> pa.DataType | None:
@@ -94,4 +107,6 @@ def _cell_type(data_type: pa.DataType) -> pa.DataType | None:
         return pa.timestamp("s")
     if types.is_boolean(data_type) or types.is_null(data_type):
         return data_type
+    if types.is_binary(data_type) or types.is_large_binary(data_type) or _is_picture(data_type):
+        return pa.binary()
     return None

@@ -61,7 +61,7 @@ def test_a_declared_format_wins_over_the_name(inspect_text: Inspect) -> None:
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "data.csv", "CSV", "a PNG image"),
         (archive(), "data.csv", "CSV", "a ZIP archive"),
-        (archive(), None, "CSV, TSV, JSON lines or Parquet", "a ZIP archive"),
+        (archive(), "data.xlsx", "a table, FASTA, or a zip of examples", "a ZIP archive"),
         (parquet(), "data.csv", "CSV", "a Parquet file"),
         (parquet(), "data.jsonl", "JSON lines", "a Parquet file"),
         (CSV, "data.parquet", "Parquet", "text"),

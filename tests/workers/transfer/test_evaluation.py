@@ -8,7 +8,8 @@ from scipy.stats import bootstrap
 
 from workers.transfer import tasks
 from workers.transfer.data import Data, Rows
-from workers.transfer.evaluation import Gain, Outcome, compare, mcnemar, predict, prove, verdict
+from workers.transfer.evaluation import Gain, Outcome, compare, mcnemar, prove, verdict
+from workers.transfer.features import predict
 from workers.transfer.network import build
 
 

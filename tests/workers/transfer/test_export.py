@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from workers.transfer.bundled_predict import main as predict_program
-from workers.transfer.evaluation import predict
 from workers.transfer.export import ExportDiffers, verify, write_bundle, write_keras
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import Network, build

@@ -6,9 +6,9 @@ import pytest
 
 from workers.transfer.data import Rows
 from workers.transfer.fitting import Fit
+from workers.transfer.inputs.tabular import plain
 from workers.transfer.lora import low_rank
 from workers.transfer.network import forward, join, leaves
-from workers.transfer.preprocessing import plain
 from workers.transfer.tasks import head
 from workers.transfer.training import Training
 

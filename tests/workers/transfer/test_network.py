@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Column, Data, Rows, Signature
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.network import PARTS, build, load, weights_digest
 
 

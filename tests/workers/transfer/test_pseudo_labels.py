@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.pseudo_labels import pseudo_labelled, self_trained

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
+from workers.transfer.inputs.tabular import feature_names
 from workers.transfer.methods.combined import combined
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import build
-from workers.transfer.preprocessing import feature_names
 from workers.transfer.schema_map import start
 from workers.transfer.scratch import scratch
 from workers.transfer.training import Training

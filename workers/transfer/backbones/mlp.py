@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from workers.transfer.form import Form
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def mlp(
-    width: int,
+    form: Form,
     seed: int,
     *,
     hidden_units: Sequence[int] = (64, 64),
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> keras.Sequential:
-    """A backbone from (n, width) to (n, hidden_units[-1]).
+    """A backbone from features (n, d) to (n, hidden_units[-1]).
 
     Initial weights and dropout masks depend on `seed` and the layers' names alone.
 
@@ -28,7 +29,7 @@ def mlp(
     """
     if not hidden_units:
         raise ValueError("Expected at least one entry in hidden_units. Received: none. Give, say, [64, 64].")
-    backbone = keras.Sequential([keras.Input((width,), name="features")], name="backbone")
+    backbone = keras.Sequential([keras.Input(form.shape, name="features")], name="backbone")
     for number, units in enumerate(hidden_units, start=1):
         backbone.add(_dense(f"dense_{number}", units, activation, seed))
         if dropout > 0:

@@ -9,6 +9,7 @@ import numpy as np
 from workers.transfer import branches, tasks
 from workers.transfer.branches import Joined
 from workers.transfer.data import Data
+from workers.transfer.features import outputs
 from workers.transfer.fitting import Fit
 from workers.transfer.network import Network, forward, join
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
@@ -100,8 +101,7 @@ def _shares(network: Network, joined: Joined, data: Data) -> dict[str, Any]:
 
 
 def _share(network: Network, backbone: keras.Model, joint: str, data: Data) -> float:
-    columns = [data.train.inputs[column.name].reshape(-1, 1) for column in network.signature.columns]
-    features = forward(network.preprocessing, columns)
+    features = outputs(network, ["preprocessing"], data.train.inputs)
     norms = []
     for tensor in backbone.get_layer(joint).input:
         branch = keras.Model(backbone.inputs, keras.layers.Flatten()(tensor))

@@ -10,8 +10,9 @@ from keras import ops
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
-from workers.transfer.network import PARTS, Network, build, forward, leaves
+from workers.transfer.network import PARTS, Network, build
 from workers.transfer.objective import Objective, Seen, Term
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.run import row_weights
@@ -152,7 +153,7 @@ def _hints(network: Network, features: Array, weight: float, seed: int) -> Objec
     initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "regressor"))
     dense = keras.layers.Dense(features.shape[1], kernel_initializer=initializer, name="regressor")
     regressor = keras.Sequential([keras.Input((width,)), dense], name="hints")
-    tap = f"backbone/{leaves(network.backbone)[-1][0]}"
+    tap = f"backbone/{network.backbone.layers[-1].name}"
 
     def term(seen: Seen) -> Any:
         hidden = ops.reshape(seen.taps[tap], (-1, width))
@@ -168,6 +169,6 @@ def _agreement(network: Network, teachers: Sequence[Network], data: Data) -> flo
         return None
     said = []
     for one in (network, teachers[0]):
-        p = forward(one.model, {column.name: rows.inputs[column.name] for column in one.signature.columns})
+        p = predict(one, rows.inputs)
         said.append([one.signature.classes[k] for k in tasks.decide(one.signature.task, p)])
     return float(np.mean([own == other for own, other in zip(*said, strict=True)]))

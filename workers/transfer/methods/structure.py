@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from workers.transfer import preprocessing, tasks
+from workers.transfer import inputs, tasks
 from workers.transfer.data import Data
 from workers.transfer.fitting import Fit
+from workers.transfer.form import Form
 from workers.transfer.network import Network, join
 from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.structures import reinitialised
@@ -29,12 +30,10 @@ def structure(
     before, or a version has it. The preprocessing is learnt on the target, and the weights drawn from the
     training's seed. The first layer takes the target's features, however many there are.
     """
-    columns, old = data.signature.columns, source.options
-    if old["preprocessing"]:
-        first = preprocessing.learnt(columns, data.train.inputs, old["max_categories"])
-    else:
-        first = preprocessing.plain(columns)
-    backbone = reinitialised(source.backbone, fit.training.seed, width=first.output_shape[-1])
+    old, module = source.options, inputs.module_of(data.signature)
+    first = module.first(data.signature.columns, data.train.inputs, old)
+    form = Form(tuple(first.output_shape[1:]), module.tokens(first))
+    backbone = reinitialised(source.backbone, fit.training.seed, form)
     unit = tasks.label_unit(old, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], fit.training.seed, unit)
     network = join(first, backbone, head, data.signature, old)

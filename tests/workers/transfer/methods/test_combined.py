@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Column
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.combined import combined
 from workers.transfer.network import leaves

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from workers.transfer.evaluation import predict
+from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.scratch import scratch

@@ -7,14 +7,20 @@ a 0/1 indicator; for categories "" is an ordinary value.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array, Column
+
+OPTIONS = ("preprocessing", "max_categories")
+"""Those of a network's options that say how its inputs are read."""
+
+_BLOCK = 1024
 
 UNKNOWN = "(unknown)"
 """How the place of values that are in no vocabulary is called."""
@@ -24,6 +30,37 @@ _YEAR = {0: 1000.0, 1: 100.0, 2: 10.0, 3: 1.0}
 _MONTH = {5: 10.0, 6: 1.0}
 _DAY = {8: 10.0, 9: 1.0}
 _HOUR = {11: 10.0, 12: 1.0, 14: 10 / 60, 15: 1 / 60, 17: 10 / 3600, 18: 1 / 3600}
+
+
+def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
+    """The columns prepared as `learnt` does, or as they are where the options say so."""
+    if options["preprocessing"]:
+        return learnt(columns, train, options["max_categories"])
+    return plain(columns)
+
+
+def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
+    """Features (b, d)."""
+    rows = len(inputs[0])
+    for start in range(0, max(rows, 1), _BLOCK):
+        some = [values[start : start + _BLOCK].reshape(-1, 1) for values in inputs]
+        yield np.asarray(part([_tensor(values) for values in some]))
+
+
+def settled(part: keras.Model) -> dict[str, Any]:
+    """Nothing is left to the data that options name."""
+    return {}
+
+
+def tokens(part: keras.Model) -> int:
+    """Features are no ids."""
+    return 0
+
+
+def _tensor(values: Array) -> Any:
+    if values.dtype.kind in "OU":
+        return ops.convert_to_tensor(values.tolist(), dtype="string")
+    return ops.convert_to_tensor(values)
 
 
 def plain(columns: Sequence[Column]) -> keras.Model:

@@ -1,0 +1,166 @@
+"""Images: PNG, JPEG, WebP, GIF and BMP, each decoded once before the data set exists."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import warnings
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image, ImageOps
+from PIL import MpoImagePlugin as _mpo  # noqa: F401  # Pillow knows a format once its plugin is imported
+from PIL import WebPImagePlugin as _webp  # noqa: F401
+
+from app.datasets.kinds.examples import Measure, RefusedExample
+from app.datasets.schema import ColumnProfile, Limits, Notice, Role, ValueCount
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I")
+_SMALLEST = 2  # pixels a side
+_THUMBNAIL = 64
+_HASH = 16
+_EXPECTED = "an image in PNG, JPEG, WebP, GIF or BMP"
+
+Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel is decoded
+
+
+class ImageScan:
+    """The statistics of a column of encoded images as its batches go by."""
+
+    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+        self.name, self.type = name, "image"
+        self.missing = 0
+        self._limits = limits
+        self._width, self._height, self._bytes = Measure(), Measure(), Measure()
+        self._modes: Counter[str] = Counter()
+        self._formats: Counter[str] = Counter()
+        self._animated = 0
+
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
+        """A digest of each image, and of each a key that it shares with the same picture saved otherwise.
+
+        Raises:
+            RefusedExample: what is no image, broken, too large or too small.
+        """
+        digests: list[str] = []
+        keys: list[Any] = []
+        sizes: list[tuple[int, int, int]] = []
+        for index, value in enumerate(cells):
+            data = value.as_buffer() if value.is_valid else b""
+            image = self._opened(index, data)
+            sizes.append((image.width, image.height, len(data)))
+            digests.append(hashlib.sha256(data).hexdigest())
+            keys.append(_key(image))
+        for measure, values in zip(
+            (self._width, self._height, self._bytes), zip(*sizes, strict=True), strict=False
+        ):
+            measure.add(values)
+        return pa.array(digests, pa.string()), keys
+
+    def _opened(self, index: int, data: Any) -> Image.Image:
+        if len(data) > self._limits.example_bytes:
+            expected = f"images of at most {self._limits.example_bytes} bytes"
+            raise RefusedExample(
+                index, "example_too_large", expected, f"{len(data)} bytes", "Make it smaller."
+            )
+        if not len(data):
+            raise RefusedExample(index, "no_image", _EXPECTED, "nothing", "Leave the row out.")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image = Image.open(io.BytesIO(data), formats=FORMATS)
+                self._check_size(index, image)
+                self._formats[image.format or "?"] += 1
+                self._animated += getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+                image.load()
+        except RefusedExample:
+            raise
+        except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
+            received = f"one that cannot be decoded ({str(error)[:120] or type(error).__name__})"
+            if type(error).__name__ == "UnidentifiedImageError":
+                received = f"{len(data)} bytes that are none, beginning with {bytes(data[:8])!r}"
+            raise RefusedExample(
+                index, "broken_image", _EXPECTED, received, "Save it anew, or leave it out."
+            ) from None
+        if image.mode not in MODES:
+            raise RefusedExample(
+                index, "unsupported_image", "8 or 16 bits a channel", image.mode, "Convert it to PNG."
+            )
+        self._modes[image.mode] += 1
+        return image
+
+    def _check_size(self, index: int, image: Image.Image) -> None:
+        pixels = image.width * image.height
+        if pixels > self._limits.pixels:
+            received = f"{image.width} x {image.height}"
+            hint = (
+                "Scale it down; whoever runs the service can allow more with MODEL_TRANSFER_MAX_IMAGE_PIXELS."
+            )
+            expected = f"at most {self._limits.pixels} pixels"
+            raise RefusedExample(index, "image_too_large", expected, received, hint)
+        if min(image.width, image.height) < _SMALLEST:
+            received = f"{image.width} x {image.height}"
+            raise RefusedExample(index, "image_too_small", "2 x 2 pixels or more", received, "Leave it out.")
+
+    def profile(self, role: Role) -> ColumnProfile:
+        """Sizes, formats and modes."""
+        counts = [*self._formats.most_common(), *self._modes.most_common()]
+        spreads = {
+            "width": self._width.spread(),
+            "height": self._height.spread(),
+            "bytes": self._bytes.spread(),
+        }
+        return ColumnProfile(
+            name=self.name,
+            type="image",
+            role=role,
+            missing=0,
+            distinct=len(self._formats),
+            top=[ValueCount(value=value, count=count) for value, count in counts],
+            measures={name: spread for name, spread in spreads.items() if spread is not None},
+        )
+
+    def notices(self) -> list[Notice]:
+        """Pictures that move."""
+        if not self._animated:
+            return []
+        message = f"{self._animated} images have several frames; the first of each is used."
+        return [Notice(code="animated_images", column=self.name, message=message)]
+
+
+def shown(values: pa.Array) -> list[Any]:
+    """Thumbnails as data URIs: PNG of at most 64 pixels a side, upright."""
+    return [_thumbnail(value.as_buffer()) for value in values]
+
+
+def _thumbnail(data: Any) -> str:
+    image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = image.point(lambda value: value / 257).convert("L")
+    image = image.convert("RGBA" if image.mode in ("LA", "PA", "RGBA", "P") else "RGB")
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _key(image: Image.Image) -> bytes | None:
+    """Whether each of 16 x 16 pixels is brighter than its neighbour; None for a picture of one colour."""
+    small = image.convert("L").resize((_HASH + 1, _HASH), Image.Resampling.BOX)
+    pixels = small.tobytes()
+    if len(set(pixels)) == 1:
+        return None
+    bits = bytearray()
+    for row in range(_HASH):
+        start = row * (_HASH + 1)
+        bits += bytes(
+            (pixels[start + x + 1] > pixels[start + x]) + 2 * (pixels[start + x + 1] < pixels[start + x])
+            for x in range(_HASH)
+        )
+    # Rough brightness too: two shapes may rise and fall alike.
+    coarse = image.convert("L").resize((8, 8), Image.Resampling.BOX).tobytes()
+    return hashlib.blake2b(bytes(bits) + bytes(value >> 5 for value in coarse), digest_size=12).digest()

@@ -1,0 +1,20 @@
+"""What all recipes are: options that are complete and closed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Recipe(BaseModel):
+    """Options are complete and closed: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def of_usual_kind(kind: str) -> BeforeValidator:
+    """Options without a kind are those of the usual one."""
+    return BeforeValidator(lambda given: {"kind": kind, **given} if isinstance(given, dict) else given)

