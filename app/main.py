@@ -23,6 +23,7 @@ from app.health import routes as health
 from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
+from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.storage import Storage
@@ -51,7 +52,7 @@ TAGS = [
         "name": "models",
         "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
     },
-    {"name": "methods", "description": "What a job may ask for: methods of transfer, kinds of network."},
+    {"name": "methods", "description": "What a job may ask for: methods of transfer, networks, presets."},
     {"name": "service", "description": "Health of the service itself."},
 ]
 
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reports.router,
         models.router,
         methods.router,
+        presets.router,
         health.router,
     ):
         app.include_router(router)

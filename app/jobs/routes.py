@@ -34,7 +34,9 @@ async def create_job(body: JobRequest, request: Request, response: Response) -> 
 
 def _create(request: Request, body: JobRequest) -> JobView:
     with request.app.state.sessions.begin() as session:
-        view = service.view(service.create(session, body, request.app.state.settings.max_attempts))
+        settings = request.app.state.settings
+        job = service.create(session, body, settings.max_attempts, settings.effective_preset_dir)
+        view = service.view(job)
     _announce(request, view)
     return view
 

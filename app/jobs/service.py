@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -22,10 +24,11 @@ from app.jobs.states import MEANING, TERMINAL, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.pages import page
+from app.presets import service as presets
 from app.references import is_id, new_id
 
 
-def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
+def create(session: Session, request: JobRequest, max_attempts: int, preset_dir: Path) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
     target = _dataset(session, request.target.dataset)
     source, versions = _source(session, request)
@@ -39,6 +42,9 @@ def create(session: Session, request: JobRequest, max_attempts: int) -> Job:
     spec = _spec(request, network, source_network, trained_on, versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
+    for used in (network, source_network):
+        if isinstance(used, Pretrained):
+            presets.require(preset_dir, used.preset, _examples(target).description.kind)
 
     job_id = new_id("job")
     job = Job(

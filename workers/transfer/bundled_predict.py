@@ -1,7 +1,9 @@
-"""Predict the rows of a CSV file: python predict.py rows.csv > predictions.csv
+"""Predict the rows of a file, or pictures: python predict.py rows.csv > predictions.csv
 
-The file needs a header with the model's columns, in any order; other columns are passed over. An empty
-cell, or a word like NA, is a missing value. It needs tensorflow, keras and numpy, as in requirements.txt.
+A CSV file needs a header with the model's columns, in any order; other columns are passed over. An empty
+cell, or a word like NA, is a missing value. A model of texts also takes a .txt file, a text a line; one of
+sequences a FASTA file. A model of images takes their files: python predict.py a.png b.jpg > predictions.csv
+It needs what is in requirements.txt.
 """
 
 import csv
@@ -15,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
 ROWS_AT_A_TIME = 1024
 LARGEST_NUMBER = 1e18  # as in training
 MISSING = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A"}
@@ -24,27 +27,69 @@ FALSE = {"false", "no", "f", "n", "0", "0.0"}
 
 def main(arguments: Sequence[str]) -> int:
     """Write predictions to standard output; answer the exit status."""
-    if len(arguments) != 1:
-        sys.stderr.write("Expected one file. Use: python predict.py rows.csv > predictions.csv\n")
+    about = json.loads((_folder() / "signature.json").read_text(encoding="utf-8"))
+    of_images = about["inputs"][0]["type"] == "image"
+    if not arguments or (len(arguments) > 1 and not of_images):
+        use = "picture.png …" if of_images else "rows.csv"
+        sys.stderr.write(f"Expected one file. Use: python predict.py {use} > predictions.csv\n")
         return 2
     try:
-        with open(arguments[0], newline="", encoding="utf-8-sig") as file:
-            _predict(file, sys.stdout)
+        if of_images:
+            _predict_images(arguments, about, sys.stdout)
+        else:
+            with open(arguments[0], newline="", encoding="utf-8-sig") as file:
+                _predict(file, Path(arguments[0]).suffix.lower(), about, sys.stdout)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{arguments[0]}: {error}\n")
         return 1
     return 0
 
 
-def _predict(file: TextIO, output: TextIO) -> None:
-    folder = Path(__file__).resolve().parent
-    about = json.loads((folder / "signature.json").read_text(encoding="utf-8"))
-    reader = csv.DictReader(file)
-    _check_header(reader.fieldnames or [], about["inputs"])
+def _folder() -> Path:
+    return Path(__file__).resolve().parent
+
+
+def _model() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras  # only now: a wrong file is refused at once
 
-    model = keras.saving.load_model(folder / "model.keras")
+    return keras.saving.load_model(_folder() / "model.keras")
+
+
+def _predict_images(paths: Sequence[str], about: Mapping[str, Any], output: TextIO) -> None:
+    """One at a time: they may be of different sizes."""
+    model = None
+    writer = csv.writer(output, lineterminator="\n")
+    for path in paths:
+        channels = int(about["inputs"][0]["channels"])
+        pixels = _decode(path, channels)
+        if model is None:
+            model = _model()
+            names = [f"probability_{name}" for name in about["output"]["classes"]]
+            writer.writerow(["file", "prediction", *names])
+        predictions = model.predict({"image": pixels[None]}, verbose=0)
+        writer.writerows([path, *answer] for answer in _answers(predictions.tolist(), about["output"]))
+
+
+def _decode(path: str, channels: int) -> Any:
+    """As in training: upright, on white where transparent, 16 bits a channel scaled to 8."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    image: Any = ImageOps.exif_transpose(Image.open(path))
+    if image.mode.startswith("I"):
+        deep = np.asarray(image).astype(np.int64)
+        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
+    if image.mode in ("LA", "PA", "RGBA") or (image.mode == "P" and "transparency" in image.info):
+        above = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
+    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return pixels[..., None] if channels == 1 else pixels
+
+
+def _predict(file: TextIO, suffix: str, about: Mapping[str, Any], output: TextIO) -> None:
+    reader = _rows(file, suffix, about["inputs"])
+    model = _model()
     writer = csv.writer(output, lineterminator="\n")
     classes = about["output"]["classes"]
     writer.writerow(["prediction", *(f"probability_{name}" for name in classes)])
@@ -54,6 +99,31 @@ def _predict(file: TextIO, output: TextIO) -> None:
         predictions = model.predict(inputs, batch_size=ROWS_AT_A_TIME, verbose=0)
         writer.writerows(_answers(predictions.tolist(), about["output"]))
         first += len(rows)
+
+
+def _rows(
+    file: TextIO, suffix: str, inputs: Sequence[Mapping[str, str]]
+) -> Iterator[Mapping[str, str | None]]:
+    if inputs[0]["type"] == "text" and suffix == ".txt":
+        return ({"text": line.rstrip("\r\n")} for line in file)
+    if inputs[0]["type"] in ("nucleotide", "protein") and suffix in FASTA:
+        return ({"sequence": sequence} for sequence in _sequences(file))
+    reader = csv.DictReader(file)
+    _check_header(reader.fieldnames or [], inputs)
+    return iter(reader)
+
+
+def _sequences(file: TextIO) -> Iterator[str]:
+    parts: list[str] | None = None
+    for line in file:
+        if line.startswith(">"):
+            if parts is not None:
+                yield "".join(parts)
+            parts = []
+        elif parts is not None:
+            parts.append(line.strip())
+    if parts is not None:
+        yield "".join(parts)
 
 
 def _check_header(header: Sequence[str], inputs: Sequence[Mapping[str, str]]) -> None:
@@ -78,7 +148,11 @@ def _arrays(rows: Sequence[Mapping[str, str | None]], inputs: Sequence[Mapping[s
 
 def _value(cell: str, column: Mapping[str, str], row: int) -> float | str:
     kind = column["type"]
+    if kind == "text":
+        return cell
     text = cell.strip()
+    if kind in ("nucleotide", "protein"):
+        return "".join(text.upper().split())
     if text in MISSING:
         return math.nan if kind in ("number", "boolean") else ""
     if kind == "category":

@@ -9,7 +9,7 @@ _USE = """## Use
 
 ```
 pip install -r requirements.txt
-python predict.py rows.csv > predictions.csv
+python predict.py FILES > predictions.csv
 ```
 
 or in Python, strings as object arrays and never None:
@@ -17,18 +17,34 @@ or in Python, strings as object arrays and never None:
 ```python
 import keras
 import numpy as np
-
+MORE
 model = keras.saving.load_model("model.keras")
 model.predict({EXAMPLE})
 ```"""
 
 
-def model_card(signature: Signature, versions: Mapping[str, str], card: Mapping[str, Any]) -> str:
-    """README.md of a bundle. `card` as in `export.write_bundle`."""
+_PIXELS = """from PIL import Image, ImageOps
+
+image = ImageOps.exif_transpose(Image.open("picture.png")).convert("MODE")
+pixels = np.asarray(image, dtype="float32").reshape(1, image.height, image.width, CHANNELS)
+"""
+_NOTES = {
+    "tabular": "Any cell may be missing; a category may be one never seen.",
+    "text": "Texts of any length; only so many tokens of each are read. The empty text is one too.",
+    "sequence": "Sequences in the letters of IUPAC, capitals or not; only so many letters of each are read.",
+    "image": "Images of any size, pixels 0 to 255; they are scaled inside of the model.",
+}
+_FILES = {"tabular": "rows.csv", "text": "texts.txt", "sequence": "sequences.fa", "image": "picture.png"}
+
+
+def model_card(
+    signature: Signature, versions: Mapping[str, str], card: Mapping[str, Any], channels: int = 3
+) -> str:
+    """README.md of a bundle. `card` as in `export.write_bundle`; `channels` are those of images."""
     sections = [
         _what(signature, card),
         _inputs(signature),
-        _use(signature),
+        _use(signature, channels),
         _proof(card),
         _metrics(card.get("metrics", {})),
         _receipt(card.get("receipt", {})),
@@ -48,18 +64,22 @@ def _what(signature: Signature, card: Mapping[str, Any]) -> str:
 
 def _inputs(signature: Signature) -> str:
     rows = [[column.name, column.type] for column in signature.columns]
-    note = "Any cell may be missing; a category may be one never seen."
-    return f"## Inputs\n\n{note}\n\n" + _table(["column", "type"], rows)
+    return f"## Inputs\n\n{_NOTES[signature.kind]}\n\n" + _table(["column", "type"], rows)
 
 
-def _use(signature: Signature) -> str:
+def _use(signature: Signature, channels: int) -> str:
+    use = _USE.replace("FILES", _FILES[signature.kind])
+    if signature.kind == "image":
+        pixels = _PIXELS.replace("MODE", "L" if channels == 1 else "RGB").replace("CHANNELS", str(channels))
+        return use.replace("MORE", pixels).replace("EXAMPLE", '"image": pixels')
+    use = use.replace("MORE", "")
     example = ", ".join(
         f'"{column.name}": np.array([float("nan")], dtype="float32")'
         if column.is_numeric
         else f'"{column.name}": np.array([""], dtype=object)'
         for column in signature.columns
     )
-    return _USE.replace("EXAMPLE", example)
+    return use.replace("EXAMPLE", example)
 
 
 def _proof(card: Mapping[str, Any]) -> str:

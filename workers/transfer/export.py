@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 import tensorflow as tf
 
 from workers.transfer.card import model_card
@@ -26,6 +27,10 @@ _MISSING = {
     "boolean": "not a number (NaN); true is 1, false is 0",
     "category": "the empty string",
     "date": "the empty string; else YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS",
+    "text": "the empty string",
+    "nucleotide": "the empty string; letters of DNA or RNA, ambiguity codes included",
+    "protein": "the empty string; letters of amino acids, ambiguity codes included",
+    "image": "none can be; an array (height, width, channels) of pixels 0 to 255, any height and width",
 }
 
 
@@ -46,11 +51,14 @@ def write_bundle(network: Network, path: Path, card: Mapping[str, Any]) -> None:
     """
     with zipfile.ZipFile(path, "w") as bundle:
         _add(bundle, "model.keras", _keras_bytes(network))
-        _add(bundle, "README.md", model_card(network.signature, versions(), card).encode())
+        _add(
+            bundle, "README.md", model_card(network.signature, versions(), card, _channels(network)).encode()
+        )
         _add(bundle, "signature.json", _json(describe(network)))
         for part in ("metrics", "receipt", "lineage"):
             _add(bundle, f"{part}.json", _json(card.get(part, {})))
         needed = [f"{name}=={version}\n" for name, version in versions().items() if name != "python"]
+        needed += [f"pillow=={PIL.__version__}\n"] if network.signature.kind == "image" else []
         _add(bundle, "requirements.txt", "".join(needed).encode())
         _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
 
@@ -76,10 +84,12 @@ def verify(path: Path, network: Network, rows: Mapping[str, Array], expected: Ar
 def describe(network: Network) -> dict[str, Any]:
     """signature.json: inputs with type and the meaning of missing, outputs with classes."""
     signature = network.signature
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": column.name, "type": column.type, "missing": _MISSING[column.type]}
         for column in signature.columns
     ]
+    if signature.kind == "image":
+        inputs[0]["channels"] = _channels(network)
     meaning = {
         "binary": "probability of the second class, shape (n, 1)",
         "multiclass": "probability of each class, shape (n, classes)",
@@ -104,6 +114,10 @@ def _keras_bytes(network: Network) -> bytes:
         path = Path(folder) / "model.keras"
         write_keras(network, path)
         return path.read_bytes()
+
+
+def _channels(network: Network) -> int:
+    return int(network.model.inputs[0].shape[-1])
 
 
 def _json(values: Any) -> bytes:

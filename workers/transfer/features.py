@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from workers.transfer.data import Array
 from workers.transfer.inputs import module_of
-from workers.transfer.network import Network, Part, forward
+from workers.transfer.network import Network, Part, forward, structure_of
 
 _DIGESTS: dict[int, tuple[weakref.ref[Array], str]] = {}
 
@@ -159,20 +159,12 @@ def _key(network: Network, parts: Sequence[Part], columns: Sequence[Array]) -> s
 
 
 def _add_model(digest: Any, model: keras.Model) -> None:
-    digest.update(json.dumps(_plain(model.get_config()), sort_keys=True, default=str).encode())
+    digest.update(json.dumps(structure_of(model), sort_keys=True, default=str).encode())
     for layer in model._flatten_layers():
         if hasattr(layer, "get_vocabulary"):
             digest.update("\0".join(map(str, layer.get_vocabulary())).encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
-
-
-def _plain(config: Any) -> Any:
-    """A config without what differs between a new layer and a loaded one."""
-    if isinstance(config, dict):
-        left_out = ("vocabulary", "build_config", "registered_name", "vocabulary_size")
-        return {key: _plain(value) for key, value in config.items() if key not in left_out}
-    return [_plain(value) for value in config] if isinstance(config, list | tuple) else config
 
 
 def _digest(values: Array) -> str:

@@ -92,6 +92,39 @@ def clone(part: keras.Model) -> keras.Model:
     return copy
 
 
+def structure_of(model: keras.Model) -> Any:
+    """The model's config with its layers called by number: equal for equal models.
+
+    Keras counts operations without a name on through the life of a process, and says of a model that was
+    loaded how it was built.
+    """
+    config = model.get_config()
+    numbers: dict[str, str] = {}
+    _number_names(config, numbers)
+    return _renamed(config, numbers)
+
+
+def _number_names(config: Any, numbers: dict[str, str]) -> None:
+    if isinstance(config, dict):
+        for layer in config.get("layers", []) if isinstance(config.get("layers"), list) else []:
+            name = layer["config"].get("name") or layer.get("name")
+            numbers.setdefault(str(name), f"layer {len(numbers)}")
+        for value in config.values():
+            _number_names(value, numbers)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            _number_names(value, numbers)
+
+
+def _renamed(config: Any, numbers: Mapping[str, str]) -> Any:
+    if isinstance(config, dict):
+        left_out = ("vocabulary", "build_config", "registered_name", "vocabulary_size")
+        return {key: _renamed(value, numbers) for key, value in config.items() if key not in left_out}
+    if isinstance(config, list | tuple):
+        return [_renamed(value, numbers) for value in config]
+    return numbers.get(config, config) if isinstance(config, str) else config
+
+
 def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
     """A new network for the data: preprocessing learnt from its train rows, initial weights from `seed`.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from workers.transfer import tasks
 from workers.transfer.augmentation import Changes, augmented
 from workers.transfer.data import Array, Task
-from workers.transfer.network import BATCH_ROWS, Part, leaves, rows_at_a_time
+from workers.transfer.network import BATCH_ROWS, Part, leaves, rows_at_a_time, structure_of
 from workers.transfer.objective import Objective, Seen
 
 EVALUATION_ROWS = 4096
@@ -223,7 +223,7 @@ class Steps:
 def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -> str:
     """A text equal for equal graphs: layers, seeds of random layers, what is frozen, what is minimised."""
     models = [*parts.values(), *objective.helpers]
-    configs: list[Mapping[str, Any]] = [model.get_config() for model in models]
+    configs = [structure_of(model) for model in models]
     frozen = [
         path
         for name, part in parts.items()

@@ -1,5 +1,6 @@
 """Where a preset's files are: a package that ships them, or a folder of its name in the cache folder."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -56,3 +57,16 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         f"Expected a preset that is here. Received: {name}. GET /v1/presets lists them; put a Hugging Face "
         f"folder of the BERT family at {folder}/{name} to add one."
     )
+
+
+def leave_word(folder: Path) -> None:
+    """Write which packaged presets this machine has into the cache folder, for those who share it."""
+    for name, (module, _, _, inside) in _PACKAGES.items():
+        found = find_spec(module)
+        if found is None or found.origin is None:
+            continue
+        place = inside(Path(found.origin).parent)
+        files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+        told = {"place": f"package {module}", "bytes": sum(path.stat().st_size for path in files)}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")

@@ -1,0 +1,27 @@
+"""`/v1/presets`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+
+from app.errors import responses
+from app.presets import service
+from app.presets.schemas import PresetList, PresetView
+
+router = APIRouter(prefix="/v1/presets", tags=["methods"])
+
+
+@router.get("", summary="List pretrained backbones")
+def list_presets(request: Request) -> PresetList:
+    """With size, licence and origin, whether they are here, and how to bring those that are not."""
+    return PresetList(data=service.known(request.app.state.settings.effective_preset_dir))
+
+
+@router.get("/{name}", summary="Get a pretrained backbone", responses=responses(404))
+def get_preset(
+    name: Annotated[str, Path(openapi_examples={"text": {"value": "minilm_l6_v2"}})], request: Request
+) -> PresetView:
+    """What it reads and makes, and where it is."""
+    return service.find(service.known(request.app.state.settings.effective_preset_dir), name)
