@@ -23,7 +23,7 @@ LETTERS: dict[Alphabet, str] = {
 
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
-_NUCLEOTIDES_AT_LEAST = 0.9
+_NUCLEOTIDES_AT_LEAST = 0.5
 _PREVIEW_LETTERS = 1000
 
 

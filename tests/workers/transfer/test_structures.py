@@ -10,7 +10,10 @@ from workers.transfer.structures import random_structure, reinitialised
 
 @pytest.mark.parametrize("width", [4, 7])
 def test_of_an_mlp_it_is_the_backbone_built_with_that_seed(width, options):
-    fresh, built = reinitialised(new_backbone(options, Form((4,)), 0), 9, Form((width,))), new_backbone(options, Form((width,)), 9)
+    fresh, built = (
+        reinitialised(new_backbone(options, Form((4,)), 0), 9, Form((width,))),
+        new_backbone(options, Form((width,)), 9),
+    )
     for one, other in zip(fresh.get_weights(), built.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     x = np.ones((50, width), np.float32)
