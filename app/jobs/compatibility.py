@@ -116,7 +116,9 @@ def _reads(place: str, network: Network, kind: str) -> None:
         received = f"{kind} data in the {place}"
         message = f"Expected {' or '.join(network.reads)} data for a network of kind {network.kind}. "
         fitting = ", ".join(one.model_fields["kind"].default for one in NETWORKS if kind in one.reads)
-        hint = f"Networks for {kind} data: {fitting}. Left out, `network` is the usual one."
+        hint = f"Networks for {kind} data: {fitting}; left out, `network` is the usual one."
+        if kind == "tabular":
+            hint += " If the rows are texts or sequences, upload them again with `kind` declared."
         raise ServiceError(422, "network_of_other_kind", f"{message}Received: {received}.", hint=hint)
 
 

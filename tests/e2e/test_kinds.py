@@ -1,0 +1,144 @@
+"""Texts, images and sequences, from the upload to predictions of the downloaded bundle."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import Service
+from tests.workers.transfer import examples
+
+TRAINING = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01}
+
+
+def texts_file(path: Path, seed: int, label: str = "label") -> Path:
+    data = examples.make("text", seed=seed, rows=90)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", label])
+        for part in (data.train, data.validation, data.test):
+            writer.writerows(zip(part.inputs["text"], map(int, part.targets.reshape(-1)), strict=True))
+    return path
+
+
+def sequences_file(path: Path, seed: int, classes: tuple[str, ...]) -> Path:
+    data = examples.make("sequence", "multiclass", seed=seed, rows=90)
+    rows = zip(data.train.inputs["sequence"], data.train.targets, strict=True)
+    path.write_text("".join(f">s{n} label={classes[int(y)]}\n{x}\n" for n, (x, y) in enumerate(rows)))
+    return path
+
+
+def images_file(path: Path, seed: int) -> Path:
+    data = examples.make("image", "multiclass", seed=seed, rows=90)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (x, y) in enumerate(zip(data.train.inputs["image"], data.train.targets, strict=True)):
+            archive.writestr(f"class {int(y)}/{number}.png", x)
+    return path
+
+
+def uploaded(service: Service, kind: str, folder: Path) -> tuple[str, str]:
+    names = (f"{kind}-source", f"{kind}-target")
+    for seed, name in enumerate(names):
+        if kind == "text":
+            service.upload(name, texts_file(folder / f"{name}.csv", seed), kind="text")
+        elif kind == "sequence":
+            service.upload(name, sequences_file(folder / f"{name}.fa", seed, ("a", "b", f"c{seed}")))
+        else:
+            service.upload(name, images_file(folder / f"{name}.zip", seed))
+    return names
+
+
+def succeeded(service: Service, **asked: Any) -> dict[str, Any]:
+    ended = service.wait(service.post(**asked)["id"])
+    assert ended["state"] == "succeeded", ended["error"]
+    return ended
+
+
+def predicted(service: Service, version: str, folder: Path, files: list[str]) -> list[dict[str, str]]:
+    """What the bundle's own program says, in a Python that knows nothing of this project."""
+    model, _, number = version.partition("@")
+    answer = service.http.get(f"/v1/models/{model}@{number}/download", params={"format": "bundle"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
+        bundle.extractall(folder)
+    command = [sys.executable, "-I", str(folder / "predict.py"), *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+@pytest.mark.parametrize("kind", ["text", "sequence", "image"])
+def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts(
+    service: Service, kind: str, tmp_path: Path
+) -> None:
+    source, target = uploaded(service, kind, tmp_path)
+    about = service.http.get(f"/v1/datasets/{target}").json()
+    assert about["kind"] == kind
+    rows = service.http.get(f"/v1/datasets/{target}/rows").json()["data"]
+    assert kind in rows[0]
+    ended = succeeded(
+        service,
+        model=f"of-{kind}",
+        source={"dataset": source},
+        target={"dataset": target},
+        training=TRAINING,
+    )
+    assert ended["result"]["verdict"] in ("helped", "no difference", "hurt")
+    version = ended["result"]["version"]
+    if kind == "text":
+        (tmp_path / "new.txt").write_text("the film was great, I think!\nthis book was bad, I say!\n")
+        files = [str(tmp_path / "new.txt")]
+    elif kind == "sequence":
+        (tmp_path / "new.fa").write_text(">x\nACGTACGTTATAAAACGTACGTACGT\n>y\nacgtacgtgcgcgcacgtnnacguacg\n")
+        files = [str(tmp_path / "new.fa")]
+    else:
+        Image.new("RGBA", (30, 20), "red").save(tmp_path / "a.png")
+        Image.new("L", (8, 8)).save(tmp_path / "b.jpg")
+        files = [str(tmp_path / "a.png"), str(tmp_path / "b.jpg")]
+    answers = predicted(service, version, tmp_path / "bundle", files)
+    assert len(answers) == 2
+    classes = about["description"]["classes"]
+    for answer in answers:
+        chances = [float(answer[f"probability_{name}"]) for name in classes]
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
+        assert answer["prediction"] == classes[chances.index(max(chances))]
+
+
+def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_weights(
+    service: Service, tmp_path: Path
+) -> None:
+    target = service.upload("few-texts", texts_file(tmp_path / "few.csv", 3), kind="text")["ref"]
+    asked: dict[str, Any] = {
+        "model": "of-minilm",
+        "source": {"preset": "minilm_l6_v2"},
+        "target": {"dataset": target},
+        "method": {"kind": "parameter", "strategy": "linear_probe"},
+        "training": {"epochs": 15, "batch_size": 8, "learning_rate": 0.05},
+        "evaluation": {"control": False, "arms": ["random_frozen"]},
+    }
+    ended = succeeded(service, **asked)
+    version = service.http.get("/v1/models/of-minilm@1").json()
+    assert version["lineage"]["source"] == {"preset": "minilm_l6_v2"}
+    states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
+    assert (states["backbone"], states["head"]) == ("copied", "new")
+    assert ended["result"]["metrics"]["transfer"]["accuracy"] > 0.7
+    stages = {stage["stage"]: stage for stage in ended["stages"]}
+    assert stages["source"]["reused"]
+
+
+def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
+    service: Service, tmp_path: Path
+) -> None:
+    source, target = uploaded(service, "sequence", tmp_path)
+    common = {"model": "motifs", "training": TRAINING, "evaluation": {"control": False}}
+    succeeded(service, source={"dataset": source}, target={"dataset": source}, **common)
+    again = succeeded(service, source={"version": "motifs@1"}, target={"dataset": target}, **common)
+    version = service.http.get(f"/v1/models/{again['result']['version']}").json()
+    head = next(layer for layer in version["receipt"]["layers"] if layer["part"] == "head")
+    assert head["origin"] == "partly copied"
