@@ -32,8 +32,8 @@ $(STAMP): pyproject.toml locks/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(STAMP) ## run a real transfer from start to end, and show what came of it
-	@$(BIN)/python -m examples.digits $(ARGS)
+demo: $(STAMP) ## run a real transfer from start to end; KIND=tabular, image, text or sequence
+	@$(BIN)/python -m examples.demo $(KIND)
 
 serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 	@$(BIN)/model-transfer serve $(ARGS)

@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import httpx2
 import typer
 
-from benchmarks import job, machine, overhead, report, status, transfers, upload
+from benchmarks import frozen, job, kinds, machine, overhead, report, status, transfers, upload
+from benchmarks.cases import measure
 from benchmarks.service import warm_service
 
 
@@ -25,6 +27,11 @@ class Benchmark(StrEnum):
     UPLOAD = "upload"
     STATUS = "status"
     TRANSFERS = "transfers"
+    KINDS = "kinds"
+    FROZEN = "frozen"
+
+
+ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
 
 
 def main(
@@ -32,10 +39,13 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each side; the median counts.")] = 3,
     upload_mb: Annotated[int, typer.Option(min=1, help="Size of the large file, in MiB.")] = 1024,
     data: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Of `transfers`: its data sets.")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Of `transfers`, `kinds` and `frozen`: the data sets."
+        ),
     ] = None,
     case: Annotated[
-        list[str] | None, typer.Option(help="Of `transfers`: only cases whose name begins so.")
+        list[str] | None, typer.Option(help="Of `transfers` and `kinds`: only cases whose name begins so.")
     ] = None,
     folder: Annotated[
         Path | None,
@@ -48,23 +58,26 @@ def main(
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
     lines = []
-    if data is None and Benchmark.TRANSFERS in (names or []):
-        sys.stderr.write("The benchmark transfers needs --data, the folder of its data sets.\n")
+    need_data = {*ON_DATA, Benchmark.FROZEN}
+    if data is None and need_data & set(names or []):
+        sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
         raise typer.Exit(2)
-    for name in names or [known for known in Benchmark if known is not Benchmark.TRANSFERS]:
+    for name in names or [known for known in Benchmark if known not in need_data]:
         sys.stderr.write(f"Measuring: {name} …\n")
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
-            if name is Benchmark.TRANSFERS and data is not None:
-                _tell_transfers(Path(place), data, case or [])
+            if name in ON_DATA and data is not None:
+                _tell_transfers(ON_DATA[name], Path(place), data, case or [])
+            elif name is Benchmark.FROZEN and data is not None:
+                lines += frozen.measure(Path(place), data)
             else:
                 lines += _measure(name, Path(place), rounds, upload_mb)
     if lines:
         sys.stdout.write(report.table(lines))
 
 
-def _tell_transfers(folder: Path, data: Path, only: Sequence[str]) -> None:
+def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str]) -> None:
     with warm_service(folder) as service:
-        for finding in transfers.measure(service, folder, data, only):
+        for finding in measure(service, of.write(folder, data), of.cases(), only):
             sys.stdout.write("\n".join(finding.lines()) + "\n\n")
             sys.stdout.flush()
 

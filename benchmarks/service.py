@@ -30,11 +30,12 @@ class Service:
         self.address = address
         self.http = httpx2.Client(base_url=address, timeout=JOB_SECONDS + 30)
 
-    def upload(self, path: Path, label: str = "y", **declared: str) -> None:
+    def upload(self, path: Path, **declared: str) -> None:
         """Upload a data set, named like its file."""
         with path.open("rb") as file:
-            answer = self.http.post("/v1/datasets", files={"file": file}, data={"label": label, **declared})
-        answer.raise_for_status()
+            answer = self.http.post("/v1/datasets", files={"file": file}, data=declared)
+        if answer.is_error:
+            raise RuntimeError(f"Expected a data set that is accepted. Received: {answer.text}")
 
     def run_job(self, seed: int) -> dict[str, Any]:
         """Run the example as a job and answer it as it ended.

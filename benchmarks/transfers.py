@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from benchmarks.service import Service
+from benchmarks.cases import Case, Upload
 
 Array = np.ndarray[Any, Any]
 PIXELS = tuple(f"p{number}" for number in range(28 * 28))
@@ -39,63 +37,6 @@ DECLARED: dict[str, dict[str, str]] = {
     "wine-red": {"task": "regression", "test_fraction": "0.4"},
 }
 """What is said of each data set at its upload; much of the red wine is for the test, since it is small."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A job, and what is known of its outcome.
-
-    reference: numbers from elsewhere, in words. labels: the data sets' label columns.
-    """
-
-    name: str
-    reference: str
-    job: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a case came to."""
-
-    case: Case
-    job: dict[str, Any]
-    report: dict[str, Any]
-
-    def lines(self) -> list[str]:
-        """The reference, what was measured, and the verdict with its interval."""
-        result, gain = self.job["result"], self.job["result"]["gain"]
-        told = [f"{self.case.name}", f"  reference: {self.case.reference}"]
-        for arm, values in result["metrics"].items():
-            metric = gain["metric"] if gain else next(iter(values))
-            told.append(f"  measured:  {arm} {metric} {values[metric]:.3f}")
-        for point in (self.report["evaluation"].get("few_shot") or {"points": []})["points"]:
-            label = point["per_class"] or "all"
-            both = f"transfer {_shown(point, 'transfer')}, scratch {_shown(point, 'control')}"
-            told.append(f"  {label:>4} a class: {both}, gain {_interval(point['gain'])}")
-        for arm, over in self.report["evaluation"]["ablations"].items():
-            told.append(f"  over {arm} ({over['control']:.3f}): {_interval(over)}")
-        if gain:
-            told.append(f"  gain:      {_interval(gain)}")
-        told.append(f"  verdict:   {result['verdict']}. {result['reason']}")
-        return told
-
-
-def _shown(point: dict[str, Any], arm: str) -> str:
-    return "-" if point[arm] is None else f"{point[arm]:.3f}"
-
-
-def _interval(gain: dict[str, Any] | None) -> str:
-    return "-" if gain is None else f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-
-
-def measure(service: Service, folder: Path, data: Path, only: Sequence[str] = ()) -> Iterator[Finding]:
-    """Upload the data and run each case, in order: later ones may start from the models of earlier ones."""
-    for path, label in write(folder, data):
-        service.upload(path, label, **DECLARED[path.stem])
-    for case in cases():
-        if not only or any(case.name.startswith(name) for name in only):
-            job = service.run(case.job)
-            yield Finding(case, job, service.report(job["id"]))
 
 
 def cases() -> list[Case]:
@@ -206,8 +147,8 @@ def cases() -> list[Case]:
     ]
 
 
-def write(folder: Path, data: Path) -> list[tuple[Path, str]]:
-    """The files to upload with their label columns; each file's name is its data set's."""
+def write(folder: Path, data: Path) -> list[Upload]:
+    """The files to upload."""
     x, y = _mnist(data / "mnist_t10k")
     low, high = y < 5, y >= 5
     low, high = y < 5, y >= 5
@@ -234,7 +175,8 @@ def write(folder: Path, data: Path) -> list[tuple[Path, str]]:
         "mnist-5-to-9-ten": (x[ten], words[ten], split[ten]),
     }
     files = [(_images(folder / f"{name}.parquet", *part), "digit") for name, part in parts.items()]
-    return files + [(_wine(folder, data, colour), "quality") for colour in ("white", "red")]
+    files += [(_wine(folder, data, colour), "quality") for colour in ("white", "red")]
+    return [Upload(path, {"label": label, **DECLARED[path.stem]}) for path, label in files]
 
 
 def _mnist(folder: Path) -> tuple[Array, Array]:

@@ -60,6 +60,8 @@ def _source(session: Session, job: Job, spec: JobSpec, shown: dict[str, str]) ->
             "training": spec.source_training.model_dump(mode="json"),
             "network": spec.source_network.model_dump(mode="json"),
         }
+    if job.source_preset is not None:
+        return {"preset": job.source_preset}
     if not spec.other_versions:
         return {"version": shown["version"]}
     others = [models.ref(session.get_one(Version, other)) for other in spec.other_versions]

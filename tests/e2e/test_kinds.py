@@ -128,6 +128,12 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
     states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
     assert (states["backbone"], states["head"]) == ("copied", "new")
     assert ended["result"]["metrics"]["transfer"]["accuracy"] > 0.7
+    request = service.http.get(f"/v1/jobs/{ended['id']}/report").json()["request"]
+    assert request["source"] == {"preset": "minilm_l6_v2"}
+    page = service.http.get(f"/v1/jobs/{ended['id']}/report", params={"format": "html"})
+    assert page.status_code == 200
+    assert "minilm_l6_v2" in page.text
+    assert service.post(**request)["source"] == {"preset": "minilm_l6_v2"}
     stages = {stage["stage"]: stage for stage in ended["stages"]}
     assert stages["source"]["reused"]
 

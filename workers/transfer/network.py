@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from workers.transfer import inputs, tasks
 from workers.transfer.data import Array, Column, Data, Signature
@@ -22,6 +23,9 @@ PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
 
 BATCH_ROWS = 1024
 """Rows a forward pass takes at a time, so that memory does not grow with the data."""
+
+_WORTH_TRACING = 6
+"""Batches from which on the tracing of a graph is won back."""
 
 _BATCH_VALUES, _BATCH_IDS = 1 << 22, 1 << 14
 """Values, or token ids, of as many rows at most: pictures and long texts become much larger on their way."""
@@ -191,8 +195,25 @@ def forward(model: keras.Model, inputs: Any) -> Array:
     some = keras.tree.flatten(inputs)[0]
     rows, step = len(some), rows_at_a_time(some)
     batches = [slice(start, start + step) for start in range(0, max(rows, 1), step)]
-    outputs = [model(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
+    call = model
+    if isinstance(inputs, np.ndarray) and len(batches) >= _WORTH_TRACING:
+        call = _traced(model, inputs.dtype.name)
+    outputs = [call(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
     return np.concatenate([np.asarray(output) for output in outputs])
+
+
+def _traced(model: keras.Model, dtype: str) -> Any:
+    """The model as a graph, whose layers TensorFlow fuses; traced once for each model and type of inputs."""
+    # Beside what Keras tracks of a model, and gone with it.
+    graphs: dict[str, Any] = model.__dict__.setdefault("traced_by_type", {})
+    if dtype not in graphs:
+        read_as = model.inputs[0].dtype
+        graphs[dtype] = tf.function(
+            lambda x: model(tf.cast(x, read_as), training=False),
+            [tf.TensorSpec([None, *model.input_shape[1:]], dtype)],
+            autograph=False,
+        )
+    return graphs[dtype]
 
 
 def rows_at_a_time(x: Array) -> int:

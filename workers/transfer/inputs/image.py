@@ -50,7 +50,10 @@ def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
             step = max(1, _BLOCK_PIXELS // some[places[0]][..., 0].size)
             for at in range(0, len(places), step):
                 of = places[at : at + step]
-                out[of] = np.asarray(part(np.stack([some[place] for place in of]))).astype(np.uint8)
+                pixels = np.stack([some[place] for place in of])
+                # Of the right size already, the part would only hand them on.
+                is_right = pixels.shape[1:3] == (height, width)
+                out[of] = pixels if is_right else np.asarray(part(pixels)).astype(np.uint8)
         yield out
 
 

@@ -1,12 +1,11 @@
-"""The demo: handwritten digits 0-4 help to tell 5-9 apart from ten examples each.
+"""The demo: `python -m examples.demo [tabular|image|text|sequence]`.
 
-Starts the service, does over HTTP what a user would do, shows what came of it, and stops the service.
-The digits come with scikit-learn; everything is left in the folder `demo-output`.
+Starts the service, does over HTTP what a user would do, shows what came of it, and stops the service. What is
+transferred stands in `examples/data.py`; everything is left in the folder `demo-output`.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import signal
@@ -20,37 +19,30 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sklearn.datasets import load_digits
+
+from examples.data import DEMOS
 
 FOLDER = Path("demo-output")
-EXAMPLES_PER_CLASS = 10
-VALIDATION_PER_CLASS = 10
-JOB: dict[str, Any] = {
-    "model": "digits-5-to-9",
-    "source": {"dataset": "digits-0-to-4"},
-    "target": {"dataset": "digits-5-to-9"},
-    "method": {"kind": "parameter", "strategy": "full", "backbone_learning_rate_factor": 1.0},
-    "network": {"kind": "mlp", "hidden_units": [64, 64]},
-    "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.001, "seed": 0},
-    "evaluation": {"control": True},
-}
 
 console = Console(highlight=False)
 
 
 def main() -> None:
     """Run the demo."""
+    kind = (sys.argv[1:] or ["tabular"])[0]
+    if kind not in DEMOS:
+        raise SystemExit(f"Expected KIND={'|'.join(DEMOS)}. Received: {kind}.")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    source, target = write_data()
+    demo = DEMOS[kind](FOLDER)
+    console.print(DEMOS[kind].__doc__)
     with service() as http:
-        for name, path in (("digits-0-to-4", source), ("digits-5-to-9", target)):
-            show_upload(upload(http, name, path))
-        job = answer(http.post("/v1/jobs", json=JOB))
+        for name, path in demo.files.items():
+            show_upload(upload(http, name, path, demo.declared))
+        job = answer(http.post("/v1/jobs", json=demo.job))
         console.print(f"\n[bold]POST /v1/jobs[/] → {job['id']}, {job['state']}")
         job = watch(http, job["id"])
         if job["state"] != "succeeded":
@@ -58,30 +50,6 @@ def main() -> None:
         version = answer(http.get(f"/v1/models/{job['result']['version']}"))
         show_result(job, version)
         show_files(download(http, version))
-
-
-def write_data() -> tuple[Path, Path]:
-    """Pixels as columns; of the target, ten examples a class train, ten validate, the rest test."""
-    digits = load_digits()
-    draw = np.random.default_rng(0)
-    paths = FOLDER / "digits-0-to-4.csv", FOLDER / "digits-5-to-9.csv"
-    header = [*(f"pixel_{number}" for number in range(64)), "digit"]
-    for path, first, split in ((paths[0], 0, False), (paths[1], 5, True)):
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*header, "split"] if split else header)
-            for digit in range(first, first + 5):
-                for place, row in enumerate(draw.permutation(np.flatnonzero(digits.target == digit))):
-                    cells = [*digits.data[row].astype(int), digit]
-                    writer.writerow([*cells, part(place)] if split else cells)
-    return paths
-
-
-def part(place: int) -> str:
-    """Where the n-th row of a class goes."""
-    if place < EXAMPLES_PER_CLASS:
-        return "train"
-    return "validation" if place < EXAMPLES_PER_CLASS + VALIDATION_PER_CLASS else "test"
 
 
 @contextmanager
@@ -126,11 +94,10 @@ def answer(response: httpx2.Response) -> Any:
     return response.json()
 
 
-def upload(http: httpx2.Client, name: str, path: Path) -> Any:
+def upload(http: httpx2.Client, name: str, path: Path, declared: dict[str, str]) -> Any:
     """POST a file as a data set."""
     with path.open("rb") as file:
-        fields = {"name": name, "label": "digit", "task": "multiclass"}
-        return answer(http.post("/v1/datasets", files={"file": file}, data=fields))
+        return answer(http.post("/v1/datasets", files={"file": file}, data={"name": name, **declared}))
 
 
 def show_upload(dataset: Any) -> None:
@@ -138,7 +105,9 @@ def show_upload(dataset: Any) -> None:
     described = dataset["description"]
     rows = ", ".join(f"{count} {name}" for name, count in described["split"]["rows"].items())
     classes = ", ".join(described["classes"])
-    console.print(f"[bold]POST /v1/datasets[/] → {dataset['ref']}: classes {classes}; rows {rows}")
+    console.print(
+        f"[bold]POST /v1/datasets[/] → {dataset['ref']} ({dataset['kind']}): classes {classes}; rows {rows}"
+    )
 
 
 def watch(http: httpx2.Client, job_id: str) -> Any:
