@@ -66,8 +66,8 @@ def did_you_mean(received: str, known: Iterable[str]) -> str | None:
     return f"Did you mean: {near[0]}?" if near else None
 
 
-def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    problem = Problem(
+def _problem(request: Request, error: ServiceError) -> Problem:
+    return Problem(
         type=f"urn:model-transfer:error:{error.code}",
         title=HTTPStatus(error.status).phrase,
         status=error.status,
@@ -77,8 +77,11 @@ def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | N
         instance=request.url.path,
         errors=error.errors,
     )
+
+
+def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse(
-        problem.model_dump(mode="json"),
+        _problem(request, error).model_dump(mode="json"),
         status_code=error.status,
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
@@ -131,13 +134,22 @@ def _explain(errors: list[dict[str, Any]]) -> str:
     return f"{first['field']}: expected {first['expected']}. Received: {received}.{more}"
 
 
+def problem_of(request: Request, error: ServiceError | RequestValidationError) -> Problem:
+    """The problem document of an error that cannot become a response any more."""
+    return _problem(request, error if isinstance(error, ServiceError) else _invalid(request, error))
+
+
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
+    return _reply(request, _invalid(request, exc))
+
+
+def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     errors = [_field_error(error) for error in exc.errors()]
     content_type = request.headers.get("content-type", "none")
     hint = "The fields, their defaults and examples are on /docs."
     if any(error["field"] == "body" for error in errors) and "json" not in content_type:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
-    return _reply(request, ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors))
+    return ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors)
 
 
 def _on_http(request: Request, exc: HTTPException) -> JSONResponse:

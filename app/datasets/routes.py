@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import inspector, service
-from app.datasets.schema import DatasetError, Inspection, Limits
+from app.datasets import service, validation
 from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
-from app.datasets.upload import Upload, receive
+from app.datasets.upload import receive
 from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
 from app.pages import After, Limit
-from app.settings import Settings
-from app.storage import Incoming
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -58,67 +55,33 @@ def _request_body() -> dict[str, Any]:
     }
 
 
-def _form(upload: Upload) -> DatasetForm:
-    given = {name: value for name, value in upload.fields.items() if value != ""}
-    try:
-        return DatasetForm.model_validate({**given, "filename": upload.filename or None})
-    except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        entries=settings.max_archive_files,
-        unpacked_bytes=settings.max_unpacked_bytes,
-        example_bytes=settings.max_example_bytes,
-        pixels=settings.max_image_pixels,
-    )
-
-
-def _inspect(request: Request, form: DatasetForm, incoming: Incoming) -> Inspection:
-    settings = request.app.state.settings
-    incoming.flush()
-    with request.app.state.inspections:
-        try:
-            return inspector.run(
-                incoming.path,
-                form.declaration(),
-                limits=_limits(settings),
-                memory_bytes=settings.inspection_memory_bytes,
-                seconds=settings.inspection_seconds,
-            )
-        except DatasetError as error:
-            raise service.refusal(error) from error
-
-
-def _create(request: Request, upload: Upload, incoming: Incoming) -> DatasetView:
-    form = _form(upload)
-    name = service.name_of(form, upload.filename)
-    inspection = _inspect(request, form, incoming)
-    digest = request.app.state.storage.keep(incoming)
-    with request.app.state.sessions.begin() as session:
-        dataset = service.create(session, name, upload, form, inspection, digest, incoming.size)
-        return service.view(dataset)
-
-
 @router.post(
     "",
     status_code=201,
     summary="Upload a data set",
-    responses=responses(400, 413, 422),
+    response_model=DatasetView,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **responses(400, 413, 422),
+    },
     openapi_extra={"requestBody": _request_body()},
 )
-async def create_dataset(request: Request, response: Response) -> DatasetView:
-    """Send a CSV, TSV, Parquet or JSON lines file; it is validated before it exists.
+async def create_dataset(request: Request, response: Response) -> Any:
+    """Send a table, texts, images or sequences; the file is validated before it exists.
 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
     As a raw body, with the fields as query parameters:
     `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
-    The same name again makes the next version.
+    The same name again makes the next version. With `Accept: text/event-stream` the answer is a stream that
+    tells how many rows were validated so far, and ends with the data set or the problem.
     """
-    with request.app.state.storage.incoming() as incoming:
+    with ExitStack() as held:
+        incoming = held.enter_context(request.app.state.storage.incoming())
         upload = await receive(request, incoming, request.app.state.settings.max_upload_bytes)
-        view = await run_in_threadpool(_create, request, upload, incoming)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            events = validation.followed(request, upload, incoming, held.pop_all())
+            return EventSourceResponse(events, headers={"Cache-Control": "no-cache"})
+        view = await run_in_threadpool(validation.create, request, upload, incoming)
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

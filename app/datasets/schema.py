@@ -66,6 +66,10 @@ class Declaration(Model):
         description="Rows without a label are meant so, however many: for distillation and pseudo-labels.",
     )
     encoding: str | None = Field(None, description="By default UTF-8, UTF-16 or a guess, which is reported.")
+    quote: Literal["double", "single", "none"] | None = Field(
+        None,
+        description="What cells of CSV and TSV are quoted with; by default found. `none` reads all as it is.",
+    )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."
     )

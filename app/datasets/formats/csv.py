@@ -23,6 +23,7 @@ BLOCK = 4 << 20
 _COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
 _MAX_BLOCK = 32 << 20
 _REPORTED = 5
+_QUOTES = {"double": '"', "single": "'", "none": None}
 _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
 
@@ -30,7 +31,8 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     """How to read the file: encoding, delimiter, quote and names, found or as declared."""
     encoding = find_encoding(path, declaration.encoding)
     sample = read_sample(path, encoding)
-    quote = find_quote(sample)
+    found = find_quote(sample) if declaration.quote is None else _QUOTES[declaration.quote]
+    quote = found if found and has_byte(path, found.encode()) else None
     delimiter = declaration.delimiter or find_delimiter(sample, quote)
     if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
         raise DatasetError(
@@ -41,7 +43,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         compression=find_compression(path),
         encoding=encoding,
         delimiter=delimiter,
-        quote=quote if has_byte(path, quote.encode()) else None,
+        quote=quote,
     )
 
 
@@ -80,7 +82,7 @@ def open_batches(
         if not ragged and numbers:
             raise NotNumbers from error
         if not ragged:
-            raise _unreadable(error) from error
+            raise _unreadable(path, options, error) from error
     if ragged:
         raise _ragged(path, options, ragged)
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
@@ -101,7 +103,7 @@ def _reader(
         ),
         parse_options=pa.csv.ParseOptions(
             delimiter=options.delimiter,
-            quote_char=options.quote or '"',
+            quote_char=options.quote or False,
             newlines_in_values=options.quote is not None,  # without, a third faster
             invalid_row_handler=on_ragged,
         ),
@@ -118,21 +120,38 @@ def _codec(encoding: str | None) -> str:
     return "utf8" if encoding in (None, "utf-8", "utf-8-sig", "ascii") else str(encoding)
 
 
-def _unreadable(error: Exception) -> DatasetError:
+def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:
     if "straddling" in str(error):
-        return _never_closed()
+        return _never_closed(_long_line(path, options))
     message = f"Expected rows of delimited cells. Received: {error}."
     return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
 
 
-def _never_closed() -> DatasetError:
-    message = (
-        "Expected rows of at most 4 MB whose quotes close. "
-        "Received: a quote that opens and does not close, or a longer row."
+def _never_closed(line: int | None = None) -> DatasetError:
+    """`line` is that of a row that is too long by itself."""
+    received = "a quote that opens and does not close, or a longer row"
+    if line is not None:
+        received = f"more in line {line}"
+    message = f"Expected rows of at most 4 MB whose quotes close. Received: {received}."
+    hint = (
+        "Double each quote inside a quoted cell, and close the cell; declare `quote` as none if quotes are "
+        "ordinary characters of the texts."
     )
-    return DatasetError(
-        "unclosed_quote", message, "Double each quote inside a quoted cell, and close the cell."
-    )
+    error = {"row": None, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
+    return DatasetError("unclosed_quote", message, hint, [error] if line else [])
+
+
+def _long_line(path: Path, options: ReadOptions) -> int | None:
+    """The first line of the file that is longer than a row may be."""
+    with open_stream(path) as stream:
+        number, length = 1, 0
+        while chunk := stream.read(1 << 20):
+            first, *others = chunk.split(b"\n")
+            if length + len(first) > BLOCK:
+                return number
+            length = len(others[-1]) if others else length + len(first)
+            number += len(others)
+    return None
 
 
 def _ends_with_quote(path: Path, options: ReadOptions) -> bool:
@@ -181,7 +200,7 @@ def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
 def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
     """Row, line it starts on, cells: as Python reads them."""
     with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
-        reader = rows_of(text, options.delimiter or ",", options.quote or '"')
+        reader = rows_of(text, options.delimiter or ",", options.quote)
         row, line = 0, 1
         for cells in reader:
             if cells and row:

@@ -36,7 +36,7 @@ def read_sample(path: Path, encoding: str) -> str:
     return text[: end + 1] if len(data) == SAMPLE and end > 0 else text
 
 
-def find_delimiter(sample: str, quote: str) -> str:
+def find_delimiter(sample: str, quote: str | None) -> str:
     """The delimiter that cuts most rows into as many cells as the header, at least two."""
 
     def fit(delimiter: str) -> tuple[float, int]:
@@ -56,15 +56,18 @@ def find_quote(sample: str) -> str:
     return "'" if quoted > sample.count("\n") / 2 else '"'
 
 
-def rows_of(lines: str | Iterable[str], delimiter: str, quote: str) -> Reader:
+def rows_of(lines: str | Iterable[str], delimiter: str, quote: str | None) -> Reader:
     """A reader of non-empty and empty rows as Python's csv module cuts them."""
     csv.field_size_limit(1 << 26)
     return csv.reader(
-        StringIO(lines, newline="") if isinstance(lines, str) else lines, delimiter=delimiter, quotechar=quote
+        StringIO(lines, newline="") if isinstance(lines, str) else lines,
+        delimiter=delimiter,
+        quotechar=quote,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
     )
 
 
-def read_header(sample: str, delimiter: str, quote: str) -> list[str]:
+def read_header(sample: str, delimiter: str, quote: str | None) -> list[str]:
     """The column names.
 
     Raises:

@@ -84,11 +84,12 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _lines(stream: pa.NativeFile) -> Iterator[bytes]:
-    rest = b""
+    rest, number = b"", 1
     while chunk := stream.read(BLOCK):
         *lines, rest = (rest + chunk).split(b"\n")
+        number += len(lines)
         if len(rest) > BLOCK:
-            message = f"Expected lines of at most {BLOCK >> 20} MB. Received: a longer one."
+            message = f"Expected lines of at most {BLOCK >> 20} MB. Received: a longer one, line {number}."
             raise DatasetError("line_too_long", message, "Put each row's object on a line of its own.")
         yield from lines
     yield rest

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -147,3 +148,24 @@ def test_the_same_name_twice_at_once_makes_two_versions(
         answers = list(pool.map(lambda _: client.post("/v1/datasets?name=d", content=content), range(4)))
     assert [answer.status_code for answer in answers] == [201] * 4
     assert sorted(answer.json()["version"] for answer in answers) == [1, 2, 3, 4]
+
+
+def test_a_validation_is_followed_to_the_data_set_or_the_problem(client: TestClient) -> None:
+    def events(content: bytes) -> list[tuple[str, dict[str, Any]]]:
+        headers = {"accept": "text/event-stream"}
+        answer = client.post("/v1/datasets?name=followed", content=content, headers=headers)
+        assert answer.status_code == 200
+        blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
+        return [
+            (lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: ")))
+            for lines in blocks
+        ]
+
+    rows = b"".join(b"%d,%d\n" % (n, n % 2) for n in range(600_000))
+    told = events(b"a,y\n" + rows)
+    assert told[-1][0] == "dataset"
+    assert told[-1][1]["ref"] == "followed@1"
+    counts = [data["rows"] for kind, data in told[:-1] if kind == "validating"]
+    assert counts == sorted(counts)
+    (kind, problem) = events(b"a,y\n1,2\n3\n")[-1]
+    assert (kind, problem["code"], problem["status"]) == ("problem", "ragged_row", 422)

@@ -83,11 +83,11 @@ def test_parquet_with_the_bytes_of_images_is_a_data_set_of_images(inspect_text: 
     assert (inspection.description.kind, inspection.description.columns[0].type) == ("image", "image")
 
 
-@pytest.mark.parametrize("shape", [(12, 6, 5), (12, 6, 5, 1), (12, 6, 5, 3)])
-@pytest.mark.parametrize("dtype", ["uint8", ">u2"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((12, 6, 5), "uint8"), ((12, 6, 5, 1), "uint8"), ((12, 6, 5, 3), "uint8"), ((12, 6, 5), ">u2")],
+)
 def test_arrays_of_an_npz_come_back_as_they_were(shape, dtype, tmp_path: Path) -> None:
-    if dtype == ">u2" and shape[-1] == 3:
-        pytest.skip("16 bits of one channel alone")
     pixels = np.random.default_rng(0).integers(0, 2**8 if dtype == "uint8" else 2**16, shape).astype(dtype)
     labels = np.array(["a", "b"] * 6)
     np.savez_compressed(

@@ -81,7 +81,16 @@ def test_a_text_that_is_too_long_is_refused_with_its_row(tmp_path: Path) -> None
 
 def test_a_row_of_10_mb_is_refused(refuse_text: Refuse) -> None:
     error = refuse_text("text,label\nshort one here,a\n" + "x" * 10_000_000 + ",b\n", kind="text")
-    assert "at most 4 MB" in error.message
+    assert "at most 4 MB whose quotes close. Received: more in line 3" in error.message
+    assert error.errors[0]["line"] == 3
+
+
+def test_quotes_are_ordinary_characters_where_it_is_declared(inspect_text: Inspect) -> None:
+    rows = 'text\tlabel\n" begins with a quote\ta\nthe "best" there is\tb\n' + "some words more\ta\n" * 5
+    assert inspect_text(rows, "a.tsv", kind="text").description.rows < 7
+    inspection = inspect_text(rows, "a.tsv", kind="text", quote="none")
+    assert inspection.description.rows == 7
+    assert inspection.preview[0]["text"] == '" begins with a quote'
 
 
 def test_texts_that_differ_by_capitals_and_signs_alone_are_told(inspect_text: Inspect) -> None:
