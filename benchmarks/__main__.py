@@ -14,7 +14,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from benchmarks import frozen, job, kinds, machine, overhead, report, status, transfers, upload
+from benchmarks import frozen, job, kinds, machine, many, overhead, report, status, transfers, upload
 from benchmarks.cases import measure
 from benchmarks.service import warm_service
 
@@ -29,6 +29,7 @@ class Benchmark(StrEnum):
     TRANSFERS = "transfers"
     KINDS = "kinds"
     FROZEN = "frozen"
+    MANY = "many"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
@@ -88,6 +89,8 @@ def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list
             return job.measure(folder, rounds)
         if name is Benchmark.OVERHEAD:
             return overhead.measure(folder, rounds)
+        if name is Benchmark.MANY:
+            return many.measure(folder)
         if name is Benchmark.UPLOAD:
             return upload.measure(folder, rounds, upload_mb)
         return status.measure(folder, rounds)

@@ -69,10 +69,23 @@ class Service:
         for pid in _children(self.process.pid):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if command[1:4] == [b"-m", b"app", b"api"]:
-                status = Path(f"/proc/{pid}/status").read_text().splitlines()
-                fields = dict(line.split(":", 1) for line in status)
-                return int(fields["VmHWM"].split()[0]) * 1024
+                return _peak(pid)
         return None
+
+    def worker_peak_memory(self) -> int | None:
+        """Bytes of the most memory that a process running jobs ever had; None where there is no /proc."""
+        peaks = [
+            _peak(fork)
+            for pid in _children(self.process.pid)
+            if b"celery" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            for fork in _children(pid)
+        ]
+        return max(peaks, default=None)
+
+
+def _peak(pid: int) -> int:
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) * 1024
 
 
 def example_job(seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ versions. So every later training, arm, trial and job finds it, and none finds a
 
 import hashlib
 import json
+import logging
 import os
 import uuid
 import weakref
@@ -21,6 +22,8 @@ import tensorflow as tf
 from workers.transfer.data import Array
 from workers.transfer.inputs import module_of
 from workers.transfer.network import Network, Part, forward, structure_of
+
+log = logging.getLogger(__name__)
 
 _DIGESTS: dict[int, tuple[weakref.ref[Array], str]] = {}
 
@@ -105,7 +108,11 @@ def outputs(
     known = store.recall(key)
     if known is not None and len(known) == rows:
         return known
-    return store.keep(key, rows, _blocks(network, parts, columns, store))
+    try:
+        return store.keep(key, rows, _blocks(network, parts, columns, store))
+    except OSError as error:  # such as a full disk: a cache may fail, a training need not
+        log.warning("features could not be kept in %s, they are held in memory: %s", store.folder, error)
+        return _computed(network, parts, columns, None)
 
 
 def predict(

@@ -20,9 +20,9 @@ from workers.transfer.data import Data
 from workers.transfer.features import FeatureStore, outputs, predict
 from workers.transfer.fitting import Fit
 from workers.transfer.inputs import image
-from workers.transfer.network import Network, load, weights_digest
+from workers.transfer.network import Network, build, load, weights_digest
 from workers.transfer.scratch import scratch
-from workers.transfer.training import Training
+from workers.transfer.training import Hooks, Stopped, Training
 
 RECIPES: dict[str, type[Recipe]] = {
     recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])
@@ -225,3 +225,38 @@ def test_an_augmentation_of_other_data_is_refused() -> None:
     fit = Fit(Training(epochs=1, batch_size=16, learning_rate=0.01, seed=3, augment=["mirror"]))
     with pytest.raises(ValueError, match=r"Expected augmentations of text data: none\. Received: mirror"):
         scratch(examples.NETWORKS["text"][0], data, fit)
+
+
+@pytest.mark.parametrize(("kind", "options"), ALL, ids=NAMES)
+def test_a_run_that_was_stopped_resumes_exactly_for_every_network(kind, options, tmp_path: Path) -> None:
+    augment = {"image": ["safe"], "sequence": ["reverse_complement"]}.get(kind)
+    training = Training(epochs=3, batch_size=1, learning_rate=0.01, seed=3, augment=augment)
+    data = examples.make(kind)  # 36 train rows: two chunks of steps an epoch
+    questions = iter([None] * 3 + ["paused"])
+    kept = tmp_path / "kept.npz"
+
+    def built() -> Network:
+        return build(options, data, 3)
+
+    undisturbed, stopped, resumed = built(), built(), built()
+    history = Fit(training)(undisturbed, data)
+    store = FeatureStore(tmp_path / "features", 1 << 30)
+    saving = Hooks(
+        should_stop=lambda: next(questions),
+        save_checkpoint=lambda path: kept.write_bytes(path.read_bytes()),
+        features=store,
+    )
+    with pytest.raises(Stopped):
+        Fit(training, saving)(stopped, data)
+    assert Fit(training, Hooks(checkpoint=kept, features=store))(resumed, data) == history
+    assert weights_digest(resumed) == weights_digest(undisturbed)
+    assert weights_digest(stopped) != weights_digest(undisturbed)
+
+
+def test_a_disk_that_cannot_be_written_costs_no_training(tmp_path: Path, caplog: Any) -> None:
+    (tmp_path / "file").write_text("no folder")
+    network, rows = source_of("text", "averaged"), examples.make("text").train
+    store = FeatureStore(tmp_path / "file" / "features", 1 << 30)
+    found = outputs(network, ["preprocessing"], rows.inputs, store)
+    np.testing.assert_array_equal(found, outputs(network, ["preprocessing"], rows.inputs))
+    assert "held in memory" in caplog.text
