@@ -104,7 +104,8 @@ def _card(
 def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any]) -> dict[str, Any]:
     return {
         "signature": made.network.signature.to_dict(),
-        "network": dict(made.network.options),
+        # Where a preset lies is a matter of this machine.
+        "network": {name: value for name, value in made.network.options.items() if name not in work.places},
         "receipt": made.receipt,
         "metrics": evaluated["metrics"],
         "verdict": evaluated["verdict"],

@@ -111,7 +111,7 @@ def _preset(work: Work, preset: PresetFacts) -> Network:
 
 def _given_sources(work: Work) -> list[Network]:
     sources = [
-        work.load(version.digest, Signature.from_dict(version.signature), version.network)
+        work.load(version.digest, Signature.from_dict(version.signature), {**version.network, **work.places})
         for version in work.job.sources
         if isinstance(version, VersionFacts)
     ]
