@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from app.datasets.cells import text_of
 from app.datasets.columns import ColumnScan
 from app.datasets.duplicates import SEARCHED_ROWS, Duplicates
-from app.datasets.formats.archive import ignored_files
+from app.datasets.formats.listing import ignored_files
 from app.datasets.labels import Labels
 from app.datasets.leaks import tells_class, tells_number
 from app.datasets.scanning import Layout, Scan
