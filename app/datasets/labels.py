@@ -14,7 +14,7 @@ from app.datasets.schema import DatasetError, Declaration, Notice, Task, ValueCo
 USUAL_NAMES = ("label", "target", "y", "class")
 MAX_CLASSES = 1000
 _FEW_INTEGERS = 20
-_HINT = "Declare `label`, the name of the column to predict."
+_HINT = "Declare `label`, the name of the column to predict; a file without a header line needs one."
 
 
 @dataclass

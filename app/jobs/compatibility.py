@@ -28,6 +28,8 @@ def check(
     job trains it.
     """
     ours = signature(target.description)
+    if source is not None:
+        _same_kind(source.description, target.description)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None:
@@ -108,6 +110,16 @@ def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
 
 def _named(described: Signature) -> str:
     return ", ".join(described.classes[:20]) or "numbers"
+
+
+def _same_kind(source: Description, target: Description) -> None:
+    if source.kind != target.kind:
+        message = (
+            f"Expected source and target of one kind of data. Received: {source.kind} data as source, "
+            f"{target.kind} data as target."
+        )
+        hint = "Choose another source; a wrong guess of the kind is mended by declaring `kind` at the upload."
+        raise ServiceError(422, "kind_of_data_differs", message, hint=hint)
 
 
 def _reads(place: str, network: Network, kind: str) -> None:

@@ -69,7 +69,11 @@ def test_an_unknown_preset_is_told_the_nearest_and_how_to_bring_one(client: Test
             "network_differs",
             "minilm_l6_v2",
         ),
-        ({"source": {"dataset": "words"}, "target": {"dataset": "target"}}, "network_of_other_kind", "text"),
+        (
+            {"source": {"dataset": "words"}, "target": {"dataset": "target"}},
+            "kind_of_data_differs",
+            "text data as source",
+        ),
         (
             {
                 "source": {"dataset": "words"},
