@@ -66,7 +66,7 @@ def test_a_job_is_found_by_id_and_name(client: TestClient) -> None:
             "invalid_request",
             "'linear_probe'",
         ),
-        ({"source": {}}, 422, "invalid_request", "give one of `dataset`, `version` and `versions`"),
+        ({"source": {}}, 422, "invalid_request", "give one of `dataset`, `version`, `versions` and `preset`"),
         ({"source": {"dataset": "sorce"}}, 404, "dataset_not_found", "Received: sorce"),
         ({"source": {"version": "m@1"}}, 404, "model_not_found", "Received: m@1"),
         ({"evaluation": {"metric": "rmse"}}, 422, "metric_of_other_task", "accuracy"),
