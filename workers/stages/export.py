@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.jobs.states import Stage
@@ -12,7 +13,7 @@ from workers.transfer.features import predict
 from workers.transfer.network import in_sequence, leaves, weights_digest
 from workers.work import Made, Work, versions
 
-_COMPARED = 64
+_COMPARED = 16
 """Test rows that a written file is compared on, but for tables, where it is all."""
 
 
@@ -38,22 +39,22 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
         }  # large networks take their time
     expected = predict(transferred, inputs)
     card = _card(work, evaluated, made.receipt, lineage)
-    artifacts = []
     with work.storage.workspace() as folder:
-        for format_, suffix, media_type, write in (
-            ("keras", "keras", "application/zip", exporting.write_keras),
-            ("bundle", "zip", "application/zip", lambda net, path: exporting.write_bundle(net, path, card)),
-        ):
-            path = folder / f"model.{suffix}"
-            write(transferred, path)
-            if format_ == "keras":
-                exporting.verify(path, transferred, inputs, expected)
-            size = path.stat().st_size
-            artifact = {"format": format_, "suffix": suffix, "media_type": media_type, "size": size}
-            artifacts.append({**artifact, "digest": work.storage.put(path)})
+        model, bundle = folder / "model.keras", folder / "model.zip"
+        exporting.write_keras(transferred, model)
+        exporting.verify(model, transferred, inputs, expected)
+        exporting.write_bundle(transferred, bundle, card, model)
+        artifacts = [_kept(work, "keras", model), _kept(work, "bundle", bundle)]
     output = {"artifacts": artifacts}
     work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     return Outcome(_facts(work, made, evaluated, lineage), artifacts, _result(evaluated))
+
+
+def _kept(work: Work, format_: str, path: Path) -> dict[str, Any]:
+    """The file in storage, as the service speaks of it."""
+    size = path.stat().st_size
+    about = {"format": format_, "suffix": path.suffix[1:], "media_type": "application/zip", "size": size}
+    return {**about, "digest": work.storage.put(path)}
 
 
 def _lineage(work: Work, made: Made) -> dict[str, Any]:

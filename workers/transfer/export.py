@@ -43,14 +43,16 @@ def write_keras(network: Network, path: Path) -> None:
     network.save(path)
 
 
-def write_bundle(network: Network, path: Path, card: Mapping[str, Any]) -> None:
+def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: Path | None = None) -> None:
     """A zip of the model, a model card, a program to predict with, and what is known about the model.
+
+    `model` is the `.keras` file, if it is written already.
 
     `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
     `receipt`, `lineage`, `seed`: plain JSON values, each left out of the card if absent.
     """
     with zipfile.ZipFile(path, "w") as bundle:
-        _add(bundle, "model.keras", _keras_bytes(network))
+        _add(bundle, "model.keras", model.read_bytes() if model else _keras_bytes(network))
         _add(
             bundle, "README.md", model_card(network.signature, versions(), card, _channels(network)).encode()
         )
