@@ -350,7 +350,7 @@ def test_what_an_earlier_job_joined_can_be_transferred_to_other_columns(
     job = service.post(**{**SMALL, "model": "joined", **sides, "method": method})
     assert service.wait(job["id"])["state"] == "succeeded"
     backbone = service.http.get("/v1/models/joined").json()["lineage"]["backbone"]
-    assert backbone == {"layers": 3, "in_sequence": False}
+    assert backbone == {"layers": 3, "blocks": 3, "in_sequence": False}
     path = write_csv(tmp_path / "wider.csv", 200, seed=4)
     header, *lines = path.read_text().splitlines()
     wider = [f"{number % 7},{line}" for number, line in enumerate(lines)]
