@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -226,3 +227,24 @@ _PARSERS: dict[ColumnType, Callable[[pa.Array, bool], pa.Array]] = {
     "date": _parse_dates,
     "category": _parse_categories,
 }
+
+
+def several(cells: pa.Array, separator: str) -> pa.Array:
+    """The labels of each row, as lists of strings: stripped, none empty; null for an empty cell."""
+    marks, rows = marks_of(cells, separator)
+    counts = pc.value_counts(rows)
+    sizes = [0] * len(cells)
+    for row, count in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
+        sizes[row] = count
+    ends = list(accumulate(sizes, initial=0))
+    missing = pc.is_null(cells).to_pylist()
+    offsets = pa.array([None if none else end for none, end in zip(missing, ends, strict=False)] + ends[-1:])
+    return pa.ListArray.from_arrays(offsets.cast(pa.int32()), marks)
+
+
+def marks_of(cells: pa.Array, separator: str) -> tuple[pa.Array, pa.Array]:
+    """The single labels of all rows, one after the other, and the row of each."""
+    pieces = pc.split_pattern(pc.cast(cells, pa.string()), separator)
+    rows, marks = pc.list_parent_indices(pieces), pc.utf8_trim_whitespace(pc.list_flatten(pieces))
+    there = pc.not_equal(marks, "")
+    return marks.filter(there), rows.filter(there)

@@ -14,7 +14,7 @@ from app.datasets.cells import convert, text_of
 from app.datasets.formats.contents import MODULES, find_format
 from app.datasets.kinds.registry import MODULES as KINDS
 from app.datasets.kinds.registry import declared_kind, find_input, guess_kind
-from app.datasets.labels import Labels, find_label, read_labels
+from app.datasets.labels import SEPARATOR, Labels, find_label, read_labels
 from app.datasets.notices import find_notices
 from app.datasets.scanning import Layout, Scan, scan
 from app.datasets.schema import (
@@ -85,8 +85,11 @@ def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
         hint = f"Its columns are {', '.join(options.columns[:50])}."
         raise DatasetError("unknown_column", message, hint)
     label = find_label(options.columns, declaration)
+    types, separator = declaration.types, None
+    if declaration.task == "multilabel":
+        types, separator = {**types, label: "category"}, declaration.separator or SEPARATOR
     split = splits.find_split(options.columns, label, declaration)
-    layout = Layout(path, file_format, options, label, split, declaration.types, limits=limits)
+    layout = Layout(path, file_format, options, label, split, types, separator=separator, limits=limits)
     kind = declared_kind(declaration, options.columns)
     found = _kind_of_format(layout)
     if found is not None and kind not in (None, found):
@@ -113,7 +116,7 @@ def _kind_of_format(layout: Layout) -> Kind | None:
 def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
     """Texts or sequences where the one column beside the label looks so."""
     others = [name for name in layout.columns if name not in (layout.label, layout.split)]
-    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or layout.declared:
+    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or declaration.types:
         return None
     column = scanned.columns[others[0]]
     kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())
@@ -196,6 +199,7 @@ def _description(
         label=layout.label,
         task=labels.task,
         classes=labels.names,
+        separator=layout.separator,
         rows=scanned.rows,
         labelled_rows=scanned.labelled_rows,
         split=plan,

@@ -13,7 +13,9 @@ from app.datasets.schema import DatasetError, Declaration, Notice, Task, ValueCo
 
 USUAL_NAMES = ("label", "target", "y", "class")
 MAX_CLASSES = 1000
-_FEW_INTEGERS = 20
+SEPARATOR = "|"
+"""Between the labels of a row, where no other is declared."""
+_FEW = 20
 _HINT = "Declare `label`, the name of the column to predict; a file without a header line needs one."
 
 
@@ -75,6 +77,8 @@ def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool 
         raise _refuse(
             column, "label_is_date", "numbers or classes", "dates", "Declare another label or type."
         )
+    if declared == "multilabel":
+        return _several(scan, column)
     if column.tally.distinct < 2:
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
@@ -84,9 +88,26 @@ def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool 
         _check_declared(column, declared)
     if labels.task != "regression":
         _check_not_text(column)
-        labels.classes = sorted(column.value_counts(), key=_order(column))
+        labels.classes = sorted(column.value_counts(), key=_order(column.value_counts()))
     labels.notices = _notices(scan, column, labels.task, declared)
     return labels
+
+
+def _several(scan: Scan, column: ColumnScan) -> Labels:
+    """The labels of a multilabel task, of which a row may have any number."""
+    counts, values = scan.marks.counts, scan.marks.counted_values
+    if scan.marks.exact and len(counts) < 2:
+        hint = "Declare the `separator` that stands between a row's labels, or leave `task` out."
+        received = ", ".join(map(str, counts)) or "none"
+        raise _refuse(column, "one_class", "two labels or more", received, hint)
+    if not scan.marks.exact or len(counts) > MAX_CLASSES or (len(counts) > _FEW and 2 * len(counts) > values):
+        more = "" if scan.marks.exact else "at least "
+        received = f"{more}{scan.marks.distinct} different labels in {scan.rows} rows"
+        hint = "Declare the `separator` that stands between a row's labels, or another label column."
+        raise _refuse(column, "label_is_text", f"at most {MAX_CLASSES} labels that repeat", received, hint)
+    labels = [ValueCount(value=name, count=count) for name, count in counts.items()]
+    classes = sorted(labels, key=_order(labels))
+    return Labels("multilabel", classes, _notices(scan, column, "multilabel", "multilabel"))
 
 
 def _check_missing(scan: Scan, column: ColumnScan) -> None:
@@ -103,7 +124,7 @@ def _infer(column: ColumnScan) -> Task:
         return "regression"
     if column.tally.distinct == 2:
         return "binary"
-    return "multiclass" if column.tally.distinct <= _FEW_INTEGERS else "regression"
+    return "multiclass" if column.tally.distinct <= _FEW else "regression"
 
 
 def _check_declared(column: ColumnScan, declared: Task) -> None:
@@ -120,21 +141,17 @@ def _check_declared(column: ColumnScan, declared: Task) -> None:
 
 def _check_not_text(column: ColumnScan) -> None:
     distinct, values = column.tally.distinct, column.tally.counted_values
-    if (
-        distinct > MAX_CLASSES
-        or not column.tally.exact
-        or (distinct > _FEW_INTEGERS and 2 * distinct > values)
-    ):
+    if distinct > MAX_CLASSES or not column.tally.exact or (distinct > _FEW and 2 * distinct > values):
         more = "" if column.tally.exact else "at least "
         received = f"{more}{distinct} different values in {values} rows, as of free text or an identifier"
         expected = f"at most {MAX_CLASSES} classes that repeat"
-        raise _refuse(
-            column, "label_is_text", expected, received, "Declare another label, or a regression of numbers."
-        )
+        hint = "Declare another label, or a regression of numbers."
+        if any(SEPARATOR in str(value) for value in column.tally.counts):
+            hint = "If a row has several labels, declare the task multilabel."
+        raise _refuse(column, "label_is_text", expected, received, hint)
 
 
-def _order(column: ColumnScan) -> Callable[[ValueCount], Any]:
-    counts = column.value_counts()
+def _order(counts: list[ValueCount]) -> Callable[[ValueCount], Any]:
     try:
         numbers = {known.value: float(known.value) for known in counts}
     except ValueError:

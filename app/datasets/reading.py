@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.cells import convert, text_of
+from app.datasets.cells import convert, several, text_of
 from app.datasets.formats import csv
 from app.datasets.formats.contents import MODULES
 from app.datasets.kinds.sequence import sequences
@@ -24,9 +24,9 @@ def read(path: Path, description: Description, spool: Path | None = None) -> pa.
     binary (the encoded file; where `spool` is a folder, the table lies in a file there and not in memory).
 
     number float64; boolean bool; category string; date string `YYYY-MM-DD`, or `YYYY-MM-DDTHH:MM:SS` (UTC if
-    zoned) beside midnight; label string (a class's name) or, of a regression, float64; split string train,
-    validation or test. Missing cells are null, but a missing split is train. All rows are kept, in the file's
-    order.
+    zoned) beside midnight; label string (a class's name), of several labels a row a list of strings, of a
+    regression float64; split string train, validation or test. Missing cells are null, but a missing split is
+    train. All rows are kept, in the file's order.
     """
     if description.kind != "tabular":
         batches = _batches(path, description, fast=False)
@@ -86,7 +86,8 @@ def _open(path: Path, description: Description, fast: bool) -> Iterator[pa.Recor
 
 def _data_type(column: Column, description: Description) -> pa.DataType:
     if column.role == "label":
-        return pa.float64() if description.task == "regression" else pa.string()
+        types = {"regression": pa.float64(), "multilabel": pa.list_(pa.string())}
+        return types.get(description.task, pa.string())
     if column.role == "split":
         return pa.string()
     types = {"number": pa.float64(), "boolean": pa.bool_(), "image": pa.binary()}
@@ -101,6 +102,8 @@ def _canonical(cells: pa.Array, column: Column, description: Description, tokens
     values = convert(cells, column.type, tokens=tokens)
     if column.role == "split":
         return _split_words(values)
+    if column.role == "label" and description.separator is not None:
+        return several(values, description.separator)
     named = column.role == "label" and description.task != "regression"
     return text_of(values) if named or column.type in ("category", "date") else values
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.cells import EXPECTED, BadCell, infer, text_of
+from app.datasets.cells import EXPECTED, BadCell, infer, marks_of, text_of
 from app.datasets.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.duplicates import Duplicates
 from app.datasets.formats import csv
@@ -38,6 +38,7 @@ class Layout:
     declared: dict[str, ColumnType]
     kind: Kind = "tabular"
     input: str | None = None
+    separator: str | None = None
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -79,6 +80,7 @@ class Scan:
     labelled_rows: int = 0
     duplicates: Duplicates = field(default_factory=Duplicates)
     repeats: Repeats = field(default_factory=Repeats)
+    marks: Tally = field(default_factory=Tally)  # the single labels of a multilabel task
     splits: Tally = field(default_factory=Tally)  # words of the split column, in labelled rows
     split_classes: Tally = field(default_factory=Tally)  # word, "\x1f", class
     sample: list[pa.RecordBatch] = field(default_factory=list)
@@ -208,7 +210,12 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
-    if layout.split:
+    if layout.separator is not None:
+        marks, rows = marks_of(labels, layout.separator)
+        result.marks.add(marks)
+        if layout.split:
+            _add_split(result, values[layout.split], labels, marks, rows)
+    elif layout.split:
         _add_split(result, values[layout.split], labels)
     result.duplicates.add(list(values.values()))
     if keys is not None:
@@ -222,11 +229,22 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     result.rows += batch.num_rows
 
 
-def _add_split(result: Scan, words: pa.Array, labels: pa.Array) -> None:
+def _add_split(
+    result: Scan,
+    words: pa.Array,
+    labels: pa.Array,
+    marks: pa.Array | None = None,
+    rows: pa.Array | None = None,
+) -> None:
+    """`marks` are single labels and `rows` where they stand, where a row has several."""
     there = pc.is_valid(labels)
-    words = pc.fill_null(pc.cast(words.filter(there), pa.string()), "train")
-    result.splits.add(words)
-    joined = pc.binary_join_element_wise(words, text_of(labels.filter(there)), _JOIN)
+    words = pc.fill_null(pc.cast(words, pa.string()), "train")
+    result.splits.add(words.filter(there))
+    if marks is None:
+        words, marks = words.filter(there), text_of(labels.filter(there))
+    else:
+        words = words.take(rows)
+    joined = pc.binary_join_element_wise(words, marks, _JOIN)
     result.split_classes.add(joined)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Kind = Literal["tabular", "text", "image", "sequence"]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
 Role = Literal["feature", "label", "split", "ignored"]
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
 Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz"]
 Physical = Literal["integer", "number", "boolean", "text", "nothing"]
 
@@ -49,7 +49,18 @@ class Declaration(Model):
     label: str | None = Field(
         None, description="By default the only column called label, target, y or class (any case)."
     )
-    task: Task | None = Field(None, description="By default inferred from the label's values.")
+    task: Task | None = Field(
+        None,
+        description="By default inferred from the label's values; `multilabel`, several labels a row, is "
+        "never a guess.",
+    )
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        max_length=8,
+        description="Of a multilabel task: what stands between the labels of a row, by default `|`. A cell "
+        "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled.",
+    )
     types: dict[str, ColumnType] = Field(default_factory=dict, description="Types of columns by name.")
     split: str | None = Field(
         None,
@@ -81,6 +92,15 @@ class Declaration(Model):
             total = self.validation_fraction + self.test_fraction
             raise ValueError(
                 f"expected validation_fraction + test_fraction of at most 0.6, received {total:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _separates_labels_of_a_row(self) -> Self:
+        if self.separator is not None and self.task != "multilabel":
+            raise ValueError(
+                "expected `separator` with the task `multilabel` alone, "
+                f"received it with {self.task or 'no declared task'}"
             )
         return self
 
@@ -198,7 +218,7 @@ class Description(Model):
     """All that is needed to read the file again and to train on it.
 
     `classes` are sorted, by number where all are numbers; of a binary task the second is the positive one; of
-    a regression there are none.
+    a multilabel task they are the labels; of a regression there are none.
     """
 
     kind: Kind = "tabular"
@@ -208,6 +228,7 @@ class Description(Model):
     label: str
     task: Task
     classes: list[str]
+    separator: str | None = Field(None, description="Between the labels of a row, in a multilabel task.")
     rows: int
     labelled_rows: int
     split: SplitPlan
@@ -222,7 +243,7 @@ class Profile(Model):
     duplicate_rows: int
     duplicates_searched: int = Field(description="Rows, from the first, among which duplicates were counted.")
     columns: list[ColumnProfile]
-    classes: list[ValueCount] = Field(description="Rows of each class; empty for a regression.")
+    classes: list[ValueCount] = Field(description="Rows of each class or label; empty for a regression.")
 
 
 class Inspection(Model):

@@ -2,7 +2,7 @@
 
 With a split column its words decide. Without one, for each class of n ≥ 3 rows, test gets
 max(1, ⌊n·test_fraction + ½⌋) rows, validation max(1, ⌊n·validation_fraction + ½⌋), train the rest; smaller
-classes train. A regression is one class.
+classes train. A regression and a multilabel task are one class.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def _by_words(scan: Scan, labels: Labels, column: str) -> dict[str, int]:
 
 
 def _by_fractions(scan: Scan, labels: Labels, declaration: Declaration) -> dict[str, int]:
-    counts = [known.count for known in labels.classes] or [scan.labelled_rows]
+    one = labels.task in ("regression", "multilabel")
+    counts = [scan.labelled_rows] if one else [known.count for known in labels.classes]
     rows = planned_rows(counts, declaration.validation_fraction, declaration.test_fraction)
     if not rows["test"]:
         message = (

@@ -99,7 +99,8 @@ def _same_columns(source: Signature, target: Signature) -> None:
 
 def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
     strangers = [name for name in target.classes if name not in teacher.classes]
-    if strangers or bool(teacher.classes) != bool(target.classes):
+    several = "multilabel" in (teacher.task, target.task) and teacher.task != target.task
+    if strangers or several or bool(teacher.classes) != bool(target.classes):
         message = (
             f"Expected a teacher of the target's task and classes, {_named(target)}. "
             f"Received: one of {_named(teacher)}."
@@ -109,7 +110,8 @@ def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
 
 
 def _named(described: Signature) -> str:
-    return ", ".join(described.classes[:20]) or "numbers"
+    several = " (multilabel)" if described.task == "multilabel" else ""
+    return (", ".join(described.classes[:20]) or "numbers") + several
 
 
 def _same_kind(source: Description, target: Description) -> None:
@@ -162,8 +164,9 @@ def _training_fits(place: str, training: Training, description: Description) -> 
     strangers = (
         [name for name in weights if name not in description.classes] if isinstance(weights, dict) else []
     )
-    if strangers or (weights is not None and not description.classes):
-        known = ", ".join(description.classes[:20]) or "a regression, which has none"
+    one_of_them = description.task in ("binary", "multiclass")
+    if strangers or (weights is not None and not one_of_them):
+        known = ", ".join(description.classes[:20]) if one_of_them else f"a {description.task} task has none"
         message = f"{place}.class_weights: expected classes of the data set: {known}. Received: " + (
             ", ".join(strangers) or str(weights)
         )

@@ -177,11 +177,24 @@ class Training(Recipe):
     )
 
 
-Metric = Literal["accuracy", "balanced_accuracy", "auc", "f1", "macro_f1", "log_loss", "rmse", "mae", "r2"]
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "exact_match",
+    "auc",
+    "f1",
+    "micro_f1",
+    "macro_f1",
+    "log_loss",
+    "rmse",
+    "mae",
+    "r2",
+]
 
 METRICS_OF_TASK: dict[str, frozenset[str]] = {
     "binary": frozenset({"accuracy", "balanced_accuracy", "auc", "f1", "log_loss"}),
     "multiclass": frozenset({"accuracy", "balanced_accuracy", "macro_f1", "log_loss"}),
+    "multilabel": frozenset({"accuracy", "exact_match", "micro_f1", "macro_f1", "auc", "log_loss"}),
     "regression": frozenset({"rmse", "mae", "r2"}),
 }
 
@@ -213,11 +226,13 @@ class Evaluation(Recipe):
     few_shot: list[Positive] = Field(
         default=[],
         max_length=10,
-        description="Also train transfer and control on so many labelled rows of each class (of a "
+        description="Also train transfer and control on so many labelled rows of each class or label (of a "
         "regression: rows in all), and tell how many labels the transfer saves.",
     )
     metric: Metric | None = Field(
-        None, description="Metric of the gain; by default accuracy for classes, r2 for numbers."
+        None,
+        description="Metric of the gain; by default accuracy for classes, micro_f1 for several labels a row, "
+        "r2 for numbers.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of the gain's interval.")
     draws: int = Field(10_000, ge=100, le=100_000, description="Bootstrap draws over the test rows.")

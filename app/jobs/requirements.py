@@ -35,10 +35,14 @@ def check(
         _structure(spec, method, source, target)
     elif isinstance(method, CombinedTransfer):
         _combined(method, backbone)
-    elif isinstance(method, Distillation) and method.strategy == "decoupled" and len(learnt[0].classes) < 3:
+    elif (
+        isinstance(method, Distillation)
+        and method.strategy == "decoupled"
+        and (task == "multilabel" or len(learnt[0].classes) < 3)
+    ):
         message = (
-            "method.strategy: expected `logits` or `hints` for fewer than 3 classes, since nothing is left "
-            f"to weigh beside the true class. Received: `decoupled` for a {task} task."
+            "method.strategy: expected `logits` or `hints` unless each row is one of 3 classes or more, "
+            f"since else nothing is weighed beside the true class. Received: `decoupled` for a {task} task."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
     _arms(spec, source)
@@ -83,7 +87,8 @@ def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone,
         )
         hint = "Leave it out, or use `full`, `lp_ft` or `gradual`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
-    if method.regulariser == "co_tuning" and not (source.classes and target.classes):
+    one_class = {"binary", "multiclass"}
+    if method.regulariser == "co_tuning" and not {source.task, target.task} <= one_class:
         message = (
             "method.regulariser: expected another than `co_tuning`, which relates the source's classes to "
             f"the target's. Received: a {source.task} source and a {target.task} target."
@@ -145,8 +150,9 @@ def _arm_does_not_fit(arm: str, expected: str, received: str, hint: str) -> Serv
 
 
 def _pseudo_labels(target: Examples) -> None:
-    if target.description.task == "regression":
-        message = "target.pseudo_labels: expected a task with classes. Received: a regression."
+    task = target.description.task
+    if task not in ("binary", "multiclass"):
+        message = f"target.pseudo_labels: expected a task of one class a row. Received: a {task} task."
         hint = "Leave it out, or use distillation, which takes unlabelled rows of any task."
         raise ServiceError(422, "pseudo_labels_do_not_fit", message, hint=hint)
     label = next(column for column in target.profile.columns if column.name == target.description.label)

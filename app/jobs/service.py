@@ -172,7 +172,8 @@ def _source_training(request: JobRequest, source: Examples) -> Training:
         return request.source.training
     training = request.training
     weights, classes = training.class_weights, set(source.description.classes)
-    if not classes or (isinstance(weights, dict) and not set(weights) <= classes):
+    weighed = source.description.task in ("binary", "multiclass")
+    if not weighed or (isinstance(weights, dict) and not set(weights) <= classes):
         training = training.model_copy(update={"class_weights": None})
     if not source.description.split.rows["validation"]:
         training = training.model_copy(update={"patience": None})

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,33 @@ def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
     version = service.http.get(f"/v1/models/{again['result']['version']}").json()
     head = next(layer for layer in version["receipt"]["layers"] if layer["part"] == "head")
     assert head["origin"] == "partly copied"
+
+
+def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names_them(
+    service: Service, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(("several-source", "several-target")):
+        data = examples.make("text", "multilabel", seed=seed, rows=90)
+        marks = ["|".join(compress(examples.CLASSES["multilabel"], row)) or "|" for row in data.train.targets]
+        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([("text", "label"), *zip(data.train.inputs["text"], marks, strict=True)])
+        service.upload(name, tmp_path / f"{name}.csv", kind="text", task="multilabel")
+    ended = succeeded(
+        service,
+        model="of-several",
+        source={"dataset": "several-source"},
+        target={"dataset": "several-target"},
+        training={**TRAINING, "epochs": 12},
+        evaluation={"few_shot": [5]},
+    )
+    assert ended["result"]["gain"]["metric"] == "micro_f1"
+    report = service.http.get(f"/v1/jobs/{ended['id']}/report").json()
+    assert [known["class"] for known in report["evaluation"]["classes"]["transfer"]] == ["even", "low", "top"]
+    page = service.http.get(f"/v1/jobs/{ended['id']}/report", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    (tmp_path / "new.txt").write_text("the film was great, I think!\nthis book was fair, I say!\n")
+    answers = predicted(service, ended["result"]["version"], tmp_path / "bundle", [str(tmp_path / "new.txt")])
+    for answer in answers:
+        told = [name for name in ("even", "low", "top") if float(answer[f"probability_{name}"]) > 0.5]
+        assert answer["prediction"] == "|".join(told)

@@ -3,7 +3,7 @@
 A CSV file needs a header with the model's columns, in any order; other columns are passed over. An empty
 cell, or a word like NA, is a missing value. A model of texts also takes a .txt file, a text a line; one of
 sequences a FASTA file. A model of images takes their files: python predict.py a.png b.jpg > predictions.csv
-It needs what is in requirements.txt.
+The labels of a row that may have several are separated by |. It needs what is in requirements.txt.
 """
 
 import csv
@@ -192,6 +192,10 @@ def _answers(predictions: Sequence[Sequence[float]], output: Mapping[str, Any]) 
     for prediction in predictions:
         if output["task"] == "regression":
             yield [prediction[0]]
+            continue
+        if output["task"] == "multilabel":
+            names = [name for name, p in zip(output["classes"], prediction, strict=True) if p > 0.5]
+            yield ["|".join(names), *prediction]
             continue
         binary = output["task"] == "binary"
         chances = [1 - prediction[0], prediction[0]] if binary else list(prediction)

@@ -75,8 +75,14 @@ def calibrate(
 ) -> dict[str, Any]:
     """`before` and `after` on the test rows y, p, with the temperature fitted on the validation rows.
 
-    Without validation rows, `temperature` and `after` are None.
+    Without validation rows, `temperature` and `after` are None. A multilabel task is calibrated over its
+    single decisions, each a binary one.
     """
+    if task == "multilabel":
+        y_known, p_known = (
+            None if one is None else one.reshape(-1, 1) for one in (y_validation, p_validation)
+        )
+        return calibrate("binary", y_known, p_known, y.reshape(-1, 1), p.reshape(-1, 1))
     before = _measures(task, y, p)
     if y_validation is None or p_validation is None:
         return {"temperature": None, "before": before, "after": None}

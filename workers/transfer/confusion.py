@@ -16,7 +16,10 @@ def matrix(classes: Sequence[str], y: Array, decided: Array) -> list[list[int]]:
 
 
 def by_class(classes: Sequence[str], y: Array, decided: Array) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of each class, 0 where undefined, and its test rows as `support`."""
+    """Precision, recall and F1 of each class, 0 where undefined, and its test rows as `support`.
+
+    y and decided are class numbers (n,), or 0 and 1 for each label (n, k).
+    """
     labels = np.arange(len(classes))
     scores = sk.precision_recall_fscore_support(y, decided, labels=labels, zero_division=0.0)
     return [

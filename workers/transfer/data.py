@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 Array = npt.NDArray[Any]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
 Kind = Literal["tabular", "text", "image", "sequence"]
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
 _KINDS: Mapping[str, Kind] = {
     "text": "text",
@@ -43,7 +43,7 @@ class Signature:
     """What a network takes and answers.
 
     `classes` names the classes in the order of the outputs; of a binary task the second is the positive
-    one; a regression has none.
+    one; of a multilabel task they are the labels; a regression has none.
     """
 
     columns: tuple[Column, ...]
@@ -79,7 +79,8 @@ class Rows:
     inputs: number and boolean columns float32 (n,), NaN for missing; category and date columns, texts and
     sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
     what has their buffer.
-    targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); regression float32 (n, 1).
+    targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
+    1; regression float32 (n, 1).
     """
 
     inputs: dict[str, Array]
@@ -162,14 +163,18 @@ def _unlabelled(
 def few(data: Data, count: int, seed: int) -> Data:
     """The data with `count` train rows of each class (of a regression: in all), drawn with the seed.
 
-    A smaller count draws a subset of what a larger one draws. Rows keep their order; validation, test and
+    Of a multilabel task they are those with the label, so a label that comes with others may have more. A
+    smaller count draws a subset of what a larger one draws. Rows keep their order; validation, test and
     unlabelled rows stay as they are.
     """
-    targets, task = data.train.targets.reshape(-1), data.signature.task
-    classes = targets * 0 if task == "regression" else targets
+    targets, task = data.train.targets, data.signature.task
+    if task == "multilabel":
+        members = [np.flatnonzero(column) for column in targets.T]
+    else:
+        classes = targets.reshape(-1) * (0 if task == "regression" else 1)
+        members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     rng = np.random.Generator(np.random.Philox(seed))
-    drawn = [rng.permutation(np.flatnonzero(classes == label))[:count] for label in np.unique(classes)]
-    chosen = np.sort(np.concatenate(drawn))
+    chosen = np.unique(np.concatenate([rng.permutation(rows)[:count] for rows in members]))
     inputs = {name: values[chosen] for name, values in data.train.inputs.items()}
     return replace(data, train=Rows(inputs, data.train.targets[chosen]))
 
@@ -181,9 +186,11 @@ def split_rows(
 
     Each class of n ≥ 3 rows gives max(1, ⌊n·fraction + ½⌋) rows to test and to validation (none for a
     fraction of 0) and keeps at least one for train; smaller classes go to train. A regression counts as
-    one class.
+    one class; so does a multilabel task, whose labels are spread evenly, see `_stratified`.
     """
     rng = np.random.Generator(np.random.Philox(seed))
+    if task == "multilabel":
+        return _stratified(targets, rng, validation_fraction, test_fraction)
     classes = targets.reshape(-1) * 0 if task == "regression" else targets.reshape(-1)
     parts = np.full(len(targets), "train", dtype="<U10")
     for label in np.unique(classes):
@@ -196,6 +203,39 @@ def split_rows(
         parts[members[:test]] = "test"
         parts[members[test : test + validation]] = "validation"
     return parts
+
+
+def _stratified(
+    targets: Array, rng: np.random.Generator, validation_fraction: float, test_fraction: float
+) -> Array:
+    """Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011), with exact sizes of the parts.
+
+    The rarest label first, each of its rows goes where that label is still wanted most: of equals, where most
+    rows are, and drawn where that is equal too.
+    """
+    names = np.array(["train", "validation", "test"])
+    n, marks = len(targets), targets > 0
+    test = min(_share(n, test_fraction), n - 2) if n >= 3 else 0
+    validation = min(_share(n, validation_fraction), n - test - 1) if n >= 3 else 0
+    room = np.array([n - test - validation, validation, test], np.float64)
+    wanted = np.outer(room / max(n, 1), marks.sum(axis=0))  # (parts, labels)
+    parts, left = np.full(n, -1), marks.sum(axis=0)
+    order = rng.permutation(n)
+    ties = rng.random((n, 3))
+    while left.any():
+        label = int(np.argmin(np.where(left > 0, left, n + 1)))
+        for row in order[marks[order, label] & (parts[order] < 0)]:
+            free = room > 0
+            keys = (ties[row], room, wanted[:, label], free)
+            part = int(np.lexsort(keys)[-1])
+            parts[row] = part
+            room[part] -= 1
+            wanted[part] -= marks[row]
+            left = left - marks[row]
+    rest = order[parts[order] < 0]
+    parts[rest] = np.repeat(np.arange(3), room.astype(np.int64))
+    assigned: Array = names[parts].astype("<U10")
+    return assigned
 
 
 def _share(count: int, fraction: float) -> int:
@@ -250,6 +290,18 @@ def _float32(column: pa.ChunkedArray) -> Array:
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     if signature.task == "regression":
         return _float32(label).reshape(-1, 1)
+    if signature.task == "multilabel":
+        lists = label.combine_chunks()
+        marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)
+        targets = np.zeros((len(lists), len(signature.classes)), np.float32)
+        targets[pc.list_parent_indices(lists).to_numpy(), marks] = 1
+        return targets
+    classes = _numbers(label, signature)
+    return classes.astype(np.float32).reshape(-1, 1) if signature.task == "binary" else classes
+
+
+def _numbers(label: pa.ChunkedArray, signature: Signature) -> Array:
+    """Names of classes to their numbers."""
     index = pc.index_in(label, value_set=pa.array(signature.classes, pa.string()))
     if index.null_count:
         stranger = pc.filter(label, pc.is_null(index))[0].as_py()
@@ -258,7 +310,7 @@ def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
             "Use a data set with these classes, or let the classes be read from this one."
         )
     classes: Array = index.to_numpy().astype(np.int64)
-    return classes.astype(np.float32).reshape(-1, 1) if signature.task == "binary" else classes
+    return classes
 
 
 def _take(inputs: dict[str, Array], targets: Array, labelled: Array, rows: Array) -> Rows:

@@ -16,7 +16,7 @@ from workers.transfer.resampling import weighted_metric
 _BLOCK_VALUES = 2**18
 """Row weights held at a time."""
 
-_OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "f1", "macro_f1"})
+_OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "exact_match", "f1", "micro_f1", "macro_f1"})
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,9 @@ def prove(
 
     `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
     outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
-    and McNemar's test are of the first seed, whose network is the model. `ablations` are the gains of the
-    transfer over the other arms. Without a control, or where the metric (by default the task's own) is
-    undefined on these rows, gain and verdict are None, and the reason says so.
+    and McNemar's test (of rows right in all labels) are of the first seed, whose network is the model.
+    `ablations` are the gains of the transfer over the other arms. Without a control, or where the metric (by
+    default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so.
     """
     metric = metric or default_metric(task)
     by_arm: dict[str, list[dict[str, Any]]] = {
@@ -227,17 +227,20 @@ def _of_first_seed(
 ) -> dict[str, Any]:
     if task == "regression":
         return {"mcnemar": None, "calibration": None, "classes": None, "confusion": None}
-    true = y.reshape(-1).astype(np.int64)
+    true = y.astype(np.int64) if task == "multilabel" else y.reshape(-1).astype(np.int64)
     first = {arm: outcomes[0] for arm, outcomes in arms.items()}
     decided = {arm: tasks.decide(task, one.test) for arm, one in first.items()}
-    right = {arm: said == true for arm, said in decided.items()}
+    right = {arm: tasks.right_answers(task, y, said) for arm, said in decided.items()}
     return {
         "mcnemar": mcnemar(right["transfer"], right["control"]) if "control" in right else None,
         "calibration": {
             arm: calibrate(task, y_validation, one.validation, y, one.test) for arm, one in first.items()
         },
         "classes": {arm: confusion.by_class(classes, true, said) for arm, said in decided.items()},
-        "confusion": {
+        # Labels that come together are not taken for one another.
+        "confusion": None
+        if task == "multilabel"
+        else {
             "classes": list(classes),
             **{arm: confusion.matrix(classes, true, said) for arm, said in decided.items()},
         },
@@ -301,7 +304,7 @@ def _kinds_of_rows(task: Task, y: Array, predictions: Sequence[Array], metric: s
     if metric not in _OF_DECISIONS:
         return np.arange(len(y)), np.ones(len(y), np.int64)
     decided = [tasks.decide(task, p) for p in predictions]
-    kinds = np.stack([y.reshape(-1).astype(np.int64), *decided], axis=1)
+    kinds = np.concatenate([part.reshape(len(y), -1).astype(np.int64) for part in (y, *decided)], axis=1)
     _, rows, counts = np.unique(kinds, axis=0, return_index=True, return_counts=True)
     return rows, counts
 

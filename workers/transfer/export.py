@@ -95,6 +95,7 @@ def describe(network: Network) -> dict[str, Any]:
     meaning = {
         "binary": "probability of the second class, shape (n, 1)",
         "multiclass": "probability of each class, shape (n, classes)",
+        "multilabel": "probability of each label, shape (n, labels)",
         "regression": "value in the label's unit, shape (n, 1)",
     }[signature.task]
     output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}

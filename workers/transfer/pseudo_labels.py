@@ -22,7 +22,7 @@ def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> T
     Every arm is trained on alike, whether it was sure of any row or not, so that the budgets are the same.
 
     Raises:
-        ValueError: the task has no classes.
+        ValueError: the task has not one class a row.
     """
     more, told = pseudo_labelled(made.network, data, threshold)
     rates = {
@@ -42,11 +42,13 @@ def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Dat
     What is told: `rows` without a label, `kept` of them, and kept `by_class`.
 
     Raises:
-        ValueError: the task has no classes.
+        ValueError: the task has not one class a row.
     """
     signature = data.signature
-    if not signature.classes:
-        raise ValueError("Expected a task with classes for pseudo-labels. Received: a regression.")
+    if signature.task not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Expected a task of one class a row for pseudo-labels. Received: a {signature.task} task."
+        )
     if data.unlabelled is None:
         return data, {"rows": 0, "kept": 0, "by_class": dict.fromkeys(signature.classes, 0)}
     p = predict(network, data.unlabelled)

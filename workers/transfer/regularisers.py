@@ -93,10 +93,11 @@ def co_tuning(source: Network, start: Network, data: Data, strength: float) -> O
     `relation`. The source's head is trained along, and dropped at the end.
 
     Raises:
-        ValueError: source or target is a regression.
+        ValueError: source or target has not one class a row.
     """
-    if not (source.signature.classes and data.signature.classes):
-        raise ValueError("Expected classes in source and target for co_tuning. Received: a regression.")
+    both = (source.signature.task, data.signature.task)
+    if not set(both) <= {"binary", "multiclass"}:
+        raise ValueError(f"Expected one class a row in source and target for co_tuning. Received: {both}.")
     head = clone(source.head)
     predicted = forward(head, forward(start.backbone, _features(start, data)))
     task = source.signature.task

@@ -17,6 +17,8 @@ def weighted_metric(task: Task, metric: str, y: Array, p: Array, weights: Array)
     if task == "regression":
         y, p = y.reshape(-1).astype(np.float64), p.reshape(-1).astype(np.float64)
         return _regression(metric, y, p, weights)
+    if task == "multilabel":
+        return _several(metric, y, p, weights)
     classes = y.reshape(-1).astype(np.int64)
     if metric == "auc":
         return _auc(task, classes, p, weights)
@@ -103,6 +105,29 @@ def _area(positive: Array, score: Array, weights: Array) -> Array:
     pairs = of_positives.sum(axis=1) * below[:, -1]
     area: Array = np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
     return area
+
+
+def _several(metric: str, y: Array, p: Array, weights: Array) -> Array:
+    """A metric of a multilabel task, y and p (n, k)."""
+    true, said = (y > 0.5).astype(np.float64), (p > 0.5).astype(np.float64)
+    if metric == "accuracy":
+        return _mean((true == said).mean(axis=1), weights)
+    if metric == "exact_match":
+        return _mean((true == said).all(axis=1).astype(np.float64), weights)
+    if metric == "log_loss":
+        return _mean(tasks.mark_losses(y, p), weights)
+    if metric == "auc":
+        areas = np.stack([_area(true[:, k] > 0, p[:, k], weights) for k in range(y.shape[1])], axis=1)
+        defined = ~np.isnan(areas)
+        sums, counts = np.where(defined, areas, 0).sum(axis=1), defined.sum(axis=1)
+        mean: Array = np.divide(sums, counts, out=np.full(len(areas), np.nan), where=counts > 0)
+        return mean
+    hits, mentions = weights @ (true * said), weights @ (true + said)  # (draws, k)
+    if metric == "micro_f1":
+        hits, mentions = hits.sum(axis=1), mentions.sum(axis=1)
+        f1: Array = np.divide(2 * hits, mentions, out=np.zeros(len(hits)), where=mentions > 0)
+        return f1
+    return _mean_defined(2 * hits, mentions)
 
 
 def _regression(metric: str, y: Array, p: Array, weights: Array) -> Array:

@@ -39,7 +39,7 @@ def row_weights(training: Training, data: Data) -> Array:
     if asked is None:
         return np.ones(len(rows), np.float32)
     strangers = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
-    if strangers or not signature.classes:
+    if strangers or signature.task not in ("binary", "multiclass"):
         raise ValueError(
             f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
             f"Received: {', '.join(strangers) or asked}. Correct class_weights, or leave it out."

@@ -180,7 +180,8 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
         return new, {"head": Origin("new", "a pretrained backbone brings no head")}
     if (before.task, before.classes) == (target.task, target.classes):
         return clone(source.head), {"head": Origin("copied", "the target has the source's task and classes")}
-    if not (before.classes and target.classes):
+    several = "multilabel" in (before.task, target.task) and before.task != target.task
+    if several or not (before.classes and target.classes):
         why = f"the target has another task: source {before.task}, target {target.task}"
         return new, {"head": _fresh(source, new, why)}
     columns = _logit_columns(before, *(np.array(w) for w in source.head.get_layer("output").get_weights()))

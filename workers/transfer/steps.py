@@ -98,7 +98,8 @@ class Steps:
         first = next(iter(self._parts.values()))
         self._read_as = first.inputs[0].dtype  # features may come in a smaller type
         x = tf.TensorSpec([None, *first.input_shape[1:]], dtype)
-        y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, 1])
+        answers = list(self._parts.values())[-1].output_shape[-1]
+        y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, answers])
         w, schedule = tf.TensorSpec([None]), tf.TensorSpec([None])
         extras = {
             name: tf.TensorSpec([None, *values.shape[1:]], values.dtype)
@@ -216,8 +217,10 @@ class Steps:
     def _right(self, y: Any, p: Any) -> Any:
         if self._task == "regression":
             return tf.constant(0.0)
-        right = tf.equal(p > 0.5, y > 0.5) if self._task == "binary" else tf.equal(tf.argmax(p, axis=1), y)
-        return tf.reduce_sum(tf.cast(right, tf.float32))
+        if self._task == "multiclass":
+            return tf.reduce_sum(tf.cast(tf.equal(tf.argmax(p, axis=1), y), tf.float32))
+        right = tf.cast(tf.equal(p > 0.5, y > 0.5), tf.float32)  # (b, 1), or one a label
+        return tf.reduce_sum(tf.reduce_mean(right, axis=1))
 
 
 def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -> str:

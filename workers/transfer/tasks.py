@@ -13,9 +13,15 @@ from workers.transfer.seeds import layer_seed
 METRICS: Mapping[Task, tuple[str, ...]] = {
     "binary": ("accuracy", "balanced_accuracy", "auc", "log_loss", "f1"),
     "multiclass": ("accuracy", "balanced_accuracy", "auc", "log_loss", "macro_f1"),
+    "multilabel": ("accuracy", "exact_match", "auc", "log_loss", "micro_f1", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
 }
-DEFAULT_METRIC: Mapping[Task, str] = {"binary": "accuracy", "multiclass": "accuracy", "regression": "r2"}
+DEFAULT_METRIC: Mapping[Task, str] = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "multilabel": "micro_f1",
+    "regression": "r2",
+}
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 SMALLEST_PROBABILITY = 1e-7
 """Probabilities are kept this far from 0 and 1 in log loss, as Keras does in its losses."""
@@ -31,6 +37,7 @@ def head(
     units, activation = {
         "binary": (1, "sigmoid"),
         "multiclass": (len(signature.classes), "softmax"),
+        "multilabel": (len(signature.classes), "sigmoid"),
         "regression": (1, None),
     }[signature.task]
     initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "output"))
@@ -54,32 +61,55 @@ def label_unit(options: Mapping[str, Any], data: Data) -> tuple[float, float] | 
 
 
 def row_losses(task: Task, y: Any, p: Any) -> Any:
-    """Keras' loss of each row, (b,), tensors in and out."""
+    """Keras' loss of each row, (b,), tensors in and out; of a multilabel task the mean over its labels."""
     loss = {
         "binary": keras.losses.binary_crossentropy,
         "multiclass": keras.losses.sparse_categorical_crossentropy,
+        "multilabel": keras.losses.binary_crossentropy,
         "regression": keras.losses.mean_squared_error,
     }[task]
     return loss(y, p)
 
 
 def decide(task: Task, p: Array) -> Array:
-    """Probabilities (n, 1) or (n, k) to class numbers (n,); a binary tie at ½ is class 0, as in Keras."""
+    """Probabilities (n, 1) or (n, k) to class numbers (n,); a binary tie at ½ is class 0, as in Keras.
+
+    Of a multilabel task 1 for each label beyond ½, else 0, (n, k).
+    """
+    if task == "multilabel":
+        return (p > 0.5).astype(np.int64)
     return (p.reshape(-1) > 0.5).astype(np.int64) if task == "binary" else p.argmax(axis=1)
 
 
 def decode(signature: Signature, p: Array) -> list[Any]:
-    """Predictions to class names, or to floats for a regression."""
+    """Predictions to class names, lists of them for a multilabel task, or floats for a regression."""
     if signature.task == "regression":
         return [float(value) for value in p.reshape(-1)]
-    return [signature.classes[number] for number in decide(signature.task, p)]
+    decided = decide(signature.task, p)
+    if signature.task == "multilabel":
+        return [[signature.classes[k] for k in np.flatnonzero(row)] for row in decided]
+    return [signature.classes[number] for number in decided]
+
+
+def right_answers(task: Task, y: Array, decided: Array) -> Array:
+    """Whether each row is decided rightly, of a multilabel task in all of its labels, (n,)."""
+    if task == "multilabel":
+        whole: Array = (decided == (y > 0.5)).all(axis=1)
+        return whole
+    right: Array = decided == y.reshape(-1).astype(np.int64)
+    return right
 
 
 def metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:
     """All metrics of the task on targets y and predictions p; None where undefined on these rows.
 
-    AUC needs every class, balanced accuracy at least one row, R² a label that varies.
+    AUC needs every class, balanced accuracy at least one row, R² a label that varies. Of a multilabel task
+    accuracy is the share of single decisions that are right (1 - Hamming loss), exact match that of rows
+    right in all labels; AUC is the mean over the labels that some rows have and some have not, macro F1
+    that over the labels that occur in y or among the decisions.
     """
+    if task == "multilabel":
+        return _several(y.astype(np.int64), p)
     if task == "regression":
         return _regression(y.reshape(-1), p.reshape(-1))
     classes = y.reshape(-1).astype(np.int64)
@@ -95,6 +125,30 @@ def metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:
     else:
         scores["macro_f1"] = float(sk.f1_score(classes, decided, average="macro", zero_division=0.0))
     return scores
+
+
+def _several(y: Array, p: Array) -> dict[str, float | None]:
+    decided = decide("multilabel", p)
+    mentioned = (y | decided).any(axis=0)
+    split = (y.min(axis=0) < y.max(axis=0)) if len(y) else np.zeros(y.shape[1], bool)
+    areas = [float(sk.roc_auc_score(y[:, k], p[:, k])) for k in np.flatnonzero(split)]
+    macro = sk.f1_score(y[:, mentioned], decided[:, mentioned], average="macro", zero_division=0.0)
+    return {
+        "accuracy": float((y == decided).mean()),
+        "exact_match": float((y == decided).all(axis=1).mean()),
+        "auc": float(np.mean(areas)) if areas else None,
+        "log_loss": float(mark_losses(y, p).mean()),
+        "micro_f1": float(sk.f1_score(y, decided, average="micro", zero_division=0.0)),
+        "macro_f1": float(macro) if mentioned.any() else None,
+    }
+
+
+def mark_losses(y: Array, p: Array) -> Array:
+    """-ln p of each label's truth in each row, the mean over the labels, (n,)."""
+    p = p.astype(np.float64)
+    true = np.where(y > 0.5, p, 1 - p)
+    losses: Array = -np.log(np.clip(true, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)).mean(axis=1)
+    return losses
 
 
 def auc(task: Task, classes: Array, p: Array) -> float | None:

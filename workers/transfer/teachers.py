@@ -23,10 +23,11 @@ def check_teacher(teacher: Signature, target: Signature) -> None:
             "one of them alone. Give the target the teacher's columns."
         )
     unknown = [name for name in target.classes if name not in teacher.classes]
-    if unknown or bool(teacher.classes) != bool(target.classes):
+    several = "multilabel" in (teacher.task, target.task) and teacher.task != target.task
+    if unknown or several or bool(teacher.classes) != bool(target.classes):
         raise ValueError(
             f"Expected a teacher of the target's classes, {', '.join(target.classes) or 'numbers'}. "
-            f"Received: one of {', '.join(teacher.classes) or 'numbers'}. "
+            f"Received: one of {', '.join(teacher.classes) or 'numbers'}, a {teacher.task} task. "
             "Train a teacher on data with these labels."
         )
 

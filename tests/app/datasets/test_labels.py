@@ -164,3 +164,54 @@ def test_rows_without_a_label_are_kept_however_many_if_they_are_meant_so(
     assert inspection.description.classes == ["a", "b"]
     assert sum(inspection.description.split.rows.values()) == 10
     assert "label_missing" in codes(inspection)
+
+
+def _several(cells: list[str], separator: str = "|") -> str:
+    return "x,y\n" + "".join(f'{n * 7 % 5},"{cell}"\n' for n, cell in enumerate(cells))
+
+
+def test_a_row_of_a_multilabel_task_has_any_number_of_labels(inspect_text: Inspect) -> None:
+    text = _several(["b|a", " a | a ", "|", "", "c"] * 4)
+    inspection = inspect_text(text, task="multilabel")
+    description = inspection.description
+    assert (description.task, description.classes, description.separator) == (
+        "multilabel",
+        ["a", "b", "c"],
+        "|",
+    )
+    assert (description.rows, description.labelled_rows) == (20, 16)
+    assert [known.count for known in inspection.profile.classes] == [12, 4, 4]
+    assert description.split.rows == {"train": 12, "validation": 2, "test": 2}
+
+
+def test_the_labels_of_a_row_stand_between_the_declared_separator(inspect_text: Inspect) -> None:
+    text = _several(["1; 2", "2", "10;2", ";"] * 5)
+    inspection = inspect_text(text, task="multilabel", separator=";")
+    assert inspection.description.classes == ["1", "2", "10"]
+
+
+def test_free_text_is_no_label_of_many_unless_it_holds_the_separator(refuse_text: Refuse) -> None:
+    cells = [f"a{n}|b{n}" for n in range(60)]
+    error = refuse_text(_several(cells))
+    assert (error.code, error.hint) == (
+        "label_is_text",
+        "If a row has several labels, declare the task multilabel.",
+    )
+    error = refuse_text(_several(cells), task="multilabel")
+    assert error.code == "label_is_text"
+    assert "Received: 120 different labels in 60 rows" in error.message
+
+
+def test_one_label_alone_is_refused(refuse_text: Refuse) -> None:
+    error = refuse_text(_several(["a", "|", "a"] * 5), task="multilabel")
+    assert error.code == "one_class"
+    assert "Expected two labels or more, in column y. Received: a." in error.message
+
+
+def test_every_label_needs_rows_to_train_on(refuse_text: Refuse) -> None:
+    rows = "".join(
+        f"{n},{label},{part}\n" for n, (label, part) in enumerate([("a|b", "train"), ("a|c", "test")] * 9)
+    )
+    error = refuse_text("x,y,split\n" + rows, task="multilabel")
+    assert error.code == "class_without_train_rows"
+    assert "none of class c" in error.message

@@ -49,3 +49,9 @@ def test_a_regression_label_is_a_number(inspect_text: Inspect, tmp_path: Path) -
     labels = read(tmp_path / "upload", inspection.description)["y"]
     assert labels.type == pa.float64()
     assert labels.to_pylist()[:3] == [1.5, 2.0, None]
+
+
+def test_several_labels_a_row_are_read_as_lists(inspect_text: Inspect, tmp_path: Path) -> None:
+    inspection = inspect_text("x,y\n" + "1,b|a\n2,|\n3,\n4, c \n5,a\n6,b\n" * 2, task="multilabel")
+    table = read(tmp_path / "upload", inspection.description)
+    assert table["y"].to_pylist() == [["b", "a"], [], None, ["c"], ["a"], ["b"]] * 2

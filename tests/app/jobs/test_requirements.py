@@ -72,6 +72,40 @@ def test_what_a_method_misses_is_told_before_the_job_is_accepted(
     assert words in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "code", "words"),
+    [
+        (
+            {"method": {"kind": "distillation"}, "source": {"dataset": "one"}},
+            "classes_differ",
+            "no, yes (multilabel). Received: one of no, yes.",
+        ),
+        ({"training": {"class_weights": "balanced"}}, "class_unknown", "a multilabel task has none"),
+        ({"method": {"regulariser": "co_tuning"}}, "regulariser_does_not_fit", "a multilabel target"),
+        (
+            {"target": {"dataset": "several", "pseudo_labels": 0.9}},
+            "pseudo_labels_do_not_fit",
+            "one class a row",
+        ),
+        ({"evaluation": {"metric": "balanced_accuracy"}}, "metric_of_other_task", "micro_f1"),
+    ],
+)
+def test_what_needs_one_class_a_row_is_refused_for_several(
+    client: TestClient, asked: dict[str, Any], code: str, words: str
+) -> None:
+    for name, task, labels in (
+        ("several", "multilabel", ("yes|no", "no", "|")),
+        ("one", "binary", ("yes", "no")),
+    ):
+        rows = "".join(f"{n},{n % 7},{labels[n % len(labels)]}\n" for n in range(60))
+        file = {"file": (f"{name}.csv", "a,b,y\n" + rows)}
+        upload = {"name": name, "label": "y", "task": task}
+        assert client.post("/v1/datasets", data=upload, files=file).status_code == 201
+    problem = refused(client, **{"target": {"dataset": "several"}, **asked})
+    assert problem["code"] == code
+    assert words in problem["detail"]
+
+
 def test_options_that_choose_on_validation_rows_need_some(client: TestClient) -> None:
     rows = (
         "1,2,3,oslo,pass,train\n2,1,3,rome,fail,train\n" * 20 + "1,2,3,oslo,pass,test\n2,1,3,rome,fail,test\n"

@@ -12,6 +12,7 @@ ROWS = 60
 CLASSES: dict[str, tuple[str, ...]] = {
     "binary": ("no", "yes"),
     "multiclass": ("a", "b", "c"),
+    "multilabel": ("even", "low", "top"),
     "regression": (),
 }
 TEXT_OPTIONS = {"split": None, "max_tokens": 100, "length": None}
@@ -65,6 +66,8 @@ def make(kind: str, task: Task = "binary", seed: int = 0, rows: int = ROWS, **ch
         targets: Array = (level > 0).astype(np.float32).reshape(-1, 1)
     elif task == "multiclass":
         targets = level.astype(np.int64)
+    elif task == "multilabel":  # level 1 has none of the labels
+        targets = np.stack([level != 1, level == 0, level == 2], axis=1).astype(np.float32)
     else:
         targets = (100 + 10 * level).astype(np.float32).reshape(-1, 1)
     makers = {"text": texts, "sequence": sequences, "image": images}

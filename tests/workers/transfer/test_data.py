@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workers.transfer.data import Column, Signature, from_table, split_rows
+from workers.transfer.data import Column, Signature, few, from_table, split_rows
 
 COLUMNS = (Column("n", "number"), Column("b", "boolean"), Column("c", "category"), Column("d", "date"))
 
@@ -118,3 +118,39 @@ def test_rows_keep_their_order_inside_each_part():
     for rows in (data.train, data.validation, data.test):
         assert rows is not None
         assert (np.diff(rows.inputs["n"]) > 0).all()
+
+
+def test_multilabel_targets_are_a_mark_for_each_label():
+    table = _table(y=pa.array([["a", "c"], None, [], ["b", "b"]], pa.list_(pa.string())))
+    data = _read(table, "multilabel", ("a", "b", "c"))
+    assert data.train.targets.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert data.train.targets.dtype == np.float32
+    assert data.validation.targets.tolist() == [[0, 1, 0]]
+    assert data.test is None
+
+
+def test_rare_labels_of_a_multilabel_task_are_spread_over_the_parts():
+    rng = np.random.default_rng(0)
+    targets = (rng.random((400, 5)) < [0.5, 0.3, 0.1, 0.05, 0.025]).astype(np.float32)
+    parts = split_rows(targets, "multilabel", 7, 0.15, 0.15)
+    assert {part: int((parts == part).sum()) for part in ("train", "validation", "test")} == {
+        "train": 280,
+        "validation": 60,
+        "test": 60,
+    }
+    for part, fraction in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
+        counts = targets[parts == part].sum(axis=0)
+        np.testing.assert_allclose(counts, fraction * targets.sum(axis=0), atol=1)
+    np.testing.assert_array_equal(parts, split_rows(targets, "multilabel", 7, 0.15, 0.15))
+    assert (parts != split_rows(targets, "multilabel", 8, 0.15, 0.15)).any()
+
+
+def test_a_few_rows_of_a_multilabel_task_hold_every_label():
+    marks = pa.array([["a"], ["a", "b"], ["c"], [], ["b"], ["c", "a"]] * 4, pa.list_(pa.string()))
+    table = pa.table({"n": pa.array(np.arange(24.0)), "y": marks})
+    signature = Signature((Column("n", "number"),), "y", "multilabel", ("a", "b", "c"))
+    data = from_table(table, signature, split_column=None, seed=0, validation_fraction=0.1, test_fraction=0.1)
+    two, three = few(data, 2, seed=5).train, few(data, 3, seed=5).train
+    assert (two.targets.sum(axis=0) >= 2).all()
+    assert len(two) <= 6
+    assert set(two.inputs["n"]) <= set(three.inputs["n"])

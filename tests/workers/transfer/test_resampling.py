@@ -14,6 +14,8 @@ def _case(task: str):
         return y, y + rng.normal(0, 1, (rows, 1))
     if task == "binary":
         return rng.integers(0, 2, (rows, 1)).astype(np.float32), rng.random((rows, 1)).round(1)  # with ties
+    if task == "multilabel":
+        return rng.integers(0, 2, (rows, 3)).astype(np.float32), rng.random((rows, 3)).round(1)
     return rng.integers(0, 4, rows), rng.dirichlet(np.ones(4), rows).round(1)
 
 
@@ -32,6 +34,8 @@ def test_each_closed_form_equals_the_metric_of_the_repeated_rows(task, metric):
 
 
 def _scikit_learn(task: str, metric: str, y, p, w) -> float:
+    if task == "multilabel":
+        return _of_labels(metric, y, p, w)
     y = y.ravel()
     decided = p.ravel() if task == "regression" else tasks.decide(task, p)
     if metric == "log_loss":
@@ -53,6 +57,23 @@ def _scikit_learn(task: str, metric: str, y, p, w) -> float:
         "r2": sk.r2_score,
     }
     return float(functions[metric](y, decided, sample_weight=w))
+
+
+def _of_labels(metric: str, y, p, w) -> float:
+    said = p > 0.5
+    by_label = [(y[:, k], p[:, k], said[:, k]) for k in range(3)]
+    if metric == "accuracy":
+        return float(
+            np.mean([sk.accuracy_score(true, label, sample_weight=w) for true, _, label in by_label])
+        )
+    if metric == "exact_match":
+        return float(sk.accuracy_score(y, said, sample_weight=w))
+    if metric == "auc":
+        return float(sk.roc_auc_score(y, p, average="macro", sample_weight=w))
+    if metric == "log_loss":
+        losses = [sk.log_loss(true, np.clip(q, 1e-7, 1 - 1e-7), sample_weight=w) for true, q, _ in by_label]
+        return float(np.mean(losses))
+    return float(sk.f1_score(y, said, average=metric.removesuffix("_f1"), sample_weight=w))
 
 
 @pytest.mark.parametrize(("task", "metric"), CASES)

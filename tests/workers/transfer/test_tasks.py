@@ -67,3 +67,22 @@ def test_predictions_are_decoded_to_class_names_and_values():
 
 def test_every_task_has_a_default_metric_among_its_metrics():
     assert all(tasks.DEFAULT_METRIC[task] in names for task, names in tasks.METRICS.items())
+
+
+def test_several_labels_a_row_are_decoded_to_lists():
+    signature = Signature((), "y", "multilabel", ("a", "b", "c"))
+    assert tasks.decode(signature, np.array([[0.9, 0.2, 0.6], [0.1, 0.5, 0.4]])) == [["a", "c"], []]
+
+
+def test_labels_that_no_row_has_leave_the_other_metrics_defined():
+    y, p = (
+        np.array([[1.0, 0, 0], [0, 0, 1], [1, 0, 1]]),
+        np.array([[0.9, 0.1, 0.2], [0.3, 0.2, 0.8], [0.4, 0.1, 0.9]]),
+    )
+    scores = tasks.metrics("multilabel", y, p)
+    assert set(scores) == set(tasks.METRICS["multilabel"])
+    assert scores["accuracy"] == pytest.approx(8 / 9)
+    assert scores["exact_match"] == pytest.approx(2 / 3)
+    assert scores["auc"] == 1
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert tasks.metrics("multilabel", np.zeros((2, 2)), np.zeros((2, 2)))["macro_f1"] is None

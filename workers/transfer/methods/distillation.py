@@ -44,16 +44,17 @@ def distillation(
     labels and the teachers say is a mean over the rows of a batch that they speak of.
 
     Raises:
-        ValueError: columns or classes that a teacher does not know, or `decoupled` of fewer than 3 classes.
+        ValueError: columns or classes that a teacher does not know, or `decoupled` of fewer than 3 classes
+            or of several labels a row.
     """
     teachers = [source] if isinstance(source, Network) else list(source)
     for teacher in teachers:
         check_teacher(teacher.signature, data.signature)
     classes = len(data.signature.classes)
-    if strategy == "decoupled" and classes < 3:
+    if strategy == "decoupled" and (classes < 3 or data.signature.task == "multilabel"):
         raise ValueError(
-            f"Expected at least 3 classes for decoupled distillation, since nothing is left beside the true "
-            f"one. Received: {classes}. Use logits."
+            f"Expected rows of one of at least 3 classes for decoupled distillation, since nothing is left "
+            f"beside the true one. Received: {classes}, {data.signature.task}. Use logits."
         )
     network = build(options, data, fit.training.seed)
     start = weight_values(network)
@@ -110,6 +111,8 @@ def _teaching(strategy: str, temperature: float, beta: float) -> Term:
         if seen.task == "regression":
             return ops.mean((answers - seen.p) ** 2)
         z_t, z_s = answers / temperature, seen.taps["head/output"] / temperature
+        if seen.task == "multilabel":
+            return temperature**2 * ops.mean(binary_divergence(z_t, z_s))
         if seen.task == "binary":
             z_t, z_s = (ops.concatenate([ops.zeros_like(z), z], axis=1) for z in (z_t, z_s))
         if strategy == "decoupled":
@@ -127,6 +130,13 @@ def divergence(z_t: Any, z_s: Any) -> Any:
     """KL(softmax z_t ‖ softmax z_s) of each row, (b, k) and (b, k) to (b,)."""
     log_t, log_s = ops.log_softmax(z_t, axis=1), ops.log_softmax(z_s, axis=1)
     return ops.sum(ops.exp(log_t) * (log_t - log_s), axis=1)
+
+
+def binary_divergence(z_t: Any, z_s: Any) -> Any:
+    """KL(Bernoulli σ(z_t) ‖ Bernoulli σ(z_s)), the mean over the labels of each row, (b, k) to (b,)."""
+    yes = ops.sigmoid(z_t) * (ops.log_sigmoid(z_t) - ops.log_sigmoid(z_s))
+    no = ops.sigmoid(-z_t) * (ops.log_sigmoid(-z_t) - ops.log_sigmoid(-z_s))
+    return ops.mean(yes + no, axis=1)
 
 
 def decoupled(z_t: Any, z_s: Any, true: Any, beta: float) -> Any:
@@ -170,5 +180,5 @@ def _agreement(network: Network, teachers: Sequence[Network], data: Data) -> flo
     said = []
     for one in (network, teachers[0]):
         p = predict(one, rows.inputs)
-        said.append([one.signature.classes[k] for k in tasks.decide(one.signature.task, p)])
+        said.append(tasks.decode(one.signature, p))
     return float(np.mean([own == other for own, other in zip(*said, strict=True)]))
