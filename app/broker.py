@@ -1,4 +1,4 @@
-"""The doorbell: a message that says only which job to look at."""
+"""The doorbell: a message that says only that a job waits in a queue."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from celery import Celery
 
-QUEUE = "model-transfer"
-RUN_JOB = "workers.tasks.run_job"
+PREFIX = "model-transfer"
+RUN_NEXT = "workers.tasks.run_next"
 
 
 class Broker:
-    """Sends job ids to the workers by task name, without importing them.
+    """Rings at the workers' by the task's name, without importing them.
 
     Celery and Kombu are imported at the first use: they take a third of a second of the API's start.
     """
@@ -25,36 +25,46 @@ class Broker:
     def _celery(self) -> Celery:
         return make_celery("app", self._url)
 
-    def send(self, job_id: str) -> bool:
+    def ring(self, queue: str = "default") -> bool:
         """Announce a queued job; False where the broker cannot be reached (a sweep does it later)."""
         from kombu.exceptions import OperationalError
 
         try:
-            self._celery.send_task(RUN_JOB, args=[job_id], queue=QUEUE, ignore_result=True, retry=False)
+            self._celery.send_task(RUN_NEXT, queue=named(queue), ignore_result=True, retry=False)
         except (OperationalError, OSError):
             return False
         return True
 
-    def waiting(self) -> int | None:
-        """Messages that no worker took yet; None where the broker cannot be reached."""
+    def waiting(self, queue: str = "default") -> int | None:
+        """Messages of a queue that no worker took yet; None where the broker cannot be reached."""
         from kombu.exceptions import OperationalError
 
         try:
             with self._celery.connection_for_read() as connection:
-                queue = connection.default_channel.queue_declare(QUEUE, passive=False, durable=True)
-                return int(queue.message_count)
+                declared = connection.default_channel.queue_declare(named(queue), passive=False, durable=True)
+                return int(declared.message_count)
         except (OperationalError, OSError):
             return None
 
-    def empty(self) -> None:
-        """Drop every message; the jobs stay, and the sweep announces them again."""
+    def empty(self, queue: str = "default") -> None:
+        """Drop every message of a queue; the jobs stay, and the sweep announces them again."""
         with self._celery.connection_for_write() as connection:
-            connection.default_channel.queue_purge(QUEUE)
+            connection.default_channel.queue_purge(named(queue))
 
     def close(self) -> None:
         """Close the pooled connections."""
         if "_celery" in self.__dict__:
             self._celery.close()
+
+
+def named(queue: str) -> str:
+    """What the broker calls a queue."""
+    return f"{PREFIX}.{queue}"
+
+
+def queue_of(name: str) -> str:
+    """The queue that the broker calls so."""
+    return name.removeprefix(f"{PREFIX}.")
 
 
 def make_celery(name: str, url: str) -> Celery:
@@ -63,7 +73,7 @@ def make_celery(name: str, url: str) -> Celery:
 
     celery = Celery(name, broker=url, set_as_current=False)
     celery.conf.update(
-        task_default_queue=QUEUE,
+        task_default_queue=named("default"),
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_serializer="json",

@@ -5,6 +5,7 @@ Nothing else reads the environment. `.env.example` lists them all; a test keeps 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,13 @@ MIB = 1 << 20
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
+
+
+def _names(listed: str) -> str:
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    if wrong := [name for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", name)]:
+        raise ValueError(f"expected names of small letters, digits, - and _, by commas. Received: {wrong[0]}")
+    return ",".join(dict.fromkeys(names))
 
 
 def _local_folder(url: str) -> str:
@@ -66,6 +74,20 @@ class Settings(BaseSettings):
         30 * SECOND, gt=0, description="Age at which a queued job without a message is announced again."
     )
     max_attempts: int = Field(3, ge=1, description="Attempts of a job before it fails for good.")
+    retry_seconds: float = Field(
+        7 * 24 * 3600 * SECOND,
+        ge=0,
+        description="How long a failed or cancelled job can be retried from where it stood.",
+    )
+    queues: Annotated[str, AfterValidator(_names)] = Field(
+        "default", description="Queues that jobs may be posted to, separated by commas; the first by default."
+    )
+    worker_queues: Annotated[str, AfterValidator(_names)] = Field(
+        "", description="Queues whose jobs a worker takes, separated by commas. Empty: all of them."
+    )
+    jobs_of_one_owner: int = Field(
+        0, ge=0, description="Jobs of one `owner` that run at once. 0: as many as there are workers."
+    )
     stop_grace_seconds: float = Field(
         20 * SECOND,
         gt=0,
@@ -96,6 +118,16 @@ class Settings(BaseSettings):
     orphan_seconds: float = Field(
         3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."
     )
+
+    @property
+    def queue_names(self) -> list[str]:
+        """The queues there are."""
+        return self.queues.split(",")
+
+    @property
+    def served_queues(self) -> list[str]:
+        """The queues that a worker takes jobs from."""
+        return self.worker_queues.split(",") if self.worker_queues else self.queue_names
 
     @property
     def effective_database_url(self) -> str:

@@ -61,6 +61,14 @@ class Storage:
         """Whether the blob is there."""
         return self.path(digest).is_file()
 
+    def is_intact(self, digest: str) -> bool:
+        """Whether the blob is there, and still is what it was."""
+        try:
+            with self.path(digest).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except FileNotFoundError:
+            return False
+
     @contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """A place to write a file of yet unknown digest; gone at the end unless `keep` took it."""

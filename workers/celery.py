@@ -8,12 +8,13 @@ from typing import Any
 
 from celery import signals
 
-from app.broker import make_celery
+from app.broker import make_celery, named
 from app.settings import get_settings
 
 settings = get_settings()
 app = make_celery("workers", settings.effective_broker_url)
 app.conf.update(
+    task_queues={named(queue): {"routing_key": named(queue)} for queue in settings.served_queues},
     include=["workers.tasks"],
     # The database's row says what became of a job, so a message is done with as soon as it is read.
     task_acks_late=False,

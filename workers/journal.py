@@ -36,14 +36,14 @@ class Journal:
         self._flushed_at = 0.0
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """A transaction that only the holder of the lease gets into.
+    def transaction(self, *, kept: bool = False) -> Iterator[Session]:
+        """A transaction that only the holder of the lease gets into; `kept` if it makes something durable.
 
         Raises:
             LeaseLost: the job is another's, or has ended.
         """
         with self._sessions.begin() as session:
-            if not transitions.hold(session, self.lease):
+            if not transitions.hold(session, self.lease, kept=kept):
                 raise LeaseLost(self.lease.job_id)
             yield session
 
@@ -57,10 +57,11 @@ class Journal:
             row = self.stage(session, stage)
             return row if row.state == "finished" else None
 
-    def checkpoint_of(self, stage: Stage) -> str | None:
-        """Digest of the stage's newest checkpoint, if an earlier attempt left one."""
+    def checkpoints_of(self, stage: Stage) -> list[str]:
+        """Digests of the stage's newest checkpoint and of the one before, as far as they are there."""
         with self._sessions() as session:
-            return self.stage(session, stage).checkpoint_digest
+            row = self.stage(session, stage)
+            return [digest for digest in (row.checkpoint_digest, row.checkpoint_before) if digest]
 
     def started(self, stage: Stage, progress: dict[str, Any]) -> None:
         """Mark a stage as running."""
@@ -91,11 +92,11 @@ class Journal:
         source_key: str | None = None,
     ) -> None:
         """Make a stage's output durable: it is not run again. A source's is kept for other jobs too."""
-        with self.transaction() as session:
+        with self.transaction(kept=True) as session:
             self._write_pending(session)
             row = self.stage(session, stage)
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
-            row.checkpoint_digest = None
+            row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
             if source_key is not None and digest is not None and session.get(SourceRun, source_key) is None:
                 session.add(SourceRun(key=source_key, output=output, output_digest=digest))
@@ -118,7 +119,7 @@ class Journal:
         self, stage: Stage, key: str, *, digest: str | None = None, value: dict[str, Any] | None = None
     ) -> None:
         """Make a part of a stage durable; it is dropped when the job has ended."""
-        with self.transaction() as session:
+        with self.transaction(kept=True) as session:
             self._write_pending(session)
             part = StagePart(job_id=self.lease.job_id, stage=stage, key=key, digest=digest, value=value)
             session.merge(part)
@@ -139,12 +140,15 @@ class Journal:
             session.execute(delete(SourceRun).where(SourceRun.key == key))
 
     def checkpoint(self, stage: Stage, digest: str) -> str | None:
-        """Point to a new checkpoint; answer the digest of the one before."""
-        with self.transaction() as session:
+        """Point to a new checkpoint, keep the one before; answer the digest of one that is kept no longer."""
+        with self.transaction(kept=True) as session:
             self._write_pending(session)
             row = self.stage(session, stage)
-            before, row.checkpoint_digest = row.checkpoint_digest, digest
-            return before
+            if digest == row.checkpoint_digest:
+                return None
+            oldest = row.checkpoint_before
+            row.checkpoint_digest, row.checkpoint_before = digest, row.checkpoint_digest
+            return oldest if oldest != digest else None
 
     def epoch(
         self, stage: Stage, run: str, epoch: int, values: dict[str, float], progress: dict[str, Any]

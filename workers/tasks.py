@@ -1,4 +1,4 @@
-"""What Celery calls: run the job of this id. No TensorFlow at module level."""
+"""What Celery calls: run the job whose turn it is. No TensorFlow at module level."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import OperationalError
 
-from app.broker import RUN_JOB
+from app.broker import RUN_NEXT, Broker, queue_of
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
-from app.jobs import transitions
+from app.jobs import transitions, turns
 from app.jobs.transitions import Lease
 from app.models import service as models
 from app.settings import Settings, get_settings
@@ -25,6 +25,8 @@ from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
 
 if TYPE_CHECKING:
+    from celery import Task
+
     from workers.stages.export import Outcome
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Services:
     settings: Settings
     sessions: Sessions
     storage: Storage
+    broker: Broker
 
 
 @lru_cache(maxsize=1)
@@ -48,22 +51,45 @@ def services() -> Services:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     prepare_process(settings.worker_threads or max(1, cores // settings.worker_concurrency))
     engine = make_engine(settings.effective_database_url)
-    return Services(settings, make_sessions(engine), Storage(settings.storage_dir))
+    broker = Broker(settings.effective_broker_url)
+    return Services(settings, make_sessions(engine), Storage(settings.storage_dir), broker)
 
 
-@app.task(name=RUN_JOB)  # type: ignore[untyped-decorator]
-def run_job(job_id: str) -> None:
-    """Run a job, if it is to be had. A message may come twice or too late: the claim decides."""
-    held = services()
-    worker = f"{socket.gethostname()}/{os.getpid()}"
-    with held.sessions.begin() as session:
-        lease = transitions.claim(session, job_id, worker, held.settings.lease_seconds)
+@app.task(name=RUN_NEXT, bind=True)  # type: ignore[untyped-decorator]
+def run_next(self: Task) -> None:
+    """Run the job whose turn it is, if there is one.
+
+    A message may come twice or too late: the claim decides.
+    """
+    held, queue = services(), queue_of(self.request.delivery_info["routing_key"])
+    lease = _claim(held, queue)
     if lease is None:
-        log.info("%s is not to be had", job_id)
+        log.info("no job is to be had")
         return
-    log.info("%s attempt %d begins", job_id, lease.attempt)
+    log.info("%s attempt %d begins", lease.job_id, lease.attempt)
     with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
         _attempt(held, lease, heartbeat)
+    _ring_again(held, queue)
+
+
+def _claim(held: Services, queue: str) -> Lease | None:
+    worker = f"{socket.gethostname()}/{os.getpid()}"
+    settings = held.settings
+    with held.sessions.begin() as session:
+        job_id = turns.next_job(session, queue, settings.jobs_of_one_owner)
+        if job_id is None:
+            return None
+        return transitions.claim(session, job_id, worker, settings.lease_seconds)
+
+
+def _ring_again(held: Services, queue: str) -> None:
+    """For a job whose bell was heard in vain while its owner had as many at work as may be."""
+    if not held.settings.jobs_of_one_owner or shutting_down.is_set():
+        return
+    with held.sessions.begin() as session:
+        waits = turns.next_job(session, queue, held.settings.jobs_of_one_owner)
+    if waits is not None:
+        held.broker.ring(queue)
 
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:

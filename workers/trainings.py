@@ -46,19 +46,19 @@ class Trainings:
 
         def save_checkpoint(path: Path) -> None:
             digest = self._put(path)
-            before = self.journal.checkpoint(stage, digest)
-            if before not in (None, digest):
-                self.storage.delete(before)
+            if oldest := self.journal.checkpoint(stage, digest):
+                self.storage.delete(oldest)
 
         def keep(key: str, path: Path) -> None:
             self.journal.keep_part(stage, key, digest=self._put(path))
 
-        digest = self.journal.checkpoint_of(stage)
+        intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
+        digest = next(intact, None)
         hooks = Hooks(
             run=run,
             on_epoch=on_epoch,
             should_stop=self.should_stop,
-            checkpoint=self.storage.path(digest) if digest and self.storage.exists(digest) else None,
+            checkpoint=None if digest is None else self.storage.path(digest),
             save_checkpoint=save_checkpoint,
             checkpoint_seconds=self.checkpoint_seconds,
             keep=keep,

@@ -96,6 +96,7 @@ class Job(Base):
         ),
         # The rows that sweeps and queues look for are few among many finished ones.
         Index("ix_jobs_open", "state", "queued_at", postgresql_where=text("finished_at IS NULL")),
+        Index("ix_jobs_turns", "state", "queue", "owner", "priority", "queued_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -113,6 +114,12 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(20), default=State.QUEUED)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     max_attempts: Mapped[int]
+    kept_attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    retries: Mapped[int] = mapped_column(default=0, server_default="0")
+    retry_at: Mapped[datetime | None]
+    queue: Mapped[str] = mapped_column(String(50), default="default", server_default="default")
+    owner: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
     stop_request: Mapped[str | None] = mapped_column(String(10))
@@ -152,6 +159,7 @@ class JobStage(Base):
     output: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     output_digest: Mapped[str | None] = mapped_column(String(64))
     checkpoint_digest: Mapped[str | None] = mapped_column(String(64))
+    checkpoint_before: Mapped[str | None] = mapped_column(String(64))
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

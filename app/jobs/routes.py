@@ -34,16 +34,14 @@ async def create_job(body: JobRequest, request: Request, response: Response) -> 
 
 def _create(request: Request, body: JobRequest) -> JobView:
     with request.app.state.sessions.begin() as session:
-        settings = request.app.state.settings
-        job = service.create(session, body, settings.max_attempts, settings.effective_preset_dir)
-        view = service.view(job)
+        view = service.view(service.create(session, body, request.app.state.settings))
     _announce(request, view)
     return view
 
 
 def _announce(request: Request, view: JobView) -> None:
     """After the commit. If the broker is away, the sweep announces the job when it is back."""
-    if view.state == State.QUEUED and not request.app.state.broker.send(view.id):
+    if view.state == State.QUEUED and not request.app.state.broker.ring(view.queue):
         with request.app.state.sessions.begin() as session:
             service.not_announced(session, view.id)
 
@@ -99,6 +97,18 @@ def resume_job(job: str, request: Request) -> JobView:
     """It goes on where it stood."""
     with request.app.state.sessions.begin() as session:
         view = service.view(service.resume(session, job))
+    _announce(request, view)
+    return view
+
+
+@router.post(
+    "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409)
+)
+def retry_job(job: str, request: Request) -> JobView:
+    """It goes on from its last finished stage and checkpoint, as long as they are kept."""
+    state = request.app.state
+    with state.sessions.begin() as session:
+        view = service.view(service.retry(session, state.storage, job, state.settings.max_attempts))
     _announce(request, view)
     return view
 

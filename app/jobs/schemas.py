@@ -109,6 +109,16 @@ class JobRequest(Recipe):
         description="Whether the new version becomes `model@champion`: if it did not hurt, always, or never.",
     )
     name: Name | None = Field(None, description="Name of the job; by default made from the model's.")
+    queue: str | None = Field(
+        None, description="Which workers may run it, by the queue they serve; by default the first there is."
+    )
+    owner: Name | None = Field(
+        None,
+        description="Whose job it is: owners take turns, whatever they wait with. Not checked by anyone.",
+    )
+    priority: int = Field(
+        0, ge=-10, le=10, description="Of the jobs that wait, those of the highest are begun first."
+    )
     metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Yours to use.")
 
 
@@ -194,6 +204,12 @@ class JobView(BaseModel):
     attempt: int
     max_attempts: int
     stop_request: Literal["cancel", "pause"] | None = Field(description="What its worker is asked to do.")
+    queue: str
+    owner: str | None
+    priority: int
+    retry_at: datetime | None = Field(
+        description="When it is tried again, after an error that may pass, such as a full disk."
+    )
     source: dict[str, str] = Field(
         examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
     )

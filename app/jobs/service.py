@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -20,16 +18,19 @@ from app.jobs.networks import USUAL_NETWORK, Network, Pretrained
 from app.jobs.recipes import Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
-from app.jobs.states import MEANING, TERMINAL, Stage, State
+from app.jobs.states import MEANING, RETRIABLE, TERMINAL, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.pages import page
 from app.presets import service as presets
 from app.references import is_id, new_id
+from app.settings import Settings
+from app.storage import Storage
 
 
-def create(session: Session, request: JobRequest, max_attempts: int, preset_dir: Path) -> Job:
+def create(session: Session, request: JobRequest, settings: Settings) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
+    queue, preset_dir = _queue(request, settings.queue_names), settings.effective_preset_dir
     target = _dataset(session, request.target.dataset)
     source, versions = _source(session, request)
     trained_on = _examples(source) if source else None
@@ -57,7 +58,10 @@ def create(session: Session, request: JobRequest, max_attempts: int, preset_dir:
         source_version=versions[0] if versions else None,
         source_preset=request.source.preset,
         target_dataset=target,
-        max_attempts=max_attempts,
+        max_attempts=settings.max_attempts,
+        queue=queue,
+        owner=request.owner or "",
+        priority=request.priority,
         announced_at=db_now(),
         stages=[JobStage(stage=stage, position=position) for position, stage in enumerate(_stages(request))],
     )
@@ -67,6 +71,18 @@ def create(session: Session, request: JobRequest, max_attempts: int, preset_dir:
     record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
     session.refresh(job)
     return job
+
+
+def _queue(request: JobRequest, known: list[str]) -> str:
+    if request.queue is None:
+        return known[0]
+    if request.queue not in known:
+        message = f"queue: expected one of {', '.join(known)}. Received: {request.queue}."
+        hint = (
+            did_you_mean(request.queue, known) or "Leave it out; MODEL_TRANSFER_QUEUES says which there are."
+        )
+        raise ServiceError(422, "queue_unknown", message, hint=hint)
+    return request.queue
 
 
 def not_announced(session: Session, job_id: str) -> None:
@@ -253,15 +269,38 @@ def resume(session: Session, reference: str) -> Job:
     return job
 
 
+def retry(session: Session, storage: Storage, reference: str, attempts: int) -> Job:
+    """What failed or was cancelled goes on from its last finished stage; one that is open is none to retry.
+
+    Stages whose files are gone are waiting again, and so are those after them.
+    """
+    job = find(session, reference)
+    if not transitions.revive(session, job.id, attempts):
+        session.refresh(job)
+        raise impossible("retried", job)
+    lost = False
+    for stage in job.stages:
+        lost = lost or (stage.output_digest is not None and not storage.exists(stage.output_digest))
+        if lost and stage.state == "finished":
+            stage.state, stage.finished_at, stage.output_digest = "waiting", None, None
+    session.flush()
+    session.refresh(job)
+    return job
+
+
 def impossible(wish: str, job: Job) -> ServiceError:
     """The 409 of a job whose state does not allow what is wished."""
     state = State(job.state)
     asked = f", and is asked to {job.stop_request}" if job.stop_request else ""
     is_ = f"which is {state} ({MEANING[state]}){asked}"
     message = f"Expected a job that can be {wish}. Received: {job.name}, {is_}."
-    hint = (
-        "A job that ended stays as it is: post a new one." if state in TERMINAL else "Try again in a moment."
-    )
+    hint = "Try again in a moment."
+    if state in RETRIABLE:
+        hint = "POST …:retry goes on with it from its last finished stage."
+    elif state in TERMINAL:
+        hint = "A job that succeeded stays as it is: post a new one."
+    elif wish == "retried":
+        hint = "It has not ended: nothing needs to be done."
     return ServiceError(409, "job_state", message, hint=hint)
 
 
@@ -306,6 +345,10 @@ def view(job: Job) -> JobView:
             "attempt": job.attempt,
             "max_attempts": job.max_attempts,
             "stop_request": job.stop_request,
+            "queue": job.queue,
+            "owner": job.owner or None,
+            "priority": job.priority,
+            "retry_at": job.retry_at,
             "source": source,
             "target": {"dataset": datasets.ref(job.target_dataset), "id": job.target_dataset.id},
             "method": job.spec["method"],

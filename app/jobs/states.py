@@ -17,6 +17,9 @@ class State(StrEnum):
 
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+"""No worker changes the job any more; of what failed or was cancelled, a user may still ask for more."""
+
+RETRIABLE = frozenset({State.FAILED, State.CANCELLED})
 
 MEANING = {
     State.QUEUED: "waits for a worker",
@@ -35,9 +38,11 @@ MOVES = {
     (State.RUNNING, State.FAILED): "an error that trying again cannot mend, or no attempts left",
     (State.RUNNING, State.CANCELLED): "its worker stopped as asked",
     (State.RUNNING, State.PAUSED): "its worker saved a checkpoint and stopped as asked",
-    (State.RUNNING, State.QUEUED): "its lease ran out or its worker shut down, and attempts are left",
+    (State.RUNNING, State.QUEUED): "its lease ran out, its worker shut down, or an error that may pass",
     (State.PAUSED, State.QUEUED): "resumed",
     (State.PAUSED, State.CANCELLED): "cancelled while it stood still",
+    (State.FAILED, State.QUEUED): "retried by request",
+    (State.CANCELLED, State.QUEUED): "retried by request",
 }
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,8 @@ from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
-from app.jobs.states import State
+from app.jobs.states import RETRIABLE, State
+from app.jobs.transitions import is_due
 from app.settings import Settings
 from app.storage import Storage
 
@@ -38,59 +40,71 @@ def announce(sessions: Sessions, broker: Broker, resend_seconds: float) -> list[
     """Send queued jobs that no message in the broker can stand for; answer their ids."""
     with sessions.begin() as session:
         due = _due(session, resend_seconds)
-        queued = session.scalar(select(func.count()).where(Job.state == State.QUEUED)) or 0
-    waiting = broker.waiting() if due else None
-    if waiting is None or waiting >= queued:
-        return []
-    sent = [job_id for job_id in due if broker.send(job_id)]
+        counted = (
+            select(Job.queue, func.count()).where(Job.state == State.QUEUED, is_due()).group_by(Job.queue)
+        )
+        queued = dict(session.execute(counted).all())
+    sent = []
+    for queue, job_ids in due.items():
+        waiting = broker.waiting(queue)
+        if waiting is not None and waiting < queued.get(queue, 0):
+            sent += [job_id for job_id in job_ids if broker.ring(queue)]
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id.in_(sent)).values(announced_at=db_now()))
     return sent
 
 
-def _due(session: Session, resend_seconds: float) -> list[str]:
-    return list(
-        session.scalars(
-            select(Job.id)
-            .where(
-                Job.state == State.QUEUED,
-                or_(Job.announced_at.is_(None), Job.announced_at < db_now(-resend_seconds)),
-            )
-            .order_by(Job.queued_at)
-            .limit(1000)
-        )
+def _due(session: Session, resend_seconds: float) -> dict[str, list[str]]:
+    """Ids by queue."""
+    silent = or_(Job.announced_at.is_(None), Job.announced_at < db_now(-resend_seconds))
+    found = session.execute(
+        select(Job.queue, Job.id)
+        .where(Job.state == State.QUEUED, is_due(), silent)
+        .order_by(Job.queued_at)
+        .limit(1000)
     )
+    due: dict[str, list[str]] = {}
+    for queue, job_id in found:
+        due.setdefault(queue, []).append(job_id)
+    return due
 
 
-def delete_orphans(sessions: Sessions, storage: Storage, seconds: float) -> int:
+def _may_go_on(retry_seconds: float) -> Any:
+    """Whether a job is open, or may be retried from where it stood."""
+    lately = and_(Job.state.in_(sorted(RETRIABLE)), Job.finished_at > db_now(-retry_seconds))
+    return or_(Job.finished_at.is_(None), lately)
+
+
+def delete_orphans(sessions: Sessions, storage: Storage, seconds: float, retry_seconds: float) -> int:
     """Delete blobs that nothing refers to and that nobody put for a while."""
     old = list(storage.old(seconds))
     if not old:
         return 0
     with sessions() as session:
-        kept = _referenced(session)
+        kept = _referenced(session, retry_seconds)
     orphans = [digest for digest in old if digest not in kept]
     for digest in orphans:
         storage.delete(digest)
     return len(orphans)
 
 
-def forget_parts(sessions: Sessions) -> int:
+def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
     """Drop what stages of ended jobs kept of their trainings: no attempt will ask for it again."""
-    ended = select(Job.id).where(Job.finished_at.is_not(None))
+    wanted = select(Job.id).where(_may_go_on(retry_seconds))
     with sessions.begin() as session:
-        gone = delete(StagePart).where(StagePart.job_id.in_(ended)).returning(StagePart.key)
+        gone = delete(StagePart).where(StagePart.job_id.not_in(wanted)).returning(StagePart.key)
         return len(session.scalars(gone).all())
 
 
-def _referenced(session: Session) -> set[str]:
-    open_jobs = select(Job.id).where(Job.finished_at.is_(None))
+def _referenced(session: Session, retry_seconds: float) -> set[str]:
+    open_jobs = select(Job.id).where(_may_go_on(retry_seconds))
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
         select(Artifact.digest),
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
+        select(JobStage.checkpoint_before).where(JobStage.job_id.in_(open_jobs)),
         select(StagePart.digest),
     )
     return {digest for query in queries for digest in session.scalars(query) if digest is not None}
@@ -109,9 +123,8 @@ def sweep_forever(
                 log.info("%s is announced again", job_id)
             if time.monotonic() - cleaned_at > settings.orphan_seconds:
                 cleaned_at = time.monotonic()
-                forget_parts(sessions)
-                log.info(
-                    "%d orphan files deleted", delete_orphans(sessions, storage, settings.orphan_seconds)
-                )
+                forget_parts(sessions, settings.retry_seconds)
+                deleted = delete_orphans(sessions, storage, settings.orphan_seconds, settings.retry_seconds)
+                log.info("%d orphan files deleted", deleted)
         except SQLAlchemyError as error:
             log.warning("the sweep waits for the database: %s", error)

@@ -15,7 +15,12 @@ from sqlalchemy.orm import Session
 from app.db.clock import db_now
 from app.db.tables import Job, JobStage
 from app.jobs.events import record
-from app.jobs.states import TERMINAL, Stage, State
+from app.jobs.states import RETRIABLE, TERMINAL, Stage, State
+
+MOST_RETRIES = 10
+"""Tries one after the other at what met an error that may pass, with nothing kept between: 25 minutes."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,12 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
     """queued → running. None when the job is not to be had: taken, ended, paused or unknown."""
     statement = (
         update(Job)
-        .where(Job.id == job_id, Job.state == State.QUEUED)
+        .where(Job.id == job_id, Job.state == State.QUEUED, is_due())
         .values(
             state=State.RUNNING,
             attempt=Job.attempt + 1,
             worker=worker,
+            retry_at=null(),
             lease_expires_at=db_now(lease_seconds),
             started_at=case((Job.started_at.is_(None), db_now()), else_=Job.started_at),
         )
@@ -60,9 +66,18 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
     return Lease(job_id, attempt)
 
 
-def hold(session: Session, lease: Lease) -> bool:
-    """Pass the fence inside a transaction: what follows in it is the holder's own, or nothing is."""
-    return _changed(session, _held(lease))
+def is_due() -> Any:
+    """Whether a queued job waits for a worker alone, and not for a time to try again."""
+    return or_(Job.retry_at.is_(None), Job.retry_at <= db_now())
+
+
+def hold(session: Session, lease: Lease, *, kept: bool = False) -> bool:
+    """Pass the fence inside a transaction: what follows in it is the holder's own, or nothing is.
+
+    `kept` says that something durable follows, so that the attempt was not for nothing.
+    """
+    statement = _held(lease)
+    return _changed(session, statement.values(kept_attempt=lease.attempt) if kept else statement)
 
 
 def heartbeat(session: Session, lease: Lease, lease_seconds: float) -> tuple[bool, str | None]:
@@ -100,7 +115,11 @@ def stop(session: Session, lease: Lease, request: str) -> bool:
     moved = _changed(session, _held(lease).values(**values))
     if moved:
         record(
-            session, lease.job_id, lease.attempt, f"job.{values['state']}", _stopped(session, lease.job_id)
+            session,
+            lease.job_id,
+            lease.attempt,
+            f"job.{values['state']}",
+            f"Stopped as asked. {_stopped(session, lease.job_id)}",
         )
     return moved
 
@@ -114,16 +133,22 @@ def hand_back(session: Session, lease: Lease) -> bool:
 
 
 def retry(session: Session, lease: Lease, message: str) -> State | None:
-    """running → queued after an error that may pass, or → failed when no attempts are left."""
+    """running → queued after an error that may pass, to be tried again after a while, longer each time.
+
+    → failed after `MOST_RETRIES` in a row that kept nothing.
+    """
     job = session.get_one(Job, lease.job_id)
-    if lease.attempt < job.max_attempts:
-        state, values = State.QUEUED, _waiting()
+    retries = 0 if job.kept_attempt == lease.attempt else job.retries
+    if retries < MOST_RETRIES:
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**retries)
+        state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
+        message = f"{message} It is tried again in {wait:.0f} s."
     else:
         state = State.FAILED
         values = _end(state) | {
             "error_code": "attempts_exhausted",
             "error_message": message,
-            "error_hint": None,
+            "error_hint": "When disk, storage and database are well again: POST …:retry goes on from here.",
         }
     if not _changed(session, _held(lease).values(**values)):
         return None
@@ -167,6 +192,23 @@ def resume(session: Session, job_id: str) -> bool:
     return moved
 
 
+def revive(session: Session, job_id: str, attempts: int) -> bool:
+    """failed or cancelled → queued, with so many attempts; finished stages stay finished."""
+    values = _waiting() | {
+        "finished_at": null(),
+        "max_attempts": Job.attempt + attempts,
+        "retries": 0,
+        "retry_at": null(),
+        "announced_at": db_now(),
+        **dict.fromkeys(("error_code", "error_message", "error_hint"), null()),
+    }
+    ended = update(Job).where(Job.id == job_id, Job.state.in_(sorted(RETRIABLE)))
+    moved = _changed(session, ended.values(**values))
+    if moved:
+        record(session, job_id, 0, "job.queued", f"Retried. {_stopped(session, job_id)}")
+    return moved
+
+
 def expire(session: Session, job_id: str, attempt: int) -> State | None:
     """Take a job from a worker that fell silent: queued again, stopped as asked, or failed for good."""
     job = session.get_one(Job, job_id)
@@ -176,6 +218,8 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
         state, values = State.CANCELLED, _end(State.CANCELLED)
     elif job.stop_request == "pause":
         state, values = State.PAUSED, _uncounted() | {"state": State.PAUSED}
+    elif job.kept_attempt == attempt:  # it was not for nothing, so it does not count
+        state, values = State.QUEUED, _uncounted()
     elif attempt < job.max_attempts:
         state, values = State.QUEUED, _waiting()
     else:
@@ -221,14 +265,15 @@ def _stopped(session: Session, job_id: str) -> str:
     done = session.scalars(
         select(JobStage.stage).where(JobStage.job_id == job_id, JobStage.state == "finished")
     ).all()
-    return f"Stopped as asked; finished stages: {', '.join(done) or 'none'}."
+    return f"Finished stages: {', '.join(done) or 'none'}."
 
 
 def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
     return {
         "error_code": "attempts_exhausted",
         "error_message": (
-            f"All {job.max_attempts} attempts lost their worker without a word (last: {job.worker})."
+            f"All {job.max_attempts} attempts lost their worker without a word (last: {job.worker}), "
+            "the last without getting any further."
         ),
         "error_hint": "Usually memory ran out: see the worker's log and the job's events, then try again.",
     }

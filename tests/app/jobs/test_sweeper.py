@@ -94,12 +94,12 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(
     orphan = tmp_path / "orphan"
     orphan.write_bytes(b"nobody wants me")
     digest = storage.put(orphan)
-    assert sweeper.delete_orphans(sessions, storage, seconds=3600) == 0
+    assert sweeper.delete_orphans(sessions, storage, seconds=3600, retry_seconds=0) == 0
     assert client.delete("/v1/datasets/source").status_code == 204
     a_day_ago = time.time() - 86400
     for path in settings.storage_dir.glob("??/*"):
         os.utime(path, (a_day_ago, a_day_ago))
-    assert sweeper.delete_orphans(sessions, storage, seconds=3600) == 2
+    assert sweeper.delete_orphans(sessions, storage, seconds=3600, retry_seconds=0) == 2
     assert not storage.exists(digest)
     assert not storage.exists(str(datasets["source"]["sha256"]))
     assert client.get("/v1/datasets/target/content").status_code == 200
@@ -114,9 +114,9 @@ def test_parts_of_stages_are_dropped_when_their_job_has_ended(
     digest = storage.put(path)
     with sessions.begin() as session:
         session.add(StagePart(job_id=job_id, stage=Stage.TRANSFER, key="outcome transfer/0", digest=digest))
-    assert sweeper.forget_parts(sessions) == 0
-    assert sweeper.delete_orphans(sessions, storage, seconds=-1) == 0
+    assert sweeper.forget_parts(sessions, retry_seconds=0) == 0
+    assert sweeper.delete_orphans(sessions, storage, seconds=-1, retry_seconds=0) == 0
     with sessions.begin() as session:
         assert transitions.request_cancel(session, job_id)
-    assert sweeper.forget_parts(sessions) == 1
-    assert sweeper.delete_orphans(sessions, storage, seconds=-1) == 1
+    assert sweeper.forget_parts(sessions, retry_seconds=0) == 1
+    assert sweeper.delete_orphans(sessions, storage, seconds=-1, retry_seconds=0) == 1

@@ -13,7 +13,7 @@ from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job
 from app.jobs import transitions
-from app.jobs.states import MOVES, TERMINAL, State
+from app.jobs.states import MOVES, RETRIABLE, TERMINAL, State
 from app.jobs.transitions import Lease
 
 LEASE_SECONDS = 60.0
@@ -110,7 +110,7 @@ def test_the_holder_of_the_lease_may_make_each_move(sessions: Sessions, job_id: 
 
 
 @pytest.mark.parametrize("state", sorted(TERMINAL))
-def test_what_has_ended_moves_no_more(sessions: Sessions, job_id: str, state: State) -> None:
+def test_what_has_ended_is_moved_by_no_worker(sessions: Sessions, job_id: str, state: State) -> None:
     lease = bring_to(sessions, job_id, state)
     assert lease is not None
     with sessions.begin() as session:
@@ -122,9 +122,69 @@ def test_what_has_ended_moves_no_more(sessions: Sessions, job_id: str, state: St
     assert state_of(sessions, job_id) == state
 
 
-def test_every_state_but_the_first_can_be_reached_and_only_the_ended_ones_cannot_be_left() -> None:
+def test_every_state_can_be_reached_and_what_has_ended_is_left_for_the_queue_alone() -> None:
     assert {after for _, after in MOVES} == set(State)
-    assert set(State) - {before for before, _ in MOVES} == TERMINAL
+    assert set(State) - {before for before, _ in MOVES} == {State.SUCCEEDED}
+    assert {after for before, after in MOVES if before in TERMINAL} == {State.QUEUED}
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_failed_and_a_cancelled_job_can_be_retried_and_no_other(
+    sessions: Sessions, job_id: str, state: State
+) -> None:
+    bring_to(sessions, job_id, state) if state != State.RUNNING else claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.revive(session, job_id, attempts=2) == (state in RETRIABLE)
+    if state not in RETRIABLE:
+        assert state_of(sessions, job_id) == state
+        return
+    lease = claim(sessions, job_id)
+    with sessions() as session:
+        job = session.get_one(Job, job_id)
+        assert (lease.attempt, job.max_attempts) == (2, 3)
+        assert (job.finished_at, job.error_code) == (None, None)
+
+
+def test_an_attempt_that_kept_something_does_not_count(sessions: Sessions, job_id: str) -> None:
+    for attempt in range(1, 6):
+        lease = claim(sessions, job_id, lease_seconds=-1)
+        assert lease.attempt == attempt
+        with sessions.begin() as session:
+            assert transitions.hold(session, lease, kept=True)
+        with sessions.begin() as session:
+            assert transitions.expire(session, job_id, attempt) == State.QUEUED
+
+
+def test_an_error_that_may_pass_is_waited_for_longer_each_time_and_not_for_ever(
+    sessions: Sessions, job_id: str
+) -> None:
+    waits = []
+    for _ in range(transitions.MOST_RETRIES):
+        lease = claim(sessions, job_id)
+        with sessions.begin() as session:
+            assert transitions.retry(session, lease, "OSError: no space left on device.") == State.QUEUED
+        with sessions.begin() as session:
+            assert transitions.claim(session, job_id, "worker", LEASE_SECONDS) is None
+            job = session.get_one(Job, job_id)
+            assert job.retry_at is not None
+            waits.append(round((job.retry_at - job.queued_at).total_seconds()))
+            job.retry_at = job.queued_at
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.retry(session, lease, "OSError: no space left on device.") == State.FAILED
+
+
+def test_what_was_kept_between_two_errors_that_may_pass_starts_the_waiting_anew(
+    sessions: Sessions, job_id: str
+) -> None:
+    for _ in range(2 * transitions.MOST_RETRIES):
+        lease = claim(sessions, job_id)
+        with sessions.begin() as session:
+            assert transitions.hold(session, lease, kept=True)
+        with sessions.begin() as session:
+            assert transitions.retry(session, lease, "OSError: gone.") == State.QUEUED
+            session.execute(update(Job).values(retry_at=None))
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.PAUSED])
