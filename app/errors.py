@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
@@ -167,11 +168,24 @@ def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
     return _reply(request, ServiceError(500, "internal_error", message, hint="The server's log tells why."))
 
 
+def _on_unavailable(request: Request, exc: Exception) -> JSONResponse:
+    """A database, disk or storage that is away for a while is no defect, and the client may try again."""
+    log.error("unavailable at %s %s: %s", request.method, request.url.path, exc)
+    message = "Expected the database to answer. Received: no answer."
+    if isinstance(exc, OSError):
+        message = f"Expected a storage that can be read and written. Received: {exc.strerror or exc}."
+    hint = "Try again in a moment; GET /readyz says what is missing. What was accepted before is not lost."
+    problem = ServiceError(503, "unavailable", message, hint=hint)
+    return _reply(request, problem, {"Retry-After": "5"})
+
+
 def install(app: FastAPI) -> None:
     """Give every error of the application the one shape."""
     app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))
     app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
+    for kind in (OSError, OperationalError):
+        app.add_exception_handler(kind, _on_unavailable)
     app.add_exception_handler(Exception, _on_unexpected)
 
 

@@ -50,6 +50,14 @@ class Storage:
     def prepare(self) -> None:
         """Create the folder; raises OSError where it cannot be written."""
         self._incoming.mkdir(parents=True, exist_ok=True)
+        self.check()
+
+    def check(self) -> None:
+        """Raise OSError where the folder is away or cannot be written.
+
+        It is never made anew while the service runs: where a network drive comes and goes, files would be
+        written beside it.
+        """
         with tempfile.TemporaryFile(dir=self._incoming):
             pass
 
@@ -72,7 +80,6 @@ class Storage:
     @contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """A place to write a file of yet unknown digest; gone at the end unless `keep` took it."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file:
             path = Path(file.name)
             try:
@@ -89,8 +96,7 @@ class Storage:
     @contextmanager
     def workspace(self) -> Iterator[Path]:
         """A folder for files in the making, on the same file system as the blobs."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._incoming) as folder:
+        with tempfile.TemporaryDirectory(dir=self._incoming, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
     def put(self, path: Path) -> str:
@@ -116,7 +122,7 @@ class Storage:
 
     def _adopt(self, path: Path, digest: str) -> None:
         final = self.path(digest)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        final.parent.mkdir(exist_ok=True)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.chmod(0o644)

@@ -52,7 +52,7 @@ def _database(request: Request) -> str:
 
 def _storage(request: Request) -> str:
     try:
-        request.app.state.storage.prepare()
+        request.app.state.storage.check()
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return "ok"

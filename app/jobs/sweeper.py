@@ -81,7 +81,7 @@ def delete_orphans(sessions: Sessions, storage: Storage, seconds: float, retry_s
     if not old:
         return 0
     with sessions() as session:
-        kept = _referenced(session, retry_seconds)
+        kept = referenced(session, retry_seconds)
     orphans = [digest for digest in old if digest not in kept]
     for digest in orphans:
         storage.delete(digest)
@@ -96,7 +96,8 @@ def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
         return len(session.scalars(gone).all())
 
 
-def _referenced(session: Session, retry_seconds: float) -> set[str]:
+def referenced(session: Session, retry_seconds: float) -> set[str]:
+    """Digests of all files that something still needs."""
     open_jobs = select(Job.id).where(_may_go_on(retry_seconds))
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),

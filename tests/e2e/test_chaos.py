@@ -1,0 +1,55 @@
+"""The short form of `make chaos`: whatever dies, each accepted job ends once, bit for bit as if nothing had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import chaos
+
+KILLS, JOBS = 20, 6
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return chaos.write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def expected(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, chaos.Outcome]:
+    """What the jobs come to when nothing happens to them."""
+    with chaos.embedded(tmp_path_factory.mktemp("calm")) as calm:
+        return chaos.undisturbed(calm, files, JOBS)
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        chaos.embedded,
+        pytest.param(
+            chaos.cluster,
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(
+                    not all(map(shutil.which, ("initdb", "postgres", "redis-server"))) or os.name != "posix",
+                    reason="needs the programs of PostgreSQL and Redis",
+                ),
+            ],
+        ),
+    ],
+)
+def test_no_job_is_lost_doubled_or_changed_by_processes_that_die(
+    stack: Callable[[Path], AbstractContextManager[chaos.Stack]],
+    files: dict[str, Path],
+    expected: dict[str, chaos.Outcome],
+    tmp_path: Path,
+) -> None:
+    with stack(tmp_path) as running:
+        findings = chaos.disturbed(running, files, expected, KILLS, seed=1, pause=0.7)
+    assert findings.is_clean, "\n".join(findings.lines())
+    assert findings.count >= KILLS
