@@ -56,19 +56,9 @@ def serve() -> None:
 @cli.command()
 def api() -> None:
     """Run the API alone."""
-    import uvicorn
+    from app.serving.server import run
 
-    settings = _settings()
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.api_processes,
-        log_level=settings.log_level,
-        access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
-        timeout_graceful_shutdown=5,
-    )
+    run(_settings())
 
 
 @cli.command()

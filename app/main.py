@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +27,7 @@ from app.models import routes as models
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
-from app.storage import Storage
+from app.storage import Storage, prepare
 
 DESCRIPTION = """\
 Transfer learning over HTTP: **upload** two data sets, **POST** a job, **poll** it, **download** a fine-tuned
@@ -57,6 +58,9 @@ TAGS = [
 ]
 
 
+log = logging.getLogger(__name__)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
@@ -64,7 +68,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     broker = Broker(settings.effective_broker_url)
     try:
         require_current(engine)
-        app.state.storage.prepare()
+        try:
+            prepare(app.state.storage, engine)
+        except OSError as error:  # it may come back: until then /readyz says so
+            log.warning("the storage is away: %s", error)
+        _hear_of_the_end(app)
         app.state.sessions = make_sessions(engine)
         app.state.readers = make_readers(engine)
         app.state.broker = broker
@@ -99,6 +107,21 @@ def _replace_validation_error(answers: dict[str, Any]) -> None:
         del answers["422"]
 
 
+def _hear_of_the_end(app: FastAPI) -> None:
+    """Let requests that wait for something answer what they know, before the server cuts them off."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+
+        def stop(received: int, frame: Any, before: Any = before) -> None:
+            app.state.stopping.set()
+            if callable(before):
+                before(received, frame)
+
+        signal.signal(number, stop)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on these settings; by default those of the environment."""
     settings = settings or get_settings()
@@ -116,6 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.storage = Storage(settings.storage_dir)
+    app.state.stopping = threading.Event()
     app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)
     for router in (

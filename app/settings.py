@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     storage_url: Annotated[str, AfterValidator(_local_folder)] = Field(
         "", description="Where files are kept, as file:///folder. Empty: `blobs` in the data folder."
     )
+    listen_fd: int | None = Field(
+        None, ge=0, description="Listen on this inherited socket, not on `host` and `port`; `serve` sets it."
+    )
     public_url: str = Field("", description="Address users reach the API at, when a proxy stands before it.")
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,7 +13,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy import Engine, select
+
+from app.db.tables import Dataset
+
 CHUNK = 1 << 20
+
+
+def prepare(storage: Storage, engine: Engine) -> None:
+    """Create the storage's folder, unless the database knows of files that should be in it.
+
+    Where a drive comes and goes, a folder made anew would take files that the drive then hides.
+
+    Raises:
+        OSError: it cannot be made or written, or is away.
+    """
+    with engine.connect() as connection:
+        is_new = connection.scalar(select(Dataset.id).limit(1)) is None
+    if is_new:
+        storage.prepare()
+    storage.check()
 
 
 class Incoming:
@@ -53,13 +73,16 @@ class Storage:
         self.check()
 
     def check(self) -> None:
-        """Raise OSError where the folder is away or cannot be written.
-
-        It is never made anew while the service runs: where a network drive comes and goes, files would be
-        written beside it.
-        """
+        """Raise OSError where the folder is away or cannot be written."""
         with tempfile.TemporaryFile(dir=self._incoming):
             pass
+
+    def require(self, digest: str) -> Path:
+        """Where the blob lies; raises FileNotFoundError where it does not, as while the storage is away."""
+        path = self.path(digest)
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "Expected a file of the storage. Received: none", str(path))
+        return path
 
     def path(self, digest: str) -> Path:
         """Where the blob lies. It is never written again, so it can be memory-mapped."""

@@ -15,7 +15,7 @@ from app.broker import RUN_NEXT, Broker, queue_of
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
 from app.jobs import transitions, turns
-from app.jobs.transitions import Lease
+from app.jobs.transitions import MOST_RETRIES, Lease
 from app.models import service as models
 from app.settings import Settings, get_settings
 from app.storage import Storage
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from celery import Task
 
     from workers.stages.export import Outcome
+
+UNEXPECTED_RETRIES = 2
+"""Tries again after an error that nobody foresaw."""
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +131,21 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             transitions.retry(session, lease, f"{type(error).__name__}: {error}")
     except Exception as error:  # the runner's edge: whatever happens, the job must end
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
+        # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
+        most = MOST_RETRIES if _was_outside(error) else UNEXPECTED_RETRIES
         hint = "This is a defect of the service; the worker's log has the details."
+        told = f"{type(error).__name__}: {error}"
         with held.sessions.begin() as session:
-            transitions.fail(session, lease, "internal_error", f"{type(error).__name__}: {error}", hint)
+            transitions.retry(session, lease, told, most=most, code="internal_error", hint=hint)
+
+
+def _was_outside(error: BaseException | None) -> bool:
+    """Whether a disk, a storage or a database that failed led to this error."""
+    while error is not None:
+        if isinstance(error, (OSError, OperationalError)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _publish(journal: Journal, outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.jobs.recipes import Training as TrainingOptions
-from app.jobs.states import Stage
+from app.jobs.states import SO_FAR, Stage
 from app.storage import Storage
 from workers.journal import Journal
 from workers.progress import Progress
@@ -19,6 +19,7 @@ from workers.transfer.data import Array, Data, Rows
 from workers.transfer.evaluation import Outcome
 from workers.transfer.features import FeatureStore, predict
 from workers.transfer.fitting import Fit
+from workers.transfer.network import Network
 from workers.transfer.receipt import Transferred, is_backbone_frozen
 from workers.transfer.training import Hooks, Training
 
@@ -52,6 +53,17 @@ class Trainings:
         def keep(key: str, path: Path) -> None:
             self.journal.keep_part(stage, key, digest=self._put(path))
 
+        def so_far(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
+            with self.storage.workspace() as folder:
+                path = folder / "network.keras"
+                network.save(path)
+                digest = self.storage.put(path)
+            before = self.journal.part(stage, SO_FAR)
+            self.journal.keep_part(stage, SO_FAR, digest=digest, value={"epochs": list(epochs[-1:])})
+            if before is not None and before.digest not in (None, digest):
+                self.storage.delete(str(before.digest))
+
+        is_the_model = stage is Stage.TRANSFER and run == f"transfer/{options.seed}"
         intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
         digest = next(intact, None)
         hooks = Hooks(
@@ -64,6 +76,7 @@ class Trainings:
             keep=keep,
             recall=lambda key: self._recall(stage, key),
             features=self.features,
+            so_far=so_far if is_the_model else None,
         )
         return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced)
 

@@ -60,7 +60,7 @@ class Work:
         """The rows of a data set, split."""
         description = dataset.description
         with self.storage.workspace() as folder:
-            table = read(self.storage.path(dataset.digest), description, folder)
+            table = read(self.storage.require(dataset.digest), description, folder)
         plan = description.split
         return from_table(
             table,
@@ -139,7 +139,7 @@ class Work:
         """The network that `keep` wrote."""
         with self.storage.workspace() as folder:
             path = folder / "network.keras"
-            path.symlink_to(self.storage.path(digest))
+            path.symlink_to(self.storage.require(digest))
             return network.load(path, signature, options)
 
 

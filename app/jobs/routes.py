@@ -13,10 +13,12 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from app.db.session import ReadSession, WriteSession
+from app.downloads import HEADERS, blob_response
 from app.errors import responses
 from app.jobs import service
 from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
+from app.models.service import find_artifact
 from app.pages import After, Limit
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -65,12 +67,16 @@ async def get_job(
     request: Request,
     wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job's end.")] = 0,
 ) -> JobView:
-    """By id or name. With `wait`, the answer comes when the job has ended or the time is over."""
+    """By id or name. With `wait`, the answer comes when the job has ended or the time is over.
+
+    It comes early, `terminal` still false, where the server is about to stop: ask again.
+    """
     deadline = time.monotonic() + wait
     while True:
         view = await run_in_threadpool(_get, request, job)
         left = deadline - time.monotonic()
-        if view.terminal or left <= 0 or await request.is_disconnected():
+        stopping = request.app.state.stopping.is_set()
+        if view.terminal or left <= 0 or stopping or await request.is_disconnected():
             return view
         await asyncio.sleep(min(POLL_SECONDS, left))
 
@@ -129,7 +135,10 @@ async def get_events(
     limit: Limit = 100,
     last_event_id: Annotated[int | None, Header(ge=0, description="Where a broken stream continues.")] = None,
 ) -> Response:
-    """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended."""
+    """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended.
+
+    A stream that breaks off is continued with `Last-Event-ID`, as browsers do by themselves.
+    """
     view = await run_in_threadpool(_get, request, job)
     if "text/event-stream" in request.headers.get("accept", ""):
         stream = _stream(request, view.id, after if last_event_id is None else last_event_id)
@@ -151,9 +160,29 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
         for event in events:
             after = event.id
             yield format_sse_event(data_str=event.model_dump_json(), event=event.type, id=str(event.id))
-        if ended and not events:
+        if (ended and not events) or request.app.state.stopping.is_set():
             return
         await asyncio.sleep(0 if events else POLL_SECONDS)
+
+
+@router.get(
+    "/{job}/model",
+    summary="Download the best model so far",
+    response_class=Response,
+    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 409)},
+)
+def get_model(job: str, request: Request, session: ReadSession) -> Response:
+    """The target's network while the job runs, and after it failed; of one that succeeded, its version's.
+
+    A `.keras` file, as good as it has become: not evaluated, and without a receipt.
+    """
+    found = service.find(session, job)
+    if found.result is not None:
+        digest = find_artifact(session, found.result["version"], "keras").digest
+    else:
+        digest = service.model_so_far(session, found)
+    name = f"{found.name}.keras"
+    return blob_response(request, request.app.state.storage, digest, name, "application/zip")
 
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))

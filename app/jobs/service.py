@@ -10,7 +10,7 @@ from app.datasets import service as datasets
 from app.datasets.schema import Profile
 from app.db.clock import db_now
 from app.db.locks import lock_name
-from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, Version
+from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, transitions
 from app.jobs.events import record
@@ -18,7 +18,7 @@ from app.jobs.networks import USUAL_NETWORK, Network, Pretrained
 from app.jobs.recipes import Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
-from app.jobs.states import MEANING, RETRIABLE, TERMINAL, Stage, State
+from app.jobs.states import MEANING, RETRIABLE, SO_FAR, TERMINAL, TRAINED, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.pages import page
@@ -286,6 +286,24 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     session.flush()
     session.refresh(job)
     return job
+
+
+def model_so_far(session: Session, job: Job) -> str:
+    """Digest of the target's network as good as it has become, before there is a version of it."""
+    kept = {
+        part.key: part.digest
+        for part in session.scalars(
+            select(StagePart).where(StagePart.job_id == job.id, StagePart.stage == Stage.TRANSFER)
+        )
+    }
+    digest = kept.get(TRAINED) or kept.get(SO_FAR)
+    if digest is None:
+        message = (
+            f"Expected a job whose target network was saved. Received: {job.name}, which is {job.state}."
+        )
+        hint = "It is saved now and then from the stage `transfer` on, and kept a while after a failure."
+        raise ServiceError(409, "no_model_yet", message, hint=hint)
+    return digest
 
 
 def impossible(wish: str, job: Job) -> ServiceError:

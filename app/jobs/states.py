@@ -46,6 +46,10 @@ MOVES = {
 }
 
 
+TRAINED, SO_FAR = "network", "network so far"
+"""Keys of the parts of the stage `transfer` that hold the target's network, when it is trained and before."""
+
+
 class Stage(StrEnum):
     """The durable steps of a job, in their order."""
 

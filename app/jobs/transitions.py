@@ -132,24 +132,28 @@ def hand_back(session: Session, lease: Lease) -> bool:
     return moved
 
 
-def retry(session: Session, lease: Lease, message: str) -> State | None:
+def retry(
+    session: Session,
+    lease: Lease,
+    message: str,
+    *,
+    most: int = MOST_RETRIES,
+    code: str = "attempts_exhausted",
+    hint: str = "When disk, storage and database are well again: POST …:retry goes on from here.",
+) -> State | None:
     """running → queued after an error that may pass, to be tried again after a while, longer each time.
 
-    → failed after `MOST_RETRIES` in a row that kept nothing.
+    → failed, with this code and hint, after `most` in a row that kept nothing.
     """
     job = session.get_one(Job, lease.job_id)
     retries = 0 if job.kept_attempt == lease.attempt else job.retries
-    if retries < MOST_RETRIES:
+    if retries < most:
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**retries)
         state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
         message = f"{message} It is tried again in {wait:.0f} s."
     else:
         state = State.FAILED
-        values = _end(state) | {
-            "error_code": "attempts_exhausted",
-            "error_message": message,
-            "error_hint": "When disk, storage and database are well again: POST …:retry goes on from here.",
-        }
+        values = _end(state) | {"error_code": code, "error_message": message, "error_hint": hint}
     if not _changed(session, _held(lease).values(**values)):
         return None
     record(session, lease.job_id, lease.attempt, f"job.{state}", message, level="warning")

@@ -13,12 +13,14 @@ import urllib.request
 from collections.abc import Callable
 from typing import IO
 
+from sqlalchemy import Engine
+
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.serving import local_broker
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Storage, prepare
 
 
 class CannotServe(RuntimeError):
@@ -33,20 +35,23 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         GaveUp: a process dies again and again.
     """
     lock = _take_folder(settings)
-    port = _free_port(settings)
-    _export(settings, port)
+    door = _listen(settings)
+    port = int(door.getsockname()[1])
+    _export(settings, port, door.fileno())
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
+    _prepare_storage(settings, engine)
     engine.dispose()
     supervisor = Supervisor(say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.over.set())
     try:
-        _start(settings, supervisor)
+        _start(settings, supervisor, door)
         threading.Thread(target=_announce, args=(settings, port, supervisor, say), daemon=True).start()
         supervisor.watch()
     finally:
         say("Stopping: running jobs save a checkpoint and wait for the next start.")
+        door.close()
         supervisor.stop()
         lock.close()
     say("Stopped.")
@@ -56,7 +61,6 @@ def _take_folder(settings: Settings) -> IO[str]:
     folder = settings.data_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        Storage(settings.storage_dir).prepare()
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
         raise CannotServe(
@@ -74,29 +78,47 @@ def _take_folder(settings: Settings) -> IO[str]:
     return lock
 
 
-def _free_port(settings: Settings) -> int:
+def _prepare_storage(settings: Settings, engine: Engine) -> None:
+    try:
+        prepare(Storage(settings.storage_dir), engine)
+    except OSError as error:
+        raise CannotServe(
+            f"Expected the folder of files, {settings.storage_dir}, to be there and to be written. "
+            f"Received: {error.strerror}. Mount or restore it, or correct MODEL_TRANSFER_STORAGE_URL."
+        ) from error
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The socket that the API answers on.
+
+    It is ours, so that connections wait in it while the API is started again: none is refused.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise CannotServe(
-                "Expected a free address. "
-                f"Received: {settings.host} port {settings.port} ({error.strerror}). "
-                "Stop what listens there, or set MODEL_TRANSFER_PORT."
-            ) from error
-        return int(probe.getsockname()[1])
+    door = socket.socket(family)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((settings.host, settings.port))
+        door.listen(2048)
+    except OSError as error:
+        door.close()
+        raise CannotServe(
+            "Expected a free address. "
+            f"Received: {settings.host} port {settings.port} ({error.strerror}). "
+            "Stop what listens there, or set MODEL_TRANSFER_PORT."
+        ) from error
+    door.set_inheritable(True)
+    return door
 
 
-def _export(settings: Settings, port: int) -> None:
+def _export(settings: Settings, port: int, door: int) -> None:
     """The children read the environment; give them what was decided here."""
+    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(door)
     os.environ["MODEL_TRANSFER_PORT"] = str(port)
     os.environ["MODEL_TRANSFER_DATA_DIR"] = str(settings.data_dir)
     os.environ["MODEL_TRANSFER_BROKER_URL"] = settings.effective_broker_url
 
 
-def _start(settings: Settings, supervisor: Supervisor) -> None:
+def _start(settings: Settings, supervisor: Supervisor, door: socket.socket) -> None:
     this = [sys.executable, "-m", "app"]
     grace = settings.stop_grace_seconds
     if not settings.broker_url:
@@ -109,7 +131,8 @@ def _start(settings: Settings, supervisor: Supervisor) -> None:
                 f"{settings.data_dir / 'broker' / 'broker.log'}. Or set MODEL_TRANSFER_BROKER_URL to a Redis."
             )
     for name in ("sweeper", "api", "worker"):
-        supervisor.add(Child(name, [*this, name], stop_seconds=grace + 5))
+        shared = (door.fileno(),) if name == "api" else ()
+        supervisor.add(Child(name, [*this, name], stop_seconds=grace + 5, shared=shared))
 
 
 def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callable[[str], None]) -> None:

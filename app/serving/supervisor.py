@@ -35,12 +35,17 @@ class Child:
     name: str
     command: list[str]
     stop_seconds: float
+    shared: tuple[int, ...] = ()
+    """Descriptors that it inherits."""
+
     process: subprocess.Popen[bytes] | None = None
     deaths: list[float] = field(default_factory=list)
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C reaches the supervisor alone, which stops it in order."""
-        self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=_die_with_parent)
+        self.process = subprocess.Popen(
+            self.command, start_new_session=True, preexec_fn=_die_with_parent, pass_fds=self.shared
+        )
 
     def ended(self) -> int | None:
         """The exit code of a process that ended."""

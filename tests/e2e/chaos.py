@@ -399,6 +399,7 @@ class Havoc:
         away = blobs.with_name("away")
         blobs.rename(away)
         time.sleep(1)
+        assert not blobs.exists(), "the storage was made anew while it was away"
         away.rename(blobs)
         return "storage gone and back"
 
@@ -536,7 +537,7 @@ def disturbed(
     while havoc.kills < kills:
         # Where the jobs are ahead of the kills, these come faster.
         left = _open(stack, count)
-        slow = min(2.0, max(0.1, (left / count) / (1 - havoc.kills / kills)))
+        slow = min(6.0, max(0.1, (left / count) / (1 - havoc.kills / kills)))
         time.sleep(havoc.draw.expovariate(1 / (pause * slow)))
         havoc.strike()
         if havoc.kills >= told + 20:
@@ -646,7 +647,9 @@ def main(kills: int = 200, jobs: int = 60, seed: int = 0, stack: str = "both", p
             clean = clean and findings.is_clean
             if not findings.is_clean:
                 kept = Path(tempfile.mkdtemp(prefix="chaos-kept-"))
-                shutil.copytree(of_stack, kept / make.__name__, ignore=shutil.ignore_patterns("*.sock", "pg"))
+                shutil.copytree(
+                    of_stack, kept / make.__name__, ignore=shutil.ignore_patterns("*.sock", "blobs")
+                )
                 say(f"Its files are kept in {kept}.")
     raise typer.Exit(0 if clean else 1)
 

@@ -73,6 +73,13 @@ class Service:
                         return event
         raise AssertionError(f"{job} ended without {type_}")
 
+    def wait_for_line(self, line: str, times: int, seconds: float = 60) -> None:
+        """Until `serve` has said this so often."""
+        deadline = time.monotonic() + seconds
+        while self.lines.count(line) < times:
+            assert time.monotonic() < deadline, self.lines
+            time.sleep(0.05)
+
     def wait_until_answering(self, seconds: float = 30) -> None:
         """Until a restarted API listens again."""
         deadline = time.monotonic() + seconds

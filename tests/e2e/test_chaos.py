@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: whatever dies, each accepted job ends once, bit for bit as if nothing had."""
+"""The short form of `make chaos`: whatever dies, each job ends once, bit for bit as if nothing had."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 
 from tests.conftest import WriteCsv
@@ -208,6 +210,8 @@ def test_a_paused_job_frees_its_worker_and_goes_on_where_it_stood(service: Servi
     paused = service.events_until(job, "job.paused")
     assert service.http.get(f"/v1/jobs/{job}").json()["state"] == "paused"
     epochs = len(service.http.get(f"/v1/jobs/{job}/metrics").json()["data"])
+    early = service.http.get(f"/v1/jobs/{job}/model")
+    assert (early.status_code, early.json()["code"]) == (409, "no_model_yet")  # its source is trained first
     assert service.http.post(f"/v1/jobs/{job}:resume").json()["state"] in ("queued", "running")
     started = service.events_until(job, "stage.started", after=paused["id"])
     assert started["attempt"] == 2
@@ -216,6 +220,28 @@ def test_a_paused_job_frees_its_worker_and_goes_on_where_it_stood(service: Servi
     rows = service.http.get(f"/v1/jobs/{job}/metrics").json()["data"]
     assert len(rows) >= epochs
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+@pytest.mark.usefixtures("finished")
+def test_the_best_model_so_far_is_there_while_the_job_runs_and_after_it_was_cancelled(
+    service: Service, tmp_path: Path
+) -> None:
+    job = service.post(
+        model="long",
+        source={"version": "grades@1"},
+        target={"dataset": "target"},
+        training={"epochs": 100_000},
+    )["id"]
+    service.events_until(job, "stage.started")
+    service.http.post(f"/v1/jobs/{job}:pause")
+    service.events_until(job, "job.paused")
+    for _ in range(2):
+        (tmp_path / "so-far.keras").write_bytes(service.http.get(f"/v1/jobs/{job}/model").content)
+        opened = keras.saving.load_model(tmp_path / "so-far.keras")
+        row = {"a": [1.0], "b": [0.0], "c": [0.0], "city": np.array(["rome"], dtype=object)}
+        answer = opened.predict({name: np.asarray(value) for name, value in row.items()}, verbose=0)
+        assert answer.shape == (1, 1)
+        service.http.post(f"/v1/jobs/{job}:cancel")
 
 
 def test_a_training_that_diverges_fails_and_says_what_to_change(service: Service, tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import psutil
 
 from tests.conftest import WriteCsv
-from tests.e2e.conftest import start
+from tests.e2e.conftest import Service, start
 
 
 def refused(data_dir: Path, port: int) -> str:
@@ -116,3 +120,48 @@ def test_stopping_hands_a_running_job_to_the_next_start(tmp_path: Path, write_cs
     events = again.http.get(f"/v1/jobs/{job['id']}/events").json()["data"]
     assert "Its worker shut down and handed it back." in [event["message"] for event in events]
     assert again.stop() == 0
+
+
+def terminate(service: Service, words: list[str]) -> None:
+    """Ask the process with these words in its command to end, as a rolling restart does."""
+    for process in psutil.Process(service.process.pid).children():
+        if process.cmdline()[1 : 1 + len(words)] == words:
+            process.terminate()
+
+
+def test_a_rolling_restart_of_api_and_worker_loses_no_request(tmp_path: Path, write_csv: WriteCsv) -> None:
+    service = start(tmp_path / "data", CHECKPOINT_SECONDS="0.5")
+    service.upload("d", write_csv(tmp_path / "d.csv", 400))
+    over, answers = threading.Event(), Counter[int | str]()
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                answers[httpx2.get(f"{service.address}/v1/jobs", timeout=60).status_code] += 1
+            except httpx2.TransportError as error:
+                answers[repr(error)] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    job = service.post(
+        model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 100_000}
+    )["id"]
+    service.events_until(job, "stage.started")
+    for times in range(3):
+        with ThreadPoolExecutor(1) as pool:
+            poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
+            terminate(service, ["-m", "app", "api"])
+            assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
+        service.wait_for_line("The api was killed by SIGTERM; it is started again.", times + 1)
+    terminate(service, ["-m", "celery"])
+    service.wait_for_line("The worker ended with code 0; it is started again.", 1)
+    handed = service.events_until(job, "job.queued")
+    assert "handed it back" in handed["message"]
+    service.events_until(job, "job.started", after=handed["id"])
+    service.http.post(f"/v1/jobs/{job}:cancel")
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert set(answers) == {200}
+    assert service.stop() == 0

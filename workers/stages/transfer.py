@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.jobs.states import Stage
+from app.jobs.states import TRAINED, Stage
 from workers.transfer.data import Data
 from workers.transfer.evaluation import Outcome
 from workers.transfer.fitting import Fit
@@ -59,7 +59,7 @@ def with_pseudo_labels(work: Work, made: Transferred, data: Data, fit: Fit) -> T
 
 
 def _kept_made(work: Work) -> Made:
-    part = work.journal.part(Stage.TRANSFER, "network")
+    part = work.journal.part(Stage.TRANSFER, TRAINED)
     assert part is not None  # `_kept` wrote it before the outcome
     assert part.digest is not None
     assert part.value is not None
@@ -71,5 +71,5 @@ def _kept(work: Work, train: Callable[[], Transferred]) -> Transferred:
     """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
     made = train()
     value = {"receipt": made.receipt, "findings": made.findings, "network": dict(made.network.options)}
-    work.journal.keep_part(Stage.TRANSFER, "network", digest=work.keep(made.network), value=value)
+    work.journal.keep_part(Stage.TRANSFER, TRAINED, digest=work.keep(made.network), value=value)
     return made

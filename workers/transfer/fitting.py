@@ -80,6 +80,7 @@ class Fit:
             data,
             None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
+            network=network,
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)

@@ -13,12 +13,16 @@ import numpy as np
 from workers.transfer import checkpoints
 from workers.transfer.checkpoints import CheckpointMismatch, Position
 from workers.transfer.data import Array, Data
+from workers.transfer.network import Network
 from workers.transfer.objective import Objective
 from workers.transfer.schedules import scales
 from workers.transfer.steps import Parts, Rates, Steps, architecture
 from workers.transfer.training import History, Hooks, Stopped, Training, TrainingDiverged
 
 CHUNK_STEPS = 32
+TELLING = 20
+"""How many times as long as it takes is waited before the network so far is told again."""
+
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
 
 
@@ -69,9 +73,10 @@ class Run:
         data: Data,
         x_held_out: Array | None,
         offset: int,
+        network: Network,
     ) -> None:
         self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
-        self.rates, self.objective, self.offset = rates, objective, offset
+        self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
         self.task = data.signature.task
         self.x, self.y, self.weight = x, data.train.targets, row_weights(training, data)
         self.held_out = None
@@ -83,7 +88,8 @@ class Run:
         self.best: list[Array] = []
         self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
         self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
-        self.saved_at = time.monotonic()
+        self.saved_at = self.told_at = time.monotonic()
+        self.told_cost = 0.0
         self.fingerprint = ""
 
     def go(self, key: str) -> History:
@@ -202,6 +208,25 @@ class Run:
             path = Path(folder) / "checkpoint.npz"
             checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
             self.hooks.save_checkpoint(path)
+        self._tell_so_far()
+
+    def _tell_so_far(self) -> None:
+        begun = time.monotonic()
+        if (
+            not self.hooks.so_far
+            or begun - self.told_at < TELLING * self.told_cost
+            or not self.position.history
+        ):
+            return
+        now = [variable.numpy() for variable in self.steps.weights] if self.best else []
+        for variable, value in zip(self.steps.weights, self.best, strict=False):
+            variable.assign(value)
+        self.steps.end(self.parts, self.objective.helpers)
+        for variable, value in zip(self.steps.weights, now, strict=False):
+            variable.assign(value)
+        self.hooks.so_far(self.network, self.position.history)
+        self.told_at = time.monotonic()
+        self.told_cost = self.told_at - begun
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.transfer.features import FeatureStore
+from workers.transfer.network import Network
 from workers.transfer.schedules import Schedule
 
 
@@ -58,6 +59,8 @@ class Hooks:
     keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
         not computed again.
     features: where the outputs of frozen parts are kept for others too.
+    so_far: called now and then, no more than a twentieth of the time, with the network as good as it has
+        become (by validation loss where the training stops early, else as it is) and the finished epochs.
     """
 
     run: str = ""
@@ -69,6 +72,7 @@ class Hooks:
     keep: Callable[[str, Path], None] | None = None
     recall: Callable[[str], Path | None] | None = None
     features: FeatureStore | None = None
+    so_far: "Callable[[Network, Sequence[Mapping[str, float]]], None] | None" = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+
+from app.db.session import Sessions
+from app.db.tables import JobStage
 
 SHORTEST = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
 
@@ -138,6 +142,43 @@ def test_a_cancelled_job_can_neither_be_paused_nor_resumed(client: TestClient, v
     assert "which is cancelled" in answer.json()["detail"]
 
 
+def test_a_cancelled_job_is_retried_once_and_a_queued_one_is_not(client: TestClient) -> None:
+    post(client, name="j")
+    client.post("/v1/jobs/j:cancel")
+    answer = client.post("/v1/jobs/j:retry")
+    assert (answer.status_code, answer.json()["state"]) == (200, "queued")
+    assert (answer.json()["terminal"], answer.json()["finished_at"]) == (False, None)
+    again = client.post("/v1/jobs/j:retry")
+    assert (again.status_code, again.json()["code"]) == (409, "job_state")
+    assert "It has not ended" in again.json()["hint"]
+
+
+def test_a_retried_job_does_again_what_it_has_no_files_of(client: TestClient, sessions: Sessions) -> None:
+    job = post(client, name="j").json()["id"]
+    with sessions.begin() as session:
+        for stage in ("source", "transfer"):
+            row = session.get_one(JobStage, (job, stage))
+            row.state, row.finished_at = "finished", datetime.now(UTC)
+            row.output_digest = "0" * 64 if stage == "source" else None
+    client.post("/v1/jobs/j:cancel")
+    stages = client.post("/v1/jobs/j:retry").json()["stages"]
+    assert {stage["state"] for stage in stages} == {"waiting"}
+
+
+def test_owner_priority_and_queue_are_kept_and_an_unknown_queue_is_refused(client: TestClient) -> None:
+    view = post(client, name="j", owner="ada", priority=3).json()
+    assert (view["owner"], view["priority"], view["queue"], view["retry_at"]) == ("ada", 3, "default", None)
+    refused = post(client, queue="defualt")
+    assert (refused.status_code, refused.json()["code"]) == (422, "queue_unknown")
+    assert "default" in refused.json()["hint"]
+
+
+def test_a_job_that_saved_nothing_has_no_model_yet(client: TestClient) -> None:
+    post(client, name="j")
+    answer = client.get("/v1/jobs/j/model")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_model_yet")
+
+
 def test_events_are_read_as_json_from_where_one_stopped(client: TestClient) -> None:
     post(client, name="j")
     client.post("/v1/jobs/j:cancel")
@@ -164,6 +205,14 @@ def test_waiting_for_a_job_that_has_ended_answers_at_once(client: TestClient) ->
     post(client, name="j")
     client.post("/v1/jobs/j:cancel")
     assert client.get("/v1/jobs/j?wait=300").json()["state"] == "cancelled"
+
+
+def test_who_waits_for_a_job_is_answered_before_the_server_stops(client: TestClient) -> None:
+    post(client, name="j")
+    client.app.state.stopping.set()  # type: ignore[attr-defined]
+    assert client.get("/v1/jobs/j?wait=300").json()["state"] == "queued"
+    stream = client.get("/v1/jobs/j/events", headers={"accept": "text/event-stream"})
+    assert stream.text.count("event: ") == 1
 
 
 def test_lists_are_filtered_by_state_and_model(client: TestClient) -> None:
