@@ -46,6 +46,16 @@ class Broker:
         except (OperationalError, OSError):
             return None
 
+    def workers(self, seconds: float = 2.0) -> dict[str, list[str]]:
+        """The queues of each worker that answers within this time, by the worker's name."""
+        from kombu.exceptions import OperationalError
+
+        try:
+            answers = self._celery.control.inspect(timeout=seconds).active_queues() or {}
+        except (OperationalError, OSError):
+            return {}
+        return {name: [queue_of(queue["name"]) for queue in queues] for name, queues in answers.items()}
+
     def empty(self, queue: str = "default") -> None:
         """Drop every message of a queue; the jobs stay, and the sweep announces them again."""
         with self._celery.connection_for_write() as connection:

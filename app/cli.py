@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from app.logs import configure
 from app.settings import Settings, get_settings
 
 cli = typer.Typer(
@@ -32,11 +32,6 @@ def _settings() -> Settings:
             name = f"MODEL_TRANSFER_{'_'.join(str(part) for part in problem['loc']).upper()}"
             console.print(f"{name}: {problem['msg']}. Received: {problem['input']!r}.", style="red")
         raise typer.Exit(2) from error
-
-
-def _log(settings: Settings) -> None:
-    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    logging.basicConfig(level=settings.log_level.upper(), format=form)
 
 
 @cli.command()
@@ -79,7 +74,7 @@ def sweeper() -> None:
     from app.storage import Storage
 
     settings = _settings()
-    _log(settings)
+    configure(settings)
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -100,6 +95,25 @@ def migrate() -> None:
     upgrade(engine)
     where = engine.url.render_as_string(hide_password=True)
     console.print(f"The database is at the newest revision: {where}", soft_wrap=True)
+
+
+@cli.command()
+def doctor() -> None:
+    """Look at database, storage, disk, broker, workers and versions; exit 1 where something is not well."""
+    from app.doctor import examine
+
+    signs = {
+        "ok": "[green]ok[/green]     ",
+        "warning": "[yellow]warning[/yellow]",
+        "failed": "[red]failed[/red] ",
+    }
+    well = True
+    for finding in examine(_settings()):
+        console.print(f"{signs[finding.state]} {finding.what}: {finding.told}", soft_wrap=True)
+        if finding.advice:
+            console.print(f"        {finding.advice}", soft_wrap=True)
+        well = well and finding.state != "failed"
+    raise typer.Exit(0 if well else 1)
 
 
 @cli.command()

@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-from app import errors
+from app import errors, logs
 from app.broker import Broker
 from app.datasets import routes as datasets
 from app.db.revision import require_current
@@ -125,9 +125,7 @@ def _hear_of_the_end(app: FastAPI) -> None:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on these settings; by default those of the environment."""
     settings = settings or get_settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logs.configure(settings)
     app = FastAPIOffline(
         title="model-transfer",
         version=version("model-transfer"),

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Address users reach the API at, when a proxy stands before it.")
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", description="Log lines for people, or as JSON with job and attempt."
+    )
     api_processes: int = Field(1, ge=1, le=64, description="API processes behind the one port.")
     worker_concurrency: int = Field(1, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_threads: int = Field(
@@ -98,6 +101,23 @@ class Settings(BaseSettings):
     )
     checkpoint_seconds: float = Field(
         30 * SECOND, ge=0, description="Least time between two training checkpoints of a job."
+    )
+
+    keep_versions: int = Field(
+        0,
+        ge=0,
+        description="Newest versions of a model whose files are kept; those with an alias are. 0: all.",
+    )
+    keep_dataset_seconds: float = Field(
+        0.0, ge=0, description="How long a data set that no job uses is kept. 0: until it is deleted."
+    )
+    keep_source_seconds: float = Field(
+        30 * 24 * 3600 * SECOND,
+        ge=0,
+        description="How long a trained source is kept for jobs that would train it again. 0: for ever.",
+    )
+    max_kept_bytes: int = Field(
+        0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
     )
 
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")

@@ -9,6 +9,7 @@ from typing import Any
 from celery import signals
 
 from app.broker import make_celery, named
+from app.logs import configure
 from app.settings import get_settings
 
 settings = get_settings()
@@ -25,12 +26,16 @@ app.conf.update(
     worker_soft_shutdown_timeout=settings.stop_grace_seconds,
     worker_enable_soft_shutdown_on_idle=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_hijack_root_logger=True,
     worker_send_task_events=False,
 )
 
 shutting_down = multiprocessing.get_context("fork").Event()
 """Set in the parent, read by the forked processes that run the jobs."""
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def _log(**_: Any) -> None:
+    configure(settings)
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import signal
@@ -38,7 +39,9 @@ class Heartbeat:
         self._shutting_down = shutting_down
         self._over = threading.Event()
         self._parent = os.getppid()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {lease.job_id}", daemon=True)
+        told_of = contextvars.copy_context()  # its lines name the job as the others do
+        name = f"heartbeat {lease.job_id}"
+        self._thread = threading.Thread(target=told_of.run, args=(self._beat,), name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -16,6 +16,7 @@ from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
 from app.jobs import transitions, turns
 from app.jobs.transitions import MOST_RETRIES, Lease
+from app.logs import of_job
 from app.models import service as models
 from app.settings import Settings, get_settings
 from app.storage import Storage
@@ -69,9 +70,10 @@ def run_next(self: Task) -> None:
     if lease is None:
         log.info("no job is to be had")
         return
-    log.info("%s attempt %d begins", lease.job_id, lease.attempt)
-    with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
-        _attempt(held, lease, heartbeat)
+    with of_job(lease.job_id, lease.attempt):
+        log.info("%s attempt %d begins", lease.job_id, lease.attempt)
+        with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
+            _attempt(held, lease, heartbeat)
     _ring_again(held, queue)
 
 

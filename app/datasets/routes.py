@@ -62,7 +62,7 @@ def _request_body() -> dict[str, Any]:
     response_model=DatasetView,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        **responses(400, 413, 422),
+        **responses(400, 413, 422, 507),
     },
     openapi_extra={"requestBody": _request_body()},
 )
@@ -75,15 +75,23 @@ async def create_dataset(request: Request, response: Response) -> Any:
     The same name again makes the next version. With `Accept: text/event-stream` the answer is a stream that
     tells how many rows were validated so far, and ends with the data set or the problem.
     """
+    settings = request.app.state.settings
+    if settings.max_kept_bytes:
+        await run_in_threadpool(_has_room, request, settings.max_kept_bytes)
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
-        upload = await receive(request, incoming, request.app.state.settings.max_upload_bytes)
+        upload = await receive(request, incoming, settings.max_upload_bytes)
         if "text/event-stream" in request.headers.get("accept", ""):
             events = validation.followed(request, upload, incoming, held.pop_all())
             return EventSourceResponse(events, headers={"Cache-Control": "no-cache"})
         view = await run_in_threadpool(validation.create, request, upload, incoming)
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
+
+
+def _has_room(request: Request, most: int) -> None:
+    with request.app.state.readers() as session:
+        service.require_room(session, most)
 
 
 @router.get("", summary="List data sets", responses=responses(422))

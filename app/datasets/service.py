@@ -13,7 +13,7 @@ from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
 from app.db.locks import lock_name
-from app.db.tables import Dataset, Job
+from app.db.tables import Artifact, Dataset, Job
 from app.errors import ServiceError, did_you_mean
 from app.pages import page
 from app.references import is_id, new_id, split_reference
@@ -106,6 +106,22 @@ def list_page(
     if after is not None:
         statement = statement.where(Dataset.id < after)
     return page(session, statement, limit)
+
+
+def kept_bytes(session: Session) -> dict[str, int]:
+    """Size of the data sets and of the versions' files, before what is equal is kept once."""
+    datasets = session.scalar(select(func.sum(Dataset.size)).where(Dataset.deleted_at.is_(None)))
+    return {"datasets": datasets or 0, "versions": session.scalar(select(func.sum(Artifact.size))) or 0}
+
+
+def require_room(session: Session, most: int) -> None:
+    """Refuse further uploads where as much is kept as may be."""
+    kept = kept_bytes(session)
+    if sum(kept.values()) >= most:
+        told = ", ".join(f"{size} bytes of {what}" for what, size in kept.items())
+        message = f"Expected less than {most} bytes to be kept. Received: {told}."
+        hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
+        raise ServiceError(507, "quota_full", message, hint=hint)
 
 
 def delete(session: Session, reference: str) -> None:

@@ -249,8 +249,11 @@ class Version(Base):
     lineage: Mapped[Json]
     weights_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=db_now())
+    deleted_at: Mapped[datetime | None]
 
-    artifacts: Mapped[list[Artifact]] = relationship(order_by="Artifact.format", lazy="selectin")
+    artifacts: Mapped[list[Artifact]] = relationship(
+        order_by="Artifact.format", lazy="selectin", cascade="all, delete-orphan"
+    )
     aliases: Mapped[list[Alias]] = relationship(order_by="Alias.alias", lazy="selectin")
 
 

@@ -41,6 +41,20 @@ def readyz(request: Request, response: Response) -> Readiness:
     return Readiness(status="ready" if ready else "not ready", parts=parts)
 
 
+@router.get(
+    "/metrics",
+    summary="What Prometheus reads",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def prometheus(request: Request) -> Response:
+    """Jobs by state, waits, times of stages, expired leases, retries, disk."""
+    from app.health.metrics import exposition
+
+    text = exposition(request.app.state.readers, request.app.state.storage.folder)
+    return Response(text, media_type="text/plain; version=0.0.4")
+
+
 def _database(request: Request) -> str:
     try:
         with request.app.state.readers() as session:

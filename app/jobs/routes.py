@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 POLL_SECONDS = 0.1
 
 
-@router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 422))
+@router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422))
 async def create_job(body: JobRequest, request: Request, response: Response) -> JobView:
     """Accepted only if it can be run: data, columns and options are checked now. `Location` is the job."""
     view = await run_in_threadpool(_create, request, body)

@@ -115,7 +115,7 @@ def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list
         message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
         hint = "Only a distillation learns from several; give the best of them as `version`."
         raise ServiceError(422, "several_sources", message, hint=hint)
-    return None, [models.find_version(session, reference) for reference in asked]
+    return None, [models.find_source(session, reference) for reference in asked]
 
 
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:

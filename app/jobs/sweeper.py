@@ -18,7 +18,7 @@ from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
-from app.jobs import transitions
+from app.jobs import retention, transitions
 from app.jobs.states import RETRIABLE, State
 from app.jobs.transitions import is_due
 from app.settings import Settings
@@ -124,6 +124,8 @@ def sweep_forever(
                 log.info("%s is announced again", job_id)
             if time.monotonic() - cleaned_at > settings.orphan_seconds:
                 cleaned_at = time.monotonic()
+                for what, count in retention.clean(sessions, settings).items():
+                    log.info("%d %s are not kept any longer", count, what)
                 forget_parts(sessions, settings.retry_seconds)
                 deleted = delete_orphans(sessions, storage, settings.orphan_seconds, settings.retry_seconds)
                 log.info("%d orphan files deleted", deleted)

@@ -156,7 +156,8 @@ def retry(
         values = _end(state) | {"error_code": code, "error_message": message, "error_hint": hint}
     if not _changed(session, _held(lease).values(**values)):
         return None
-    record(session, lease.job_id, lease.attempt, f"job.{state}", message, level="warning")
+    type_ = "job.retried" if state == State.QUEUED else "job.failed"
+    record(session, lease.job_id, lease.attempt, type_, message, level="warning")
     return state
 
 

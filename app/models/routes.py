@@ -31,6 +31,15 @@ ModelPath = Annotated[
     ),
 ]
 
+VersionPath = Annotated[
+    str,
+    Path(
+        pattern=r"^(ver_\w+|.+@\d+)$",
+        description="Id or `name@version`, so that no other version is deleted than the one that is meant.",
+        openapi_examples={"a version": {"value": "grades@1"}},
+    ),
+]
+
 
 @router.get("", summary="List models", responses=responses(422))
 def list_models(session: ReadSession, after: After = None, limit: Limit = 20) -> ModelList:
@@ -43,6 +52,12 @@ def list_models(session: ReadSession, after: After = None, limit: Limit = 20) ->
 def get_model(model: ModelPath, session: ReadSession) -> VersionView:
     """By id, `name@version` or name (the newest version): metrics, verdict, receipt, lineage, files."""
     return service.view(session, service.find_version(session, model))
+
+
+@router.delete("/{model}", status_code=204, summary="Delete a version's files", responses=responses(404, 409))
+def delete_version(model: VersionPath, session: WriteSession) -> None:
+    """By id or `name@version`. Its record stays readable, and versions that came of it keep working."""
+    service.delete(session, model)
 
 
 @router.get("/{model}/versions", summary="List the versions of a model", responses=responses(404, 422))
@@ -58,7 +73,9 @@ def list_aliases(model: str, session: ReadSession) -> AliasList:
     return AliasList(data=aliases.listed(session, service.find_version(session, model).model))
 
 
-@router.put("/{model}/aliases/{alias}", summary="Give a version an alias", responses=responses(404, 409, 422))
+@router.put(
+    "/{model}/aliases/{alias}", summary="Give a version an alias", responses=responses(404, 409, 410, 422)
+)
 def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
     """`champion` is refused to a version whose verdict is `hurt`, unless forced."""
     version = service.find_version_of(session, model, body.version)
@@ -81,7 +98,7 @@ def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
     "/{model}/download",
     summary="Download a model",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 422)},
+    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 410, 422)},
 )
 def download(
     model: ModelPath,

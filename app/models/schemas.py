@@ -60,6 +60,7 @@ class VersionView(BaseModel):
     weights_sha256: str = Field(description="Digest of the weights alone: the same weights, the same digest.")
     artifacts: list[ArtifactView]
     created_at: datetime
+    deleted_at: datetime | None = Field(description="When its files were let go; its record stays.")
 
 
 class AliasRequest(BaseModel):

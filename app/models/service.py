@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Alias, Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
@@ -51,7 +52,7 @@ def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[d
 
 def find_version(session: Session, reference: str) -> Version:
     """By id, `name@version`, `name@alias` or name (its newest version); 404 tells the nearest name."""
-    statement = select(Version).order_by(Version.number.desc())
+    statement = select(Version).order_by(Version.deleted_at.is_not(None), Version.number.desc())
     parts, alias = split_reference(reference), split_alias(reference)
     if alias is not None:
         statement = statement.join(Alias, Alias.version_id == Version.id)
@@ -89,8 +90,54 @@ def _not_found(session: Session, reference: str) -> ServiceError:
 
 def find_artifact(session: Session, reference: str, format_: str) -> Artifact:
     """The file of a version in a format."""
-    version = find_version(session, reference)
+    version = usable(find_version(session, reference))
     return next(artifact for artifact in version.artifacts if artifact.format == format_)
+
+
+def usable(version: Version) -> Version:
+    """The version, if its files are there."""
+    if version.deleted_at is not None:
+        message = f"Expected a version whose files are kept. Received: {ref(version)}, which was deleted."
+        hint = f"GET /v1/models/{version.model}/versions lists the others; its record stays readable."
+        raise ServiceError(410, "version_deleted", message, hint=hint)
+    return version
+
+
+def find_source(session: Session, reference: str) -> Version:
+    """A version to learn from; it is not deleted before the job that asks for it is there."""
+    found = find_version(session, reference)
+    lock_name(session, "versions", found.id)
+    session.refresh(found)
+    return usable(found)
+
+
+def delete(session: Session, reference: str) -> None:
+    """Let the version's files go with the next sweep; its record stays, and what came of it is untouched.
+
+    Deleting twice is no error.
+    """
+    version = find_version(session, reference)
+    lock_name(session, "versions", version.id)
+    session.refresh(version)
+    if version.aliases:
+        named = ", ".join(alias.alias for alias in version.aliases)
+        message = f"Expected a version without an alias. Received: {ref(version)}, which is {named}."
+        hint = "Give the alias to another version, or take it away: DELETE …/aliases/{alias}."
+        raise ServiceError(409, "version_has_alias", message, hint=hint)
+    open_jobs = select(Job).where(Job.finished_at.is_(None))
+    needing = [
+        job.name
+        for job in session.scalars(open_jobs)
+        if version.id == job.source_version_id or version.id in job.spec.get("other_versions", [])
+    ]
+    if needing:
+        message = (
+            f"Expected a version that no open job needs. Received: {ref(version)}, needed by {needing[0]}."
+        )
+        raise ServiceError(409, "version_in_use", message, hint="Cancel the job, or wait for its end.")
+    if version.deleted_at is None:
+        version.artifacts.clear()
+        version.deleted_at = db_now()
 
 
 def models_page(session: Session, after: str | None, limit: int) -> tuple[list[ModelView], bool]:
@@ -167,5 +214,6 @@ def view(session: Session, version: Version) -> VersionView:
                 for artifact in version.artifacts
             ],
             "created_at": version.created_at,
+            "deleted_at": version.deleted_at,
         }
     )

@@ -38,6 +38,7 @@ def run(settings: Settings) -> None:
         fd=settings.listen_fd,
         workers=settings.api_processes,
         log_level=settings.log_level,
+        log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,
         access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
         timeout_graceful_shutdown=5,
     )

@@ -26,11 +26,14 @@ def upgrade() -> None:
         jobs.add_column(sa.Column("owner", sa.String(length=100), nullable=False, server_default=""))
     with op.batch_alter_table("stages") as stages:
         stages.add_column(sa.Column("checkpoint_before", sa.String(length=64), nullable=True))
+    op.add_column("versions", sa.Column("deleted_at", UTCDateTime(timezone=True), nullable=True))
     op.create_index("ix_jobs_turns", "jobs", ["state", "queue", "owner", "priority", "queued_at"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_jobs_turns", "jobs")
+    with op.batch_alter_table("versions") as versions:
+        versions.drop_column("deleted_at")
     with op.batch_alter_table("stages") as stages:
         stages.drop_column("checkpoint_before")
     with op.batch_alter_table("jobs") as jobs:

@@ -1,0 +1,138 @@
+"""`model-transfer doctor`: what is well here, what is not, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.broker import Broker
+from app.db.revision import OutdatedDatabase, require_current
+from app.db.session import make_engine
+from app.settings import Settings
+from app.storage import Storage
+
+LITTLE_DISK = 2 << 30
+PACKAGES = ("model-transfer", "fastapi", "sqlalchemy", "celery", "keras")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `advice` is what to do where it is not well."""
+
+    what: str
+    state: Literal["ok", "warning", "failed"]
+    told: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at each part in turn; none keeps the others from being looked at."""
+    yield _versions()
+    for look in (_database, _storage, _disk, _broker, _workers):
+        yield look(settings)
+
+
+def _versions() -> Finding:
+    told = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            told.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            told.append(f"no {name}")
+    for name in ("tensorflow-cpu", "tensorflow"):
+        try:
+            told.append(f"{name} {version(name)}")
+            return Finding("versions", "ok", ", ".join(told))
+        except PackageNotFoundError:
+            continue
+    advice = "Jobs need it: install model-transfer[worker]. The API runs without."
+    return Finding("versions", "warning", ", ".join([*told, "no tensorflow"]), advice)
+
+
+def _database(settings: Settings) -> Finding:
+    engine = make_engine(settings.effective_database_url)
+    where = engine.url.render_as_string(hide_password=True)
+    file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    if file is not None and not Path(file).exists():
+        advice = "It is made by the first `model-transfer serve`; or correct MODEL_TRANSFER_DATA_DIR."
+        return Finding("database", "failed", f"{where}: there is no such file", advice)
+    try:
+        require_current(engine)
+    except OutdatedDatabase as error:
+        return Finding("database", "failed", f"{where}: {error}", "Run `model-transfer migrate`.")
+    except SQLAlchemyError as error:
+        advice = "Start it, or correct MODEL_TRANSFER_DATABASE_URL."
+        return Finding("database", "failed", f"{where}: {_first_line(error)}", advice)
+    finally:
+        engine.dispose()
+    return Finding("database", "ok", where)
+
+
+def _storage(settings: Settings) -> Finding:
+    try:
+        Storage(settings.storage_dir).check()
+    except OSError as error:
+        advice = "Mount it, let this account write it, or correct MODEL_TRANSFER_STORAGE_URL."
+        return Finding("storage", "failed", f"{settings.storage_dir}: {error.strerror}", advice)
+    return Finding("storage", "ok", str(settings.storage_dir))
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.storage_dir
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    told = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB free at {place}"
+    if usage.free < LITTLE_DISK:
+        advice = "Delete data sets and versions, or set the retention settings; jobs wait while it is full."
+        return Finding("disk", "warning", told, advice)
+    return Finding("disk", "ok", told)
+
+
+def _broker(settings: Settings) -> Finding:
+    return _ask_broker(settings, "broker", _waiting)
+
+
+def _waiting(settings: Settings, broker: Broker) -> Finding:
+    waiting = {queue: broker.waiting(queue) for queue in settings.queue_names}
+    if None in waiting.values():
+        advice = "Start it (`model-transfer serve` starts its own), or correct MODEL_TRANSFER_BROKER_URL."
+        return Finding("broker", "failed", "does not answer; jobs are accepted and wait", advice)
+    told = ", ".join(f"{count} messages in {queue}" for queue, count in waiting.items())
+    return Finding("broker", "ok", told)
+
+
+def _workers(settings: Settings) -> Finding:
+    return _ask_broker(settings, "workers", _answering)
+
+
+def _answering(settings: Settings, broker: Broker) -> Finding:
+    workers = broker.workers()
+    if not workers:
+        advice = "Start one: `model-transfer worker`, on any machine that reaches database, broker, storage."
+        return Finding("workers", "failed", "none answers", advice)
+    unserved = set(settings.queue_names) - {queue for queues in workers.values() for queue in queues}
+    told = "; ".join(f"{name} ({', '.join(queues)})" for name, queues in sorted(workers.items()))
+    if unserved:
+        advice = f"No worker serves {', '.join(sorted(unserved))}: see MODEL_TRANSFER_WORKER_QUEUES."
+        return Finding("workers", "warning", told, advice)
+    return Finding("workers", "ok", told)
+
+
+def _ask_broker(settings: Settings, what: str, ask: Callable[[Settings, Broker], Finding]) -> Finding:
+    broker = Broker(settings.effective_broker_url)
+    try:
+        return ask(settings, broker)
+    finally:
+        broker.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

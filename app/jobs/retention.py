@@ -1,0 +1,61 @@
+"""What is kept for how long, and how much: versions, data sets, source networks, as settings say."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, func, or_, select, update
+
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import Dataset, Job, SourceRun, Version
+from app.errors import ServiceError
+from app.models import service as models
+from app.settings import Settings
+
+
+def clean(sessions: Sessions, settings: Settings) -> dict[str, int]:
+    """Let go what the settings do not keep; how many of each. A sweep deletes the files afterwards."""
+    gone = {"versions": 0, "datasets": 0, "source networks": 0}
+    if settings.keep_versions:
+        gone["versions"] = _old_versions(sessions, settings.keep_versions)
+    if settings.keep_dataset_seconds:
+        gone["datasets"] = _unused_datasets(sessions, settings.keep_dataset_seconds)
+    if settings.keep_source_seconds:
+        with sessions.begin() as session:
+            old = delete(SourceRun).where(SourceRun.created_at < db_now(-settings.keep_source_seconds))
+            gone["source networks"] = len(session.scalars(old.returning(SourceRun.key)).all())
+    return gone
+
+
+def _old_versions(sessions: Sessions, keep: int) -> int:
+    """Of each model all but its newest so many; those with an alias, or that an open job needs, stay."""
+    with sessions() as session:
+        place = func.row_number().over(partition_by=Version.model, order_by=Version.number.desc())
+        ranked = select(Version.id, place.label("place")).where(Version.deleted_at.is_(None)).subquery()
+        old = list(session.scalars(select(ranked.c.id).where(ranked.c.place > keep)))
+    count = 0
+    for version_id in old:
+        try:
+            with sessions.begin() as session:
+                models.delete(session, version_id)
+            count += 1
+        except ServiceError:  # in use, or named by an alias
+            continue
+    return count
+
+
+def _unused_datasets(sessions: Sessions, seconds: float) -> int:
+    """Data sets that no job has used for so long, nor is about to."""
+    uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
+    lately = or_(Job.finished_at.is_(None), Job.finished_at > db_now(-seconds))
+    statement = (
+        update(Dataset)
+        .where(
+            Dataset.deleted_at.is_(None),
+            Dataset.created_at < db_now(-seconds),
+            ~select(Job.id).where(uses, lately).exists(),
+        )
+        .values(deleted_at=db_now())
+        .returning(Dataset.id)
+    )
+    with sessions.begin() as session:
+        return len(session.scalars(statement.execution_options(synchronize_session=False)).all())

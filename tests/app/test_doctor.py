@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from app.db.migrate import downgrade
+from app.doctor import Finding, examine
+from app.settings import Settings
+from app.storage import Storage
+
+
+def found(settings: Settings) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(settings)}
+
+
+def test_a_service_without_a_worker_is_told_to_start_one(settings: Settings, engine: Engine) -> None:
+    Storage(settings.storage_dir).prepare()
+    states = {what: finding.state for what, finding in found(settings).items()}
+    assert states == {
+        "versions": "ok",
+        "database": "ok",
+        "storage": "ok",
+        "disk": "ok",
+        "broker": "ok",
+        "workers": "failed",
+    }
+    assert "model-transfer worker" in found(settings)["workers"].advice
+
+
+def test_an_outdated_database_is_told_to_be_migrated(settings: Settings, engine: Engine) -> None:
+    downgrade(engine, "0001")
+    database = found(settings)["database"]
+    assert database.state == "failed"
+    assert "Run: model-transfer migrate" in database.told
+
+
+def test_everything_that_is_away_is_named_and_nothing_is_made(tmp_path: Path) -> None:
+    away = tmp_path / "nowhere"
+    told = found(Settings(data_dir=away, broker_url="redis://127.0.0.1:1/0"))
+    assert {what for what, one in told.items() if one.state == "failed"} == {
+        "database",
+        "storage",
+        "broker",
+        "workers",
+    }
+    assert all(one.advice for one in told.values() if one.state == "failed")
+    assert not away.exists()
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url="postgresql+psycopg://me:secret@127.0.0.1:1/db")
+    database = found(settings)["database"]
+    assert database.state == "failed"
+    assert "secret" not in database.told
