@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import typer
 from pydantic import ValidationError
@@ -95,6 +96,20 @@ def migrate() -> None:
     upgrade(engine)
     where = engine.url.render_as_string(hide_password=True)
     console.print(f"The database is at the newest revision: {where}", soft_wrap=True)
+
+
+@cli.command()
+def backup(folder: Path) -> None:
+    """Copy database and files to a folder while the service runs; a second time only what is new."""
+    from app.backup import CannotBackUp, back_up
+
+    try:
+        made = back_up(_settings(), folder)
+    except (CannotBackUp, OSError) as error:
+        console.print(str(error), style="red", soft_wrap=True)
+        raise typer.Exit(1) from error
+    told = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
+    console.print(told, soft_wrap=True)
 
 
 @cli.command()

@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     storage_url: Annotated[str, AfterValidator(_local_folder)] = Field(
         "", description="Where files are kept, as file:///folder. Empty: `blobs` in the data folder."
     )
-    listen_fd: int | None = Field(
-        None, ge=0, description="Listen on this inherited socket, not on `host` and `port`; `serve` sets it."
+    listen_fd: int = Field(
+        -1, ge=-1, description="Inherited socket that the API listens on; `serve` sets it. -1: its own."
     )
     public_url: str = Field("", description="Address users reach the API at, when a proxy stands before it.")
 

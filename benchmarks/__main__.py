@@ -14,7 +14,20 @@ from typing import Annotated
 import httpx2
 import typer
 
-from benchmarks import frozen, job, kinds, machine, many, overhead, report, status, transfers, upload
+from benchmarks import (
+    claims,
+    endurance,
+    frozen,
+    job,
+    kinds,
+    machine,
+    many,
+    overhead,
+    report,
+    status,
+    transfers,
+    upload,
+)
 from benchmarks.cases import measure
 from benchmarks.service import warm_service
 
@@ -30,6 +43,8 @@ class Benchmark(StrEnum):
     KINDS = "kinds"
     FROZEN = "frozen"
     MANY = "many"
+    CLAIMS = "claims"
+    ENDURANCE = "endurance"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
@@ -44,6 +59,12 @@ def main(
         typer.Option(
             exists=True, file_okay=False, help="Of `transfers`, `kinds` and `frozen`: the data sets."
         ),
+    ] = None,
+    postgres: Annotated[
+        str | None, typer.Option(help="Of `claims`: address of a PostgreSQL that may create databases.")
+    ] = None,
+    redis: Annotated[
+        str | None, typer.Option(help="Of `claims`: address of a Redis database that may be emptied.")
     ] = None,
     case: Annotated[
         list[str] | None, typer.Option(help="Of `transfers` and `kinds`: only cases whose name begins so.")
@@ -63,11 +84,19 @@ def main(
     if data is None and need_data & set(names or []):
         sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
         raise typer.Exit(2)
-    for name in names or [known for known in Benchmark if known not in need_data]:
+    if Benchmark.CLAIMS in (names or []) and not (postgres and redis):
+        sys.stderr.write("This benchmark needs --postgres and --redis.\n")
+        raise typer.Exit(2)
+    long = {*need_data, Benchmark.CLAIMS, Benchmark.ENDURANCE}
+    for name in names or [known for known in Benchmark if known not in long]:
         sys.stderr.write(f"Measuring: {name} …\n")
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
             if name in ON_DATA and data is not None:
                 _tell_transfers(ON_DATA[name], Path(place), data, case or [])
+            elif name is Benchmark.CLAIMS and postgres and redis:
+                sys.stdout.write("\n".join(claims.measure(Path(place), postgres, redis)) + "\n\n")
+            elif name is Benchmark.ENDURANCE:
+                sys.stdout.write("\n".join(endurance.measure(Path(place))) + "\n\n")
             elif name is Benchmark.FROZEN and data is not None:
                 lines += frozen.measure(Path(place), data)
             else:

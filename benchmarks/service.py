@@ -108,7 +108,7 @@ def warm_service(folder: Path) -> Iterator[Service]:
     Raises:
         RuntimeError: it does not start, or its first job fails.
     """
-    port = _free_port()
+    port = free_port()
     log = folder / "serve.log"
     with log.open("wb") as file:
         command = [sys.executable, "-m", "app", "serve"]
@@ -134,7 +134,8 @@ def _environment(data_dir: Path, port: int) -> dict[str, str]:
     return {**kept, "MODEL_TRANSFER_DATA_DIR": str(data_dir), "MODEL_TRANSFER_PORT": str(port)}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -80,6 +80,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     drop()
 
 
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture
+def new_database() -> Iterator[NewDatabase]:
+    """Make further empty PostgreSQL databases."""
+    dropped = []
+
+    def make() -> str:
+        url, drop = _new_postgresql()
+        dropped.append(drop)
+        return url
+
+    yield make
+    for drop in dropped:
+        drop()
+
+
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
     """An empty PostgreSQL database."""

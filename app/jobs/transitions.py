@@ -204,6 +204,7 @@ def revive(session: Session, job_id: str, attempts: int) -> bool:
         "max_attempts": Job.attempt + attempts,
         "retries": 0,
         "retry_at": null(),
+        "queued_at": db_now(),
         "announced_at": db_now(),
         **dict.fromkeys(("error_code", "error_message", "error_hint"), null()),
     }
@@ -241,12 +242,12 @@ def _not_asked(request: str) -> Any:
 
 
 def _waiting() -> dict[str, Any]:
+    """What was begun keeps its place before what came later: `queued_at` stays."""
     return {
         "state": State.QUEUED,
         "lease_expires_at": null(),
         "stop_request": null(),
         "worker": null(),
-        "queued_at": db_now(),
         "announced_at": null(),
     }
 

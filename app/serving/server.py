@@ -35,7 +35,7 @@ def run(settings: Settings) -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
-        fd=settings.listen_fd,
+        fd=settings.listen_fd if settings.listen_fd >= 0 else None,
         workers=settings.api_processes,
         log_level=settings.log_level,
         log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,

@@ -48,6 +48,8 @@ HASTE = {
     "RESEND_SECONDS": "2",
     "CHECKPOINT_SECONDS": "0.1",
     "STOP_GRACE_SECONDS": "4",
+    # Three kills in a row before anything is kept are no wonder here.
+    "MAX_ATTEMPTS": "50",
     "LOG_LEVEL": "warning",
 }
 WEIGHTS = {"serve": 1, "worker": 2, "database": 2, "broker": 3, "api": 4, "sweeper": 4, "job": 8}

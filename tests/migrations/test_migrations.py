@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import JSON, Boolean, DateTime, Engine, Integer, MetaData, Table, func, inspect, select
 
 from app.db.migrate import MIGRATIONS, downgrade, upgrade
 from app.db.revision import HEAD, require_current
@@ -34,3 +37,58 @@ def test_upgrading_what_is_current_changes_nothing(engine: Engine) -> None:
 
 def test_the_revision_the_code_expects_is_the_newest() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
+
+
+def _row(table: Table, **given: Any) -> dict[str, Any]:
+    """A row with a value in every column that must have one."""
+    usual = {Integer: 1, DateTime: datetime.now(UTC), Boolean: False, JSON: {}}
+    row = {}
+    for column in table.columns:
+        if column.name in given:
+            row[column.name] = given[column.name]
+        elif not column.nullable and column.server_default is None:
+            kinds = [value for kind, value in usual.items() if isinstance(column.type, kind)]
+            row[column.name] = kinds[0] if kinds else "x"
+    return row
+
+
+def _fill(engine: Engine) -> None:
+    """A data set, a finished job on it with a stage, an event and a version with a file."""
+    known = MetaData()
+    known.reflect(engine)
+    tables = known.tables
+    with engine.begin() as connection:
+
+        def add(into: str, **given: Any) -> None:
+            connection.execute(tables[into].insert().values(**_row(tables[into], **given)))
+
+        add("datasets", id="ds_1", name="d")
+        job = {"source_dataset_id": "ds_1", "target_dataset_id": "ds_1", "state": "succeeded"}
+        add("jobs", id="job_1", name="j", attempt=1, max_attempts=3, finished_at=datetime.now(UTC), **job)
+        add("stages", job_id="job_1", stage="source", state="waiting")
+        add("events", job_id="job_1", level="info")
+        add("models", name="m")
+        add("versions", id="ver_1", model="m", job_id="job_1")
+        add("artifacts", version_id="ver_1", format="keras")
+
+
+def test_every_migration_keeps_the_data_on_its_way_up_and_down(database_url: str) -> None:
+    engine = make_engine(database_url)
+    names = ("datasets", "jobs", "stages", "events", "models", "versions", "artifacts")
+    revisions = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+    upgrade(engine, revisions[0])
+    _fill(engine)
+
+    def counted() -> list[int | None]:
+        known = MetaData()
+        known.reflect(engine)
+        with engine.connect() as connection:
+            return [connection.scalar(select(func.count()).select_from(known.tables[name])) for name in names]
+
+    for revision in revisions[1:]:
+        upgrade(engine, revision)
+        assert counted() == [1] * len(names)
+    for revision in revisions[-2::-1]:
+        downgrade(engine, revision)
+        assert counted() == [1] * len(names)
+    engine.dispose()

@@ -1,0 +1,109 @@
+"""`model-transfer backup`: a copy of database and files that agree, taken while the service runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+
+from app.db.session import make_engine, make_sessions
+from app.jobs.sweeper import referenced
+from app.settings import Settings
+from app.storage import Storage
+
+DATABASE, DUMP, BLOBS = "model-transfer.db", "database.dump", "blobs"
+
+
+class CannotBackUp(RuntimeError):
+    """What is missing, in one line."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What was copied; files that an earlier backup to this folder took are not copied again."""
+
+    folder: Path
+    files: int
+    copied: int
+
+
+def back_up(settings: Settings, folder: Path) -> Backup:
+    """Copy the database first and the files after it: they never change, so none that it names is missing.
+
+    Of SQLite the folder is a data folder that can be served as it is. Of PostgreSQL it holds a dump for
+    `pg_restore`.
+
+    Raises:
+        CannotBackUp: no `pg_dump`, or a file that the database names is not in the storage.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    url = make_url(settings.effective_database_url)
+    if url.get_backend_name() == "sqlite":
+        _copy_sqlite(str(url.database), folder / DATABASE)
+        wanted = _wanted(f"sqlite:///{folder / DATABASE}", settings)
+    else:
+        wanted = _wanted(settings.effective_database_url, settings)
+        _dump_postgresql(url, folder / DUMP)
+        # What came or went meanwhile may be in the dump or not.
+        wanted |= _wanted(settings.effective_database_url, settings)
+    ours, theirs = Storage(settings.storage_dir), Storage(folder / BLOBS)
+    theirs.prepare()
+    copied = 0
+    for digest in sorted(wanted):
+        if not theirs.is_intact(digest):
+            _copy_file(ours, theirs, digest)
+            copied += 1
+    return Backup(folder, len(wanted), copied)
+
+
+def _wanted(url: str, settings: Settings) -> set[str]:
+    engine = make_engine(url)
+    with make_sessions(engine)() as session:
+        wanted = referenced(session, settings.retry_seconds)
+    engine.dispose()
+    return wanted
+
+
+def _copy_sqlite(source: str, target: Path) -> None:
+    """SQLite's own online backup; it takes in what the write-ahead log holds."""
+    part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(part)) as copy:
+        live.backup(copy)
+    os.replace(part, target)
+
+
+def _dump_postgresql(url: URL, target: Path) -> None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise CannotBackUp(
+            "Expected the program pg_dump. Received: none. Install PostgreSQL's client, as new as the server."
+        )
+    part = target.with_suffix(".part")
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    command = [program, "--format=custom", f"--file={part}", f"--dbname={address}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotBackUp(f"Expected pg_dump to succeed. Received: {done.stderr.strip()}")
+    os.replace(part, target)
+
+
+def _copy_file(ours: Storage, theirs: Storage, digest: str) -> None:
+    try:
+        with theirs.workspace() as workspace:
+            copy = workspace / digest
+            shutil.copyfile(ours.require(digest), copy)
+            kept = theirs.put(copy)
+    except FileNotFoundError as error:
+        raise CannotBackUp(
+            f"Expected the file {digest} in {ours.folder}, as the database says. Received: none."
+        ) from error
+    if kept != digest:
+        theirs.delete(kept)
+        raise CannotBackUp(f"Expected the file {digest} as it was kept. Received: other bytes.")

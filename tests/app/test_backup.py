@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import make_url
+
+from app.backup import CannotBackUp, back_up
+from app.main import create_app
+from app.settings import Settings
+from tests.app.conftest import Publish
+from tests.conftest import NewDatabase
+
+
+def restored(settings: Settings, folder: Path, new_database: NewDatabase) -> Settings:
+    """A service on what the backup holds, by the steps of docs/operations.md."""
+    if (folder / "model-transfer.db").exists():
+        return Settings(data_dir=folder, broker_url=settings.broker_url)
+    url = new_database()
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    subprocess.run(["pg_restore", f"--dbname={address}", str(folder / "database.dump")], check=True)
+    return Settings(data_dir=folder, database_url=url, broker_url=settings.broker_url)
+
+
+def test_a_restored_backup_serves_what_was_there(
+    client: TestClient, settings: Settings, publish: Publish, tmp_path: Path, new_database: NewDatabase
+) -> None:
+    if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
+        pytest.skip("no pg_dump here")
+    job = publish("helped")
+    made = back_up(settings, tmp_path / "backup")
+    assert (made.files, made.copied) == (2, 2)
+    client.delete("/v1/datasets/source")  # what happens afterwards is not in it
+    with TestClient(create_app(restored(settings, tmp_path / "backup", new_database))) as other:
+        assert other.get("/readyz").json()["parts"] == {"database": "ok", "storage": "ok", "broker": "ok"}
+        assert other.get(f"/v1/jobs/{job['id']}").json()["state"] == "succeeded"
+        for name in ("source", "target"):
+            about = other.get(f"/v1/datasets/{name}").json()
+            content = other.get(f"/v1/datasets/{name}/content")
+            assert (content.status_code, len(content.content)) == (200, about["size"])
+
+
+def test_a_second_backup_copies_only_what_is_new(
+    client: TestClient, settings: Settings, publish: Publish, tmp_path: Path
+) -> None:
+    if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
+        pytest.skip("no pg_dump here")
+    back_up(settings, tmp_path / "backup")
+    client.post("/v1/datasets?name=more&label=y", content=b"a,y\n" + b"1,no\n2,yes\n" * 20)
+    again = back_up(settings, tmp_path / "backup")
+    assert (again.files, again.copied) == (3, 1)
+
+
+def test_a_file_that_is_missing_or_damaged_is_told_and_not_backed_up(
+    settings: Settings, datasets: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    digest = str(datasets["source"]["sha256"])
+    file = settings.storage_dir / digest[:2] / digest
+    file.write_bytes(b"damaged")
+    with pytest.raises(CannotBackUp, match="other bytes"):
+        back_up(settings, tmp_path / "backup")
+    file.unlink()
+    with pytest.raises(CannotBackUp, match=f"Expected the file {digest}"):
+        back_up(settings, tmp_path / "backup")
