@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--custom-compile-command "make lock" $(ARGS) pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-slow lint lock benchmark
+.PHONY: help setup demo serve test test-slow chaos lint lock benchmark
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -40,6 +40,9 @@ serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 
 test: $(STAMP) ## run the tests; ARGS='-k csv' chooses
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+chaos: $(STAMP) ## kill processes at random for half an hour; ARGS='--kills 20 --jobs 8'
+	$(BIN)/python -m tests.e2e.chaos $(ARGS)
 
 test-slow: $(STAMP) ## run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -1,7 +1,7 @@
 """How many jobs a second workers claim on PostgreSQL and Redis, and whether any is run twice.
 
-Two API processes are polled meanwhile. The jobs do nothing (`benchmarks.noop`), so what is measured is the message,
-the choice of whose turn it is, the claim, the lease and the end.
+Two API processes are polled meanwhile. The jobs do nothing (`benchmarks.noop`), so what is measured is the
+message, the choice of whose turn it is, the claim, the lease and the end.
 """
 
 from __future__ import annotations

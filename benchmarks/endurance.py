@@ -19,18 +19,15 @@ def measure(folder: Path, jobs: int = 200, early: int = 20) -> list[str]:
             service.run(request)
             if number in (early, jobs):
                 told.append((number, _of_worker(service)))
-    lines = [
-        f"after {number} jobs: {', '.join(f'{part} {mib:.0f} MiB, {files} open files' for part, mib, files in parts)}"
-        for number, parts in told
-    ]
-    return lines
+    return [f"after {number} jobs: {parts}" for number, parts in told]
 
 
-def _of_worker(service: Service) -> list[tuple[str, float, int]]:
+def _of_worker(service: Service) -> str:
     """Resident memory and open descriptors of the worker's parent and of the process that runs the jobs."""
     parts = []
     for child in psutil.Process(service.process.pid).children():
         if "celery" in " ".join(child.cmdline()):
             for name, process in [("parent", child), *(("job process", fork) for fork in child.children())]:
-                parts.append((name, process.memory_info().rss / 2**20, process.num_fds()))
-    return parts
+                mib = process.memory_info().rss / 2**20
+                parts.append(f"{name} {mib:.0f} MiB, {process.num_fds()} open files")
+    return "; ".join(parts)

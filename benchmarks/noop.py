@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from celery import signals
 
@@ -20,7 +21,7 @@ from workers.tasks import Services
 
 __all__ = ["app"]
 
-NOTHING = {"verdict": None, "reason": "", "gain": None, "metrics": {}}
+NOTHING: dict[str, Any] = {"verdict": None, "reason": "", "gain": None, "metrics": {}}
 
 # What is left out is TensorFlow and the work itself.
 signals.worker_init.disconnect(workers.celery._import_tensorflow_before_forking)

@@ -167,7 +167,7 @@ def test_an_error_that_may_pass_is_waited_for_longer_each_time_and_not_for_ever(
             assert transitions.claim(session, job_id, "worker", LEASE_SECONDS) is None
             job = session.get_one(Job, job_id)
             assert job.retry_at is not None
-            waits.append(session.scalar(select(seconds_between(db_now(), Job.retry_at))))
+            waits.append(session.scalar(select(seconds_between(db_now(), Job.retry_at)).select_from(Job)))
             job.retry_at = job.queued_at
     assert waits == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300, 300, 300], abs=0.5)
     lease = claim(sessions, job_id)
