@@ -56,9 +56,9 @@ lint: $(STAMP) ## check style, types, import contracts, Dockerfile and docker-co
 	POSTGRES_PASSWORD=lint $(BIN)/docker-compose --env-file .env.example config --quiet
 
 lock: $(STAMP) ## write locks/ from pyproject.toml; ARGS=--upgrade takes newer versions
-	$(COMPILE) --extra worker --extra pretrained --group dev --output-file locks/dev.txt
-	$(COMPILE) --constraints locks/dev.txt --output-file locks/api.txt
-	$(COMPILE) --constraints locks/dev.txt --extra worker --extra pretrained --output-file locks/worker.txt
+	$(COMPILE) --extra worker --extra pretrained --extra s3 --group dev --output-file locks/dev.txt
+	$(COMPILE) --constraints locks/dev.txt --extra s3 --output-file locks/api.txt
+	$(COMPILE) --constraints locks/dev.txt --extra worker --extra pretrained --extra s3 --output-file locks/worker.txt
 
 benchmark: $(STAMP) ## print the benchmarks, side by side with what they are compared to
 	@$(BIN)/python -m benchmarks $(ARGS)

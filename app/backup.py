@@ -14,6 +14,7 @@ from sqlalchemy import URL, make_url
 
 from app.db.session import make_engine, make_sessions
 from app.jobs.sweeper import referenced
+from app.object_storage import storage_of
 from app.settings import Settings
 from app.storage import Storage
 
@@ -52,7 +53,7 @@ def back_up(settings: Settings, folder: Path) -> Backup:
         _dump_postgresql(url, folder / DUMP)
         # What came or went meanwhile may be in the dump or not.
         wanted |= _wanted(settings.effective_database_url, settings)
-    ours, theirs = Storage(settings.storage_dir), Storage(folder / BLOBS)
+    ours, theirs = storage_of(settings), Storage(folder / BLOBS)
     theirs.prepare()
     copied = 0
     for digest in sorted(wanted):

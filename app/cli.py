@@ -72,7 +72,7 @@ def sweeper() -> None:
     from app.broker import Broker
     from app.db.session import make_engine, make_sessions
     from app.jobs.sweeper import sweep_forever
-    from app.storage import Storage
+    from app.object_storage import storage_of
 
     settings = _settings()
     configure(settings)
@@ -81,7 +81,7 @@ def sweeper() -> None:
         signal.signal(number, lambda *_: over.set())
     sessions = make_sessions(make_engine(settings.effective_database_url))
     broker = Broker(settings.effective_broker_url)
-    sweep_forever(sessions, broker, Storage(settings.storage_dir), settings, over)
+    sweep_forever(sessions, broker, storage_of(settings), settings, over)
 
 
 @cli.command()

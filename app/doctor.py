@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.broker import Broker
 from app.db.revision import OutdatedDatabase, require_current
 from app.db.session import make_engine
+from app.object_storage import storage_of
 from app.settings import Settings
-from app.storage import Storage
 
 LITTLE_DISK = 2 << 30
 PACKAGES = ("model-transfer", "fastapi", "sqlalchemy", "celery", "keras")
@@ -77,7 +77,7 @@ def _database(settings: Settings) -> Finding:
 
 def _storage(settings: Settings) -> Finding:
     try:
-        Storage(settings.storage_dir).check()
+        storage_of(settings).check()
     except OSError as error:
         advice = "Mount it, let this account write it, or correct MODEL_TRANSFER_STORAGE_URL."
         return Finding("storage", "failed", f"{settings.storage_dir}: {error.strerror}", advice)

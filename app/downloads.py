@@ -34,4 +34,4 @@ def blob_response(
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return _BlobResponse(storage.path(digest), filename=filename, media_type=media_type, headers=headers)
+    return _BlobResponse(storage.require(digest), filename=filename, media_type=media_type, headers=headers)

@@ -24,10 +24,11 @@ from app.health import routes as health
 from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
+from app.object_storage import storage_of
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
-from app.storage import Storage, prepare
+from app.storage import prepare
 
 DESCRIPTION = """\
 Transfer learning over HTTP: **upload** two data sets, **POST** a job, **poll** it, **download** a fine-tuned
@@ -136,7 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         servers=[{"url": settings.public_url}] if settings.public_url else None,
     )
     app.state.settings = settings
-    app.state.storage = Storage(settings.storage_dir)
+    app.state.storage = storage_of(settings)
     app.state.stopping = threading.Event()
     app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)

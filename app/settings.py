@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECOND = 1.0
@@ -28,9 +28,9 @@ def _names(listed: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
-def _local_folder(url: str) -> str:
-    if url and not url.startswith("file:///"):
-        raise ValueError(f"expected a folder as file:///absolute/path. Received: {url}")
+def _place_of_files(url: str) -> str:
+    if url and not url.startswith("file:///") and not re.fullmatch(r"s3://[^/]+(/.*)?", url):
+        raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {url}")
     return url
 
 
@@ -50,8 +50,17 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         "", description="Address of Redis or Valkey. Empty: `serve` starts a broker of its own."
     )
-    storage_url: Annotated[str, AfterValidator(_local_folder)] = Field(
-        "", description="Where files are kept, as file:///folder. Empty: `blobs` in the data folder."
+    storage_url: Annotated[str, AfterValidator(_place_of_files)] = Field(
+        "",
+        description="Where files are: file:///folder or s3://bucket. Empty: `blobs` in the data folder.",
+    )
+    storage_endpoint: str = Field("", description="Address of an S3-compatible store. Empty: Amazon's.")
+    storage_access_key: str = Field("", description="Its access key. Empty: as boto3 finds one.")
+    storage_secret_key: SecretStr = Field(
+        SecretStr(""), description="Its secret key. Empty: as boto3 finds one."
+    )
+    storage_cache_bytes: int = Field(
+        20 * 1024 * MIB, ge=0, description="Disk for copies of an object store's files, on each machine."
     )
     listen_fd: int = Field(
         -1, ge=-1, description="Inherited socket that the API listens on; `serve` sets it. -1: its own."
@@ -169,7 +178,9 @@ class Settings(BaseSettings):
 
     @property
     def storage_dir(self) -> Path:
-        """The folder that holds the blobs."""
+        """The folder that holds the blobs, or copies of an object store's."""
+        if self.storage_url.startswith("s3://"):
+            return self.data_dir / "copies"
         return Path(self.storage_url.removeprefix("file://")) if self.storage_url else self.data_dir / "blobs"
 
     @property

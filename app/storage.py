@@ -139,6 +139,10 @@ class Storage:
         for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
             if _modified(path) < before:
                 yield path.name
+        self._clear_incoming(seconds)
+
+    def _clear_incoming(self, seconds: float) -> None:
+        before = time.time() - seconds
         for path in self._incoming.glob("*"):
             if _modified(path) < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ from app.broker import Broker
 from app.db.session import make_engine, make_sessions
 from app.jobs import transitions
 from app.jobs.transitions import Lease
+from app.object_storage import storage_of
 from app.settings import get_settings
-from app.storage import Storage
 from workers import tasks
 from workers.celery import app
 from workers.heartbeat import Heartbeat
@@ -32,7 +32,7 @@ def services() -> Services:
     """As the worker's, without TensorFlow's settings."""
     settings = get_settings()
     sessions = make_sessions(make_engine(settings.effective_database_url))
-    return Services(settings, sessions, Storage(settings.storage_dir), Broker(settings.effective_broker_url))
+    return Services(settings, sessions, storage_of(settings), Broker(settings.effective_broker_url))
 
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:

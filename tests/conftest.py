@@ -9,12 +9,16 @@ from __future__ import annotations
 import csv
 import os
 import random
+import socket
 import subprocess
+import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import redis
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -78,6 +82,40 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url, drop = _new_postgresql()
     yield url
     drop()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """The address of an S3-compatible store with nothing in it: moto's server, a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture
+def bucket(object_store: str) -> dict[str, str]:
+    """Settings of a storage in a new bucket."""
+    name = f"bucket-{uuid.uuid4().hex}"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=object_store, **keys).create_bucket(Bucket=name)
+    return {
+        "storage_url": f"s3://{name}/files",
+        "storage_endpoint": object_store,
+        "storage_access_key": "key",
+        "storage_secret_key": "secret",
+    }
 
 
 NewDatabase = Callable[[], str]

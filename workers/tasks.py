@@ -18,6 +18,7 @@ from app.jobs import transitions, turns
 from app.jobs.transitions import MOST_RETRIES, Lease
 from app.logs import of_job
 from app.models import service as models
+from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers.celery import app, shutting_down
@@ -56,7 +57,7 @@ def services() -> Services:
     prepare_process(settings.worker_threads or max(1, cores // settings.worker_concurrency))
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
-    return Services(settings, make_sessions(engine), Storage(settings.storage_dir), broker)
+    return Services(settings, make_sessions(engine), storage_of(settings), broker)
 
 
 @app.task(name=RUN_NEXT, bind=True)  # type: ignore[untyped-decorator]

@@ -70,7 +70,7 @@ class Trainings:
             run=run,
             on_epoch=on_epoch,
             should_stop=self.should_stop,
-            checkpoint=None if digest is None else self.storage.path(digest),
+            checkpoint=None if digest is None else self.storage.require(digest),
             save_checkpoint=save_checkpoint,
             checkpoint_seconds=self.checkpoint_seconds,
             keep=keep,
@@ -102,7 +102,7 @@ class Trainings:
         part = self.journal.part(stage, key)
         if part is None or part.digest is None or not self.storage.exists(part.digest):
             return None
-        return self.storage.path(part.digest)
+        return self.storage.require(part.digest)
 
     def _put(self, path: Path) -> str:
         with self.storage.workspace() as folder:

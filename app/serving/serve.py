@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 
 from app.db.migrate import upgrade
 from app.db.session import make_engine
+from app.object_storage import storage_of
 from app.serving import local_broker
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
-from app.storage import Storage, prepare
+from app.storage import prepare
 
 
 class CannotServe(RuntimeError):
@@ -80,7 +81,7 @@ def _take_folder(settings: Settings) -> IO[str]:
 
 def _prepare_storage(settings: Settings, engine: Engine) -> None:
     try:
-        prepare(Storage(settings.storage_dir), engine)
+        prepare(storage_of(settings), engine)
     except OSError as error:
         raise CannotServe(
             f"Expected the folder of files, {settings.storage_dir}, to be there and to be written. "

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from app.object_storage import ObjectStorage, storage_of
+from app.settings import Settings
 from app.storage import Storage
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    """An empty storage."""
-    storage = Storage(tmp_path / "blobs")
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """An empty storage of each sort."""
+    asked = request.getfixturevalue("bucket") if request.param == "bucket" else {}
+    storage = storage_of(Settings(data_dir=tmp_path, **asked))
     storage.prepare()
     return storage
 
@@ -51,6 +54,7 @@ def test_the_same_bytes_are_kept_once(storage: Storage) -> None:
     assert not storage.exists(digest)
 
 
+@pytest.mark.parametrize("storage", ["folder"], indirect=True)
 def test_a_blob_put_again_is_not_old(storage: Storage) -> None:
     digests = []
     for content in (b"old", b"new"):
@@ -74,3 +78,68 @@ def test_what_a_killed_process_left_half_written_is_removed_when_it_is_old(stora
     os.utime(left, (before, before))
     assert list(storage.old(50)) == []
     assert not left.exists()
+
+
+def put(storage: Storage, content: bytes) -> str:
+    with storage.workspace() as folder:
+        (folder / "file").write_bytes(content)
+        return storage.put(folder / "file")
+
+
+def test_what_is_old_is_told(storage: Storage) -> None:
+    digest = put(storage, b"content")
+    assert list(storage.old(60)) == []
+    assert list(storage.old(-60)) == [digest]
+
+
+def test_a_blob_that_is_not_there_is_told_as_a_disk_would(storage: Storage) -> None:
+    digest = hashlib.sha256(b"never kept").hexdigest()
+    assert not storage.exists(digest)
+    assert not storage.is_intact(digest)
+    with pytest.raises(FileNotFoundError, match="Expected a file of the storage"):
+        storage.require(digest)
+
+
+def test_a_damaged_blob_is_not_intact(storage: Storage) -> None:
+    digest = put(storage, b"content")
+    assert storage.is_intact(digest)
+    storage.path(digest).write_bytes(b"other content")
+    assert not storage.is_intact(digest)
+
+
+def other_machine(bucket: dict[str, str], folder: Path, **more: int) -> ObjectStorage:
+    storage = storage_of(Settings(data_dir=folder, **bucket, **more))
+    assert isinstance(storage, ObjectStorage)
+    return storage
+
+
+def test_what_one_machine_keeps_in_a_bucket_another_finds(bucket: dict[str, str], tmp_path: Path) -> None:
+    one, two = (other_machine(bucket, tmp_path / name) for name in ("one", "two"))
+    digest = put(one, b"content")
+    assert two.exists(digest)
+    assert two.require(digest).read_bytes() == b"content"
+    two.delete(digest)
+    assert not one.exists(digest)
+
+
+def test_copies_of_a_bucket_are_given_up_the_longest_unused_first(
+    bucket: dict[str, str], tmp_path: Path
+) -> None:
+    storage = other_machine(bucket, tmp_path, storage_cache_bytes=250)
+    digests = [put(storage, bytes([number]) * 100) for number in range(2)]
+    for age, digest in zip((9000, 8000), digests, strict=True):
+        os.utime(storage.path(digest), (time.time() - age,) * 2)
+    storage.require(digests[0])
+    put(storage, b"x" * 100)
+    assert [storage.path(digest).exists() for digest in digests] == [True, False]
+    assert storage.require(digests[1]).read_bytes() == bytes([1]) * 100
+
+
+def test_a_store_that_does_not_answer_is_an_error_of_the_storage(tmp_path: Path) -> None:
+    away = {"storage_url": "s3://bucket", "storage_endpoint": "http://127.0.0.1:1"}
+    keys = {"storage_access_key": "key", "storage_secret_key": "secret"}
+    storage = other_machine({**away, **keys}, tmp_path)
+    with pytest.raises(OSError, match="the object store does not answer"):
+        storage.check()
+    with pytest.raises(OSError, match="the object store does not answer"):
+        put(storage, b"content")

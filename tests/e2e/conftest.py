@@ -29,11 +29,13 @@ class Service:
     address: str
     lines: list[str] = field(default_factory=list)
     ready: threading.Event = field(default_factory=threading.Event)
+    follow: bool = True
 
     def __post_init__(self) -> None:
         self.http = httpx2.Client(base_url=self.address, timeout=120)
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        if self.follow:
+            self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import httpx2
 import psutil
 
 from tests.conftest import WriteCsv
-from tests.e2e.conftest import Service, start
+from tests.e2e.conftest import Service, free_port, start
 
 
 def refused(data_dir: Path, port: int) -> str:
@@ -165,3 +166,41 @@ def test_a_rolling_restart_of_api_and_worker_loses_no_request(tmp_path: Path, wr
         thread.join()
     assert set(answers) == {200}
     assert service.stop() == 0
+
+
+def test_machines_that_share_no_folder_work_through_an_object_store(
+    tmp_path: Path, write_csv: WriteCsv, postgresql_url: str, redis_url: str, bucket: dict[str, str]
+) -> None:
+    shared = {"DATABASE_URL": postgresql_url, "BROKER_URL": redis_url, "LOG_LEVEL": "warning"}
+    shared |= {name.upper(): value for name, value in bucket.items()}
+    port = free_port()
+    verbs = {"migrate": "one", "api": "one", "sweeper": "two", "worker": "three"}
+    processes = []
+    try:
+        for verb, machine in verbs.items():
+            given = {**shared, "DATA_DIR": str(tmp_path / machine), "PORT": str(port)}
+            env = {**os.environ, **{f"MODEL_TRANSFER_{name}": value for name, value in given.items()}}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "app", verb], env=env, stderr=subprocess.DEVNULL
+            )
+            if verb == "migrate":
+                assert process.wait(60) == 0
+            else:
+                processes.append(process)
+        service = Service(processes[0], f"http://127.0.0.1:{port}", follow=False)
+        service.wait_until_answering(60)
+        service.upload("d", write_csv(tmp_path / "d.csv", 200))
+        job = service.post(
+            model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 3}
+        )
+        ended = service.wait(job["id"])
+        assert ended["state"] == "succeeded", ended
+        model = service.http.get("/v1/models/m/download")
+        assert hashlib.sha256(model.content).hexdigest() == model.headers["etag"].strip('"')
+        assert not list((tmp_path / "one").glob("**/*.keras"))
+        service.http.close()
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)

@@ -1,0 +1,169 @@
+"""Files in an S3-compatible object store, for machines that share no folder; each has copies at hand."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.settings import Settings
+from app.storage import Storage
+
+IN_USE_SECONDS = 3600.0
+"""A file at hand that was asked for so lately is not given up, whatever the size of all of them."""
+
+
+def storage_of(settings: Settings) -> Storage:
+    """The storage that the settings name: a folder or a bucket."""
+    if settings.storage_url.startswith("s3://"):
+        return ObjectStorage(settings)
+    return Storage(settings.storage_dir)
+
+
+class ObjectStorage(Storage):
+    """Blobs in a bucket, `prefix/ab/abcdef…`; `folder` holds copies of those that this machine has used.
+
+    A file is in the bucket before its digest is told to anyone. What the store answers is an OSError like a
+    disk's: a job waits for it and goes on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.storage_dir)
+        place = urlsplit(settings.storage_url)
+        self._bucket, self._prefix = place.netloc, place.path.strip("/")
+        self._cache_bytes = settings.storage_cache_bytes
+        self._client = _connect(settings)
+        self._incoming.mkdir(parents=True, exist_ok=True)  # a cache of our own: it may be made anew
+
+    def prepare(self) -> None:
+        """Check that the bucket is there; it is not made."""
+        self.check()
+
+    def check(self) -> None:
+        """Raise OSError where the bucket does not answer or the folder of copies cannot be written."""
+        super().check()
+        with _as_os_error(self._bucket):
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def require(self, digest: str) -> Path:
+        """Where a copy lies, fetched if there was none; raises FileNotFoundError where the store has none."""
+        path = self.path(digest)
+        try:
+            os.utime(path)  # the longest unused go first
+        except FileNotFoundError:
+            self._fetch(digest)
+            self._make_room()
+        return path
+
+    def exists(self, digest: str) -> bool:
+        """Whether the store has the blob."""
+        try:
+            with _as_os_error(digest):
+                self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_intact(self, digest: str) -> bool:
+        """Whether the store has the blob; what is fetched is compared with its digest."""
+        try:
+            self.require(digest)
+        except FileNotFoundError:
+            return False
+        return super().is_intact(digest)
+
+    def delete(self, digest: str) -> None:
+        """Remove the blob from the store and from here; other machines' copies go with time."""
+        with _as_os_error(digest):
+            self._client.delete_object(Bucket=self._bucket, Key=self._key(digest))
+        super().delete(digest)
+
+    def old(self, seconds: float) -> Iterator[str]:
+        """Digests in the store that nobody put since `seconds` ago; stale incoming files are removed."""
+        self._clear_incoming(seconds)
+        before = time.time() - seconds
+        pages = self._client.get_paginator("list_objects_v2")
+        with _as_os_error(self._bucket):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/".lstrip("/")):
+                for known in page.get("Contents", []):
+                    if known["LastModified"].timestamp() < before:
+                        yield known["Key"].rpartition("/")[2]
+
+    def _adopt(self, path: Path, digest: str) -> None:
+        with _as_os_error(digest):
+            self._client.upload_file(str(path), self._bucket, self._key(digest))
+        super()._adopt(path, digest)
+        self._make_room()
+
+    def _key(self, digest: str) -> str:
+        return f"{self._prefix}/{digest[:2]}/{digest}".lstrip("/")
+
+    def _fetch(self, digest: str) -> None:
+        with tempfile.TemporaryDirectory(dir=self._incoming) as folder:
+            path = Path(folder) / digest
+            with _as_os_error(digest):
+                self._client.download_file(self._bucket, self._key(digest), str(path))
+            with path.open("rb") as file:
+                received = hashlib.file_digest(file, "sha256").hexdigest()
+            if received != digest:
+                message = f"Expected the file {digest}. Received: other bytes, {received}"
+                raise OSError(errno.EIO, message)
+            super()._adopt(path, digest)
+
+    def _make_room(self) -> None:
+        copies = []
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+            try:
+                about = path.stat()
+            except FileNotFoundError:  # another process makes room, too
+                continue
+            copies.append((about.st_mtime, about.st_size, path))
+        total, before = sum(size for _, size, _ in copies), time.time() - IN_USE_SECONDS
+        for used_at, size, path in sorted(copies):
+            if total <= self._cache_bytes or used_at > before:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _connect(settings: Settings) -> Any:
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError as error:
+        message = (
+            "Expected the package boto3 for a storage s3://…. Received: none. Install model-transfer[s3]."
+        )
+        raise RuntimeError(message) from error
+    retries = {"max_attempts": 3, "mode": "standard"}
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.storage_endpoint or None,
+        aws_access_key_id=settings.storage_access_key or None,
+        aws_secret_access_key=settings.storage_secret_key.get_secret_value() or None,
+        config=Config(connect_timeout=5, read_timeout=60, retries=retries),
+    )
+
+
+@contextmanager
+def _as_os_error(what: str) -> Iterator[None]:
+    """What the store refuses or cannot answer, as the error that a disk would give."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+            message = "Expected a file of the storage. Received: none"
+            raise FileNotFoundError(errno.ENOENT, message, what) from error
+        raise OSError(errno.EIO, f"the object store answers: {error}", what) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise OSError(errno.EIO, f"the object store does not answer: {error}", what) from error
