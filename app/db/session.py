@@ -12,6 +12,16 @@ from sqlalchemy.orm import Session, sessionmaker
 Sessions = sessionmaker[Session]
 
 
+# Where the network falls silent, a query must end with an error and not wait for ever: seconds, milliseconds.
+_NOTICE_A_PARTITION = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     # The driver must not begin transactions by itself: see _begin_immediate.
     connection.isolation_level = None
@@ -31,7 +41,9 @@ def _begin_immediate(connection: Any) -> None:
 def make_engine(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL (`postgresql://` means psycopg 3)."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=40)
+        return create_engine(
+            url, pool_pre_ping=True, pool_size=20, max_overflow=40, connect_args=_NOTICE_A_PARTITION
+        )
     engine = create_engine(url, connect_args={"timeout": 15}, pool_size=20, max_overflow=40)
     event.listen(engine, "connect", _sqlite_pragmas)
     event.listen(engine, "begin", _begin_immediate)

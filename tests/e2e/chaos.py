@@ -235,7 +235,7 @@ def cluster(folder: Path) -> Iterator[Stack]:
     port, data_dir, postgres_port, redis_port = free_port(), folder / "data", free_port(), free_port()
     data_dir.mkdir(parents=True)
     place = Path(tempfile.mkdtemp(prefix="chaos-postgres-"))  # its account must get there
-    start = _postgres(place / "pg", postgres_port)
+    start = postgres(place / "pg", postgres_port)
     database_url = f"postgresql+psycopg://postgres@127.0.0.1:{postgres_port}/postgres"
     broker_url = f"redis://127.0.0.1:{redis_port}/0"
     (folder / "redis").mkdir()
@@ -263,7 +263,7 @@ def cluster(folder: Path) -> Iterator[Stack]:
         },
     )
     stack.running["postgres"] = start()
-    _wait_for_database(database_url)
+    wait_for_database(database_url)
     subprocess.run([sys.executable, "-m", "app", "migrate"], env=env, check=True, stderr=subprocess.DEVNULL)
     try:
         with _started(stack):
@@ -272,7 +272,7 @@ def cluster(folder: Path) -> Iterator[Stack]:
         shutil.rmtree(place)
 
 
-def _postgres(folder: Path, port: int) -> Callable[[], subprocess.Popen[bytes]]:
+def postgres(folder: Path, port: int, network: str = "") -> Callable[[], subprocess.Popen[bytes]]:
     """A server of our own; PostgreSQL does not run as root."""
     folder.mkdir()
     account: dict[str, Any] = {}
@@ -283,11 +283,20 @@ def _postgres(folder: Path, port: int) -> Callable[[], subprocess.Popen[bytes]]:
     initdb = [shutil.which("initdb") or "initdb", "-D", str(folder), "-U", "postgres", "-A", "trust"]
     subprocess.run([*initdb, "--no-instructions"], check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
     command = ["postgres", "-D", str(folder), "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
-    log = (folder.parent / "postgres.log").open("ab")
-    return lambda: subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **account)
+    if network:
+        command += ["-c", "listen_addresses=*"]
+        with (folder / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+
+    def start() -> subprocess.Popen[bytes]:
+        with (folder.parent / "postgres.log").open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **account)
+
+    return start
 
 
-def _wait_for_database(url: str) -> None:
+def wait_for_database(url: str) -> None:
+    """Until it answers."""
     engine = create_engine(url)
     deadline = time.monotonic() + 30
     while True:

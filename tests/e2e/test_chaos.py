@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import chaos
 
-KILLS, JOBS = 20, 6
+KILLS, JOBS = 20, 4
 
 
 @pytest.fixture(scope="module")

@@ -132,14 +132,17 @@ def _several(y: Array, p: Array) -> dict[str, float | None]:
     mentioned = (y | decided).any(axis=0)
     split = (y.min(axis=0) < y.max(axis=0)) if len(y) else np.zeros(y.shape[1], bool)
     areas = [float(sk.roc_auc_score(y[:, k], p[:, k])) for k in np.flatnonzero(split)]
-    macro = sk.f1_score(y[:, mentioned], decided[:, mentioned], average="macro", zero_division=0.0)
+    macro = None
+    if mentioned.any():
+        scores = sk.f1_score(y[:, mentioned], decided[:, mentioned], average=None, zero_division=0.0)
+        macro = float(np.mean(scores))
     return {
         "accuracy": float((y == decided).mean()),
         "exact_match": float((y == decided).all(axis=1).mean()),
         "auc": float(np.mean(areas)) if areas else None,
         "log_loss": float(mark_losses(y, p).mean()),
         "micro_f1": float(sk.f1_score(y, decided, average="micro", zero_division=0.0)),
-        "macro_f1": float(macro) if mentioned.any() else None,
+        "macro_f1": macro,
     }
 
 

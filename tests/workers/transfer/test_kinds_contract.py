@@ -74,11 +74,12 @@ def test_every_task_is_learnt_from_every_kind(kind, options, task) -> None:
     assert np.isfinite(answers).all()
 
 
-@pytest.mark.parametrize(("method", "strategy"), STRATEGIES)
 @pytest.mark.parametrize(
-    ("kind", "task"),
-    [*((kind, "binary") for kind, _ in FIRST), ("text", "multilabel")],
-    ids=[*(kind for kind, _ in FIRST), "text-multilabel"],
+    ("kind", "task", "method", "strategy"),
+    [
+        *((kind, "binary", *strategy) for kind, _ in FIRST for strategy in STRATEGIES),
+        *(("text", "multilabel", method, strategy) for method, strategy in dict(STRATEGIES).items()),
+    ],
 )
 def test_every_method_takes_every_kind(kind, task, method, strategy) -> None:
     run = getattr(importlib.import_module(f"workers.transfer.methods.{method}"), method)

@@ -64,5 +64,5 @@ def test_without_unlabelled_rows_every_arm_is_trained_on_all_the_same(options, n
 def test_a_regression_is_refused(options, numbers):
     data = numbers(task="regression")
     network = scratch(options, data, FIT.named("")).network
-    with pytest.raises(ValueError, match="Expected a task with classes"):
+    with pytest.raises(ValueError, match="Expected a task of one class a row"):
         pseudo_labelled(network, data, 0.9)

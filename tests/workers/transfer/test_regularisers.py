@@ -92,5 +92,5 @@ def test_co_tuning_is_the_cross_entropy_to_the_sources_classes(plain_options, nu
 
 def test_co_tuning_of_a_regression_is_refused(plain_options, numbers):
     source = build(plain_options, numbers(task="regression"), 0)
-    with pytest.raises(ValueError, match="Expected classes in source and target"):
+    with pytest.raises(ValueError, match="Expected one class a row in source and target"):
         co_tuning(source, source, numbers(), 1.0)

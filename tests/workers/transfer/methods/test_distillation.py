@@ -151,5 +151,5 @@ def test_columns_and_classes_the_teacher_does_not_know_are_refused(plain_options
 
 
 def test_decoupling_two_classes_is_refused(plain_options, numbers):
-    with pytest.raises(ValueError, match="Expected at least 3 classes"):
+    with pytest.raises(ValueError, match="Expected rows of one of at least 3 classes"):
         _distil(_teacher(plain_options, numbers()), plain_options, numbers(), strategy="decoupled")
