@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from app.errors import ServiceError, did_you_mean
 from app.presets.schemas import PresetView
@@ -82,8 +83,9 @@ def require(folder: Path, name: str, kind: str) -> None:
 
 
 _BRING = (
-    "Put a Hugging Face folder of the BERT family (config.json, vocab.txt, model.safetensors) under its name "
-    "into the folder that MODEL_TRANSFER_PRESET_DIR names, by default `presets` in the data folder."
+    "Put a Hugging Face folder of the BERT family (config.json, vocab.txt, model.safetensors), or a KerasHub "
+    "preset for images (save_to_preset), under its name into the folder that MODEL_TRANSFER_PRESET_DIR "
+    "names, by default `presets` in the data folder."
 )
 
 
@@ -105,8 +107,37 @@ def _packaged(module: str, requirement: str, view: PresetView, folder: Path) -> 
     )
 
 
+def _of_kerashub(folder: Path, about: dict[str, Any]) -> PresetView:
+    """A preset that KerasHub's `save_to_preset` wrote: those for images can be read."""
+    of_images = "image_shape" in about.get("config", {})
+    installed = find_spec("keras_hub") is not None or (folder.parent / "keras_hub.json").is_file()
+    bring = "pip install --no-deps keras-hub kagglehub kagglesdk, where the workers run."
+    if not of_images:
+        bring = (
+            "KerasHub's presets for texts open only where KerasHub is; put the Hugging Face folder of the "
+            "same encoder here instead, if it is of the BERT family."
+        )
+    told = folder / "metadata.json"
+    metadata = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    return PresetView(
+        name=folder.name,
+        kind="image" if of_images else "text",
+        summary=f"{about['registered_name'].partition('>')[2]} of KerasHub, from a folder.",
+        parameters=metadata.get("parameter_count"),
+        units=None,
+        bytes=_bytes(folder),
+        licence=None,
+        origin=f"keras_hub {metadata.get('keras_hub_version', '')}".strip(),
+        here=of_images and installed,
+        place=str(folder),
+        how_to_bring=bring,
+    )
+
+
 def _in_folder(folder: Path) -> PresetView:
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if str(about.get("registered_name", "")).startswith("keras_hub>"):
+        return _of_kerashub(folder, about)
     return PresetView(
         name=folder.name,
         kind="text",

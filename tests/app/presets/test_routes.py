@@ -100,3 +100,30 @@ def test_what_does_not_fit_a_kind_of_data_is_told_before_the_job_is_accepted(
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, code)
     assert words in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("registered", "inside", "kind", "here"),
+    [
+        ("ResNetBackbone", {"image_shape": [None, None, 3]}, "image", True),
+        ("BertBackbone", {}, "text", False),
+    ],
+)
+def test_a_preset_that_kerashub_wrote_is_here_if_it_is_for_images(
+    client: TestClient,
+    settings: Settings,
+    registered: str,
+    inside: dict[str, object],
+    kind: str,
+    here: bool,
+) -> None:
+    folder = Path(settings.effective_preset_dir) / "theirs"
+    folder.mkdir(parents=True)
+    config = {"registered_name": f"keras_hub>{registered}", "config": inside}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "metadata.json").write_text(json.dumps({"keras_hub_version": "0.32.0", "parameter_count": 7}))
+    preset = client.get("/v1/presets/theirs").json()
+    assert (preset["kind"], preset["here"], preset["parameters"]) == (kind, here, 7)
+    assert preset["origin"] == "keras_hub 0.32.0"
+    assert registered in preset["summary"]
+    assert preset["how_to_bring"]

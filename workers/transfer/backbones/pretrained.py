@@ -35,6 +35,10 @@ def pretrained(
         from workers.transfer.presets.bert import bert
 
         return bert(form, seed, found.path, with_weights=weights == "pretrained")
+    if found.is_kerashub:
+        from workers.transfer.presets.kerashub import kerashub
+
+        return kerashub(form, seed, found.path, with_weights=weights == "pretrained")
     from workers.transfer.presets.lite0 import lite0
 
     return lite0(form, seed, found.path if weights == "pretrained" else None)

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from workers.transfer.presets.kerashub import is_kerashub
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -15,6 +17,7 @@ class Preset:
     name: str
     kind: Literal["text", "image"]
     path: Path
+    is_kerashub: bool = False
 
 
 MINILM, LITE0 = "minilm_l6_v2", "efficientnet_lite0"
@@ -34,13 +37,15 @@ def find_preset(name: str, folder: Path | None) -> Preset:
     """The preset of this name.
 
     In the cache folder a preset is a folder of its name: a Hugging Face folder of the BERT family for texts,
-    or `efficientnet-lite0-57934424.pth` in a folder called efficientnet_lite0.
+    a KerasHub preset for images, or `efficientnet-lite0-57934424.pth` in a folder called efficientnet_lite0.
 
     Raises:
         ValueError: it is not here; says how to bring it.
     """
     if folder is not None and not set(name) & set("/\\") and (folder / name / "config.json").is_file():
-        return Preset(name, "text", folder / name)
+        config = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))
+        ours = is_kerashub(config)
+        return Preset(name, "image" if ours else "text", folder / name, ours)
     if name in _PACKAGES:
         module, requirement, kind, inside = _PACKAGES[name]
         own = folder and folder / name / "efficientnet-lite0-57934424.pth"
@@ -55,12 +60,15 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         )
     raise ValueError(
         f"Expected a preset that is here. Received: {name}. GET /v1/presets lists them; put a Hugging Face "
-        f"folder of the BERT family at {folder}/{name} to add one."
+        f"folder of the BERT family, or a KerasHub preset for images, at {folder}/{name} to add one."
     )
 
 
 def leave_word(folder: Path) -> None:
     """Write which packaged presets this machine has into the cache folder, for those who share it."""
+    if find_spec("keras_hub") is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "keras_hub.json").write_text(json.dumps({"place": "package keras_hub"}), encoding="utf-8")
     for name, (module, _, _, inside) in _PACKAGES.items():
         found = find_spec(module)
         if found is None or found.origin is None:
