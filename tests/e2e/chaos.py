@@ -38,7 +38,7 @@ from app.storage import Storage
 from tests.e2e.conftest import free_port
 from tests.workers.transfer import examples
 
-LEASE_SECONDS = 3.0
+LEASE_SECONDS = 2.0
 JOB_SECONDS = 600.0
 FILE_LIMIT = 4096
 HASTE = {
@@ -342,6 +342,7 @@ class Havoc:
 
     stack: Stack
     seed: int
+    weights: dict[str, int]
     done: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -368,11 +369,11 @@ class Havoc:
     def _choose(self, *parts: str) -> tuple[str, psutil.Process] | None:
         found = self.stack.processes()
         known = [part for part in found if not parts or part in parts]
-        known = sorted(part for part in known if part in WEIGHTS)
+        known = sorted(part for part in known if part in self.weights)
         # What starts is struck as well, but not so often that nothing ever gets to run.
         if not known or ("job" not in found and self.draw.random() > 0.2):
             return None
-        part = self.draw.choices(known, [WEIGHTS[part] for part in known])[0]
+        part = self.draw.choices(known, [self.weights[part] for part in known])[0]
         return part, self.draw.choice(found[part])
 
     def _kill_job(self) -> str | None:
@@ -532,9 +533,10 @@ def disturbed(
     seed: int,
     pause: float = 1.5,
     say: Callable[[str], None] = lambda line: None,
+    weights: dict[str, int] | None = None,
 ) -> Findings:
     """Upload, post and wait while processes die; then compare."""
-    begun, count, havoc = time.monotonic(), len(expected), Havoc(stack, seed)
+    begun, count, havoc = time.monotonic(), len(expected), Havoc(stack, seed, weights or WEIGHTS)
     fed = threading.Event()
     problems: list[str] = []
 

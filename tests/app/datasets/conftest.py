@@ -45,3 +45,9 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many batches from small files."""
     monkeypatch.setattr(csv, "BLOCK", 1 << 12)
     monkeypatch.setattr(jsonl, "BLOCK", 1 << 12)
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite alone: what is asked of the database here is asked of PostgreSQL in the other rooms' tests."""
+    return f"sqlite:///{tmp_path / 'test.db'}"
