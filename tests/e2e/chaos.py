@@ -509,7 +509,7 @@ def wait(stack: Stack, count: int, seconds: float) -> None:
     """Until every job has ended."""
     deadline = time.monotonic() + seconds
     for number in range(count):
-        while not stack.http("GET", f"/v1/jobs/chaos-{number}", params={"wait": 5}).json()["terminal"]:
+        while not stack.http("GET", f"/v1/jobs/chaos-{number}", params={"wait": 5}).json().get("terminal"):
             if time.monotonic() > deadline:
                 return
 
