@@ -166,7 +166,7 @@ class Stack:
 
     def http(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send until an answer comes that is no 503 nor 502."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while True:
             with suppress(httpx2.TransportError):
                 with httpx2.Client(base_url=self.address, timeout=30) as client:
@@ -560,7 +560,7 @@ def disturbed(
         if havoc.kills >= told + 20:
             told = havoc.kills
             say(f"{told} kills, {_states(stack)}")
-    fed.wait(300)
+    fed.wait(600)
     wait(stack, count, 60 + 30 * count)
     found = outcomes(stack, count)
     findings = Findings(
