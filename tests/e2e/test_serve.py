@@ -105,23 +105,23 @@ def test_a_rolling_restart_of_the_api_loses_no_request(tmp_path: Path, write_csv
             except httpx2.TransportError as error:
                 answers[repr(error)] += 1
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
     job = service.post(
         model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 100_000}
     )["id"]
     service.events_until(job, "stage.started")
-    for times in range(2):
-        with ThreadPoolExecutor(1) as pool:
-            poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
-            terminate(service, ["-m", "app", "api"])
-            assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
-        service.wait_for_line("The api was killed by SIGTERM; it is started again.", times + 1)
+    with ThreadPoolExecutor(5) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        try:
+            for times in range(2):
+                poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
+                terminate(service, ["-m", "app", "api"])
+                assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
+                service.wait_for_line("The api was killed by SIGTERM; it is started again.", times + 1)
+        finally:  # else the threads ask for ever, and the process of the tests never ends
+            over.set()
+        for one in asking:
+            one.result()
     service.http.post(f"/v1/jobs/{job}:cancel")
-    over.set()
-    for thread in threads:
-        thread.join()
     assert set(answers) == {200}
     assert service.stop() == 0
 
