@@ -10,12 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 RESTARTS = 5
-"""Deaths of a process within `WINDOW_SECONDS` after which the service gives up."""
+"""Failures of a process in a row, each within `WELL_SECONDS` of its start, that end the service."""
 
-WINDOW_SECONDS = 60.0
+WELL_SECONDS = 30.0
+"""A process that lived as long can live: whatever ended it, starting it again is right."""
+
+FROM_OUTSIDE = (0, -signal.SIGTERM, -signal.SIGKILL)
+"""Exit codes of a process that somebody ended: no failure of its own."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""Seconds before a process is started again: doubled with each failure."""
 
 
 class GaveUp(RuntimeError):
@@ -39,10 +46,13 @@ class Child:
     """Descriptors that it inherits."""
 
     process: subprocess.Popen[bytes] | None = None
-    deaths: list[float] = field(default_factory=list)
+    started_at: float = 0.0
+    failures: int = 0
+    """Early failures in a row."""
 
     def start(self) -> None:
         """Start it in a session of its own: Ctrl-C reaches the supervisor alone, which stops it in order."""
+        self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             self.command, start_new_session=True, preexec_fn=_die_with_parent, pass_fds=self.shared
         )
@@ -84,7 +94,7 @@ class Supervisor:
         """Restart what dies, until `over`.
 
         Raises:
-            GaveUp: a child died `RESTARTS` times within a minute.
+            GaveUp: a child failed `RESTARTS` times in a row soon after its start.
         """
         while not self.over.wait(0.1):
             for child in self.children:
@@ -93,15 +103,17 @@ class Supervisor:
                     self._restart(child, code)
 
     def _restart(self, child: Child, code: int) -> None:
-        now = time.monotonic()
-        child.deaths = [moment for moment in child.deaths if now - moment < WINDOW_SECONDS] + [now]
+        lived = time.monotonic() - child.started_at
+        before = child.failures if lived < WELL_SECONDS else 0
+        child.failures = before + (lived < WELL_SECONDS and code not in FROM_OUTSIDE)
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        if len(child.deaths) >= RESTARTS:
+        if child.failures >= RESTARTS:
             raise GaveUp(
-                f"The {child.name} {how} for the {RESTARTS}th time within a minute; see its lines above."
+                f"The {child.name} {how} soon after its start, for the {RESTARTS}th time in a row; "
+                "see its lines above."
             )
         self._say(f"The {child.name} {how}; it is started again.")
-        if not self.over.wait(min(5.0, 0.1 * 2 ** len(child.deaths))):
+        if not self.over.wait(min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**child.failures)):
             child.start()
 
     def stop(self) -> None:
