@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     worker_threads: int = Field(
         0, ge=0, description="CPU threads of TensorFlow in one job. 0: all cores, shared out among the jobs."
     )
+    devices_per_job: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="GPUs that one job trains on, or parts of the CPU where there is none; each job its own.",
+    )
     jobs_per_process: int = Field(
         20,
         ge=1,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from billiard.process import current_process
 from sqlalchemy.exc import OperationalError
 
 from app.broker import RUN_NEXT, Broker, queue_of
@@ -54,7 +55,12 @@ def services() -> Services:
 
     settings = get_settings()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    prepare_process(settings.worker_threads or max(1, cores // settings.worker_concurrency))
+    prepare_process(
+        settings.worker_threads or max(1, cores // settings.worker_concurrency),
+        devices=settings.devices_per_job,
+        # Celery numbers its processes; one that takes another's place has its number.
+        slot=getattr(current_process(), "index", 0),
+    )
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
     return Services(settings, make_sessions(engine), storage_of(settings), broker)
@@ -116,6 +122,7 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             checkpoint_seconds=held.settings.checkpoint_seconds,
             features=FeatureStore(held.settings.features_dir, held.settings.feature_cache_bytes),
             preset_dir=held.settings.effective_preset_dir,
+            devices=held.settings.devices_per_job,
         )
         _publish(journal, run(work))
     except LeaseLost:

@@ -34,6 +34,7 @@ class Trainings:
     checkpoint_seconds: float
     progress: Progress
     features: FeatureStore
+    devices: int = 1
     _traced: dict[str, Any] = field(default_factory=dict)
     _finished: dict[Stage, int] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ class Trainings:
             features=self.features,
             so_far=so_far if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced)
+        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced, self.devices)
 
     def outcome(
         self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]

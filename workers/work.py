@@ -55,6 +55,7 @@ class Work:
     checkpoint_seconds: float
     features: FeatureStore
     preset_dir: Path
+    devices: int = 1
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
@@ -108,7 +109,13 @@ class Work:
             trainings[Stage.CONTROL] += spec.method.trials * asked.control
         progress = Progress(steps, trainings)
         return Trainings(
-            self.journal, self.storage, self.should_stop, self.checkpoint_seconds, progress, self.features
+            self.journal,
+            self.storage,
+            self.should_stop,
+            self.checkpoint_seconds,
+            progress,
+            self.features,
+            self.devices,
         )
 
     @cached_property

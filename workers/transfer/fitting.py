@@ -22,19 +22,21 @@ class Fit:
 
     A method may call it several times: the epochs count on, and what a finished call came to is durable as
     soon as the next begins. `traced` holds the graphs by architecture: `fit.named(…)` shares them, so that
-    all trainings of a job trace once.
+    all trainings of a job trace once. Each batch is shared out among the process' `devices`.
     """
 
     training: Training
     hooks: Hooks = field(default_factory=Hooks)
     traced: dict[str, Steps] = field(default_factory=dict)
+    devices: int = 1
     _calls: int = field(default=0, init=False)
     _epochs: int = field(default=0, init=False)
     _unkept: Callable[[], None] | None = field(default=None, init=False)
 
     def named(self, run: str, **training: object) -> "Fit":
         """A new fit of that name, with some options of the training replaced."""
-        return Fit(replace(self.training, **training), replace(self.hooks, run=run), self.traced)  # type: ignore[arg-type]
+        changed = replace(self.training, **training)  # type: ignore[arg-type]
+        return Fit(changed, replace(self.hooks, run=run), self.traced, self.devices)
 
     def __call__(
         self,
@@ -93,7 +95,8 @@ class Fit:
         name = about + architecture(parts, data.signature.task, rates, objective)
         if name not in self.traced:
             dtype = x.dtype.name
-            self.traced[name] = Steps(parts, data.signature.task, rates, objective, dtype, changes)
+            task = data.signature.task
+            self.traced[name] = Steps(parts, task, rates, objective, dtype, changes, self.devices)
         return self.traced[name]
 
     def _features(self, network: Network, frozen: list[Part], rows: Rows) -> Array:

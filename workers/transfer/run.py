@@ -20,10 +20,10 @@ from workers.transfer.steps import Parts, Rates, Steps, architecture
 from workers.transfer.training import History, Hooks, Stopped, Training, TrainingDiverged
 
 CHUNK_STEPS = 32
+"""Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
+
 TELLING = 20
 """How many times as long as it takes is waited before the network so far is told again."""
-
-"""Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
 
 
 def epoch_order(training: Training, epoch: int, rows: int) -> Array:

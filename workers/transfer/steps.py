@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from workers.transfer.augmentation import Changes, augmented
 from workers.transfer.data import Array, Task
 from workers.transfer.network import BATCH_ROWS, Part, leaves, rows_at_a_time, structure_of
 from workers.transfer.objective import Objective, Seen
+from workers.transfer.replicas import replicas
 
 EVALUATION_ROWS = 4096
 
@@ -80,21 +82,12 @@ class Steps:
         objective: Objective,
         dtype: str = "float32",
         changes: Changes = (),
+        devices: int = 1,
     ) -> None:
-        self._parts: Parts = {
-            name: part.__class__.from_config(part.get_config()) for name, part in parts.items()
-        }
-        self._helpers = [part.__class__.from_config(part.get_config()) for part in objective.helpers]
         self._task, self._objective, self._changes = task, objective, changes
-        self._trained: list[tuple[str, keras.Variable]] = []
-        for name, part in self._parts.items():
-            self._trained += _freeze(name, part, rates)
-        for number, helper in enumerate(self._helpers):
-            self._trained += _freeze(f"helper {number}", helper, {})
-        self._variables = [variable for _, variable in self._trained]
-        pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
-        self._optimizer = PartwiseAdam(self._variables, pulls)
-        self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
+        self._replicas = replicas(devices)
+        with self._replicas.scope() if self._replicas else nullcontext():
+            self._make(parts, rates, objective)
         first = next(iter(self._parts.values()))
         self._read_as = first.inputs[0].dtype  # features may come in a smaller type
         x = tf.TensorSpec([None, *first.input_shape[1:]], dtype)
@@ -111,6 +104,22 @@ class Steps:
             autograph=False,
         )
         self._traced_evaluate = tf.function(self._evaluate, [x, y], autograph=False)
+
+    def _make(self, parts: Parts, rates: Rates, objective: Objective) -> None:
+        """The copies of the parts, and the optimizer of what is trained."""
+        self._parts: Parts = {
+            name: part.__class__.from_config(part.get_config()) for name, part in parts.items()
+        }
+        self._helpers = [part.__class__.from_config(part.get_config()) for part in objective.helpers]
+        self._trained: list[tuple[str, keras.Variable]] = []
+        for name, part in self._parts.items():
+            self._trained += _freeze(name, part, rates)
+        for number, helper in enumerate(self._helpers):
+            self._trained += _freeze(f"helper {number}", helper, {})
+        self._variables = [variable for _, variable in self._trained]
+        pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
+        self._optimizer = PartwiseAdam(self._variables, pulls)
+        self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -181,9 +190,17 @@ class Steps:
             start = number * batch_size
             end = tf.minimum(start + batch_size, rows)
             self._optimizer.scale.assign(schedule[number])
-            some = {name: values[start:end] for name, values in extras.items()}
             batch = augmented(tf.cast(x[start:end], self._read_as), self._changes, seeds[number])
-            batch_loss, batch_right = self._step(batch, y[start:end], w[start:end], some)
+
+            def share(first: Any, last: Any, part: Any) -> tuple[Any, Any]:
+                some = {name: values[first:last] for name, values in extras.items()}
+                mine = batch[first - start : last - start]
+                return self._step(mine, y[first:last], w[first:last], some, part)
+
+            if self._replicas:
+                batch_loss, batch_right = self._replicas.step(share, start, end)
+            else:
+                batch_loss, batch_right = share(start, end, None)
             return number + 1, loss + batch_loss * tf.cast(end - start, tf.float32), right + batch_right
 
         start_values = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
@@ -192,13 +209,16 @@ class Steps:
         )
         return loss, right
 
-    def _step(self, x: Any, y: Any, w: Any, extras: Mapping[str, Any]) -> tuple[Any, Any]:
+    def _step(self, x: Any, y: Any, w: Any, extras: Mapping[str, Any], part: Any) -> tuple[Any, Any]:
+        """One device's step on its rows, which are `part` of the batch; None if they are all of it."""
         with tf.GradientTape() as tape:
             p, taps = self._call(x, training=True)
             seen = Seen(self._task, y, w, p, taps, extras, tuple(self._helpers))
             loss = tf.add_n([tf.cast(term(seen), tf.float32) for term in self._objective.terms])
+            loss = loss if part is None else loss * part
         self._optimizer.apply(tape.gradient(loss, self._variables), self._variables)
-        return loss, self._right(y, p)
+        right = self._right(y, p)
+        return loss, right if part is None else tf.where(part > 0, right, 0.0)
 
     def _evaluate(self, x: Any, y: Any) -> tuple[Any, Any]:
         x = tf.cast(x, self._read_as)
