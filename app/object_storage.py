@@ -85,6 +85,15 @@ class ObjectStorage(Storage):
             self._client.delete_object(Bucket=self._bucket, Key=self._key(digest))
         super().delete(digest)
 
+    def discard(self, digest: str, seconds: float) -> bool:
+        """Remove the blob if nobody put it since `seconds` ago; whether it was removed."""
+        with _as_os_error(digest):
+            known = self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
+        if known["LastModified"].timestamp() >= time.time() - seconds:
+            return False
+        self.delete(digest)
+        return True
+
     def old(self, seconds: float) -> Iterator[str]:
         """Digests in the store that nobody put since `seconds` ago; stale incoming files are removed."""
         self._clear_incoming(seconds)

@@ -133,6 +133,23 @@ class Storage:
         """Remove the blob, if it is there."""
         self.path(digest).unlink(missing_ok=True)
 
+    def discard(self, digest: str, seconds: float) -> bool:
+        """Remove the blob if nobody put it since `seconds` ago; whether it was removed.
+
+        It is moved away first: who puts the same bytes meanwhile makes a file of its own, which stays.
+        """
+        before = time.time() - seconds
+        if _modified(self.path(digest)) >= before:
+            return False
+        with self.workspace() as folder:
+            aside = folder / digest
+            os.replace(self.path(digest), aside)
+            if _modified(aside) < before:
+                return True
+            if not self.exists(digest):
+                os.replace(aside, self.path(digest))
+            return False
+
     def old(self, seconds: float) -> Iterator[str]:
         """Digests of blobs that nobody put since `seconds` ago; stale incoming files are removed."""
         before = time.time() - seconds

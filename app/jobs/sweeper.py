@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
@@ -20,11 +22,52 @@ from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
 from app.jobs import retention, transitions
 from app.jobs.states import RETRIABLE, State
-from app.jobs.transitions import is_due
+from app.jobs.transitions import LONGEST_WAIT, is_due
 from app.settings import Settings
 from app.storage import Storage
 
 log = logging.getLogger(__name__)
+
+
+class Clock:
+    """Tells when the database's clock is set forward, as it is where a laptop wakes up.
+
+    Every lease has run out then, though its worker is well: it needs a moment to renew it.
+    """
+
+    def __init__(self, lease_seconds: float, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._lease_seconds, self._elapsed = lease_seconds, elapsed
+        self._seen: tuple[datetime, float] | None = None
+        self._settled_at = elapsed()
+
+    def is_settled(self, sessions: Sessions) -> bool:
+        """Whether it ran evenly for as long as a lease lasts."""
+        with sessions() as session:
+            now = session.execute(select(db_now())).scalar_one()
+        elapsed = self._elapsed()
+        if self._seen is not None:
+            ahead = (now - self._seen[0]).total_seconds() - (elapsed - self._seen[1])
+            if ahead > self._lease_seconds / 2:
+                log.warning("the database's clock was set forward by %.0f s; no lease expires for now", ahead)
+                self._settled_at = elapsed + self._lease_seconds
+        self._seen = now, elapsed
+        return elapsed >= self._settled_at
+
+
+def bring_near(sessions: Sessions, lease_seconds: float) -> int:
+    """Shorten leases and waits that end later than they can: the clock was set back since. How many?
+
+    A worker that lives renews its lease as always; one that is gone would hold its job for so long.
+    """
+    running = Job.state == State.RUNNING, Job.lease_expires_at > db_now(2 * lease_seconds)
+    waiting = Job.state == State.QUEUED, Job.retry_at > db_now(2 * LONGEST_WAIT)
+    statements = (
+        update(Job).where(*running).values(lease_expires_at=db_now(lease_seconds)),
+        update(Job).where(*waiting).values(retry_at=db_now(LONGEST_WAIT)),
+    )
+    with sessions.begin() as session:
+        done = [session.execute(one.returning(Job.id)).all() for one in statements]
+    return sum(map(len, done))
 
 
 def expire_leases(sessions: Sessions) -> list[str]:
@@ -56,7 +99,11 @@ def announce(sessions: Sessions, broker: Broker, resend_seconds: float) -> list[
 
 def _due(session: Session, resend_seconds: float) -> dict[str, list[str]]:
     """Ids by queue."""
-    silent = or_(Job.announced_at.is_(None), Job.announced_at < db_now(-resend_seconds))
+    silent = or_(
+        Job.announced_at.is_(None),
+        Job.announced_at < db_now(-resend_seconds),
+        Job.announced_at > db_now(),  # the clock was set back
+    )
     found = session.execute(
         select(Job.queue, Job.id)
         .where(Job.state == State.QUEUED, is_due(), silent)
@@ -75,17 +122,13 @@ def _may_go_on(retry_seconds: float) -> Any:
     return or_(Job.finished_at.is_(None), lately)
 
 
-def delete_orphans(sessions: Sessions, storage: Storage, seconds: float, retry_seconds: float) -> int:
-    """Delete blobs that nothing refers to and that nobody put for a while."""
-    old = list(storage.old(seconds))
+def orphans(sessions: Sessions, storage: Storage, seconds: float, retry_seconds: float) -> set[str]:
+    """Digests of files that nothing refers to and that nobody put for a while."""
+    old = set(storage.old(seconds))
     if not old:
-        return 0
+        return old
     with sessions() as session:
-        kept = referenced(session, retry_seconds)
-    orphans = [digest for digest in old if digest not in kept]
-    for digest in orphans:
-        storage.delete(digest)
-    return len(orphans)
+        return old - referenced(session, retry_seconds)
 
 
 def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
@@ -114,20 +157,35 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
 def sweep_forever(
     sessions: Sessions, broker: Broker, storage: Storage, settings: Settings, over: threading.Event
 ) -> None:
-    """Sweep until `over`; a database or broker that is away is met again at the next sweep."""
+    """Sweep until `over`; a database, broker or storage that is away is met again at the next sweep."""
     cleaned_at = time.monotonic()
+    clock = Clock(settings.lease_seconds)
+    suspected: set[str] = set()
     while not over.wait(settings.sweep_seconds):
         try:
-            for job_id in expire_leases(sessions):
+            bring_near(sessions, settings.lease_seconds)
+            for job_id in expire_leases(sessions) if clock.is_settled(sessions) else ():
                 log.warning("the worker of %s fell silent", job_id)
             for job_id in announce(sessions, broker, settings.resend_seconds):
                 log.info("%s is announced again", job_id)
             if time.monotonic() - cleaned_at > settings.orphan_seconds:
                 cleaned_at = time.monotonic()
-                for what, count in retention.clean(sessions, settings).items():
-                    log.info("%d %s are not kept any longer", count, what)
-                forget_parts(sessions, settings.retry_seconds)
-                deleted = delete_orphans(sessions, storage, settings.orphan_seconds, settings.retry_seconds)
-                log.info("%d orphan files deleted", deleted)
+                suspected = clean(sessions, storage, settings, suspected)
         except SQLAlchemyError as error:
             log.warning("the sweep waits for the database: %s", error)
+        except OSError as error:
+            log.warning("the sweep waits for the storage: %s", error)
+
+
+def clean(sessions: Sessions, storage: Storage, settings: Settings, suspected: set[str]) -> set[str]:
+    """Let go what is not kept; answer the files that will be deleted if they are orphans next time too.
+
+    A clock set forward makes a file look old that was put this moment and is about to be referred to.
+    """
+    for what, count in retention.clean(sessions, settings).items():
+        log.info("%d %s are not kept any longer", count, what)
+    forget_parts(sessions, settings.retry_seconds)
+    found = orphans(sessions, storage, settings.orphan_seconds, settings.retry_seconds)
+    deleted = [digest for digest in found & suspected if storage.discard(digest, settings.orphan_seconds)]
+    log.info("%d orphan files deleted", len(deleted))
+    return found.difference(deleted)

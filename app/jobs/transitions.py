@@ -20,7 +20,9 @@ from app.jobs.states import RETRIABLE, TERMINAL, Stage, State
 MOST_RETRIES = 10
 """Tries one after the other at what met an error that may pass, with nothing kept between: 25 minutes."""
 
-_FIRST_WAIT, _LONGEST_WAIT = 5.0, 300.0
+_FIRST_WAIT = 5.0
+LONGEST_WAIT = 300.0
+"""Seconds between two tries."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def retry(
     job = session.get_one(Job, lease.job_id)
     retries = 0 if job.kept_attempt == lease.attempt else job.retries
     if retries < most:
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2**retries)
+        wait = min(LONGEST_WAIT, _FIRST_WAIT * 2**retries)
         state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
         message = f"{message} It is tried again in {wait:.0f} s."
     else:

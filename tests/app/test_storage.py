@@ -54,6 +54,17 @@ def test_the_same_bytes_are_kept_once(storage: Storage) -> None:
     assert not storage.exists(digest)
 
 
+def test_a_blob_is_discarded_unless_somebody_put_it_lately(storage: Storage) -> None:
+    with storage.workspace() as folder:
+        (folder / "file").write_bytes(b"nobody wants me")
+        digest = storage.put(folder / "file")
+    assert not storage.discard(digest, seconds=60)
+    assert storage.exists(digest)
+    assert storage.discard(digest, seconds=-2)
+    assert not storage.exists(digest)
+    assert files(storage) == []
+
+
 @pytest.mark.parametrize("storage", ["folder"], indirect=True)
 def test_a_blob_put_again_is_not_old(storage: Storage) -> None:
     digests = []

@@ -3,18 +3,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.broker import Broker
-from app.db.clock import db_now
+from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
 from app.db.tables import Job, StagePart
 from app.jobs import sweeper, transitions
-from app.jobs.states import Stage
+from app.jobs.states import Stage, State
 from app.settings import Settings
 from app.storage import Storage
 
@@ -94,12 +95,16 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(
     orphan = tmp_path / "orphan"
     orphan.write_bytes(b"nobody wants me")
     digest = storage.put(orphan)
-    assert sweeper.delete_orphans(sessions, storage, seconds=3600, retry_seconds=0) == 0
+    sweep = partial(sweeper.clean, sessions, storage, settings)
+    assert sweep(set()) == set()
     assert client.delete("/v1/datasets/source").status_code == 204
     a_day_ago = time.time() - 86400
     for path in settings.storage_dir.glob("??/*"):
         os.utime(path, (a_day_ago, a_day_ago))
-    assert sweeper.delete_orphans(sessions, storage, seconds=3600, retry_seconds=0) == 2
+    suspected = sweep(set())
+    assert suspected == {digest, datasets["source"]["sha256"]}
+    assert storage.exists(digest)  # it may be about to be referred to, and the clock have been set forward
+    assert sweep(suspected) == set()
     assert not storage.exists(digest)
     assert not storage.exists(str(datasets["source"]["sha256"]))
     assert client.get("/v1/datasets/target/content").status_code == 200
@@ -115,8 +120,56 @@ def test_parts_of_stages_are_dropped_when_their_job_has_ended(
     with sessions.begin() as session:
         session.add(StagePart(job_id=job_id, stage=Stage.TRANSFER, key="outcome transfer/0", digest=digest))
     assert sweeper.forget_parts(sessions, retry_seconds=0) == 0
-    assert sweeper.delete_orphans(sessions, storage, seconds=-1, retry_seconds=0) == 0
+    assert sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0) == set()
     with sessions.begin() as session:
         assert transitions.request_cancel(session, job_id)
     assert sweeper.forget_parts(sessions, retry_seconds=0) == 1
-    assert sweeper.delete_orphans(sessions, storage, seconds=-1, retry_seconds=0) == 1
+    assert sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0) == {digest}
+
+
+def test_a_clock_set_back_holds_no_job_longer_than_its_lease(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        assert transitions.claim(session, job_id, "worker", lease_seconds=30 + 3600)
+    assert sweeper.bring_near(sessions, lease_seconds=30) == 1
+    assert sweeper.bring_near(sessions, lease_seconds=30) == 0
+    with sessions() as session:
+        until = seconds_between(db_now(), Job.lease_expires_at)
+        assert 25 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= 30
+
+
+def test_a_clock_set_back_makes_no_job_wait_longer_for_its_next_try(sessions: Sessions, job_id: str) -> None:
+    with sessions.begin() as session:
+        lease = transitions.claim(session, job_id, "worker", lease_seconds=30)
+        assert lease is not None
+        assert transitions.retry(session, lease, "disk full") == State.QUEUED
+        session.execute(update(Job).where(Job.id == job_id).values(retry_at=db_now(7200)))
+    assert sweeper.bring_near(sessions, lease_seconds=30) == 1
+    with sessions() as session:
+        until = seconds_between(db_now(), Job.retry_at)
+        assert 290 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= 300
+
+
+def test_a_clock_set_back_does_not_hide_a_lost_message(
+    sessions: Sessions, broker: Broker, job_id: str
+) -> None:
+    broker.empty()
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(announced_at=db_now(3600)))
+    assert sweeper.announce(sessions, broker, RESEND_SECONDS) == [job_id]
+
+
+def test_a_clock_set_forward_expires_no_lease_before_it_could_be_renewed(sessions: Sessions) -> None:
+    elapsed = 0.0
+    clock = sweeper.Clock(30, lambda: elapsed)
+    assert clock.is_settled(sessions)
+    elapsed = -3600.0  # the database's clock is an hour ahead of what passed
+    assert not clock.is_settled(sessions)
+    elapsed += 29
+    assert not clock.is_settled(sessions)
+    elapsed += 2
+    assert clock.is_settled(sessions)
+
+
+def test_a_clock_that_runs_evenly_is_settled_from_the_start(sessions: Sessions) -> None:
+    clock = sweeper.Clock(0.5)
+    assert [clock.is_settled(sessions) for _ in range(3)] == [True] * 3
