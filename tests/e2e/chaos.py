@@ -29,10 +29,12 @@ import httpx2
 import psutil
 import typer
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.broker import Broker
+from app.db.clock import UTCDateTime
 from app.db.session import make_engine, make_sessions
+from app.db.tables import Base
 from app.jobs import sweeper
 from app.storage import Storage
 from tests.e2e.conftest import free_port
@@ -47,6 +49,7 @@ HASTE = {
     "SWEEP_SECONDS": "0.3",
     "RESEND_SECONDS": "2",
     "CHECKPOINT_SECONDS": "0.1",
+    "ORPHAN_SECONDS": "20",
     "STOP_GRACE_SECONDS": "4",
     # Three kills in a row before anything is kept are no wonder here.
     "MAX_ATTEMPTS": "50",
@@ -54,6 +57,20 @@ HASTE = {
 }
 WEIGHTS = {"serve": 1, "worker": 2, "database": 2, "broker": 3, "api": 4, "sweeper": 4, "job": 8}
 """How often each part is struck: those oftener that the others depend on less."""
+
+STRIKES = {
+    "kill job": 30,
+    "kill any": 25,
+    "term any": 15,
+    "freeze": 6,
+    "no disk": 6,
+    "no storage": 6,
+    "no messages": 6,
+    "twice": 6,
+    "clock": 5,
+    "no database": 3,
+}
+"""How often each thing is done."""
 
 METHODS: list[dict[str, Any]] = [
     {"kind": "parameter", "strategy": "full"},
@@ -144,12 +161,14 @@ class Stack:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
     restarts: Counter[str] = field(default_factory=Counter)
+    away: set[str] = field(default_factory=set)
+    """What is not started again for now."""
 
     def keep_alive(self) -> None:
         """Start what ended again, as an operating system's service manager would."""
         while not self.over.wait(0.1):
             for name, process in self.running.items():
-                if process.poll() is not None and not self.over.is_set():
+                if process.poll() is not None and name not in self.away and not self.over.is_set():
                     self.restarts[name] += 1
                     self.running[name] = self.start[name]()
 
@@ -355,10 +374,7 @@ class Havoc:
 
     def strike(self) -> None:
         """Kill a process, freeze one, or take something away for a moment."""
-        what = self.draw.choices(
-            ["kill job", "kill any", "term any", "freeze", "no disk", "no storage", "no messages", "twice"],
-            [30, 25, 15, 6, 6, 6, 6, 6],
-        )[0]
+        what = self.draw.choices(list(STRIKES), list(STRIKES.values()))[0]
         try:
             told = getattr(self, "_" + what.replace(" ", "_"))()
         except (psutil.Error, OSError):
@@ -419,6 +435,18 @@ class Havoc:
         away.rename(blobs)
         return "storage gone and back"
 
+    def _clock(self) -> str | None:
+        """Move every moment in the database and of every file, as if the clock had moved the other way."""
+        seconds = self.draw.choice([-3600, 3600])
+        set_clock(self.stack, -seconds)
+        return f"clock set {'back' if seconds > 0 else 'forward'} an hour"
+
+    def _no_database(self) -> str | None:
+        if "postgres" not in self.stack.running:
+            return None
+        without_database(self.stack, 6)
+        return "database away for 6 s"
+
     def _no_messages(self) -> str | None:
         broker = Broker(self.stack.broker_url)
         with suppress(Exception):  # it may be down this moment
@@ -433,6 +461,37 @@ class Havoc:
             broker.ring()
         broker.close()
         return "messages sent twice"
+
+
+def set_clock(stack: Stack, seconds: float) -> None:
+    """Move every moment in the database and of every file the other way."""
+    engine = make_engine(stack.database_url)
+    moved = "interval '1 second' * :by" if engine.dialect.name == "postgresql" else ""
+    with suppress(SQLAlchemyError), make_sessions(engine).begin() as session:
+        for table in Base.metadata.sorted_tables:
+            for column in table.columns:
+                if isinstance(column.type, UTCDateTime):
+                    later = (
+                        f"{column.name} + {moved}"
+                        if moved
+                        else f"strftime('%Y-%m-%d %H:%M:%f000', {column.name}, :by || ' seconds')"
+                    )
+                    change = text(f"UPDATE {table.name} SET {column.name} = {later}")
+                    session.execute(change, {"by": -seconds})
+    engine.dispose()
+    for path in (stack.data_dir / "blobs").glob("[0-9a-f][0-9a-f]/*"):
+        with suppress(FileNotFoundError):
+            moment = path.stat().st_mtime - seconds
+            os.utime(path, (moment, moment))
+
+
+def without_database(stack: Stack, seconds: float) -> None:
+    """Stop PostgreSQL and start it again so much later."""
+    stack.away.add("postgres")
+    stack.running["postgres"].send_signal(signal.SIGINT)
+    stack.running["postgres"].wait(30)
+    time.sleep(seconds)
+    stack.away.remove("postgres")
 
 
 @dataclass
@@ -622,7 +681,8 @@ def _orphans(stack: Stack) -> list[str]:
     storage, engine = Storage(stack.data_dir / "blobs"), make_engine(stack.database_url)
     sessions = make_sessions(engine)
     sweeper.forget_parts(sessions, retry_seconds=0)
-    sweeper.delete_orphans(sessions, storage, seconds=-1, retry_seconds=0)
+    for digest in sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0):
+        storage.discard(digest, seconds=-1)
     with sessions() as session:
         kept = sweeper.referenced(session, retry_seconds=0)
     engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,22 +30,17 @@ def expected(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
         return chaos.undisturbed(calm, files, JOBS)
 
 
-@pytest.mark.parametrize(
-    "stack",
-    [
-        chaos.embedded,
-        pytest.param(
-            chaos.cluster,
-            marks=[
-                pytest.mark.slow,
-                pytest.mark.skipif(
-                    not all(map(shutil.which, ("initdb", "postgres", "redis-server"))) or os.name != "posix",
-                    reason="needs the programs of PostgreSQL and Redis",
-                ),
-            ],
-        ),
-    ],
-)
+ON_A_CLUSTER = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        not all(map(shutil.which, ("initdb", "postgres", "redis-server"))) or os.name != "posix",
+        reason="needs the programs of PostgreSQL and Redis",
+    ),
+]
+
+
+@pytest.mark.parametrize("stack", [chaos.embedded, pytest.param(chaos.cluster, marks=ON_A_CLUSTER)])
 def test_no_job_is_lost_doubled_or_changed_by_processes_that_die(
     stack: Callable[[Path], AbstractContextManager[chaos.Stack]],
     files: dict[str, Path],
@@ -55,3 +51,21 @@ def test_no_job_is_lost_doubled_or_changed_by_processes_that_die(
         findings = chaos.disturbed(running, files, expected, KILLS, seed=1, pause=0.6, weights=WEIGHTS)
     assert findings.is_clean, "\n".join(findings.lines())
     assert findings.count >= KILLS
+
+
+@pytest.mark.parametrize("stack", [pytest.param(chaos.cluster, marks=ON_A_CLUSTER)])
+def test_a_database_that_is_away_for_a_minute_costs_no_job(
+    stack: Callable[[Path], AbstractContextManager[chaos.Stack]],
+    files: dict[str, Path],
+    expected: dict[str, chaos.Outcome],
+    tmp_path: Path,
+) -> None:
+    with stack(tmp_path) as running:
+        chaos.upload(running, files)
+        for number in range(JOBS):
+            chaos.post(running, number)
+        while not running.http("GET", "/v1/jobs/chaos-0").json()["progress"]:
+            time.sleep(0.1)
+        chaos.without_database(running, 60)
+        chaos.wait(running, JOBS, 240)
+        assert chaos.outcomes(running, JOBS) == expected
