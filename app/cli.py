@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -35,26 +37,39 @@ def _settings() -> Settings:
         raise typer.Exit(2) from error
 
 
-@cli.command()
-def serve() -> None:
-    """Run everything on this machine: broker, API, worker, sweeper. Ctrl-C stops it."""
-    from app.serving.serve import CannotServe
-    from app.serving.serve import serve as run
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What keeps a process from running is told in one line."""
+    from app.serving.door import CannotServe
     from app.serving.supervisor import GaveUp
 
     try:
-        run(_settings(), lambda line: console.print(line, soft_wrap=True))
+        yield
     except (CannotServe, GaveUp) as error:
         console.print(str(error), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
+def _say(line: str) -> None:
+    console.print(line, soft_wrap=True)
+
+
+@cli.command()
+def serve() -> None:
+    """Run everything on this machine: broker, API, worker, sweeper. Ctrl-C stops it."""
+    from app.serving.serve import serve as run
+
+    with _one_line():
+        run(_settings(), _say)
+
+
 @cli.command()
 def api() -> None:
-    """Run the API alone."""
+    """Run the API alone, in as many processes as are set."""
     from app.serving.server import run
 
-    run(_settings())
+    with _one_line():
+        run(_settings(), _say)
 
 
 @cli.command()

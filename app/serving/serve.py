@@ -19,26 +19,24 @@ from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.object_storage import storage_of
 from app.serving import local_broker
+from app.serving.door import CannotServe, open_door
+from app.serving.server import api_children
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
 from app.storage import prepare
-
-
-class CannotServe(RuntimeError):
-    """The service cannot start here; the message is the one line a user needs."""
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM.
 
     Raises:
-        CannotServe: port in use, folder not writable, broker that does not start.
+        CannotServe: address in use, folder not writable, broker that does not start.
         GaveUp: a process dies again and again.
     """
     lock = _take_folder(settings)
-    door = _listen(settings)
+    door = open_door(settings)
     port = int(door.getsockname()[1])
-    _export(settings, port, door.fileno())
+    _export(settings, port)
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
     _prepare_storage(settings, engine)
@@ -89,31 +87,8 @@ def _prepare_storage(settings: Settings, engine: Engine) -> None:
         ) from error
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """The socket that the API answers on.
-
-    It is ours, so that connections wait in it while the API is started again: none is refused.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    door = socket.socket(family)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        door.bind((settings.host, settings.port))
-        door.listen(2048)
-    except OSError as error:
-        door.close()
-        raise CannotServe(
-            "Expected a free address. "
-            f"Received: {settings.host} port {settings.port} ({error.strerror}). "
-            "Stop what listens there, or set MODEL_TRANSFER_PORT."
-        ) from error
-    door.set_inheritable(True)
-    return door
-
-
-def _export(settings: Settings, port: int, door: int) -> None:
+def _export(settings: Settings, port: int) -> None:
     """The children read the environment; give them what was decided here."""
-    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(door)
     os.environ["MODEL_TRANSFER_PORT"] = str(port)
     os.environ["MODEL_TRANSFER_DATA_DIR"] = str(settings.data_dir)
     os.environ["MODEL_TRANSFER_BROKER_URL"] = settings.effective_broker_url
@@ -121,7 +96,6 @@ def _export(settings: Settings, port: int, door: int) -> None:
 
 def _start(settings: Settings, supervisor: Supervisor, door: socket.socket) -> None:
     this = [sys.executable, "-m", "app"]
-    grace = settings.stop_grace_seconds
     if not settings.broker_url:
         local_broker.stop_orphan(settings.broker_socket)
         supervisor.add(Child("broker", local_broker.command(settings), stop_seconds=10))
@@ -131,9 +105,10 @@ def _start(settings: Settings, supervisor: Supervisor, door: socket.socket) -> N
                 f"Expected the bundled broker to start. Received: no answer on {settings.broker_socket}; see "
                 f"{settings.data_dir / 'broker' / 'broker.log'}. Or set MODEL_TRANSFER_BROKER_URL to a Redis."
             )
-    for name in ("sweeper", "api", "worker"):
-        shared = (door.fileno(),) if name == "api" else ()
-        supervisor.add(Child(name, [*this, name], stop_seconds=grace + 5, shared=shared))
+    supervisor.add(Child("sweeper", [*this, "sweeper"], stop_seconds=10))
+    for child in api_children(settings, door):
+        supervisor.add(child)
+    supervisor.add(Child("worker", [*this, "worker"], stop_seconds=settings.stop_grace_seconds + 5))
 
 
 def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callable[[str], None]) -> None:

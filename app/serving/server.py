@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
+from app.serving.door import open_door
+from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
 
 LAST_REQUESTS_SECONDS = 0.3
@@ -28,22 +32,48 @@ class GentleServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(settings: Settings) -> None:
-    """Serve the API until SIGINT or SIGTERM, in as many processes as are set."""
+def run(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve the API until SIGINT or SIGTERM, in as many processes as are set.
+
+    Raises:
+        CannotServe: the address is in use.
+        GaveUp: a process fails again and again.
+    """
+    door = open_door(settings)
+    if settings.api_processes == 1:
+        _answer(settings, door)
+        return
+    supervisor = Supervisor(say)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.over.set())
+    try:
+        for child in api_children(settings, door):
+            supervisor.add(child)
+        supervisor.watch()
+    finally:
+        door.close()
+        supervisor.stop()
+
+
+def api_children(settings: Settings, door: socket.socket) -> list[Child]:
+    """The processes that answer on one socket; ending one by SIGTERM loses no request."""
+    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(door.fileno())
+    os.environ["MODEL_TRANSFER_API_PROCESSES"] = "1"
+    command = [sys.executable, "-m", "app", "api"]
+    names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
+    return [
+        Child(name if len(names) > 1 else "api", command, stop_seconds=10, shared=(door.fileno(),))
+        for name in names
+    ]
+
+
+def _answer(settings: Settings, door: socket.socket) -> None:
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
-        host=settings.host,
-        port=settings.port,
-        fd=settings.listen_fd if settings.listen_fd >= 0 else None,
-        workers=settings.api_processes,
         log_level=settings.log_level,
         log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,
         access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
         timeout_graceful_shutdown=5,
     )
-    if config.workers == 1:
-        GentleServer(config).run()
-        return
-    # Its processes are uvicorn's own servers: restart them one by one behind a proxy that asks again.
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    GentleServer(config).run([door])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
+import pytest
 
 from tests.conftest import WriteCsv
 from tests.e2e.conftest import Service, free_port, start
@@ -86,15 +87,19 @@ def test_the_main_job_runs_on_postgresql_and_redis(
     assert service.stop() == 0
 
 
-def terminate(service: Service, words: list[str]) -> None:
-    """Ask the process with these words in its command to end, as a rolling restart does."""
-    for process in psutil.Process(service.process.pid).children():
-        if process.cmdline()[1 : 1 + len(words)] == words:
-            process.terminate()
+def apis(service: Service) -> list[psutil.Process]:
+    """The processes that answer requests."""
+    children = psutil.Process(service.process.pid).children()
+    return [process for process in children if process.cmdline()[1:4] == ["-m", "app", "api"]]
 
 
-def test_a_rolling_restart_of_the_api_loses_no_request(tmp_path: Path, write_csv: WriteCsv) -> None:
-    service = start(tmp_path / "data", CHECKPOINT_SECONDS="0.5")
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_rolling_restart_of_the_api_loses_no_request(
+    processes: int, tmp_path: Path, write_csv: WriteCsv
+) -> None:
+    service = start(tmp_path / "data", CHECKPOINT_SECONDS="0.5", API_PROCESSES=str(processes))
+    names = ["api"] if processes == 1 else ["api 1", "api 2"]
+    assert len(apis(service)) == processes
     service.upload("d", write_csv(tmp_path / "d.csv", 400))
     over, answers = threading.Event(), Counter[int | str]()
 
@@ -112,11 +117,11 @@ def test_a_rolling_restart_of_the_api_loses_no_request(tmp_path: Path, write_csv
     with ThreadPoolExecutor(5) as pool:
         asking = [pool.submit(ask) for _ in range(4)]
         try:
-            for times in range(2):
+            for name, process in zip(names, apis(service), strict=True):
                 poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
-                terminate(service, ["-m", "app", "api"])
+                process.terminate()
                 assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
-                service.wait_for_line("The api was killed by SIGTERM; it is started again.", times + 1)
+                service.wait_for_line(f"The {name} was killed by SIGTERM; it is started again.", 1)
         finally:  # else the threads ask for ever, and the process of the tests never ends
             over.set()
         for one in asking:
