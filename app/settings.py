@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         description="Time a running job has to stop by itself before its process is killed.",
     )
     checkpoint_seconds: float = Field(
-        30 * SECOND, ge=0, description="Least time between two training checkpoints of a job."
+        30 * SECOND, ge=0, description="Time between two training checkpoints of a job within an epoch."
     )
 
     keep_versions: int = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,7 @@ class Trainings:
     def _put(self, path: Path) -> str:
         with self.storage.workspace() as folder:
             copy = folder / path.name
-            copy.write_bytes(path.read_bytes())
+            shutil.copyfile(path, copy)
             return self.storage.put(copy)
 
 

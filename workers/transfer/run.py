@@ -25,6 +25,12 @@ CHUNK_STEPS = 32
 TELLING = 20
 """How many times as long as it takes is waited before the network so far is told again."""
 
+SAVING = 20
+"""How many times as long as it takes is waited before a checkpoint is saved at the end of an epoch."""
+
+FIRST_SAVE_SECONDS = 0.05
+"""What the first checkpoint is thought to take."""
+
 
 def epoch_order(training: Training, epoch: int, rows: int) -> Array:
     """The order of the rows in an epoch: a function of seed and epoch, so a resumed run needs no state."""
@@ -89,7 +95,8 @@ class Run:
         self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
         self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
         self.saved_at = self.told_at = time.monotonic()
-        self.told_cost = 0.0
+        self.told_cost, self.saved_cost = 0.0, FIRST_SAVE_SECONDS
+        self.is_saved = True  # nothing has been done yet
         self.fingerprint = ""
 
     def go(self, key: str) -> History:
@@ -105,6 +112,7 @@ class Run:
                 self.best = []  # of another training, of other versions, or damaged: from the start then
         while self.position.epoch < self.training.epochs and not self._is_over():
             self._epoch()
+            self._pause_between_epochs()
         for variable, value in zip(self.steps.weights, self.best, strict=False):
             variable.assign(value)
         return self._end()
@@ -161,7 +169,7 @@ class Run:
             factors = self.scales[begun + step : begun + end]
             x, seeds = np.asarray(self.x[rows]), self._seeds(step, end)
             loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
-            self.position.step = step + CHUNK_STEPS
+            self.position.step, self.is_saved = step + CHUNK_STEPS, False
             self.position.loss += loss
             self.position.right += right
             self._check_finite(loss)
@@ -179,7 +187,14 @@ class Run:
         if reason:
             self._save()
             raise Stopped(reason)
-        if time.monotonic() - self.saved_at >= self.hooks.checkpoint_seconds:
+        if not self.is_saved and time.monotonic() - self.saved_at >= self.hooks.checkpoint_seconds:
+            self._save()
+
+    def _pause_between_epochs(self) -> None:
+        """Save, but after the last epoch, and where epochs are so short that it would take their time."""
+        if self.position.epoch == self.training.epochs or self._is_over():
+            return
+        if time.monotonic() - self.saved_at >= SAVING * self.saved_cost:
             self._save()
 
     def _end_epoch(self, rows: int) -> None:
@@ -201,13 +216,15 @@ class Run:
         return values if self.task == "regression" else {**values, f"{prefix}accuracy": right / rows}
 
     def _save(self) -> None:
-        self.saved_at = time.monotonic()
+        begun = self.saved_at = time.monotonic()
         if not self.hooks.save_checkpoint:
             return
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.npz"
             checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
             self.hooks.save_checkpoint(path)
+        self.saved_at, self.is_saved = time.monotonic(), True
+        self.saved_cost = self.saved_at - begun
         self._tell_so_far()
 
     def _tell_so_far(self) -> None:

@@ -55,7 +55,8 @@ class Hooks:
     should_stop: asked before every chunk; an answer other than None stops the run.
     checkpoint: a file to go on from; one of another training is left aside.
     save_checkpoint: called with a file that lives only during the call; None saves nothing.
-    checkpoint_seconds: the time between two checkpoints.
+    checkpoint_seconds: the time between two checkpoints within an epoch. At an epoch's end one is saved as
+        well, if that takes no more than a twentieth of the time.
     keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
         not computed again.
     features: where the outputs of frozen parts are kept for others too.

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from workers.transfer import run
 from workers.transfer.data import Data, Rows
 from workers.transfer.fitting import Fit
 from workers.transfer.network import build, leaves, weights_digest
@@ -101,8 +103,26 @@ def test_checkpoints_are_saved_as_often_as_asked(options, numbers):
     sizes: list[int] = []
     hooks = Hooks(save_checkpoint=lambda path: sizes.append(path.stat().st_size), checkpoint_seconds=0)
     Fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
-    assert len(sizes) == 4
+    assert len(sizes) == TRAINING.epochs - 1  # of one chunk each; at the start there is nothing to save
     assert min(sizes) > 0
+
+
+@pytest.mark.parametrize(("costs", "expected"), [(0, [(1, 0), (2, 0), (3, 0)]), (1e9, [])])
+def test_a_checkpoint_is_saved_at_the_end_of_an_epoch_where_it_costs_little(
+    costs, expected, options, numbers, monkeypatch
+):
+    monkeypatch.setattr(run, "FIRST_SAVE_SECONDS", costs)
+    monkeypatch.setattr(run, "SAVING", 0 if costs == 0 else 1)
+    places: list[tuple[int, int]] = []
+
+    def save(path: Path) -> None:
+        with np.load(path) as file:
+            position = json.loads(str(file["about"]))["position"]
+        places.append((position["epoch"], position["step"]))
+
+    hooks = Hooks(save_checkpoint=save, checkpoint_seconds=1e9)
+    Fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
+    assert places == expected
 
 
 def test_each_epoch_is_reported_with_its_losses(options, numbers):
