@@ -43,6 +43,7 @@ from tests.workers.transfer import examples
 LEASE_SECONDS = 2.0
 JOB_SECONDS = 600.0
 FILE_LIMIT = 4096
+ANY_AGE = 1e6
 HASTE = {
     "LEASE_SECONDS": f"{LEASE_SECONDS}",
     "HEARTBEAT_SECONDS": "0.3",
@@ -681,8 +682,8 @@ def _orphans(stack: Stack) -> list[str]:
     storage, engine = Storage(stack.data_dir / "blobs"), make_engine(stack.database_url)
     sessions = make_sessions(engine)
     sweeper.forget_parts(sessions, retry_seconds=0)
-    for digest in sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0):
-        storage.discard(digest, seconds=-1)
+    for digest in sweeper.orphans(sessions, storage, seconds=-ANY_AGE, retry_seconds=0):
+        storage.discard(digest, seconds=-ANY_AGE)
     with sessions() as session:
         kept = sweeper.referenced(session, retry_seconds=0)
     engine.dispose()
