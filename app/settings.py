@@ -131,6 +131,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a trained source is kept for jobs that would train it again. 0: for ever.",
     )
+    keep_reply_seconds: float = Field(
+        24 * 3600 * SECOND,
+        ge=0,
+        description="How long the answer to a request is kept for its Idempotency-Key.",
+    )
     max_kept_bytes: int = Field(
         0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
     )

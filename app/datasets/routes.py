@@ -15,6 +15,7 @@ from app.datasets.upload import receive
 from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
+from app.idempotency import IdempotencyKey
 from app.pages import After, Limit
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -62,11 +63,11 @@ def _request_body() -> dict[str, Any]:
     response_model=DatasetView,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        **responses(400, 413, 422, 507),
+        **responses(400, 409, 413, 422, 507),
     },
     openapi_extra={"requestBody": _request_body()},
 )
-async def create_dataset(request: Request, response: Response) -> Any:
+async def create_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
     """Send a table, texts, images or sequences; the file is validated before it exists.
 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.

@@ -20,6 +20,7 @@ from app.datasets.schema import DatasetError, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
 from app.errors import ServiceError, problem_of
+from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
 
@@ -34,13 +35,23 @@ def create(
     Raises:
         ServiceError, RequestValidationError: the file or what is said of it is refused.
     """
-    form = _form(upload)
+    form, key = _form(upload), request.headers.get("idempotency-key")
     name = service.name_of(form, upload.filename)
+    asked = ["POST", request.url.path, form.model_dump(mode="json"), incoming.digest]
+    with request.app.state.readers() as session:
+        known = find(session, key, asked, DatasetView)
+    if known is not None:
+        return known
     inspection = _inspect(request, form, incoming, on_rows)
     digest = request.app.state.storage.keep(incoming)
     with request.app.state.sessions.begin() as session:
-        dataset = service.create(session, name, upload, form, inspection, digest, incoming.size)
-        return service.view(dataset)
+
+        def make() -> DatasetView:
+            return service.view(
+                service.create(session, name, upload, form, inspection, digest, incoming.size)
+            )
+
+        return once(session, key, asked, DatasetView, make)[0]
 
 
 async def followed(

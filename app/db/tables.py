@@ -217,6 +217,17 @@ class SourceRun(Base):
     created_at: Mapped[datetime] = mapped_column(default=db_now())
 
 
+class Reply(Base):
+    """What was answered to a request, for when it comes again under its `Idempotency-Key`."""
+
+    __tablename__ = "replies"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))
+    body: Mapped[Json]
+    created_at: Mapped[datetime] = mapped_column(default=db_now())
+
+
 class Model(Base):
     """A named model; its versions hold everything else."""
 

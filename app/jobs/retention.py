@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, or_, select, update
 
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Dataset, Job, SourceRun, Version
+from app.db.tables import Dataset, Job, Reply, SourceRun, Version
 from app.errors import ServiceError
 from app.models import service as models
 from app.settings import Settings
@@ -14,7 +14,7 @@ from app.settings import Settings
 
 def clean(sessions: Sessions, settings: Settings) -> dict[str, int]:
     """Let go what the settings do not keep; how many of each. A sweep deletes the files afterwards."""
-    gone = {"versions": 0, "datasets": 0, "source networks": 0}
+    gone = {"versions": 0, "datasets": 0, "source networks": 0, "replies": 0}
     if settings.keep_versions:
         gone["versions"] = _old_versions(sessions, settings.keep_versions)
     if settings.keep_dataset_seconds:
@@ -23,6 +23,9 @@ def clean(sessions: Sessions, settings: Settings) -> dict[str, int]:
         with sessions.begin() as session:
             old = delete(SourceRun).where(SourceRun.created_at < db_now(-settings.keep_source_seconds))
             gone["source networks"] = len(session.scalars(old.returning(SourceRun.key)).all())
+    with sessions.begin() as session:
+        answered = delete(Reply).where(Reply.created_at < db_now(-settings.keep_reply_seconds))
+        gone["replies"] = len(session.scalars(answered.returning(Reply.key)).all())
     return gone
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.db.session import ReadSession, WriteSession
+from app.db.session import ReadSession
+from app.db.tables import Job
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
+from app.idempotency import IdempotencyKey, once
 from app.jobs import service
 from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
@@ -27,17 +30,27 @@ POLL_SECONDS = 0.1
 
 
 @router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422))
-async def create_job(body: JobRequest, request: Request, response: Response) -> JobView:
+async def create_job(
+    body: JobRequest, request: Request, response: Response, idempotency_key: IdempotencyKey = None
+) -> JobView:
     """Accepted only if it can be run: data, columns and options are checked now. `Location` is the job."""
-    view = await run_in_threadpool(_create, request, body)
+    settings, asked = request.app.state.settings, body.model_dump(mode="json")
+    view = await run_in_threadpool(
+        _moved, request, idempotency_key, lambda session: service.create(session, body, settings), asked
+    )
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return view
 
 
-def _create(request: Request, body: JobRequest) -> JobView:
+def _moved(
+    request: Request, key: str | None, move: Callable[[Session], Job], body: dict[str, Any] | None = None
+) -> JobView:
+    """Make or move a job, once for each key, and announce it where it waits now."""
+    about = ["POST", request.url.path, body]
     with request.app.state.sessions.begin() as session:
-        view = service.view(service.create(session, body, request.app.state.settings))
-    _announce(request, view)
+        view, is_new = once(session, key, about, JobView, lambda: service.view(move(session)))
+    if is_new:
+        _announce(request, view)
     return view
 
 
@@ -87,36 +100,30 @@ def _get(request: Request, job: str) -> JobView:
 
 
 @router.post("/{job}:cancel", summary="Cancel a job", responses=responses(404, 409))
-def cancel_job(job: str, session: WriteSession) -> JobView:
+def cancel_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """At once while it waits; within seconds while it runs. Cancelling twice is no error."""
-    return service.view(service.cancel(session, job))
+    return _moved(request, idempotency_key, lambda session: service.cancel(session, job))
 
 
 @router.post("/{job}:pause", summary="Pause a job", responses=responses(404, 409))
-def pause_job(job: str, session: WriteSession) -> JobView:
+def pause_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """Its worker saves a checkpoint and lets it go."""
-    return service.view(service.pause(session, job))
+    return _moved(request, idempotency_key, lambda session: service.pause(session, job))
 
 
 @router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409))
-def resume_job(job: str, request: Request) -> JobView:
+def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It goes on where it stood."""
-    with request.app.state.sessions.begin() as session:
-        view = service.view(service.resume(session, job))
-    _announce(request, view)
-    return view
+    return _moved(request, idempotency_key, lambda session: service.resume(session, job))
 
 
 @router.post(
     "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409)
 )
-def retry_job(job: str, request: Request) -> JobView:
+def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It goes on from its last finished stage and checkpoint, as long as they are kept."""
-    state = request.app.state
-    with state.sessions.begin() as session:
-        view = service.view(service.retry(session, state.storage, job, state.settings.max_attempts))
-    _announce(request, view)
-    return view
+    storage, attempts = request.app.state.storage, request.app.state.settings.max_attempts
+    return _moved(request, idempotency_key, lambda session: service.retry(session, storage, job, attempts))
 
 
 @router.get(

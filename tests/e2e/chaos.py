@@ -549,20 +549,19 @@ def outcomes(stack: Stack, count: int) -> dict[str, Outcome]:
 
 
 def upload(stack: Stack, files: dict[str, Path]) -> None:
-    """Every data set, whatever happens meanwhile; a repeated upload is a further version, and as good."""
+    """Every data set, whatever happens meanwhile; sent again where the answer was lost."""
     for name, path in files.items():
         kind = name.partition("-")[0]
         fields = {"name": name, "kind": kind} | ({} if kind == "image" else {"label": "y"})
-        answer = stack.http(
-            "POST", "/v1/datasets", data=fields, files={"file": (path.name, path.read_bytes())}
-        )
+        file, key = {"file": (path.name, path.read_bytes())}, {"Idempotency-Key": f"upload {name}"}
+        answer = stack.http("POST", "/v1/datasets", data=fields, files=file, headers=key)
         assert answer.status_code == 201, answer.text
 
 
 def post(stack: Stack, number: int) -> None:
-    """Post a job; one that was accepted although its answer was lost keeps its name."""
-    answer = stack.http("POST", "/v1/jobs", json=job(number))
-    assert answer.status_code == 202 or answer.json()["code"] == "job_name_taken", answer.text
+    """Post a job, again where the answer was lost."""
+    answer = stack.http("POST", "/v1/jobs", json=job(number), headers={"Idempotency-Key": f"job {number}"})
+    assert answer.status_code == 202, answer.text
 
 
 def wait(stack: Stack, count: int, seconds: float) -> None:
@@ -668,13 +667,15 @@ def _why(stack: Stack, name: str) -> str:
 
 
 def _duplicated(stack: Stack) -> list[str]:
-    """Jobs with several versions, or several ends; models with a version that no job tells of."""
+    """Jobs with several versions or ends, models with several versions, data sets that came twice."""
     twice = "SELECT job_id, count(*) FROM versions GROUP BY job_id HAVING count(*) > 1"
     ends = (
         "SELECT job_id, count(*) FROM events WHERE type = 'job.succeeded' GROUP BY job_id HAVING count(*) > 1"
     )
     several = "SELECT model, max(number) FROM versions GROUP BY model HAVING max(number) > 1"
-    return [f"{row[0]}: {row[1]}" for query in (twice, ends, several) for row in _query(stack, query)]
+    uploads = "SELECT name, max(version) FROM datasets GROUP BY name HAVING max(version) > 1"
+    queries = (twice, ends, several, uploads)
+    return [f"{row[0]}: {row[1]}" for query in queries for row in _query(stack, query)]
 
 
 def _orphans(stack: Stack) -> list[str]:

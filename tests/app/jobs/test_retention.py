@@ -27,7 +27,8 @@ def test_by_default_only_old_source_networks_go(
     with sessions.begin() as session:
         for key, created in (("old", OLD - timedelta(days=40)), ("new", datetime.now(UTC))):
             session.add(SourceRun(key=key, output={}, output_digest="0" * 64, created_at=created))
-    assert retention.clean(sessions, settings) == {"versions": 0, "datasets": 0, "source networks": 1}
+    gone = retention.clean(sessions, settings)
+    assert gone == {"versions": 0, "datasets": 0, "source networks": 1, "replies": 0}
 
 
 def test_the_newest_versions_and_those_with_an_alias_are_kept(

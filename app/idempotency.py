@@ -1,0 +1,74 @@
+"""A request that comes again under its `Idempotency-Key` is answered as the first time and does no more.
+
+The answer is kept in the transaction that does what was asked, so that none is there without the other. What
+was refused is not kept: it is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Header
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.db.locks import lock_name
+from app.db.tables import Reply
+from app.errors import ServiceError
+
+View = TypeVar("View", bound=BaseModel)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Any text of yours, a new one for each request. Sent again with the same request, as "
+        "after an answer that was lost, it gets the first answer and does no more; with another one, 409.",
+    ),
+]
+
+
+def once(
+    session: Session, key: str | None, request: list[Any], view: type[View], make: Callable[[], View]
+) -> tuple[View, bool]:
+    """What `make` answers, or answered when this key came first; and whether it did so now.
+
+    `request` is all that makes the request what it is, as plain values.
+
+    Raises:
+        ServiceError: 409 if the key came with another request.
+    """
+    if key is None:
+        return make(), True
+    lock_name(session, "reply", key)
+    known = find(session, key, request, view)
+    if known is not None:
+        return known, False
+    made = make()
+    session.add(Reply(key=key, request=_digest(request), body=made.model_dump(mode="json")))
+    return made, True
+
+
+def find(session: Session, key: str | None, request: list[Any], view: type[View]) -> View | None:
+    """What was answered to this key, if it came before.
+
+    Raises:
+        ServiceError: 409 if it came with another request.
+    """
+    known = None if key is None else session.get(Reply, key)
+    if known is None:
+        return None
+    if known.request != _digest(request):
+        message = f"Expected the request that came with the Idempotency-Key {key} before. Received: another."
+        hint = "Send the same request again, or this one under a key of its own."
+        raise ServiceError(409, "idempotency_key_reused", message, hint=hint)
+    return view.model_validate(known.body)
+
+
+def _digest(request: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
