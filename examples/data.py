@@ -86,6 +86,7 @@ def text(folder: Path) -> Demo:
         "source": {"preset": "minilm_l6_v2"},
         "method": {"kind": "parameter", "strategy": "linear_probe"},
         "training": {"epochs": 20, "batch_size": 8, "learning_rate": 0.01, "seed": 0},
+        "evaluation": {"control": True, "arms": ["usual_network"]},
     }
     return _demo({"docstrings": path}, {"label": "library", "kind": "text"}, job)
 
@@ -132,7 +133,7 @@ DEMOS: dict[str, Callable[[Path], Demo]] = {
 def _demo(files: dict[str, Path], declared: dict[str, str], job: dict[str, Any]) -> Demo:
     names = list(files)
     common = {"source": {"dataset": names[0]}, "target": {"dataset": names[-1]}, "model": names[-1]}
-    return Demo(files, declared, {**common, **job, "evaluation": {"control": True}})
+    return Demo(files, declared, {"evaluation": {"control": True}, **common, **job})
 
 
 def _digits(first: int) -> Iterator[tuple[int, int, Any]]:

@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from rich.table import Table
 from examples.data import DEMOS
 
 FOLDER = Path("demo-output")
+MOST_ROWS = 12
+"""Weights of one part and one fate that are shown one by one."""
 
 console = Console(highlight=False)
 
@@ -128,15 +132,26 @@ def show_result(job: Any, version: Any) -> None:
     result, gain = job["result"], job["result"]["gain"]
     colour = {"helped": "green", "hurt": "red"}.get(result["verdict"], "yellow")
     console.print(f"\n[bold]Verdict: [{colour}]{result['verdict']}[/][/]. {result['reason']}")
-    table = Table("metric, on test rows", "transfer", "from scratch", title=f"{gain['rows']} test rows")
-    for name, value in result["metrics"]["transfer"].items():
-        table.add_row(name, number(value), number(result["metrics"]["control"][name]))
+    arms = {"transfer": "transfer", "control": "from scratch", "usual_network": "usual network from scratch"}
+    arms = {arm: words for arm, words in arms.items() if arm in result["metrics"]}
+    table = Table("metric, on test rows", *arms.values(), title=f"{gain['rows']} test rows")
+    for name in result["metrics"]["transfer"]:
+        table.add_row(name, *(number(result["metrics"][arm][name]) for arm in arms))
     console.print(table)
     receipt = Table("part", "layer", "weight", "origin", "training", "moved", title="Receipt")
-    for layer in version["receipt"]["layers"]:
-        for weight in layer["weights"] if layer["part"] != "preprocessing" else []:
-            words = (weight["origin"], weight["training"], number(weight["moved"]))
-            receipt.add_row(layer["part"], layer["layer"], weight["name"], *words)
+    weights = [
+        (layer["part"], weight["origin"], weight["training"], layer["layer"], weight)
+        for layer in version["receipt"]["layers"]
+        for weight in layer["weights"]
+        if layer["part"] != "preprocessing"
+    ]
+    for (part, origin, training), alike in groupby(weights, key=itemgetter(0, 1, 2)):
+        rows = [(layer, weight["name"], weight["moved"]) for *_, layer, weight in alike]
+        if len(rows) > MOST_ROWS:
+            farthest = max((moved for *_, moved in rows if moved is not None), default=None)
+            rows = [(f"{rows[0][0]} … {rows[-1][0]}", f"{len(rows)} weights", farthest)]
+        for layer, name, moved in rows:
+            receipt.add_row(part, layer, name, origin, training, number(moved))
     console.print(receipt)
     console.print("Why: " + "; ".join(dict.fromkeys(layer["why"] for layer in version["receipt"]["layers"])))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from app.datasets.schema import Kind
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
@@ -248,3 +248,12 @@ USUAL_NETWORK: dict[Kind, str] = {
     "sequence": "sequence_convnet",
 }
 """The kind of network for a kind of data where a job names none."""
+
+
+def usual_network(kind: Kind) -> Network:
+    """That network, with its defaults."""
+    usual: Network = _NETWORK.validate_python({"kind": USUAL_NETWORK[kind]})
+    return usual
+
+
+_NETWORK: TypeAdapter[Network] = TypeAdapter(Network)

@@ -199,7 +199,9 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
 }
 
 
-Arm = Literal["random_frozen", "source_frozen", "random_structure", "structure_with_parameters"]
+Arm = Literal[
+    "random_frozen", "source_frozen", "usual_network", "random_structure", "structure_with_parameters"
+]
 
 
 class Evaluation(Recipe):
@@ -210,9 +212,10 @@ class Evaluation(Recipe):
     )
     arms: list[Arm] = Field(
         default=[],
-        max_length=4,
+        max_length=5,
         description="Ablations, each trained under the same budget and compared with the transfer: "
         "`random_frozen` a head on random features; `source_frozen` a head on the source's features; "
+        "`usual_network` the usual network for such data from scratch, where the job's is another; "
         "`random_structure` random structures of the found one's size, another for each seed; "
         "`structure_with_parameters` the found structure with what it learns on the source. The last two "
         "with structure transfer.",

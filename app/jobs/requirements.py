@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.datasets.schema import Description, Profile
+from app.datasets.schema import Description, Kind, Profile
 from app.errors import ServiceError
+from app.jobs.networks import usual_network
 from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
 from app.jobs.schemas import JobSpec
 from app.models.signature import Backbone, Signature
@@ -45,7 +46,7 @@ def check(
             f"since else nothing is weighed beside the true class. Received: `decoupled` for a {task} task."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
-    _arms(spec, source)
+    _arms(spec, source, target.description.kind)
     if spec.pseudo_labels is not None:
         _pseudo_labels(target)
 
@@ -123,13 +124,16 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
         raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
 
 
-def _arms(spec: JobSpec, source: Examples | None) -> None:
+def _arms(spec: JobSpec, source: Examples | None, kind: Kind) -> None:
     """Whether each ablation takes something away that this job has."""
     arms, structural = spec.evaluation.arms, isinstance(spec.method, StructureTransfer)
     doubled = [arm for place, arm in enumerate(arms) if arm in arms[:place]]
     if doubled:
         raise _arm_does_not_fit(doubled[0], "each arm once", "twice", "Name it once.")
     for arm in arms:
+        if arm == "usual_network" and spec.network == usual_network(kind):
+            hint = "Leave it out: the control is that network."
+            raise _arm_does_not_fit(arm, "another network than the usual one", spec.network.kind, hint)
         if arm in ("random_structure", "structure_with_parameters") and not structural:
             hint = "Leave it out, or use structure transfer."
             raise _arm_does_not_fit(arm, "a structure transfer", spec.method.kind, hint)

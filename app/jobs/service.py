@@ -14,7 +14,7 @@ from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, StagePart
 from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, transitions
 from app.jobs.events import record
-from app.jobs.networks import USUAL_NETWORK, Network, Pretrained
+from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.recipes import Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import EpochView, EventView, JobRequest, JobSpec, JobView
@@ -121,7 +121,7 @@ def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
     """The target's and the source's: the same, unless the method joins or distils."""
     may_differ = request.method.kind in ("combined", "distillation")
-    usual = _NETWORK.validate_python({"kind": USUAL_NETWORK[first.description.kind]})
+    usual = usual_network(first.description.kind)
     if request.source.preset is not None:
         asked = request.network if isinstance(request.network, Pretrained) else None
         preset = asked or Pretrained(preset=request.source.preset)

@@ -23,6 +23,7 @@ ARMS = {
     "control": "from scratch",
     "random_frozen": "random features",
     "source_frozen": "source's features",
+    "usual_network": "usual network, from scratch",
     "structure_with_parameters": "found structure, with parameters",
 }
 """What the page calls the arms; any other keeps its name."""

@@ -122,7 +122,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
         "method": {"kind": "parameter", "strategy": "linear_probe"},
         "training": {"epochs": 6, "batch_size": 8, "learning_rate": 0.05},
     }
-    ended = succeeded(service, **asked)
+    ended = succeeded(service, **asked, evaluation={"arms": ["usual_network"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
     assert version["lineage"]["source"] == {"preset": "minilm_l6_v2"}
     states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
@@ -130,6 +130,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
     accuracy = {arm: values["accuracy"] for arm, values in ended["result"]["metrics"].items()}
     assert accuracy["transfer"] > 0.7
     assert accuracy["control"] < accuracy["transfer"]
+    assert 0 < accuracy["usual_network"] <= 1
     request = service.http.get(f"/v1/jobs/{ended['id']}/report").json()["request"]
     assert request["source"] == {"preset": "minilm_l6_v2"}
     page = service.http.get(f"/v1/jobs/{ended['id']}/report", params={"format": "html"})

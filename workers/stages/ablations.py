@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from app.jobs.networks import usual_network
+from app.jobs.recipes import Training
 from app.jobs.states import Stage
 from workers.facts import DatasetFacts
 from workers.stages.transfer import with_pseudo_labels
@@ -26,6 +28,7 @@ def ablation(work: Work, source: Sequence[Network], arm: str) -> Make:
     makers: dict[str, Make] = {
         "random_frozen": partial(scratch.random_frozen, work.options),
         "source_frozen": partial(_source_frozen, source[0]),
+        "usual_network": partial(_usual_network, work),
         "random_structure": partial(_random_structure, source[0]),
         "structure_with_parameters": partial(_with_parameters, work, source[0].options),
     }
@@ -39,6 +42,14 @@ def ablation(work: Work, source: Sequence[Network], arm: str) -> Make:
 def _source_frozen(source: Network, data: Data, fit: Fit) -> Transferred:
     """The source's backbone as it is: what new layers beside it add."""
     return parameter(source, source.options, data, fit, strategy="linear_probe")
+
+
+def _usual_network(work: Work, data: Data, fit: Fit) -> Transferred:
+    """What one would take who knew of no source: the fairer comparison where the job's network is large."""
+    options = usual_network(work.job.target.description.kind).model_dump(mode="json")
+    if work.options["kind"] == "pretrained":  # whose learning rate is that of a head
+        fit = fit.named(fit.hooks.run, learning_rate=Training().learning_rate)
+    return scratch.scratch(options, data, fit)
 
 
 def _random_structure(source: Network, data: Data, fit: Fit) -> Transferred:

@@ -16,6 +16,11 @@ from workers.transfer.resampling import weighted_metric
 _BLOCK_VALUES = 2**18
 """Row weights held at a time."""
 
+_LEARNT_NOTHING = (
+    " From scratch the network is not shown to be better than one answer for all rows ({:.3g}): the arm "
+    "`usual_network`, another learning rate or more epochs may be a fairer comparison."
+)
+
 _OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "exact_match", "f1", "micro_f1", "macro_f1"})
 
 
@@ -174,7 +179,8 @@ def prove(
     outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
     and McNemar's test (of rows right in all labels) are of the first seed, whose network is the model.
     `ablations` are the gains of the transfer over the other arms. Without a control, or where the metric (by
-    default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so.
+    default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so;
+    as it does where the control learnt nothing, which makes any transfer look good.
     """
     metric = metric or default_metric(task)
     by_arm: dict[str, list[dict[str, Any]]] = {
@@ -206,6 +212,11 @@ def prove(
     if "control" not in gains:
         return {**output, "reason": f"The {metric} is not defined on these {len(y)} test rows."}
     outcome, reason = verdict(gains["control"])
+    if outcome == "helped":
+        theirs = [one.test for one in arms["control"]]
+        same = [tasks.one_answer(task, y, p) for p in theirs]
+        learnt = compare(task, y, theirs, same, metric, confidence=confidence, draws=draws, seed=seed)
+        reason += "" if learnt.low > 0 else _LEARNT_NOTHING.format(learnt.control)
     return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": reason}
 
 

@@ -91,6 +91,16 @@ def decode(signature: Signature, p: Array) -> list[Any]:
     return [signature.classes[number] for number in decided]
 
 
+def one_answer(task: Task, y: Array, p: Array) -> Array:
+    """The same prediction for every row, the mean of the targets, in the shape of the predictions p."""
+    if task == "multiclass":
+        shares = np.bincount(y.reshape(-1).astype(np.int64), minlength=p.shape[1]) / len(y)
+    else:
+        shares = y.reshape(p.shape).mean(axis=0)
+    same: Array = np.broadcast_to(shares, p.shape)
+    return same
+
+
 def right_answers(task: Task, y: Array, decided: Array) -> Array:
     """Whether each row is decided rightly, of a multilabel task in all of its labels, (n,)."""
     if task == "multilabel":

@@ -45,6 +45,7 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
             "at most 2",
         ),
         ({"evaluation": {"arms": ["random_structure"]}}, "arm_does_not_fit", "a structure transfer"),
+        ({"evaluation": {"arms": ["usual_network"]}}, "arm_does_not_fit", "another network"),
         ({"evaluation": {"arms": ["random_frozen"] * 2}}, "arm_does_not_fit", "once"),
         (
             {"method": {"kind": "structure"}, "evaluation": {"arms": ["source_frozen"]}},

@@ -199,6 +199,22 @@ def test_the_gain_over_each_further_arm_is_told_beside_the_verdict(numbers, plai
     assert (alone["verdict"], proof["verdict"]) == (None, "no difference")
 
 
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_control_that_learnt_nothing_is_told_beside_the_verdict(task, numbers):
+    data = numbers(task=task)
+    y = data.test.targets
+    marks = np.eye(len(data.signature.classes))
+    right = marks[y] if task == "multiclass" else y.reshape(-1, 1).astype(float)
+    same, half = tasks.one_answer(task, y, right), (right + tasks.one_answer(task, y, right)) / 2
+    transfer = Outcome(0, right, None, [])
+    for learnt, control in ((False, same), (True, half)):
+        arms = {"transfer": [transfer], "control": [Outcome(0, control, None, [])]}
+        metric = None if task == "regression" else "log_loss"
+        proof = prove(arms, None, y, task, data.signature.classes, **{**ASKED, "metric": metric})
+        assert proof["verdict"] == "helped"
+        assert ("is not shown to be better than one answer" in proof["reason"]) != learnt
+
+
 def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_options):
     data = numbers()
     proof = _prove({"transfer": [_outcome(build(plain_options, data, seed=0), data)]}, data)
