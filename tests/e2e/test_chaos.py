@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e import chaos
 
+pytestmark = pytest.mark.timeout(900)
+
 KILLS, JOBS = 20, 3
 # A worker that was killed is 10 seconds away: here it is struck seldom, and `serve` as a whole not at all.
 WEIGHTS = {"worker": 1, "database": 2, "broker": 4, "api": 2, "sweeper": 4, "job": 20}
@@ -32,7 +34,6 @@ def expected(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 
 ON_A_CLUSTER = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
     pytest.mark.skipif(
         not all(map(shutil.which, ("initdb", "postgres", "redis-server"))) or os.name != "posix",
         reason="needs the programs of PostgreSQL and Redis",
