@@ -19,6 +19,7 @@ from app.downloads import HEADERS, blob_response
 from app.errors import responses
 from app.idempotency import IdempotencyKey, once
 from app.jobs import service
+from app.jobs.acceptance import accept
 from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
 from app.models.service import find_artifact
@@ -36,7 +37,7 @@ async def create_job(
     """Accepted only if it can be run: data, columns and options are checked now. `Location` is the job."""
     settings, asked = request.app.state.settings, body.model_dump(mode="json")
     view = await run_in_threadpool(
-        _moved, request, idempotency_key, lambda session: service.create(session, body, settings), asked
+        _moved, request, idempotency_key, lambda session: accept(session, body, settings), asked
     )
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return view

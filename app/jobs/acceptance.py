@@ -1,0 +1,202 @@
+"""A request on its way to a job: references resolved, defaults filled in, accepted only if it can be run."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.datasets import service as datasets
+from app.datasets.schema import Profile
+from app.db.clock import db_now
+from app.db.locks import lock_name
+from app.db.tables import Dataset, Job, JobStage, Version
+from app.errors import ServiceError, did_you_mean
+from app.jobs import compatibility
+from app.jobs.events import record
+from app.jobs.networks import Network, Pretrained, usual_network
+from app.jobs.recipes import Training
+from app.jobs.requirements import Examples
+from app.jobs.schemas import JobRequest, JobSpec
+from app.jobs.states import MEANING, Stage, State
+from app.models import service as models
+from app.models.signature import Backbone, of_preset, signature
+from app.presets import service as presets
+from app.references import new_id
+from app.settings import Settings
+
+
+def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
+    """A queued job with every default and reference filled in; the caller announces it after the commit."""
+    queue, preset_dir = _queue(request, settings.queue_names), settings.effective_preset_dir
+    target = _dataset(session, request.target.dataset)
+    source, versions = _source(session, request)
+    trained_on = _examples(source) if source else None
+    network, source_network = _networks(request, versions, trained_on or _examples(target))
+    learnt = [models.signature(version) for version in versions]
+    if request.source.preset is not None:
+        learnt = [of_preset(_examples(target).description)]
+    elif trained_on is not None:
+        learnt = [signature(trained_on.description)]
+    spec = _spec(request, network, source_network, trained_on, versions)
+    backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
+    compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
+    for used in (network, source_network):
+        if isinstance(used, Pretrained):
+            presets.require(preset_dir, used.preset, _examples(target).description.kind)
+
+    job_id = new_id("job")
+    job = Job(
+        id=job_id,
+        name=request.name or f"{request.model[:90]}-{job_id[-8:]}",
+        model=request.model,
+        spec=spec.model_dump(mode="json"),
+        extra=request.metadata,
+        source_dataset=source,
+        source_version=versions[0] if versions else None,
+        source_preset=request.source.preset,
+        target_dataset=target,
+        max_attempts=settings.max_attempts,
+        queue=queue,
+        owner=request.owner or "",
+        priority=request.priority,
+        announced_at=db_now(),
+        stages=[JobStage(stage=stage, position=position) for position, stage in enumerate(_stages(request))],
+    )
+    _name_is_free(session, job.name)
+    session.add(job)
+    session.flush()
+    record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
+    session.refresh(job)
+    return job
+
+
+def _queue(request: JobRequest, known: list[str]) -> str:
+    if request.queue is None:
+        return known[0]
+    if request.queue not in known:
+        message = f"queue: expected one of {', '.join(known)}. Received: {request.queue}."
+        hint = (
+            did_you_mean(request.queue, known) or "Leave it out; MODEL_TRANSFER_QUEUES says which there are."
+        )
+        raise ServiceError(422, "queue_unknown", message, hint=hint)
+    return request.queue
+
+
+def _dataset(session: Session, reference: str) -> Dataset:
+    found = datasets.find(session, reference)
+    lock_name(session, "dataset", found.id)  # against a deletion that has not seen this job yet
+    session.refresh(found)
+    return found if found.deleted_at is None else datasets.find(session, reference)
+
+
+def _examples(dataset: Dataset) -> Examples:
+    return Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
+
+
+def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list[Version]]:
+    if request.source.dataset is not None:
+        return _dataset(session, request.source.dataset), []
+    if request.source.preset is not None:
+        if request.method.kind == "distillation":
+            message = "Expected a teacher that knows the classes. Received: a preset, which has no head."
+            hint = "Fine-tune it first, by parameter transfer, and give the version that comes out."
+            raise ServiceError(422, "preset_is_no_teacher", message, hint=hint)
+        return None, []
+    asked = request.source.versions or [request.source.version or ""]
+    if len(asked) > 1 and request.method.kind != "distillation":
+        message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
+        hint = "Only a distillation learns from several; give the best of them as `version`."
+        raise ServiceError(422, "several_sources", message, hint=hint)
+    return None, [models.find_source(session, reference) for reference in asked]
+
+
+def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
+    """The target's and the source's: the same, unless the method joins or distils."""
+    may_differ = request.method.kind in ("combined", "distillation")
+    usual = usual_network(first.description.kind)
+    if request.source.preset is not None:
+        asked = request.network if isinstance(request.network, Pretrained) else None
+        preset = asked or Pretrained(preset=request.source.preset)
+        if preset.preset != request.source.preset or (
+            request.network not in (None, preset) and not may_differ
+        ):
+            received = request.network or preset
+            raise _network_differs(
+                request, "the source's preset", Pretrained(preset=request.source.preset), received
+            )
+        return request.network or (usual if may_differ else preset), preset
+    if not versions:
+        network = request.network or usual
+        source = request.source.network or network
+        if source != network and not may_differ:
+            raise _network_differs(request, "the job's `network`", network, source)
+        return network, source
+    source = _NETWORK.validate_python(versions[0].network)
+    network = request.network or source
+    if network != source and not may_differ:
+        raise _network_differs(request, models.ref(versions[0]), source, network)
+    return network, source
+
+
+def _backbone(network: Network) -> Backbone:
+    return Backbone(layers=network.count_layers, blocks=network.count_blocks, in_sequence=network.in_sequence)
+
+
+_NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
+
+
+def _network_differs(request: JobRequest, of: str, expected: Network, received: Network) -> ServiceError:
+    message = (
+        f"Expected the network of {of}, {expected.model_dump_json()}, since {request.method.kind} transfer "
+        f"keeps it. Received: {received.model_dump_json()}."
+    )
+    hint = "Leave one of them out; combined transfer and distillation join or distil different networks."
+    return ServiceError(422, "network_differs", message, hint=hint)
+
+
+def _spec(
+    request: JobRequest,
+    network: Network,
+    source_network: Network,
+    source: Examples | None,
+    versions: list[Version],
+) -> JobSpec:
+    return JobSpec(
+        method=request.method,
+        network=network,
+        source_network=source_network,
+        training=request.training,
+        source_training=None if source is None else _source_training(request, source),
+        other_versions=[version.id for version in versions[1:]],
+        pseudo_labels=request.target.pseudo_labels,
+        evaluation=request.evaluation,
+        champion=request.champion,
+    )
+
+
+def _source_training(request: JobRequest, source: Examples) -> Training:
+    """By default the target's, less what the source's classes and rows do not allow."""
+    if request.source.training is not None:
+        return request.source.training
+    training = request.training
+    weights, classes = training.class_weights, set(source.description.classes)
+    weighed = source.description.task in ("binary", "multiclass")
+    if not weighed or (isinstance(weights, dict) and not set(weights) <= classes):
+        training = training.model_copy(update={"class_weights": None})
+    if not source.description.split.rows["validation"]:
+        training = training.model_copy(update={"patience": None})
+    return training
+
+
+def _stages(request: JobRequest) -> list[Stage]:
+    asked = request.evaluation
+    left_out = set() if asked.control or asked.arms or asked.few_shot else {Stage.CONTROL}
+    return [stage for stage in Stage if stage not in left_out]
+
+
+def _name_is_free(session: Session, name: str) -> None:
+    lock_name(session, "jobs", name)
+    if session.scalars(select(Job.id).where(Job.name == name)).first() is not None:
+        message = f"Expected a job name that is not taken. Received: {name}."
+        raise ServiceError(409, "job_name_taken", message, hint="Leave `name` out to get one made.")
