@@ -41,19 +41,86 @@ def text_preset(folder: Path, family: str, **tokenizer: Any) -> Path:
     return folder
 
 
-def image_preset(folder: Path) -> Path:
-    """A preset for images, a small ResNet with a scaling of its own."""
-    backbone = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64],
-        stackwise_num_blocks=[1],
-        stackwise_num_strides=[1],
-        block_type="basic_block",
-        image_shape=(32, 32, 3),
-    )
-    converter = keras_hub.layers.ResNetImageConverter(scale=1 / 127.5, offset=-1.0)
-    keras_hub.models.ResNetImageClassifierPreprocessor(converter).save_to_preset(str(folder))
+_EFFICIENT = {
+    "stackwise_width_coefficients": [1.0] * 2,
+    "stackwise_depth_coefficients": [1.0] * 2,
+    "stackwise_kernel_sizes": [3, 3],
+    "stackwise_num_repeats": [1, 2],
+    "stackwise_input_filters": [32, 16],
+    "stackwise_output_filters": [16, 24],
+    "stackwise_expansion_ratios": [1, 6],
+    "stackwise_strides": [1, 2],
+    "stackwise_squeeze_and_excite_ratios": [0.25, 0.25],
+    "min_depth": 8,
+    "include_stem_padding": True,
+    "use_depth_divisor_as_min_depth": True,
+    "cap_round_filter_decrease": True,
+    "stem_conv_padding": "valid",
+    "dropout": 0.2,
+}
+IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "resnet": (
+        "ResNetBackbone",
+        {
+            "input_conv_filters": [64],
+            "input_conv_kernel_sizes": [7],
+            "stackwise_num_filters": [64],
+            "stackwise_num_blocks": [1],
+            "stackwise_num_strides": [1],
+            "block_type": "basic_block",
+        },
+    ),
+    "efficientnet": ("EfficientNetBackbone", {**_EFFICIENT, "stackwise_block_types": ["v1", "unfused"]}),
+    "efficientnet_v2": ("EfficientNetBackbone", {**_EFFICIENT, "stackwise_block_types": ["fused", "cba"]}),
+    "mobilenet": (
+        "MobileNetBackbone",
+        {
+            "stackwise_expansion": [[16], [16, 24]],
+            "stackwise_num_blocks": [1, 2],
+            "stackwise_num_filters": [[8], [16, 16]],
+            "stackwise_kernel_size": [[3], [3, 3]],
+            "stackwise_num_strides": [[2], [2, 1]],
+            "stackwise_se_ratio": [[0.25], [None, None]],
+            "stackwise_activation": [["relu"], ["relu", "relu"]],
+            "stackwise_padding": [[1], [1, 1]],
+            "output_num_filters": 32,
+            "depthwise_filters": 16,
+            "depthwise_stride": 2,
+            "depthwise_residual": False,
+            "last_layer_filter": 32,
+            "squeeze_and_excite": 0.5,
+            "input_activation": "relu",
+        },
+    ),
+    "vit": (
+        "ViTBackbone",
+        {"patch_size": 16, "num_layers": 1, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 8},
+    ),
+    "mit": (
+        "MiTBackbone",
+        {
+            "layerwise_depths": [1],
+            "num_layers": 1,
+            "layerwise_num_heads": [1],
+            "layerwise_sr_ratios": [1],
+            "max_drop_path_rate": 0.1,
+            "layerwise_patch_sizes": [7],
+            "layerwise_strides": [4],
+            "hidden_dims": [8],
+        },
+    ),
+}
+
+
+def image_preset(folder: Path, name: str = "resnet") -> Path:
+    """A preset for images in the folder, a ResNet's with a scaling of its own."""
+    family, sizes = IMAGES[name]
+    backbone = getattr(keras_hub.models, family)(image_shape=(32, 32, 3), **sizes)
+    rng = np.random.default_rng(0)
+    backbone.set_weights([rng.uniform(0.01, 0.2, value.shape) for value in backbone.get_weights()])
+    if family == "ResNetBackbone":
+        converter = keras_hub.layers.ResNetImageConverter(scale=1 / 127.5, offset=-1.0)
+        keras_hub.models.ResNetImageClassifierPreprocessor(converter).save_to_preset(str(folder))
     backbone.save_to_preset(str(folder))
     return folder
 
