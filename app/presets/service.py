@@ -14,13 +14,6 @@ from app.presets.words import Words
 
 _HANDLES = ("kaggle://", "hf://")
 
-_BRING = (
-    "Put a Hugging Face folder of the BERT family (config.json, vocab.txt, model.safetensors), or what "
-    "KerasHub's save_to_preset wrote, under its name into the folder that MODEL_TRANSFER_PRESET_DIR names, "
-    "by default `presets` in the data folder; or bring one of KerasHub's names, a kaggle:// or an hf:// one, "
-    "by `model-transfer presets fetch NAME`."
-)
-
 
 def known(folder: Path) -> list[PresetView]:
     """The packaged ones, then those in folders of their names, then those that were fetched."""
@@ -37,16 +30,8 @@ def find(folder: Path, name: str) -> PresetView:
     views = {view.name: view for view in _known(words)}
     if name in views:
         return views[name]
-    names = [*views, *words.names_of_kerashub]
     message = f"Expected one of {', '.join(views)}. Received: {name}."
-    if name in words.names_of_kerashub or name.startswith(_HANDLES):
-        hint = (
-            f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
-            f"without one, where there is, and copy its presets' folder to {folder}."
-        )
-    else:
-        hint = did_you_mean(name, names) or _BRING
-    raise ServiceError(404, "preset_not_found", message, hint=hint)
+    raise ServiceError(404, "preset_not_found", message, hint=_how_to_bring(name, [*views], words))
 
 
 def require(folder: Path, name: str, kind: str) -> None:
@@ -63,6 +48,20 @@ def require(folder: Path, name: str, kind: str) -> None:
         others = [other.name for other in known(folder) if other.kind == kind and other.here]
         hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
         raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
+
+
+def _how_to_bring(name: str, others: list[str], words: Words) -> str:
+    fetch = (
+        f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
+        f"without one, where there is, and copy its presets' folder to {words.folder}."
+    )
+    if name in words.names_of_kerashub or name.startswith(_HANDLES):
+        return fetch
+    return did_you_mean(name, [*others, *words.names_of_kerashub]) or (
+        f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
+        "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
+        "folder, which MODEL_TRANSFER_PRESET_DIR names, under the name it shall have."
+    )
 
 
 def _known(words: Words) -> list[PresetView]:

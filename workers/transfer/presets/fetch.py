@@ -40,7 +40,11 @@ class _Asked:
 
 def caches(folder: Path) -> dict[str, str]:
     """The environment that keeps the hubs' caches in the presets' folder; credentials stay where they are."""
-    return {"KAGGLEHUB_CACHE": str(folder / "kagglehub"), "HF_HUB_CACHE": str(folder / "huggingface")}
+    return {
+        "KAGGLEHUB_CACHE": str(folder / "kagglehub"),
+        "HF_HUB_CACHE": str(folder / "huggingface"),
+        "HF_XET_CACHE": str(folder / "huggingface" / "xet"),
+    }
 
 
 def fetch(name: str, folder: Path) -> dict[str, Any]:
