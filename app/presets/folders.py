@@ -38,6 +38,7 @@ class Content:
     summary: str
     units: int | None
     origin: str | None
+    length: int | None = None
     parameters: int | None = None
     problem: str | None = None
     needs_kerashub: bool = False
@@ -55,6 +56,7 @@ def view(name: str, folder: Path, told: Mapping[str, Any], *, has_kerashub: bool
         summary=told.get("summary") or content.summary,
         parameters=told.get("parameters") or content.parameters,
         units=told.get("units") or content.units,
+        length=content.length,
         bytes=size(folder),
         licence=_licence(folder),
         origin=told.get("origin") or content.origin,
@@ -94,6 +96,7 @@ def _hugging_face(folder: Path, about: dict[str, Any]) -> Content:
         summary=f"An encoder of the family {family}, from a folder.",
         units=about.get("hidden_size"),
         origin=about.get("_name_or_path") or None,
+        length=about.get("max_position_embeddings"),
         problem=problem,
     )
 
@@ -106,6 +109,7 @@ def _kerashub(folder: Path, family: str, config: dict[str, Any]) -> Content:
         summary=f"{family} of KerasHub, from a folder.",
         units=config.get("hidden_dim"),
         origin=f"keras_hub {metadata.get('keras_hub_version', '')}".strip(),
+        length=None if of_images else config.get("max_sequence_length"),
         parameters=metadata.get("parameter_count"),
         problem=_image_problem(folder, family) if of_images else _text_problem(folder, family),
         needs_kerashub=True,

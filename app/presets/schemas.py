@@ -15,6 +15,7 @@ class PresetView(BaseModel):
     summary: str
     parameters: int | None = Field(description="Numbers in the backbone; null where they were not counted.")
     units: int | None = Field(description="Width of what it makes of an example.")
+    length: int | None = Field(description="Tokens of a text that it reads at most; null of images.")
     bytes: int | None = Field(description="Size of its files.")
     licence: str | None = Field(description="As its card names it; null where it has none.")
     origin: str | None = Field(description="Who made it, and where it comes from.")

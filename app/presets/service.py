@@ -34,8 +34,8 @@ def find(folder: Path, name: str) -> PresetView:
     raise ServiceError(404, "preset_not_found", message, hint=_how_to_bring(name, [*views], words))
 
 
-def require(folder: Path, name: str, kind: str) -> None:
-    """Raise a ServiceError (422) unless the preset is here and reads this kind of data."""
+def require(folder: Path, name: str, kind: str, length: int | None) -> None:
+    """Raise a ServiceError (422) unless the preset is here and reads such data, and so many tokens of it."""
     try:
         view = find(folder, name)
     except ServiceError as error:
@@ -48,6 +48,9 @@ def require(folder: Path, name: str, kind: str) -> None:
         others = [other.name for other in known(folder) if other.kind == kind and other.here]
         hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
         raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
+    if length is not None and view.length is not None and length > view.length:
+        message = f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
+        raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
 
 
 def _how_to_bring(name: str, others: list[str], words: Words) -> str:

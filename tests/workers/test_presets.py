@@ -64,6 +64,12 @@ def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, 
         return
     assert view.here
     assert view.units in (None, made.output_shape[-1])
+    if view.length is not None:
+        with pytest.raises(ServiceError, match=f"at most {view.length} tokens") as refused:
+            service.require(tmp_path, name, view.kind, view.length + 1)
+        assert refused.value.code == "length_beyond_preset"
+        with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
+            pretrained(Form((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
 
 
 def test_what_a_worker_fetched_is_accepted_by_the_api(
@@ -74,18 +80,18 @@ def test_what_a_worker_fetched_is_accepted_by_the_api(
         monkeypatch.setenv(variable, value)
     name = "kaggle://someone/tiny/keras/tiny/2"
     with pytest.raises(ServiceError, match="Received: kaggle") as refused:
-        service.require(folder, name, "text")
+        service.require(folder, name, "text", None)
     assert f"`model-transfer presets fetch {name}`" in str(refused.value.hint)
     preset = tiny.text_preset(tmp_path / "tiny", "ElectraBackbone")
     tiny.into_kagglehub(preset, folder / "kagglehub", name.removeprefix("kaggle://"))
     told = fetch(name, folder)
-    service.require(folder, name, "text")
+    service.require(folder, name, "text", None)
     view = service.find(folder, name)
     assert (view.here, view.parameters, view.units, view.origin) == (True, told["parameters"], 8, name)
     assert view.bytes == sum(path.stat().st_size for path in preset.rglob("*") if path.is_file())
     shutil.rmtree(folder / "kagglehub")
     with pytest.raises(ServiceError, match="Received: kaggle"):
-        service.require(folder, name, "text")
+        service.require(folder, name, "text", None)
 
 
 def test_a_package_that_only_the_workers_have_is_here_by_their_word(

@@ -44,11 +44,12 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
 def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
     """The pretrained encoder's own tokens."""
     folder = Path(options["folder"]) if options.get("folder") else None
-    pieces = reading.vocabulary(find_preset(options["preset"], folder))
+    preset = find_preset(options["preset"], folder)
+    pieces = reading.vocabulary(preset)
     if options["length"]:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
-    longest = tokenizer(pieces, LONGEST_PRETRAINED)
+    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, reading.longest(preset)))
     return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, _rows(longest))))
 
 

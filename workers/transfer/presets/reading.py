@@ -35,6 +35,17 @@ def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> ke
             return lite0(form, seed, preset.path if with_weights else None)
 
 
+def longest(preset: Preset) -> int:
+    """How many tokens a preset for texts can read."""
+    if preset.layout == "kerashub_text":
+        from workers.transfer.presets import kerashub_texts
+
+        return kerashub_texts.shape_of(preset.path).places
+    from workers.transfer.presets import bert
+
+    return bert.shape_of(preset.path).places
+
+
 def vocabulary(preset: Preset) -> Vocabulary:
     """The pieces of a preset for texts.
 

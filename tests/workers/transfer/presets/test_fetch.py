@@ -101,12 +101,17 @@ def test_the_command_brings_from_hugging_faces_cache_and_ends_badly_if_one_name_
 ) -> None:
     preset = tiny.bert_folder(tmp_path / "tiny")
     snapshot = tiny.into_hugging_face(preset, folder / "huggingface", "someone/tiny")
-    command = [sys.executable, "-m", "app", "presets", "fetch", "hf://someone/tiny", "hf://someone/other"]
+    other = tiny.text_preset(tmp_path / "other", "DistilBertBackbone")
+    tiny.into_hugging_face(other, folder / "huggingface", "keras/tiny")
+    names = ["hf://someone/tiny", "hf://keras/tiny", "hf://someone/other"]
+    command = [sys.executable, "-m", "app", "presets", "fetch", *names]
     here = {"MODEL_TRANSFER_PRESET_DIR": str(folder), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **here}, check=False)
     assert done.returncode == 1
-    assert done.stdout.startswith("hf://someone/tiny: ")
+    brought = [line.partition(": ")[0] for line in done.stdout.splitlines()]
+    assert brought == names[:2]
     assert "Run `model-transfer presets fetch hf://someone/other` where there is a network" in done.stderr
     told = json.loads(words.path_of(folder, "hf://someone/tiny").read_text())
     assert told["origin"] == f"hf://someone/tiny@{snapshot.name}"
     assert find_preset("hf://someone/tiny", folder).path == snapshot
+    assert find_preset("hf://keras/tiny", folder).layout == "kerashub_text"

@@ -15,6 +15,7 @@ from tests.workers.transfer.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT
 from workers.transfer.features import predict
 from workers.transfer.form import Form
+from workers.transfer.inputs.text import first
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import build
 from workers.transfer.presets.kerashub_texts import kerashub_text, vocabulary
@@ -140,3 +141,10 @@ def test_a_vocabulary_that_does_not_fit_is_refused(
     folder = tiny.text_preset(tmp_path / "odd", "BertBackbone", **tokenizer)
     with pytest.raises(ValueError, match=words):
         vocabulary(folder)
+
+
+def test_no_more_tokens_are_read_than_the_preset_can(presets: Path) -> None:
+    options = {"kind": "pretrained", "preset": "BertBackbone", "length": None, "folder": str(presets)}
+    texts = np.array(["the good film " * 40] * 4, dtype=object)
+    part = first([], {"text": texts}, options)
+    assert part.output_shape == (None, 32)
