@@ -102,7 +102,7 @@ def _hugging_face(folder: Path, about: dict[str, Any]) -> Content:
 
 
 def _kerashub(folder: Path, family: str, config: dict[str, Any]) -> Content:
-    of_images = "image_shape" in config
+    of_images = "image_shape" in config or "input_shape" in config
     metadata = _json(folder / "metadata.json") if (folder / "metadata.json").is_file() else {}
     return Content(
         kind="image" if of_images else "text",

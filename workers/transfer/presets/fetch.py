@@ -22,7 +22,7 @@ from typing import Any
 
 from workers.transfer.form import Form
 from workers.transfer.presets import places, reading, words
-from workers.transfer.presets.kerashub import keras_hub
+from workers.transfer.presets.kerashub import image_option, keras_hub
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
 
@@ -62,7 +62,7 @@ def fetch(name: str, folder: Path) -> dict[str, Any]:
         path = _file(asked.handle, "config.json").parent
         layout = places.layout_of(path)
         _download(asked.handle, path, layout)
-    except OSError as error:
+    except _failures() as error:
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:300]
         raise ValueError(
             f"Expected {name} in {folder}, or a network and access to bring it from {asked.handle}. "
@@ -83,6 +83,13 @@ def fetch(name: str, folder: Path) -> dict[str, Any]:
     }
     words.leave(words.path_of(folder, name), told)
     return told
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the hubs' libraries raise where a network, a hub or a file fails; most are OSErrors."""
+    from kagglehub.exceptions import BackendError, DataCorruptionError
+
+    return OSError, BackendError, DataCorruptionError
 
 
 def _asked(name: str, folder: Path) -> _Asked:
@@ -157,8 +164,8 @@ def _origin(handle: str, path: Path) -> str:
 def _form(preset: places.Preset) -> Form:
     if preset.kind == "text":
         return Form((_TOKENS,))
-    shape = json.loads((preset.path / "config.json").read_text(encoding="utf-8"))["config"]["image_shape"]
-    height, width = (side or _PIXELS for side in shape[:2])
+    config = json.loads((preset.path / "config.json").read_text(encoding="utf-8"))
+    height, width = (side or _PIXELS for side in config["config"][image_option(config)][:2])
     return Form((height, width, 3))
 
 

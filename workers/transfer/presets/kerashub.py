@@ -19,6 +19,11 @@ def family_of(config: dict[str, Any]) -> str:
     return str(config["registered_name"]).removeprefix(MARK)
 
 
+def image_option(config: dict[str, Any]) -> str | None:
+    """What a preset for images calls the shape of an image; None of others. EfficientNet has its own word."""
+    return next((name for name in ("image_shape", "input_shape") if name in config["config"]), None)
+
+
 def is_installed() -> bool:
     """Whether the library is here, without importing it."""
     return find_spec("keras_hub") is not None

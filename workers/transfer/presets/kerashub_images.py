@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from workers.transfer.form import Form
-from workers.transfer.presets.kerashub import family_of, keras_hub
+from workers.transfer.presets.kerashub import family_of, image_option, keras_hub
 from workers.transfer.structures import reinitialised
 
 CONVERTER_FILE = "image_converter.json"
@@ -28,7 +28,8 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
     """
     library = keras_hub()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    size = {"image_shape": form.shape} if "image_shape" in config["config"] else {}
+    option = image_option(config)
+    size = {option: form.shape} if option else {}
     loaded = library.models.Backbone.from_preset(str(folder), load_weights=with_weights, **size)
     outputs = [tuple(output.shape) for output in loaded.outputs]
     if len(loaded.inputs) != 1 or [len(shape) for shape in outputs] != [4]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from workers.transfer.presets import words
-from workers.transfer.presets.kerashub import is_installed, is_kerashub
+from workers.transfer.presets.kerashub import image_option, is_installed, is_kerashub
 
 Layout = Literal["hugging_face", "kerashub_text", "kerashub_image", "lite0"]
 
@@ -84,7 +84,7 @@ def layout_of(folder: Path) -> Layout:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if not is_kerashub(config):
         return "hugging_face"
-    return "kerashub_image" if "image_shape" in config["config"] else "kerashub_text"
+    return "kerashub_image" if image_option(config) else "kerashub_text"
 
 
 def leave_word(folder: Path) -> None:

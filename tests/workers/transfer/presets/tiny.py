@@ -115,7 +115,8 @@ IMAGES: dict[str, tuple[str, dict[str, Any]]] = {
 def image_preset(folder: Path, name: str = "resnet") -> Path:
     """A preset for images in the folder, a ResNet's with a scaling of its own."""
     family, sizes = IMAGES[name]
-    backbone = getattr(keras_hub.models, family)(image_shape=(32, 32, 3), **sizes)
+    shape = {"input_shape" if family == "EfficientNetBackbone" else "image_shape": (32, 32, 3)}
+    backbone = getattr(keras_hub.models, family)(**shape, **sizes)
     rng = np.random.default_rng(0)
     backbone.set_weights([rng.uniform(0.01, 0.2, value.shape) for value in backbone.get_weights()])
     if family == "ResNetBackbone":
