@@ -75,7 +75,7 @@ def fetch(name: str, folder: Path) -> dict[str, Any]:
         reading.vocabulary(preset)
     told = {
         "name": name,
-        "path": str(path.relative_to(folder)),
+        "path": str(path.resolve().relative_to(folder.resolve())),
         "summary": asked.summary,
         "origin": _origin(asked.handle, path),
         "parameters": int(backbone.count_params()),
@@ -126,6 +126,7 @@ def _download(handle: str, path: Path, layout: places.Layout) -> None:
         _file(handle, kerashub_texts.TOKENIZER_FILE)
         kerashub_texts.shape_of(path)
         library.tokenizers.Tokenizer.from_preset(handle)
+        kerashub_texts.vocabulary(path)
     else:
         from workers.transfer.presets.kerashub_images import CONVERTER_FILE, kerashub_image
 
