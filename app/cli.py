@@ -24,6 +24,8 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+presets = typer.Typer(help="Pretrained backbones: which are here, and bringing others.", no_args_is_help=True)
+cli.add_typer(presets, name="presets")
 console = Console(stderr=True, highlight=False)
 
 
@@ -144,6 +146,30 @@ def doctor() -> None:
             console.print(f"        {finding.advice}", soft_wrap=True)
         well = well and finding.state != "failed"
     raise typer.Exit(0 if well else 1)
+
+
+@presets.command("list")
+def list_presets() -> None:
+    """List the pretrained backbones that are known here, and how to bring those that are not."""
+    from app.presets import service
+
+    for view in service.known(_settings().effective_preset_dir):
+        size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
+        licence = view.licence or "licence not told"
+        here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"
+        typer.echo(f"{view.name}\n    {view.kind}{size}, {licence}, {here}")
+
+
+@presets.command()
+def fetch(names: list[str]) -> None:
+    """Bring backbones from a hub, for the workers to use without a network; run it where workers can run.
+
+    A name is one of KerasHub's (bert_tiny_en_uncased), or kaggle://owner/model/keras/variant/version, or
+    hf://owner/model.
+    """
+    words = ["workers.transfer.presets.fetch", str(_settings().effective_preset_dir), *names]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "KERAS_BACKEND": "tensorflow"}
+    os.execve(sys.executable, [sys.executable, "-m", *words], environment)
 
 
 @cli.command()

@@ -43,7 +43,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
     for used in (network, source_network):
         if isinstance(used, Pretrained):
-            presets.require(preset_dir, used.preset, _examples(target).description.kind)
+            presets.require(preset_dir, used.preset, _examples(target).description.kind, used.length)
 
     job_id = new_id("job")
     job = Job(

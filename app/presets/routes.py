@@ -19,9 +19,9 @@ def list_presets(request: Request) -> PresetList:
     return PresetList(data=service.known(request.app.state.settings.effective_preset_dir))
 
 
-@router.get("/{name}", summary="Get a pretrained backbone", responses=responses(404))
+@router.get("/{name:path}", summary="Get a pretrained backbone", responses=responses(404))
 def get_preset(
     name: Annotated[str, Path(openapi_examples={"text": {"value": "minilm_l6_v2"}})], request: Request
 ) -> PresetView:
     """What it reads and makes, and where it is."""
-    return service.find(service.known(request.app.state.settings.effective_preset_dir), name)
+    return service.find(request.app.state.settings.effective_preset_dir, name)

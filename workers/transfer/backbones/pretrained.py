@@ -6,6 +6,7 @@ from typing import Literal
 import keras
 
 from workers.transfer.form import Form
+from workers.transfer.presets import reading
 from workers.transfer.presets.places import find_preset
 
 
@@ -30,15 +31,4 @@ def pretrained(
         raise ValueError(
             f"Expected a preset for {kind}s. Received: {preset}, which is for {found.kind}s. Choose another."
         )
-    # The libraries that read weights are of an optional extra.
-    if kind == "text":
-        from workers.transfer.presets.bert import bert
-
-        return bert(form, seed, found.path, with_weights=weights == "pretrained")
-    if found.is_kerashub:
-        from workers.transfer.presets.kerashub import kerashub
-
-        return kerashub(form, seed, found.path, with_weights=weights == "pretrained")
-    from workers.transfer.presets.lite0 import lite0
-
-    return lite0(form, seed, found.path if weights == "pretrained" else None)
+    return reading.backbone(form, seed, found, with_weights=weights == "pretrained")

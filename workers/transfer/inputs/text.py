@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array, Column
+from workers.transfer.presets import reading
 from workers.transfer.presets.places import find_preset
 from workers.transfer.presets.wordpiece import tokenizer
 
@@ -42,14 +43,13 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
 
 def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
     """The pretrained encoder's own tokens."""
-    from workers.transfer.presets.bert import vocabulary  # its libraries are of an optional extra
-
     folder = Path(options["folder"]) if options.get("folder") else None
-    pieces = vocabulary(find_preset(options["preset"], folder).path)
+    preset = find_preset(options["preset"], folder)
+    pieces = reading.vocabulary(preset)
     if options["length"]:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
-    longest = tokenizer(pieces, LONGEST_PRETRAINED)
+    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, reading.longest(preset)))
     return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, _rows(longest))))
 
 

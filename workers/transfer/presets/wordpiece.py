@@ -9,9 +9,10 @@ among the same sums of the vocabulary.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -28,6 +29,9 @@ MOST_PIECES = 32
 
 LETTERS_A_TOKEN = 8
 """So many letters of a text are looked at for each token asked for."""
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+"""What a vocabulary has for padding, whose id is 0, unknown words, and a text's begin and end."""
 
 _BLANK, _LETTER, _ALONE, _DROPPED = 0, 1, 2, 3
 _STRANGE = 1
@@ -227,6 +231,17 @@ def _framed(ids: Any, there: Any, vocabulary: Vocabulary, letters: int, length: 
     return ops.where(ops.equal(place, 0), vocabulary.id_of("[CLS]"), ids)
 
 
-def read_vocabulary(lines: Sequence[str], *, lowercase: bool) -> Vocabulary:
-    """The vocabulary of a `vocab.txt`, a piece a line."""
-    return Vocabulary(tuple(line.rstrip("\n") for line in lines), lowercase)
+def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
+    """The vocabulary of a file, a piece a line.
+
+    Raises:
+        ValueError: a piece is in it twice.
+    """
+    with path.open(encoding="utf-8") as lines:
+        pieces = tuple(line.rstrip("\n") for line in lines)
+    twice = [piece for piece, count in Counter(pieces).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"Expected pieces that differ. Received: {twice[0]!r} twice in {path}. Take another preset."
+        )
+    return Vocabulary(pieces, lowercase)

@@ -15,7 +15,7 @@ from workers.transfer.form import Form
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import build
 from workers.transfer.presets.bert import bert, vocabulary
-from workers.transfer.presets.places import find_preset, leave_word
+from workers.transfer.presets.places import find_preset
 from workers.transfer.presets.wordpiece import tokenizer
 from workers.transfer.training import Training
 
@@ -78,7 +78,9 @@ def test_a_probe_on_the_frozen_encoder_predicts_raw_texts_in_plain_keras(tmp_pat
 
 
 def test_a_preset_that_is_not_here_says_how_to_bring_it(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Received: gpt.*put a Hugging Face folder of the BERT family, or"):
+    with pytest.raises(
+        ValueError, match=r"Received: gpt.*model-transfer presets fetch gpt; or put its folder"
+    ):
         find_preset("gpt", tmp_path)
 
 
@@ -94,9 +96,3 @@ def test_a_folder_of_another_family_is_refused(tmp_path: Path) -> None:
 def test_a_preset_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Expected a preset for images\. Received: minilm_l6_v2"):
         pretrained(Form((32, 32, 3)), 0, preset="minilm_l6_v2")
-
-
-def test_a_machine_leaves_word_of_the_packages_it_has(tmp_path: Path) -> None:
-    leave_word(tmp_path)
-    told = json.loads((tmp_path / "minilm_l6_v2.json").read_text())
-    assert told["bytes"] > 80_000_000

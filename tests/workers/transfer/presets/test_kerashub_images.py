@@ -6,18 +6,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import keras_hub
 import numpy as np
 import pytest
 
 from tests.workers.transfer import examples
+from tests.workers.transfer.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT, as_keras_takes
 from workers.transfer.features import predict
 from workers.transfer.form import Form
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.network import build
-from workers.transfer.presets.kerashub import kerashub
+from workers.transfer.presets.kerashub_images import kerashub_image
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -28,32 +28,19 @@ OPTIONS = {"kind": "pretrained", "weights": "pretrained", "image_size": (32, 32)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small ResNet with a scaling of its own, written by KerasHub itself."""
-    folder = tmp_path_factory.mktemp("presets") / "small_resnet"
-    backbone = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[64],
-        stackwise_num_blocks=[1],
-        stackwise_num_strides=[1],
-        block_type="basic_block",
-        image_shape=(32, 32, 3),
-    )
-    converter = keras_hub.layers.ResNetImageConverter(scale=1 / 127.5, offset=-1.0)
-    keras_hub.models.ResNetImageClassifierPreprocessor(converter).save_to_preset(str(folder))
-    backbone.save_to_preset(str(folder))
-    return folder
+    return tiny.image_preset(tmp_path_factory.mktemp("presets") / "small_resnet")
 
 
 def test_a_preset_makes_of_an_image_what_kerashub_makes_of_it(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    ours = kerashub(Form((32, 32, 3)), 0, folder, with_weights=True)
+    ours = kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)
     theirs = keras_hub.models.Backbone.from_preset(str(folder))
     maps = theirs.predict(pixels / 127.5 - 1, verbose=0)
-    np.testing.assert_allclose(ours.predict(pixels, verbose=0), maps.mean(axis=(1, 2)), atol=1e-5)
+    np.testing.assert_allclose(ours.predict(pixels, verbose=0), maps.mean(axis=(1, 2)), rtol=1e-5)
 
 
 def test_random_weights_follow_from_the_seed_alone(folder: Path) -> None:
-    drawn = [kerashub(Form((32, 32, 3)), seed, folder, with_weights=False) for seed in (1, 1, 2)]
+    drawn = [kerashub_image(Form((32, 32, 3)), seed, folder, with_weights=False) for seed in (1, 1, 2)]
     kernels = [model.get_weights()[0] for model in drawn]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0] != kernels[2]).any()
@@ -77,11 +64,28 @@ def test_a_probe_on_a_preset_opens_where_kerashub_is_not(folder: Path, tmp_path:
     np.testing.assert_allclose(answers, predict(made.network, target.test.inputs), atol=1e-5)
 
 
-def test_a_preset_of_layers_that_keras_has_not_is_refused(tmp_path: Path) -> None:
-    backbone = keras_hub.models.ViTBackbone(
-        image_shape=(32, 32, 3), patch_size=16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8
-    )
-    backbone.save_to_preset(str(tmp_path / "vit"))
-    with pytest.raises(ValueError, match="so that the model opens without KerasHub"):
-        kerashub(Form((32, 32, 3)), 0, tmp_path / "vit", with_weights=True)
-    assert keras.backend.backend() == "tensorflow"
+@pytest.mark.parametrize("name", ["efficientnet", "efficientnet_v2", "mobilenet"])
+def test_blocks_that_are_layers_of_kerashub_leave_keras_own_in_the_graph(name: str, tmp_path: Path) -> None:
+    folder = tiny.image_preset(tmp_path / name, name)
+    theirs = keras_hub.models.Backbone.from_preset(str(folder))
+    ours = kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    means = theirs.predict(pixels, verbose=0).mean(axis=(1, 2))
+    np.testing.assert_allclose(ours.predict(pixels, verbose=0), means, rtol=1e-5)
+    assert "keras_hub" not in ours.to_json()
+    assert len(ours.trainable_weights) == len(theirs.trainable_weights)
+    drawn = kerashub_image(Form((32, 32, 3)), 1, folder, with_weights=False)
+    assert drawn.count_params() == theirs.count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vit", r"Received: ViTBackbone, which makes \[\(None, 5, 8\)\] of 1 inputs"),
+        ("mit", "so that the model opens without KerasHub. Received: MiTBackbone, with DropPath"),
+    ],
+)
+def test_a_preset_of_layers_that_keras_has_not_is_refused(name: str, words: str, tmp_path: Path) -> None:
+    folder = tiny.image_preset(tmp_path / name, name)
+    with pytest.raises(ValueError, match=words):
+        kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)

