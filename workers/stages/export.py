@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from workers.facts import PresetFacts, VersionFacts
 from workers.transfer import export as exporting
 from workers.transfer.features import predict
 from workers.transfer.network import in_sequence, leaves, weights_digest
+from workers.transfer.receipt import is_backbone_frozen
 from workers.work import Made, Work, versions
 
-_COMPARED = 16
-"""Test rows that a written file is compared on, but for tables, where it is all."""
+_COMPARED = 4
+"""Test rows whose predictions are compared beside all weights, but for tables, where it is all rows."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,18 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
     lineage = _lineage(work, made)
     assert work.target.test is not None
     inputs = work.target.test.inputs
-    if transferred.signature.kind != "tabular":
+    is_table = transferred.signature.kind == "tabular"
+    if not is_table:
         inputs = {
             name: values[:_COMPARED] for name, values in inputs.items()
         }  # large networks take their time
-    expected = predict(transferred, inputs)
+    frozen = is_backbone_frozen(made.receipt)
+    expected = predict(transferred, inputs, work.features, frozen_backbone=frozen and not is_table)
     card = _card(work, evaluated, made.receipt, lineage)
     with work.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
-        exporting.write_keras(transferred, model)
+        # What was made durable after the training is what is compared and offered: it is not written anew.
+        shutil.copyfile(work.storage.require(made.digest), model)
         exporting.verify(model, transferred, inputs, expected)
         exporting.write_bundle(transferred, bundle, card, model)
         artifacts = [_kept(work, "keras", model), _kept(work, "bundle", bundle)]

@@ -142,7 +142,14 @@ def test_a_written_file_is_verified_by_its_predictions(network, mixed, tmp_path)
     assert verify(tmp_path / "model.keras", network, mixed.test.inputs, expected) <= 1e-6
 
 
-def test_a_file_that_predicts_something_else_is_refused(options, network, mixed, tmp_path):
+def test_a_file_of_other_weights_is_refused(options, network, mixed, tmp_path):
     write_keras(build(options, mixed, 99), tmp_path / "model.keras")
-    with pytest.raises(ExportDiffers, match="Received: a difference of"):
+    with pytest.raises(ExportDiffers, match=r"Expected model\.keras to hold the weights that were trained"):
         verify(tmp_path / "model.keras", network, mixed.test.inputs, predict(network, mixed.test.inputs))
+
+
+def test_a_file_that_predicts_something_else_is_refused(network, mixed, tmp_path):
+    write_keras(network, tmp_path / "model.keras")
+    measured = predict(network, mixed.test.inputs) + 0.01
+    with pytest.raises(ExportDiffers, match="Received: a difference of"):
+        verify(tmp_path / "model.keras", network, mixed.test.inputs, measured)
