@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from workers.transfer.data import Data
 from workers.transfer.features import never_changes
 from workers.transfer.form import Form
-from workers.transfer.network import new_backbone
+from workers.transfer.network import Network, build_after, new_backbone, new_preprocessing
 from workers.transfer.presets.places import find_preset
 from workers.transfer.steps import Steps
 
 MOST_BYTES = 256 << 20
-"""A larger backbone is made anew for each job: a process that idles must not hold much."""
-
+"""A larger part is made anew for each job: a process that idles must not hold much."""
 
 MOST_GRAPHS = 4
 
 
 class Held:
-    """The last pretrained backbone that a job began with, and the traced graphs of a few small trainings."""
+    """The parts of the last pretrained network that a job began with, and a few small trainings' graphs.
+
+    Nobody may change a part: several networks have it.
+    """
 
     def __init__(self) -> None:
         self.graphs: dict[str, Steps] = {}
-        self._key = ""
-        self._backbone: keras.Model | None = None
+        self._parts: dict[str, tuple[str, keras.Model]] = {}
 
-    def backbone(self, options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
-        """As `network.new_backbone`, of a pretrained network; nobody may change what it answers."""
-        key = _key(options, form, seed)
-        if self._backbone is not None and key == self._key:
-            return self._backbone
-        self._backbone = None  # goes before the next is made
-        made = new_backbone(options, form, seed)
+    def network(self, options: Mapping[str, Any], data: Data, of: str, seed: int) -> Network:
+        """As `network.build`, of a pretrained network; `of` tells one data set's rows from another's."""
+        key = _key(options)
+        first = self._part("preprocessing", f"{key} {of}", lambda: new_preprocessing(options, data))
+
+        def backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
+            about = f"{key} {form} {seed}"
+            return self._part("backbone", about, lambda: new_backbone(options, form, seed))
+
+        return build_after(first, options, data, seed, backbone)
+
+    def _part(self, name: str, key: str, make: Callable[[], keras.Model]) -> keras.Model:
+        known = self._parts.pop(name, None)
+        if known is not None and known[0] == key:
+            self._parts[name] = known
+            return known[1]
+        known = None  # goes before the next is made
+        made = make()
         if sum(weight.numpy().nbytes for weight in made.weights) <= MOST_BYTES:
-            self._key, self._backbone = key, made
             never_changes(made)
+            self._parts[name] = (key, made)
         return made
 
     def keep(self, graphs: Mapping[str, Steps]) -> None:
@@ -48,9 +61,9 @@ class Held:
         self.graphs = {name: graphs[name] for name in light[-MOST_GRAPHS:]}
 
 
-def _key(options: Mapping[str, Any], form: Form, seed: int) -> str:
-    """Options, form, seed, and the preset's files as they are now."""
+def _key(options: Mapping[str, Any]) -> str:
+    """The options, and the preset's files as they are now."""
     place = find_preset(str(options["preset"]), Path(options["folder"]) if options.get("folder") else None)
     files = [place.path] if place.path.is_file() else sorted(place.path.rglob("*"))
     about = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return json.dumps([dict(options), form.shape, form.tokens, seed, about], sort_keys=True)
+    return json.dumps([dict(options), about], sort_keys=True)

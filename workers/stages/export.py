@@ -42,17 +42,19 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
         }  # large networks take their time
     frozen = is_backbone_frozen(made.receipt)
     expected = predict(transferred, inputs, work.features, frozen_backbone=frozen and not is_table)
+    digest = weights_digest(transferred)
     card = _card(work, evaluated, made.receipt, lineage)
     with work.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
         # What was made durable after the training is what is compared and offered: it is not written anew.
         shutil.copyfile(work.storage.require(made.digest), model)
-        exporting.verify(model, transferred, inputs, expected)
+        exporting.verify(model, transferred, digest, inputs, expected)
         exporting.write_bundle(transferred, bundle, card, model)
         artifacts = [_kept(work, "keras", model), _kept(work, "bundle", bundle)]
     output = {"artifacts": artifacts}
     work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
-    return Outcome(_facts(work, made, evaluated, lineage), artifacts, _result(evaluated))
+    facts = _facts(work, made, evaluated, lineage, digest)
+    return Outcome(facts, artifacts, _result(evaluated))
 
 
 def _kept(work: Work, format_: str, path: Path) -> dict[str, Any]:
@@ -107,7 +109,9 @@ def _card(
     return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
 
 
-def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any]) -> dict[str, Any]:
+def _facts(
+    work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any], digest: str
+) -> dict[str, Any]:
     return {
         "signature": made.network.signature.to_dict(),
         # Where a preset lies is a matter of this machine.
@@ -117,7 +121,7 @@ def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str,
         "verdict": evaluated["verdict"],
         "gain": evaluated["gain"],
         "lineage": lineage,
-        "weights_digest": weights_digest(made.network),
+        "weights_digest": digest,
     }
 
 

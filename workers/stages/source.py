@@ -103,7 +103,8 @@ def _preset(work: Work, preset: PresetFacts) -> Network:
     if done is None:
         work.begin(Stage.SOURCE)
     options = {**work.job.spec.source_network.model_dump(mode="json"), **work.places}
-    made = network.build(options, work.target, work.job.spec.training.seed, work.held.backbone)
+    rows = f"{work.job.target.digest} {work.job.target.description.model_dump_json()}"
+    made = work.held.network(options, work.target, rows, work.job.spec.training.seed)
     if done is None:
         output = {"network": dict(made.options)}
         message = f"The source is the pretrained backbone {preset.ref}."

@@ -65,19 +65,20 @@ def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: P
         _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
 
 
-def verify(path: Path, network: Network, rows: Mapping[str, Array], expected: Array) -> float:
+def verify(path: Path, network: Network, digest: str, rows: Mapping[str, Array], expected: Array) -> float:
     """Load the file again, compare its weights, predict the rows; the largest difference to `expected`.
 
-    A difference counts relative to the expected value where that exceeds 1.
+    `digest` is that of the network's weights. A difference counts relative to the expected value where that
+    exceeds 1.
 
     Raises:
         ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
     """
     loaded = load(path, network.signature, network.options)
-    if (digest := weights_digest(loaded)) != (own := weights_digest(network)):
+    if (received := weights_digest(loaded)) != digest:
         raise ExportDiffers(
-            f"Expected {path.name} to hold the weights that were trained, {own[:12]}. Received: others, "
-            f"{digest[:12]}. Export again; if it persists, report it with the model."
+            f"Expected {path.name} to hold the weights that were trained, {digest[:12]}. Received: others, "
+            f"{received[:12]}. Export again; if it persists, report it with the model."
         )
     again = predict(loaded, rows)
     difference = float(np.max(np.abs(again - expected) / np.maximum(1, np.abs(expected)), initial=0.0))

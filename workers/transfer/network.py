@@ -144,18 +144,20 @@ def _renamed(config: Any, numbers: Mapping[str, str]) -> Any:
     return numbers.get(config, config) if isinstance(config, str) else config
 
 
-def build(
-    options: Mapping[str, Any], data: Data, seed: int, backbone_of: BackboneOf | None = None
-) -> Network:
+def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
     """A new network for the data: preprocessing learnt from its train rows, initial weights from `seed`.
-
-    `backbone_of` makes the backbone in place of `new_backbone`.
 
     Raises:
         ValueError: an unknown kind, or options that do not fit the columns.
     """
-    first = inputs.module_of(data.signature).first(data.signature.columns, data.train.inputs, options)
-    return build_after(first, options, data, seed, backbone_of)
+    return build_after(new_preprocessing(options, data), options, data, seed)
+
+
+def new_preprocessing(options: Mapping[str, Any], data: Data) -> keras.Model:
+    """The preprocessing part, learnt from the train rows."""
+    module = inputs.module_of(data.signature)
+    part: keras.Model = module.first(data.signature.columns, data.train.inputs, options)
+    return part
 
 
 def build_after(
@@ -165,7 +167,7 @@ def build_after(
     seed: int,
     backbone_of: BackboneOf | None = None,
 ) -> Network:
-    """As `build`, with a given preprocessing part."""
+    """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`."""
     module = inputs.module_of(data.signature)
     options = {**options, **module.settled(first)}
     form = Form(tuple(first.output_shape[1:]), module.tokens(first))
