@@ -117,7 +117,9 @@ def function_of(model: keras.Model) -> Any:
 def _without_draws(config: Any) -> Any:
     if isinstance(config, dict):
         kept = {
-            key: value for key, value in config.items() if key != "seed" and not key.endswith("_initializer")
+            key: value
+            for key, value in config.items()
+            if key != "seed" and not str(key).endswith("_initializer")
         }
         return {key: _without_draws(value) for key, value in kept.items()}
     return [_without_draws(value) for value in config] if isinstance(config, list) else config
