@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks import kinds
 from benchmarks.asking import ask, warm
@@ -57,12 +56,14 @@ def measure(folder: Path, data: Path) -> list[Line]:
             f"{second['whole']:.2f} s",
             f"the first: {first['whole']:.2f} s",
             first["whole"] / second["whole"],
+            f"at least {SECOND:g}",
+            first["whole"] / second["whole"] >= SECOND,
         ),
     ]
 
 
 def _job(service: Service, rate: float) -> dict[str, float]:
-    """Seconds of the stages that prepare and train, and of the whole."""
+    """Seconds of the stages that prepare and train, and from POST to succeeded."""
     job = service.run(
         {
             "model": "flowers",
@@ -73,10 +74,12 @@ def _job(service: Service, rate: float) -> dict[str, float]:
             "evaluation": {"control": False},
         }
     )
-    stages = {stage["stage"]: _took(stage) for stage in job["stages"]}
-    return {"training": stages["source"] + stages["transfer"], "whole": sum(stages.values())}
+    stages = {stage["stage"]: _seconds(stage["started_at"], stage["finished_at"]) for stage in job["stages"]}
+    return {
+        "training": stages["source"] + stages["transfer"],
+        "whole": _seconds(job["created_at"], job["finished_at"]),
+    }
 
 
-def _took(stage: dict[str, Any]) -> float:
-    begin, end = (datetime.fromisoformat(stage[name]) for name in ("started_at", "finished_at"))
-    return (end - begin).total_seconds()
+def _seconds(begin: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()

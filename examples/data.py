@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -92,34 +93,22 @@ def text(folder: Path) -> Demo:
 
 
 def sequence(folder: Path) -> Demo:
-    """Promoters of two made-up species, drawn here, since no dependency ships sequences: motifs in DNA."""
-    files = {}
-    draw = np.random.default_rng(0)
-    for name, count, chances, split in (
-        ("species-one", 600, [0.25, 0.25, 0.25, 0.25], False),
-        ("species-two", 150, [0.2, 0.3, 0.3, 0.2], True),
-    ):
-        files[name] = folder / f"{name}.csv"
-        rows = []
-        for label in ("promoter", "other"):
-            for place in range(count):
-                letters = draw.choice(list("ACGT"), 80, p=chances)
-                if label == "promoter":  # a TATA box, one letter of it wrong in half of them, and a start
-                    at = 40 + int(draw.integers(-4, 5))
-                    box = list("TATAAA")
-                    if draw.random() < 0.5:
-                        box[int(draw.integers(6))] = str(draw.choice(list("ACGT")))
-                    letters[at : at + 6] = box
-                    letters[at + 25 : at + 28] = list("CAG")
-                rows.append(["".join(letters), label, part(place)])
-        _write(
-            files[name], ["sequence", "label", "split"], (row if split else [*row[:2], ""] for row in rows)
-        )
+    """Antimicrobial peptides and others: do they help to tell anticancer peptides from random ones?"""
+    files = {name: folder / f"{name}.csv" for name in ("antimicrobial", "anticancer")}
+    target = _peptides("ACP_CancPPD_vs_Random", {"1": "anticancer", "0": "random"})
+    # Some peptides are both: what the target tests must not be known from the source.
+    known = {letters for letters, _ in target}
+    source = _peptides("AMPvsUniProt", {"1": "antimicrobial", "0": "other"})
+    rows = [[letters, label] for letters, label in source if letters not in known]
+    _write(files["antimicrobial"], ["sequence", "activity"], rows)
+    places = {"anticancer": count(), "random": count()}
+    marked = [[letters, label, part(next(places[label]))] for letters, label in target]
+    _write(files["anticancer"], ["sequence", "activity", "split"], marked)
     job = {
         "method": {"kind": "parameter", "strategy": "lp_ft"},
         "training": {"epochs": 30, "batch_size": 8, "learning_rate": 0.001, "seed": 0},
     }
-    return _demo(files, {"label": "label", "kind": "sequence"}, job)
+    return _demo(files, {"label": "activity", "kind": "sequence"}, job)
 
 
 DEMOS: dict[str, Callable[[Path], Demo]] = {
@@ -145,6 +134,19 @@ def _digits(first: int) -> Iterator[tuple[int, int, Any]]:
         later = draw.permutation(np.flatnonzero(digits.target == digit + 5))
         for place, row in enumerate(order if first == 0 else later):
             yield first + digit, place, digits.images[row]
+
+
+def _peptides(name: str, labels: dict[str, str]) -> list[tuple[str, str]]:
+    """A table of modlAMP's (Müller et al. 2017), each peptide once, in drawn order; it is not imported."""
+    spec = find_spec("modlamp")
+    assert spec is not None
+    assert spec.origin is not None
+    text = (Path(spec.origin).parent / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    _, *rows = csv.reader(text.splitlines())  # the first line counts the rows
+    found = {letters.strip().upper(): labels[label.strip()] for letters, label in rows}
+    order = np.random.default_rng(0).permutation(len(found))
+    peptides = list(found.items())
+    return [peptides[row] for row in order]
 
 
 def _docstrings(library: str) -> Iterator[str]:

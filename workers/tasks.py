@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -30,6 +31,7 @@ from workers.journal import Journal, LeaseLost
 if TYPE_CHECKING:
     from celery import Task
 
+    from workers.held import Held
     from workers.stages.export import Outcome
 
 UNEXPECTED_RETRIES = 2
@@ -66,6 +68,14 @@ def services() -> Services:
     return Services(settings, make_sessions(engine), storage_of(settings), broker)
 
 
+@lru_cache(maxsize=1)
+def kept_in_process() -> Held:
+    """What the forked process keeps from job to job."""
+    from workers.held import Held
+
+    return Held()
+
+
 @app.task(name=RUN_NEXT, bind=True)  # type: ignore[untyped-decorator]
 def run_next(self: Task) -> None:
     """Run the job whose turn it is, if there is one.
@@ -81,6 +91,8 @@ def run_next(self: Task) -> None:
         log.info("%s attempt %d begins", lease.job_id, lease.attempt)
         with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
             _attempt(held, lease, heartbeat)
+    if gc.get_freeze_count():  # else it would look through the libraries, too
+        gc.collect()  # networks refer to themselves; the next job has their room from its start
     _ring_again(held, queue)
 
 
@@ -121,6 +133,7 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             should_stop=lambda: heartbeat.reason,
             checkpoint_seconds=held.settings.checkpoint_seconds,
             features=FeatureStore(held.settings.features_dir, held.settings.feature_cache_bytes),
+            held=kept_in_process(),
             preset_dir=held.settings.effective_preset_dir,
             devices=held.settings.devices_per_job,
         )

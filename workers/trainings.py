@@ -22,6 +22,7 @@ from workers.transfer.features import FeatureStore, predict
 from workers.transfer.fitting import Fit
 from workers.transfer.network import Network
 from workers.transfer.receipt import Transferred, is_backbone_frozen
+from workers.transfer.steps import Steps
 from workers.transfer.training import Hooks, Training
 
 
@@ -36,7 +37,7 @@ class Trainings:
     progress: Progress
     features: FeatureStore
     devices: int = 1
-    _traced: dict[str, Any] = field(default_factory=dict)
+    traced: dict[str, Steps] = field(default_factory=dict)
     _finished: dict[Stage, int] = field(default_factory=dict)
 
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
@@ -80,7 +81,7 @@ class Trainings:
             features=self.features,
             so_far=so_far if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self._traced, self.devices)
+        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices)
 
     def outcome(
         self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]

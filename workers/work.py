@@ -16,6 +16,7 @@ from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
 from workers.facts import DatasetFacts, JobFacts
+from workers.held import Held
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.trainings import Trainings
@@ -32,9 +33,10 @@ Arms = dict[str, list[Outcome]]
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """The target's network, with what its method tells of it."""
+    """The target's network, the file it is kept in, and what its method tells of it."""
 
     network: Network
+    digest: str
     receipt: dict[str, Any]
     findings: dict[str, Any]
 
@@ -54,6 +56,7 @@ class Work:
     should_stop: Callable[[], str | None]
     checkpoint_seconds: float
     features: FeatureStore
+    held: Held
     preset_dir: Path
     devices: int = 1
 
@@ -116,6 +119,7 @@ class Work:
             progress,
             self.features,
             self.devices,
+            dict(self.held.graphs),
         )
 
     @cached_property

@@ -13,7 +13,7 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.schema import ColumnType
+from app.datasets.schema import BETWEEN, ColumnType, DatasetError
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A")
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
@@ -227,6 +227,32 @@ _PARSERS: dict[ColumnType, Callable[[pa.Array, bool], pa.Array]] = {
     "date": _parse_dates,
     "category": _parse_categories,
 }
+
+
+def joined(lists: pa.Array, name: str) -> pa.Array:
+    """Lists of single values as one text each, the items behind `BETWEEN`; null for null.
+
+    An empty list is `BETWEEN` alone, a row with none of the labels. Items that are null count as none.
+
+    Raises:
+        DatasetError: an item holds `BETWEEN`.
+    """
+    items = pc.fill_null(text_of(pc.list_flatten(lists)), "")
+    if pc.any(pc.match_substring(items, BETWEEN)).as_py():
+        message = f"Expected labels without the character U+FDD0, which is no text. Received: one, in {name}."
+        raise DatasetError("unsupported_label", message, "Leave the character out.")
+    lengths = pc.cast(pc.fill_null(pc.list_value_length(lists), 0), pa.int32())
+    ends = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
+    texts = pc.binary_join(pa.ListArray.from_arrays(ends, items), BETWEEN)
+    marked = pc.binary_join_element_wise(pa.scalar(BETWEEN), texts, "")
+    return pc.if_else(pc.is_valid(lists), marked, pa.scalar(None, pa.string()))
+
+
+def as_lists(cells: pa.Array) -> list[list[str] | None]:
+    """The lists that `joined` made texts of, for people to see."""
+    return [
+        None if cell is None else [item for item in cell.split(BETWEEN) if item] for cell in cells.to_pylist()
+    ]
 
 
 def several(cells: pa.Array, separator: str) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets import splits
-from app.datasets.cells import convert, text_of
+from app.datasets.cells import as_lists, convert, text_of
 from app.datasets.formats.contents import MODULES, find_format
 from app.datasets.kinds.registry import MODULES as KINDS
 from app.datasets.kinds.registry import declared_kind, find_input, guess_kind
@@ -18,7 +19,9 @@ from app.datasets.labels import SEPARATOR, Labels, find_label, read_labels
 from app.datasets.notices import find_notices
 from app.datasets.scanning import Layout, Scan, scan
 from app.datasets.schema import (
+    BETWEEN,
     Column,
+    ColumnProfile,
     DatasetError,
     Declaration,
     Description,
@@ -27,8 +30,10 @@ from app.datasets.schema import (
     Limits,
     Notice,
     Profile,
+    ReadOptions,
     Role,
     SplitPlan,
+    ValueCount,
 )
 
 PREVIEW_ROWS = 100
@@ -54,7 +59,8 @@ def inspect(
     if guessed:
         layout = replace(layout, kind=guessed[0], input=guessed[1])
         scanned = _scan(layout, on_progress)
-    labels = read_labels(scanned, layout.label, declaration.task, declaration.unlabelled)
+    task = declaration.task if layout.separator is None else "multilabel"
+    labels = read_labels(scanned, layout.label, task, declaration.unlabelled)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None
@@ -70,7 +76,7 @@ def inspect(
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
-        profile=_profile(path, scanned, labels, roles),
+        profile=_profile(layout, scanned, labels, roles),
         warnings=notices,
         preview=_preview(layout, sample),
     )
@@ -86,8 +92,10 @@ def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
         raise DatasetError("unknown_column", message, hint)
     label = find_label(options.columns, declaration)
     types, separator = declaration.types, None
-    if declaration.task == "multilabel":
-        types, separator = {**types, label: "category"}, declaration.separator or SEPARATOR
+    _check_lists(options, label, declaration)
+    if declaration.task == "multilabel" or label in options.lists:
+        separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
+        types = {**types, label: "category"}
     split = splits.find_split(options.columns, label, declaration)
     layout = Layout(path, file_format, options, label, split, types, separator=separator, limits=limits)
     kind = declared_kind(declaration, options.columns)
@@ -100,6 +108,20 @@ def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
         return layout
     taken = {label, *([split] if split else [])}
     return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
+
+
+def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> None:
+    """Only the label may hold lists, and they are its labels as they stand."""
+    others = [name for name in options.lists if name != label]
+    if others:
+        message = f"Expected lists in the label alone, {label}. Received: lists in {', '.join(others)}."
+        raise DatasetError("nested_value", message, "Declare another `label`, or leave the column out.")
+    if options.lists and declaration.task not in (None, "multilabel"):
+        message = f"Expected the task multilabel for a label of lists. Received: {declaration.task}."
+        raise DatasetError("task_does_not_fit", message, "Leave `task` out, or give each row one label.")
+    if options.lists and declaration.separator is not None:
+        message = f"Expected no separator, since {label} holds lists. Received: {declaration.separator!r}."
+        raise DatasetError("task_does_not_fit", message, "Leave `separator` out.")
 
 
 def _kind_of_format(layout: Layout) -> Kind | None:
@@ -199,29 +221,44 @@ def _description(
         label=layout.label,
         task=labels.task,
         classes=labels.names,
-        separator=layout.separator,
+        separator=None if layout.label in layout.options.lists else layout.separator,
         rows=scanned.rows,
         labelled_rows=scanned.labelled_rows,
         split=plan,
     )
 
 
-def _profile(path: Path, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
+def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
+    columns = [column.profile(roles[name]) for name, column in scanned.columns.items()]
     return Profile(
         rows=scanned.rows,
-        bytes=path.stat().st_size,
+        bytes=layout.path.stat().st_size,
         missing_cells=sum(column.missing for column in scanned.columns.values()),
         duplicate_rows=scanned.duplicates.count,
         duplicates_searched=scanned.duplicates.searched,
-        columns=[column.profile(roles[name]) for name, column in scanned.columns.items()],
+        columns=[
+            _with_lists(column) if column.name in layout.options.lists else column for column in columns
+        ],
         classes=labels.classes,
     )
+
+
+def _with_lists(column: ColumnProfile) -> ColumnProfile:
+    """The profile of a column of lists, its values as JSON has them."""
+    shown = as_lists(pa.array([known.value for known in column.top], pa.string()))
+    top = [
+        ValueCount(value=json.dumps(items, ensure_ascii=False), count=known.count)
+        for items, known in zip(shown, column.top, strict=True)
+    ]
+    return column.model_copy(update={"top": top})
 
 
 def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
     columns = {
         name: KINDS[layout.kind].shown(values[:PREVIEW_ROWS])
         if name == layout.input
+        else as_lists(values[:PREVIEW_ROWS])
+        if name in layout.options.lists
         else _shown(values[:PREVIEW_ROWS])
         for name, values in sample.items()
     }

@@ -9,9 +9,8 @@ from typing import Any
 
 from app.datasets.columns import ColumnScan
 from app.datasets.scanning import Scan
-from app.datasets.schema import DatasetError, Declaration, Notice, Task, ValueCount
+from app.datasets.schema import USUAL_LABELS, DatasetError, Declaration, Notice, Task, ValueCount
 
-USUAL_NAMES = ("label", "target", "y", "class")
 MAX_CLASSES = 1000
 SEPARATOR = "|"
 """Between the labels of a row, where no other is declared."""
@@ -50,10 +49,13 @@ def find_label(names: list[str], declaration: Declaration) -> str:
             "received": "no such column",
         }
         raise DatasetError("label_not_found", message, _HINT, [error])
-    usual = [name for name in names if name.lower() in USUAL_NAMES]
-    if len(usual) == 1:
-        return usual[0]
-    usually = ", ".join(USUAL_NAMES)
+    for usual in USUAL_LABELS:
+        found = [name for name in names if name.lower() in usual]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            break
+    usually = ", ".join(USUAL_LABELS[0])
     message = f"Expected a declared label, or one column called {usually}. Received: {_listed(names)}."
     raise DatasetError("label_not_found", message, _HINT)
 
@@ -97,13 +99,13 @@ def _several(scan: Scan, column: ColumnScan) -> Labels:
     """The labels of a multilabel task, of which a row may have any number."""
     counts, values = scan.marks.counts, scan.marks.counted_values
     if scan.marks.exact and len(counts) < 2:
-        hint = "Declare the `separator` that stands between a row's labels, or leave `task` out."
+        hint = "If a row's labels are no list, declare the `separator` between them, or leave `task` out."
         received = ", ".join(map(str, counts)) or "none"
         raise _refuse(column, "one_class", "two labels or more", received, hint)
     if not scan.marks.exact or len(counts) > MAX_CLASSES or (len(counts) > _FEW and 2 * len(counts) > values):
         more = "" if scan.marks.exact else "at least "
         received = f"{more}{scan.marks.distinct} different labels in {scan.rows} rows"
-        hint = "Declare the `separator` that stands between a row's labels, or another label column."
+        hint = "Declare another label column or, if a row's labels are no list, the `separator` between them."
         raise _refuse(column, "label_is_text", f"at most {MAX_CLASSES} labels that repeat", received, hint)
     labels = [ValueCount(value=name, count=count) for name, count in counts.items()]
     classes = sorted(labels, key=_order(labels))

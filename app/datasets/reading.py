@@ -102,8 +102,8 @@ def _canonical(cells: pa.Array, column: Column, description: Description, tokens
     values = convert(cells, column.type, tokens=tokens)
     if column.role == "split":
         return _split_words(values)
-    if column.role == "label" and description.separator is not None:
-        return several(values, description.separator)
+    if column.role == "label" and description.between is not None:
+        return several(values, description.between)
     named = column.role == "label" and description.task != "regression"
     return text_of(values) if named or column.type in ("category", "date") else values
 

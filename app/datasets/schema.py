@@ -12,9 +12,18 @@ ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "
 Role = Literal["feature", "label", "split", "ignored"]
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
 Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz"]
-Physical = Literal["integer", "number", "boolean", "text", "nothing"]
+Physical = Literal[
+    "integer", "number", "boolean", "text", "nothing",
+    "integers", "numbers", "booleans", "texts", "nothings",
+]  # fmt: skip
 
 SPLITS = ("train", "validation", "test")
+
+USUAL_LABELS = (("label", "target", "y", "class"), ("labels",))
+"""Names of columns that are taken for the label; the second ones where none of the first is there."""
+
+BETWEEN = "\ufdd0"
+"""Between the items of a list, once they are one cell: a character that Unicode keeps for such uses."""
 
 KIND_OF: dict[ColumnType, Kind] = {
     "text": "text",
@@ -47,12 +56,13 @@ class Declaration(Model):
         "one there is beside label and split.",
     )
     label: str | None = Field(
-        None, description="By default the only column called label, target, y or class (any case)."
+        None,
+        description="By default the only column called label, target, y or class (any case), or else labels.",
     )
     task: Task | None = Field(
         None,
-        description="By default inferred from the label's values; `multilabel`, several labels a row, is "
-        "never a guess.",
+        description="By default inferred from the label's values. `multilabel`, several labels a row, is "
+        "taken for granted where the label holds lists, and never a guess elsewhere.",
     )
     separator: str | None = Field(
         None,
@@ -84,6 +94,11 @@ class Declaration(Model):
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."
     )
+
+    def may_be_label(self, name: str) -> bool:
+        """Whether the column may turn out to be the label, as far as names tell."""
+        usual = any(name.lower() in names for names in USUAL_LABELS)
+        return usual if self.label is None else name == self.label
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> Self:
@@ -204,6 +219,9 @@ class ReadOptions(Model):
     quote: str | None = Field(None, description="None where the file has no quotes.")
     physical: dict[str, Physical] | None = Field(None, description="JSON lines: the JSON type of each key.")
     pictures: bool = Field(False, description="Parquet: whether a column holds bytes.")
+    lists: list[str] = Field(
+        default_factory=list, description="JSON lines and Parquet: the columns that hold lists."
+    )
     contents: Literal["images", "texts", "sequences"] | None = Field(
         None, description="Of an archive's files."
     )
@@ -228,10 +246,17 @@ class Description(Model):
     label: str
     task: Task
     classes: list[str]
-    separator: str | None = Field(None, description="Between the labels of a row, in a multilabel task.")
+    separator: str | None = Field(
+        None, description="Between the labels of a row, in a multilabel task whose label holds no lists."
+    )
     rows: int
     labelled_rows: int
     split: SplitPlan
+
+    @property
+    def between(self) -> str | None:
+        """What stands between a row's labels as the format hands them on; None of a task of one label."""
+        return BETWEEN if self.label in self.options.lists else self.separator
 
 
 class Profile(Model):

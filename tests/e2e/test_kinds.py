@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -158,13 +159,16 @@ def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
 def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names_them(
     service: Service, tmp_path: Path
 ) -> None:
-    for seed, name in enumerate(("several-source", "several-target")):
-        data = examples.make("text", "multilabel", seed=seed, rows=90)
-        marks = ["|".join(compress(examples.CLASSES["multilabel"], row)) or "|" for row in data.train.targets]
-        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerows([("text", "label"), *zip(data.train.inputs["text"], marks, strict=True)])
-        service.upload(name, tmp_path / f"{name}.csv", kind="text", task="multilabel")
+    source, target = (examples.make("text", "multilabel", seed=seed, rows=90).train for seed in (0, 1))
+    names = examples.CLASSES["multilabel"]
+    with (tmp_path / "source.csv").open("w", newline="") as file:
+        marks = ["|".join(compress(names, row)) or "|" for row in source.targets]
+        csv.writer(file).writerows([("text", "label"), *zip(source.inputs["text"], marks, strict=True)])
+    service.upload("several-source", tmp_path / "source.csv", kind="text", task="multilabel")
+    with (tmp_path / "target.jsonl").open("w") as file:
+        for text, row in zip(target.inputs["text"], target.targets, strict=True):
+            file.write(f"{json.dumps({'text': text, 'labels': list(compress(names, row))})}\n")
+    service.upload("several-target", tmp_path / "target.jsonl", kind="text")
     ended = succeeded(
         service,
         model="of-several",

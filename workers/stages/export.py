@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from workers.facts import PresetFacts, VersionFacts
 from workers.transfer import export as exporting
 from workers.transfer.features import predict
 from workers.transfer.network import in_sequence, leaves, weights_digest
+from workers.transfer.receipt import is_backbone_frozen
 from workers.work import Made, Work, versions
 
-_COMPARED = 16
-"""Test rows that a written file is compared on, but for tables, where it is all."""
+_COMPARED = 4
+"""Test rows whose predictions are compared beside all weights, but for tables, where it is all rows."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,26 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
     lineage = _lineage(work, made)
     assert work.target.test is not None
     inputs = work.target.test.inputs
-    if transferred.signature.kind != "tabular":
+    is_table = transferred.signature.kind == "tabular"
+    if not is_table:
         inputs = {
             name: values[:_COMPARED] for name, values in inputs.items()
         }  # large networks take their time
-    expected = predict(transferred, inputs)
+    frozen = is_backbone_frozen(made.receipt)
+    expected = predict(transferred, inputs, work.features, frozen_backbone=frozen and not is_table)
+    digest = weights_digest(transferred)
     card = _card(work, evaluated, made.receipt, lineage)
     with work.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
-        exporting.write_keras(transferred, model)
-        exporting.verify(model, transferred, inputs, expected)
+        # What was made durable after the training is what is compared and offered: it is not written anew.
+        shutil.copyfile(work.storage.require(made.digest), model)
+        exporting.verify(model, transferred, digest, inputs, expected)
         exporting.write_bundle(transferred, bundle, card, model)
         artifacts = [_kept(work, "keras", model), _kept(work, "bundle", bundle)]
     output = {"artifacts": artifacts}
     work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
-    return Outcome(_facts(work, made, evaluated, lineage), artifacts, _result(evaluated))
+    facts = _facts(work, made, evaluated, lineage, digest)
+    return Outcome(facts, artifacts, _result(evaluated))
 
 
 def _kept(work: Work, format_: str, path: Path) -> dict[str, Any]:
@@ -102,7 +109,9 @@ def _card(
     return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
 
 
-def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any]) -> dict[str, Any]:
+def _facts(
+    work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any], digest: str
+) -> dict[str, Any]:
     return {
         "signature": made.network.signature.to_dict(),
         # Where a preset lies is a matter of this machine.
@@ -112,7 +121,7 @@ def _facts(work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str,
         "verdict": evaluated["verdict"],
         "gain": evaluated["gain"],
         "lineage": lineage,
-        "weights_digest": weights_digest(made.network),
+        "weights_digest": digest,
     }
 
 

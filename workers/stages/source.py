@@ -100,10 +100,13 @@ def search_structure(
 
 def _preset(work: Work, preset: PresetFacts) -> Network:
     """The pretrained backbone behind the target's inputs; its head is none yet."""
-    options = {**work.job.spec.source_network.model_dump(mode="json"), **work.places}
-    made = network.build(options, work.target, work.job.spec.training.seed)
-    if work.journal.finished(Stage.SOURCE) is None:
+    done = work.journal.finished(Stage.SOURCE)
+    if done is None:
         work.begin(Stage.SOURCE)
+    options = {**work.job.spec.source_network.model_dump(mode="json"), **work.places}
+    rows = f"{work.job.target.digest} {work.job.target.description.model_dump_json()}"
+    made = work.held.network(options, work.target, rows, work.job.spec.training.seed)
+    if done is None:
         output = {"network": dict(made.options)}
         message = f"The source is the pretrained backbone {preset.ref}."
         work.journal.ended(Stage.SOURCE, output, None, message, reused=True)
@@ -111,13 +114,15 @@ def _preset(work: Work, preset: PresetFacts) -> Network:
 
 
 def _given_sources(work: Work) -> list[Network]:
+    done = work.journal.finished(Stage.SOURCE)
+    if done is None:
+        work.begin(Stage.SOURCE)
     sources = [
         work.load(version.digest, Signature.from_dict(version.signature), {**version.network, **work.places})
         for version in work.job.sources
         if isinstance(version, VersionFacts)
     ]
-    if work.journal.finished(Stage.SOURCE) is None:
-        work.begin(Stage.SOURCE)
+    if done is None:
         refs = ", ".join(source.ref for source in work.job.sources)
         output = {"weights_sha256": weights_digest(sources[0]), "network": dict(sources[0].options)}
         assert isinstance(work.job.source, VersionFacts)

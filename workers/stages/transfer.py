@@ -22,17 +22,17 @@ def transfer(work: Work, source: Sequence[Network]) -> tuple[Made, Arms]:
     if done is None:
         work.begin(Stage.TRANSFER)
     measured: list[Outcome] = []
-    made: Made | None = None
+    fresh: Transferred | None = None
     for seed in work.seeds:
         run = f"transfer/{seed}"
         train: Callable[[], Transferred] = partial(transferred, work, source, work.target, run, seed)
         if seed == work.seeds[0]:
             train = partial(_kept, work, train)
-        outcome, fresh = work.trainings.outcome(Stage.TRANSFER, run, work.target, train)
+        outcome, trained = work.trainings.outcome(Stage.TRANSFER, run, work.target, train)
         measured.append(outcome)
-        if fresh is not None and seed == work.seeds[0]:
-            made = Made(fresh.network, fresh.receipt, fresh.findings)
-    made = made or _kept_made(work)
+        if seed == work.seeds[0]:
+            fresh = trained
+    made = _made(work, fresh)
     if done is None:
         message = "The target network is trained."
         output = {"receipt": made.receipt, "findings": made.findings}
@@ -58,13 +58,16 @@ def with_pseudo_labels(work: Work, made: Transferred, data: Data, fit: Fit) -> T
     return made if threshold is None else self_trained(made, data, fit, threshold)
 
 
-def _kept_made(work: Work) -> Made:
+def _made(work: Work, fresh: Transferred | None) -> Made:
+    """What this attempt trained, or what an earlier one kept."""
     part = work.journal.part(Stage.TRANSFER, TRAINED)
     assert part is not None  # `_kept` wrote it before the outcome
     assert part.digest is not None
     assert part.value is not None
+    if fresh is not None:
+        return Made(fresh.network, part.digest, fresh.receipt, fresh.findings)
     kept = work.load(part.digest, work.target.signature, part.value["network"])
-    return Made(kept, part.value["receipt"], part.value["findings"])
+    return Made(kept, part.digest, part.value["receipt"], part.value["findings"])
 
 
 def _kept(work: Work, train: Callable[[], Transferred]) -> Transferred:

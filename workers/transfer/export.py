@@ -16,7 +16,7 @@ import tensorflow as tf
 from workers.transfer.card import model_card
 from workers.transfer.data import Array
 from workers.transfer.features import predict
-from workers.transfer.network import Network, load
+from workers.transfer.network import Network, load, weights_digest
 
 TOLERANCE = 1e-6
 """Largest difference between a file's predictions and the network's, relative where predictions exceed 1."""
@@ -35,7 +35,7 @@ _MISSING = {
 
 
 class ExportDiffers(Exception):
-    """A written file does not predict what the network predicts."""
+    """A written file does not hold or predict what the network does."""
 
 
 def write_keras(network: Network, path: Path) -> None:
@@ -65,15 +65,22 @@ def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: P
         _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
 
 
-def verify(path: Path, network: Network, rows: Mapping[str, Array], expected: Array) -> float:
-    """Load the file again, predict the rows, and answer the largest difference to `expected`.
+def verify(path: Path, network: Network, digest: str, rows: Mapping[str, Array], expected: Array) -> float:
+    """Load the file again, compare its weights, predict the rows; the largest difference to `expected`.
 
-    A difference counts relative to the expected value where that exceeds 1.
+    `digest` is that of the network's weights. A difference counts relative to the expected value where that
+    exceeds 1.
 
     Raises:
-        ExportDiffers: the difference is above `TOLERANCE`.
+        ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
     """
-    again = predict(load(path, network.signature, network.options), rows)
+    loaded = load(path, network.signature, network.options)
+    if (received := weights_digest(loaded)) != digest:
+        raise ExportDiffers(
+            f"Expected {path.name} to hold the weights that were trained, {digest[:12]}. Received: others, "
+            f"{received[:12]}. Export again; if it persists, report it with the model."
+        )
+    again = predict(loaded, rows)
     difference = float(np.max(np.abs(again - expected) / np.maximum(1, np.abs(expected)), initial=0.0))
     if not difference <= TOLERANCE:
         raise ExportDiffers(

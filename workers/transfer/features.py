@@ -21,11 +21,13 @@ import tensorflow as tf
 
 from workers.transfer.data import Array
 from workers.transfer.inputs import module_of
-from workers.transfer.network import Network, Part, forward, structure_of
+from workers.transfer.network import Network, Part, forward, function_of
 
 log = logging.getLogger(__name__)
 
 _DIGESTS: dict[int, tuple[weakref.ref[Array], str]] = {}
+_STRUCTURES: "weakref.WeakKeyDictionary[keras.Model, bytes]" = weakref.WeakKeyDictionary()
+_UNCHANGING: "weakref.WeakKeyDictionary[keras.Model, bytes]" = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -159,19 +161,32 @@ def _blocks(
 def _key(network: Network, parts: Sequence[Part], columns: Sequence[Array]) -> str:
     digest = hashlib.sha256(f"{keras.__version__} {tf.__version__} {network.signature.kind}".encode())
     for part in parts:
-        _add_model(digest, network.part(part))
+        digest.update(_model_digest(network.part(part)))
     for column, described in zip(columns, network.signature.columns, strict=True):
         digest.update(f"{described.name} {described.type} {_digest(column)}".encode())
     return digest.hexdigest()
 
 
-def _add_model(digest: Any, model: keras.Model) -> None:
-    digest.update(json.dumps(structure_of(model), sort_keys=True, default=str).encode())
+def never_changes(model: keras.Model) -> None:
+    """From now on nobody changes the model's weights: they are hashed once."""
+    _UNCHANGING[model] = _model_digest(model)
+
+
+def _model_digest(model: keras.Model) -> bytes:
+    known = _UNCHANGING.get(model)
+    if known is not None:
+        return known
+    digest = hashlib.sha256()
+    if model not in _STRUCTURES:  # a model that is built keeps its layers
+        about = function_of(model)
+        _STRUCTURES[model] = json.dumps(about, sort_keys=True, default=str).encode()
+    digest.update(_STRUCTURES[model])
     for layer in model._flatten_layers():
         if hasattr(layer, "get_vocabulary"):
             digest.update("\0".join(map(str, layer.get_vocabulary())).encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
+    return digest.digest()
 
 
 def _digest(values: Array) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.form import Form
 
 Part = Literal["preprocessing", "backbone", "head"]
+BackboneOf = Callable[[Mapping[str, Any], Form, int], keras.Model]
 PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
 
 BATCH_ROWS = 1024
@@ -108,6 +109,22 @@ def structure_of(model: keras.Model) -> Any:
     return _renamed(config, numbers)
 
 
+def function_of(model: keras.Model) -> Any:
+    """Its structure without what its variables hold once it is built: how weights were drawn, and seeds."""
+    return _without_draws(structure_of(model))
+
+
+def _without_draws(config: Any) -> Any:
+    if isinstance(config, dict):
+        kept = {
+            key: value
+            for key, value in config.items()
+            if key != "seed" and not str(key).endswith("_initializer")
+        }
+        return {key: _without_draws(value) for key, value in kept.items()}
+    return [_without_draws(value) for value in config] if isinstance(config, list) else config
+
+
 def _number_names(config: Any, numbers: dict[str, str]) -> None:
     if isinstance(config, dict):
         for layer in config.get("layers", []) if isinstance(config.get("layers"), list) else []:
@@ -135,15 +152,28 @@ def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
     Raises:
         ValueError: an unknown kind, or options that do not fit the columns.
     """
-    first = inputs.module_of(data.signature).first(data.signature.columns, data.train.inputs, options)
-    return build_after(first, options, data, seed)
+    return build_after(new_preprocessing(options, data), options, data, seed)
 
 
-def build_after(first: keras.Model, options: Mapping[str, Any], data: Data, seed: int) -> Network:
-    """As `build`, with a given preprocessing part."""
+def new_preprocessing(options: Mapping[str, Any], data: Data) -> keras.Model:
+    """The preprocessing part, learnt from the train rows."""
+    module = inputs.module_of(data.signature)
+    part: keras.Model = module.first(data.signature.columns, data.train.inputs, options)
+    return part
+
+
+def build_after(
+    first: keras.Model,
+    options: Mapping[str, Any],
+    data: Data,
+    seed: int,
+    backbone_of: BackboneOf | None = None,
+) -> Network:
+    """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`."""
     module = inputs.module_of(data.signature)
     options = {**options, **module.settled(first)}
-    backbone = new_backbone(options, Form(tuple(first.output_shape[1:]), module.tokens(first)), seed)
+    form = Form(tuple(first.output_shape[1:]), module.tokens(first))
+    backbone = (backbone_of or new_backbone)(options, form, seed)
     head = tasks.head(data.signature, backbone.output_shape[-1], seed, tasks.label_unit(options, data))
     return join(first, backbone, head, data.signature, options)
 

@@ -164,11 +164,11 @@ def _weight(weight: keras.Variable, start: Array | None, origin: Origin, trainin
 
 
 def _moved(start: Array, end: Array) -> float | None:
+    if np.array_equal(start, end):  # most weights, where a large backbone is frozen
+        return 0.0
     before = float(np.linalg.norm(start.astype(np.float64)))
     distance = float(np.linalg.norm(end.astype(np.float64) - start))
-    if before == 0:
-        return 0.0 if distance == 0 else None
-    return distance / before
+    return distance / before if before else None
 
 
 def _totals(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,8 +20,10 @@ Origins = dict[str, Origin]
 MOST_NAMES = 200
 """Names of rows and columns that a receipt lists."""
 
+_SAME = Origin("copied", "the same layers on the same columns")
 
-def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
+
+def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False) -> tuple[Network, Origins]:
     """A copy of the source's network that reads the target's columns and answers its classes.
 
     Columns are the same where name and type are. Their means, variances and tokens are kept, since the
@@ -34,11 +36,16 @@ def start(source: Network, data: Data, seed: int) -> tuple[Network, Origins]:
     A backbone that does not begin with one Dense layer reads other columns through a linear layer in front,
     which passes each feature of the source on and takes new ones times 0.
 
+    A backbone that `stays_frozen` and reads what it did is the source's own and no copy: nobody changes it.
+
     Raises:
         ValueError: no column matches.
     """
     first, before, after, dropped = _preprocessing(source, data)
-    backbone, of_backbone = _backbone(source, before, after)
+    if stays_frozen and list(before) == list(after):
+        backbone, of_backbone = source.backbone, {"backbone": _SAME}
+    else:
+        backbone, of_backbone = _backbone(source, before, after)
     label_unit = tasks.label_unit(source.options, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], beside_source(seed), label_unit)
     head, of_head = _head(source, data.signature, head)
@@ -104,9 +111,8 @@ def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[st
 
 
 def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> tuple[keras.Model, Origins]:
-    copied = Origin("copied", "the same layers on the same columns")
     if list(before) == list(after):
-        return clone(source.backbone), {"backbone": copied}
+        return clone(source.backbone), {"backbone": _SAME}
     if source.signature.kind == "text":
         return _with_tokens(source.backbone, before, after)
     first = first_dense(source.backbone)

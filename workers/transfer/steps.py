@@ -12,11 +12,12 @@ import tensorflow as tf
 from workers.transfer import tasks
 from workers.transfer.augmentation import Changes, augmented
 from workers.transfer.data import Array, Task
-from workers.transfer.network import BATCH_ROWS, Part, leaves, rows_at_a_time, structure_of
+from workers.transfer.network import BATCH_ROWS, Part, function_of, leaves, rows_at_a_time
 from workers.transfer.objective import Objective, Seen
 from workers.transfer.replicas import replicas
 
 EVALUATION_ROWS = 4096
+LIGHT_BYTES = 4 << 20
 
 Parts = Mapping[Part, keras.Model]
 Rates = Mapping[str, float]
@@ -120,6 +121,13 @@ class Steps:
         pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
         self._optimizer = PartwiseAdam(self._variables, pulls)
         self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it has few weights and nothing of its data: what another job may find useful."""
+        asked = self._objective
+        size = sum(weight.numpy().nbytes for weight in self.weights)
+        return size <= LIGHT_BYTES and not (asked.extras or asked.helpers or asked.anchors)
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -244,9 +252,9 @@ class Steps:
 
 
 def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -> str:
-    """A text equal for equal graphs: layers, seeds of random layers, what is frozen, what is minimised."""
+    """A text equal for equal graphs: layers, what is frozen, what is minimised; no values that are put in."""
     models = [*parts.values(), *objective.helpers]
-    configs = [structure_of(model) for model in models]
+    configs = [function_of(model) for model in models]
     frozen = [
         path
         for name, part in parts.items()

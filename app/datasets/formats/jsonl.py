@@ -1,5 +1,7 @@
 """JSON lines: one object a line, of numbers, text, booleans and null; a key that is absent is missing.
 
+The label may hold lists of these, the labels of a row, which are handed on as one cell each.
+
 The file is read twice: Python checks every line and finds each key's type, so that Arrow can read it fast
 with all types known.
 """
@@ -15,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json
 
+from app.datasets.cells import joined
 from app.datasets.formats.dialect import check_names
 from app.datasets.formats.stream import find_compression, find_encoding, open_stream
 from app.datasets.schema import DatasetError, Declaration, Limits, Physical, ReadOptions
@@ -22,6 +25,7 @@ from app.datasets.schema import DatasetError, Declaration, Limits, Physical, Rea
 BLOCK = 4 << 20
 _SHAPES = 1000
 _Shape = tuple[tuple[str, ...], tuple[type, ...]]
+_Keys = tuple[list[str], list[str]]  # of numbers, and of lists
 _ARROW: dict[Physical, pa.DataType] = {
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -29,6 +33,15 @@ _ARROW: dict[Physical, pa.DataType] = {
     "text": pa.string(),
     "nothing": pa.null(),
 }
+_LISTS: dict[Physical, Physical] = {
+    "integer": "integers",
+    "number": "numbers",
+    "boolean": "booleans",
+    "text": "texts",
+    "nothing": "nothings",
+}
+_ARROW |= {lists: pa.list_(_ARROW[items]) for items, lists in _LISTS.items()}
+_ITEMS: dict[Physical, Physical] = {lists: items for items, lists in _LISTS.items()}
 _KINDS: dict[type, Physical] = {
     bool: "boolean",
     int: "integer",
@@ -41,6 +54,7 @@ _SAID: dict[Physical, str] = {
     "number": "a number",
     "boolean": "a boolean",
     "text": "text",
+    **dict.fromkeys(_ITEMS, "a list"),
 }
 
 
@@ -48,32 +62,68 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     """The keys of all lines, in the order they first come, and the type of each.
 
     Raises:
-        DatasetError: for a line that is no object, a value that is no single value, a key of two types.
+        DatasetError: for a line that is no object, a value that is no single value beside the label's, a key
+            of two types.
     """
     encoding = find_encoding(path, declaration.encoding)
     if encoding not in ("utf-8", "utf-8-sig", "ascii"):
         message = f"Expected JSON lines in UTF-8. Received: {encoding}."
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
     physical: dict[str, Physical] = {}
-    numbers: dict[_Shape, list[str]] = {}  # their keys, in the shapes that are known to fit
+    known: dict[_Shape, _Keys] = {}  # the shapes that fit
     for row, (line, item) in enumerate(_objects(path), start=1):
         shape = (tuple(item), tuple(map(type, item.values())))
-        if shape not in numbers:
+        if shape not in known:
             for key, value in item.items():
-                kind = _join(physical.get(key, "nothing"), _KINDS.get(type(value)), row, line, key, value)
-                physical[key] = kind
-            if len(numbers) == _SHAPES:
-                numbers.clear()
-            numbers[shape] = [key for key, value in item.items() if type(value) in (int, float)]
-        for key in numbers[shape]:
-            if not -(2**63) <= item[key] < 2**63:
+                kind = _kind(value, may_be_list=declaration.may_be_label(key))
+                physical[key] = _join(physical.get(key, "nothing"), kind, row, line, key, value)
+            if len(known) == _SHAPES:
+                known.clear()
+            known[shape] = _keys(item)
+        numbers, lists = known[shape]
+        for key in numbers:
+            if not _is_short(item[key], row, line, key):
                 physical[key] = "number"
-                if abs(item[key]) > sys.float_info.max:
-                    raise _refused("infinite_number", row, line, key, "a finite number", item[key])
+        for key in lists:
+            physical[key] = _join_items(physical[key], row, line, key, item[key])
     check_names(list(physical))
     return ReadOptions(
-        columns=list(physical), compression=find_compression(path), encoding="utf-8", physical=physical
+        columns=list(physical),
+        compression=find_compression(path),
+        encoding="utf-8",
+        physical=physical,
+        lists=[key for key, kind in physical.items() if kind in _ITEMS],
     )
+
+
+def _kind(value: Any, *, may_be_list: bool) -> Physical | None:
+    if isinstance(value, list):
+        return "nothings" if may_be_list else None
+    return _KINDS.get(type(value))
+
+
+def _keys(item: dict[str, Any]) -> _Keys:
+    numbers = [key for key, value in item.items() if type(value) in (int, float)]
+    return numbers, [key for key, value in item.items() if isinstance(value, list)]
+
+
+def _is_short(number: float, row: int, line: int, key: str) -> bool:
+    """Whether 64 bits hold the number, were it an integer."""
+    if -(2**63) <= number < 2**63:
+        return True
+    if abs(number) > sys.float_info.max:
+        raise _refused("infinite_number", row, line, key, "a finite number", number)
+    return False
+
+
+def _join_items(known: Physical, row: int, line: int, key: str, values: list[Any]) -> Physical:
+    """The type that holds the lists so far and this one."""
+    items = _ITEMS[known]
+    for value in values:
+        items = _join(items, _KINDS.get(type(value)), row, line, key, value)
+        if type(value) in (int, float) and not _is_short(value, row, line, key):
+            items = "number"
+    return _LISTS[items]
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -124,7 +174,7 @@ def _join(known: Physical, kind: Physical | None, row: int, line: int, key: str,
     """The type that holds the values so far and this one."""
     if kind is None:
         raise _refused("nested_value", row, line, key, "a number, text, a boolean or null", value)
-    if kind in (known, "nothing"):
+    if kind in (known, "nothing") or (kind == "nothings" and known in _ITEMS):
         return known
     if known == "nothing":
         return kind
@@ -141,14 +191,18 @@ def _refused(code: str, row: int, line: int, key: str, expected: str, value: Any
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Batches of int64, float64, bool, string and null columns of about 4 MB."""
+    """Batches of int64, float64, bool, string and null columns of about 4 MB; a list is one text."""
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in (options.physical or {}).items()])
     parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     read = pa.json.ReadOptions(block_size=2 * BLOCK, use_threads=False)
     try:
         with open_stream(path) as stream, pa.json.open_json(stream, read, parse) as reader:
             for batch in reader:
-                yield batch.select(options.columns)
+                cells = [
+                    joined(batch[name], name) if name in options.lists else batch[name]
+                    for name in options.columns
+                ]
+                yield pa.RecordBatch.from_arrays(cells, names=options.columns)
     except pa.ArrowInvalid as error:
         message = f"Expected JSON lines. Received: {error}."
         raise DatasetError(

@@ -1,4 +1,7 @@
-"""Parquet: typed columns of numbers, text, booleans, dates and images, row group by row group."""
+"""Parquet: typed columns of numbers, text, booleans, dates and images, row group by row group.
+
+The label may be a column of lists, the labels of a row, which are handed on as one cell each.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from app.datasets.cells import joined
 from app.datasets.formats.dialect import check_names
 from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
@@ -21,24 +25,29 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     """The names of the columns.
 
     Raises:
-        DatasetError: for a broken file, and for columns of lists, structures, bytes or other types.
+        DatasetError: for a broken file, and for columns of lists beside the label's, of structures or other
+            types.
     """
     with _open(path) as file:
         schema = file.schema_arrow
     check_names(schema.names)
+    lists = [field.name for field in schema if _is_list(field.type) and declaration.may_be_label(field.name)]
     for field in schema:
-        if _cell_type(field.type) is None:
+        if field.name not in lists and _cell_type(field.type) is None:
             _refuse(field)
     pictures = any(_cell_type(field.type) == pa.binary() for field in schema)
-    return ReadOptions(columns=schema.names, pictures=pictures)
+    return ReadOptions(columns=schema.names, pictures=pictures, lists=lists)
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
-    """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns."""
+    """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns; a list is one text."""
     try:
         with _open(path) as file:
             for batch in file.iter_batches(_batch_rows(options), use_threads=False):
-                columns = [_plain(column) for column in batch.columns]
+                columns = [
+                    joined(column, name) if name in options.lists else _plain(column)
+                    for name, column in zip(options.columns, batch.columns, strict=True)
+                ]
                 yield pa.RecordBatch.from_arrays(columns, names=options.columns)
     except (OSError, pa.ArrowException) as error:
         raise _broken(error) from error
@@ -83,6 +92,15 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(column.type):
         return pc.cast(pc.cast(column, pa.timestamp("s", column.type.tz), safe=False), wanted)
     return pc.cast(column, wanted, safe=pa.types.is_integer(column.type))
+
+
+def _is_list(data_type: pa.DataType) -> bool:
+    """A list of what labels can be: text, numbers or booleans."""
+    types = pa.types
+    is_list = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view)
+    if not any(asked(data_type) for asked in is_list):
+        return False
+    return _cell_type(data_type.value_type) in (pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.null())
 
 
 def _is_picture(data_type: pa.DataType) -> bool:

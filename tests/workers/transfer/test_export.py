@@ -13,7 +13,7 @@ from workers.transfer.export import ExportDiffers, verify, write_bundle, write_k
 from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.network import Network, build
+from workers.transfer.network import Network, build, weights_digest
 from workers.transfer.scratch import scratch
 from workers.transfer.training import Training
 
@@ -139,10 +139,21 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
 def test_a_written_file_is_verified_by_its_predictions(network, mixed, tmp_path):
     write_keras(network, tmp_path / "model.keras")
     expected = predict(network, mixed.test.inputs)
-    assert verify(tmp_path / "model.keras", network, mixed.test.inputs, expected) <= 1e-6
+    assert (
+        verify(tmp_path / "model.keras", network, weights_digest(network), mixed.test.inputs, expected)
+        <= 1e-6
+    )
 
 
-def test_a_file_that_predicts_something_else_is_refused(options, network, mixed, tmp_path):
+def test_a_file_of_other_weights_is_refused(options, network, mixed, tmp_path):
     write_keras(build(options, mixed, 99), tmp_path / "model.keras")
+    digest, expected = weights_digest(network), predict(network, mixed.test.inputs)
+    with pytest.raises(ExportDiffers, match=r"Expected model\.keras to hold the weights that were trained"):
+        verify(tmp_path / "model.keras", network, digest, mixed.test.inputs, expected)
+
+
+def test_a_file_that_predicts_something_else_is_refused(network, mixed, tmp_path):
+    write_keras(network, tmp_path / "model.keras")
+    measured = predict(network, mixed.test.inputs) + 0.01
     with pytest.raises(ExportDiffers, match="Received: a difference of"):
-        verify(tmp_path / "model.keras", network, mixed.test.inputs, predict(network, mixed.test.inputs))
+        verify(tmp_path / "model.keras", network, weights_digest(network), mixed.test.inputs, measured)

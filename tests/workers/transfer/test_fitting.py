@@ -61,6 +61,17 @@ def test_a_shared_trace_changes_nothing(options, mixed):
     assert len(set(ends)) == 1
 
 
+def test_networks_that_differ_in_their_draws_alone_share_one_trace(options, mixed):
+    shared, ends = Fit(TRAINING), []
+    for seed in (3, 4):
+        for fit in (shared.named("", seed=seed), Fit(replace(TRAINING, seed=seed))):
+            network = build(options, mixed, seed)
+            fit(network, mixed)
+            ends.append(weights_digest(network))
+    assert len(shared.traced) == 1
+    assert ends[0] == ends[1] != ends[2] == ends[3]
+
+
 @pytest.mark.parametrize("question", [0, 2])
 def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_ends(question, options, mixed, tmp_path):
     undisturbed = build(options, mixed, 3)

@@ -191,6 +191,16 @@ def test_other_weights_and_other_rows_have_other_features(tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == 5  # the other network cuts texts alike
 
 
+def test_how_weights_were_drawn_is_nothing_to_the_features(tmp_path: Path) -> None:
+    store, network = FeatureStore(tmp_path, 1 << 30), source_of("text", "averaged")
+    rows, options = examples.make("text").train, {**network.options}
+    other = build(options, examples.make("text"), 9)
+    other.model.set_weights(network.model.get_weights())
+    for one in (network, other):
+        outputs(one, ["preprocessing", "backbone"], rows.inputs, store)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_the_store_keeps_within_its_size_and_lets_the_longest_unused_go(tmp_path: Path) -> None:
     import os
 

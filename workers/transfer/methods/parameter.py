@@ -58,7 +58,7 @@ def parameter(
             f"Expected no regulariser with {strategy}, which does not train the backbone's weights. "
             f"Received: {regulariser!r}."
         )
-    network, origins = start_from(source, data, fit.training.seed)
+    network, origins = start_from(source, data, fit.training.seed, stays_frozen=strategy == "linear_probe")
     start = weight_values(network)
     frozen = _frozen(network, frozen_layers)
     objective = Objective()
@@ -66,20 +66,20 @@ def parameter(
         objective = objective + regularise(regulariser, source, network, data, regulariser_strength)
     adapted: list[str] = []
     findings: dict[str, Any] = {}
+    before = _weights(network) if wise_ft else []
     if strategy == "full":
         rates: Rates = {"backbone": backbone_learning_rate_factor, **frozen}
-        before, history = _weights(network), fit(network, data, rates=rates, objective=objective)
+        history = fit(network, data, rates=rates, objective=objective)
     elif strategy == "linear_probe":
         rates = {"backbone": 0.0}
-        before, history = _weights(network), fit(network, data, rates=rates)
+        history = fit(network, data, rates=rates)
     elif strategy == "lp_ft":
         before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective, frozen)
         rates = frozen if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
     elif strategy == "gradual":
         rates = _gradual_rates(network, len(_layers(network)), frozen)
-        before, history = _weights(network), _gradual(network, data, fit, objective, frozen)
+        history = _gradual(network, data, fit, objective, frozen)
     elif strategy == "lora":
-        before = _weights(network)
         network, history, adapted = low_rank(network, data, fit, rank)
         rates, findings = {"backbone": 0.0}, {"rank": rank}
     else:

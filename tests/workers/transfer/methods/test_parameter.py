@@ -105,6 +105,13 @@ def test_a_linear_probe_trains_the_head_alone(options, numbers):
     assert {layer["training"] for layer in _layers(done.receipt, "backbone")} == {"frozen"}
 
 
+def test_a_linear_probe_takes_the_sources_backbone_itself_and_fine_tuning_a_copy(options, numbers):
+    source = scratch(options, numbers(), FIT).network
+    probed, tuned = (_parameter(source, numbers(seed=1), FIT, strategy=s) for s in ("linear_probe", "full"))
+    assert probed.network.backbone is source.backbone
+    assert tuned.network.backbone is not source.backbone
+
+
 def test_the_backbone_moves_less_at_a_smaller_learning_rate(plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT).network
 
