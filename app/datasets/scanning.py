@@ -40,6 +40,7 @@ class Layout:
     input: str | None = None
     separator: str | None = None
     limits: Limits = field(default_factory=Limits)
+    glance: csv.Glance | None = None
 
     @property
     def tokens(self) -> bool:
@@ -115,7 +116,7 @@ def scan(
     numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            batches = csv.open_batches(layout.path, layout.options, numbers)
+            batches = csv.open_batches(layout.path, layout.options, numbers, glance=layout.glance)
             return _pass(layout, types, batches, on_progress)
     try:
         return _pass(layout, types, _open(layout), on_progress)
@@ -125,14 +126,15 @@ def scan(
 
 def _open(layout: Layout) -> Iterator[pa.RecordBatch]:
     if layout.is_csv:
-        return csv.open_batches(layout.path, layout.options, words=layout.input is None)
+        words = layout.input is None
+        return csv.open_batches(layout.path, layout.options, words=words, glance=layout.glance)
     batches: Iterator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
 
 def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
     """The columns of numbers in the first batch, a few thousand rows."""
-    with closing(csv.open_batches(layout.path, layout.options)) as batches:
+    with closing(csv.open_batches(layout.path, layout.options, glance=layout.glance)) as batches:
         head = next(batches, None)
     if head is None:
         return frozenset()
