@@ -66,15 +66,18 @@ class Parser:
         """
         left = b""
         waiting: deque[Future[list[pa.RecordBatch]]] = deque()
-        with ThreadPoolExecutor(_THREADS) as pool:
+        pool = ThreadPoolExecutor(_THREADS)
+        try:
             while (end := block.rfind(b"\n") + 1) and not self._has_quote(block):
-                waiting.append(pool.submit(self._parse, left + block[:end]))
+                waiting.append(pool.submit(self._parse, b"".join((left, memoryview(block)[:end]))))
                 left = block[end:]
                 if len(waiting) > _THREADS:
                     yield from waiting.popleft().result()
                 block = stream.read(self.block)
             for parsed in waiting:
                 yield from parsed.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
         return left + block
 
     def _parse(self, lines: bytes) -> list[pa.RecordBatch]:
