@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from app.datasets import splits
 from app.datasets.cells import convert, text_of
-from app.datasets.formats import csv, tsv
+from app.datasets.formats import arrival, csv, tsv
 from app.datasets.formats.contents import MODULES, find_format
 from app.datasets.formats.stream import Misjudged
 from app.datasets.kinds.registry import MODULES as KINDS
@@ -56,7 +56,9 @@ def inspect(
     file_format = find_format(path, declaration)
     read = MODULES[file_format]
     glanced = refused = None
-    if read in (csv, tsv):
+    if read not in (csv, tsv):
+        arrival.wait()
+    else:
         try:
             glanced = read.glance(path, declaration)
             if glanced:

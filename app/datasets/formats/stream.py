@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
+from app.datasets.formats import arrival
 from app.datasets.schema import DatasetError
 
 CHUNK = 1 << 20
@@ -28,9 +30,13 @@ def find_compression(path: Path) -> Literal["gzip"] | None:
         return "gzip" if file.read(2) == b"\x1f\x8b" else None
 
 
-def open_stream(path: Path) -> pa.NativeFile:
-    """The unpacked bytes, from the start."""
-    return pa.input_stream(str(path), compression=find_compression(path))
+def open_stream(path: Path) -> Any:
+    """The unpacked bytes, from the start; a plain file's as they come, where it is still being received."""
+    compression = find_compression(path)
+    if compression is None and not arrival.is_whole():
+        return io.BufferedReader(arrival.Arriving(path))
+    arrival.wait()
+    return pa.input_stream(str(path), compression=compression)
 
 
 def has_byte(path: Path, byte: bytes) -> bool:
