@@ -1,8 +1,8 @@
 """The program that inspects one untrusted file under limits: `python -m app.datasets.child`.
 
-It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as the
-file is whole, and writes lines on standard output: `{"rows": …}` now and then, and last `{"inspection": …}`,
-`{"refused": …}` or `{"out_of_memory": {}}`.
+It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
+the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
+`{"inspection": …}`, `{"refused": …}` or `{"out_of_memory": {}}`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _whole.set()
 
 
 def expect(told: IO[bytes]) -> None:
-    """Take the file for unfinished until `told` has a line; where it ends without, nobody wants the answer."""
+    """Take the file for unfinished until `told` has a line; if it ends without, nobody wants the answer."""
     _whole.clear()
 
     def listen() -> None:
@@ -41,7 +41,7 @@ def wait() -> None:
 
 
 class Arriving(io.RawIOBase):
-    """The bytes from the start; at the end of what is there, it waits for more, or for the file to be whole."""
+    """The file's bytes from the start; where there are no more, it waits for some, or for the whole."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)

@@ -55,7 +55,7 @@ class Glance:
 
 
 def glance(path: Path, declaration: Declaration) -> Glance | None:
-    """What `recognise` will say, most likely, without reading the whole file; None where that is hard to tell."""
+    """What `recognise` will say, most likely, by the file's head alone; None where that is hard to tell."""
     if not may_be_utf8(path, declaration.encoding):
         return None
     sample = read_sample(path, "utf-8")

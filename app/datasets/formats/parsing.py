@@ -1,4 +1,4 @@
-"""CSV cut into rows by Arrow: blocks in two threads as long as no cell is quoted, then one after the other."""
+"""CSV cut into rows by Arrow: blocks side by side as long as no cell is quoted, then one after the other."""
 
 from __future__ import annotations
 
