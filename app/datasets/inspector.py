@@ -56,6 +56,11 @@ class Inspector:
         self._child.kill()
         self._child.communicate()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._child.poll() is None
+
     def _say(self, line: str) -> None:
         assert self._child.stdin is not None
         with suppress(BrokenPipeError):

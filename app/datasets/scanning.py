@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -124,11 +124,11 @@ def scan(
         raise _refusal(layout, cell) from None
 
 
-def _open(layout: Layout) -> Iterator[pa.RecordBatch]:
+def _open(layout: Layout) -> Generator[pa.RecordBatch]:
     if layout.is_csv:
         words = layout.input is None
         return csv.open_batches(layout.path, layout.options, words=words, glance=layout.glance)
-    batches: Iterator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
+    batches: Generator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
 
@@ -155,14 +155,15 @@ def _is_number(cells: pa.Array) -> bool:
 def _pass(
     layout: Layout,
     types: Mapping[str, ColumnType],
-    batches: Iterator[pa.RecordBatch],
+    batches: Generator[pa.RecordBatch],
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
     result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
-    for batch in _ahead(batches):
-        _add(result, batch, layout)
-        if on_progress:
-            on_progress(result.rows)
+    with closing(_ahead(batches)) as ahead:
+        for batch in ahead:
+            _add(result, batch, layout)
+            if on_progress:
+                on_progress(result.rows)
     return result
 
 
@@ -184,9 +185,9 @@ def _distinct_limit(layout: Layout, name: str) -> int:
     return min(DISTINCT, ALL_DISTINCT // len(layout.options.columns))
 
 
-def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _ahead(batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
     """One batch is read by another thread while the one before is worked on."""
-    with ThreadPoolExecutor(1) as pool:
+    with closing(batches), ThreadPoolExecutor(1) as pool:
         future = pool.submit(next, batches, None)
         while (batch := future.result()) is not None:
             future = pool.submit(next, batches, None)

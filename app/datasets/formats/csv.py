@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -100,6 +101,8 @@ def open_batches(
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
 
+    Close it where it is not read to its end: left to the garbage collector, threads end at any odd moment.
+
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
         words: whether cells that are words like NA become null; in texts they are what was written.
@@ -115,9 +118,10 @@ def open_batches(
     try:
         with open_stream(path) as stream:
             source = glance.watch(stream) if glance else stream
-            for batch in Parser(options, numbers, words, block).batches(source):
-                last = batch[-1][-1].as_py() if batch.num_rows else last
-                yield batch
+            with closing(Parser(options, numbers, words, block).batches(source)) as batches:
+                for batch in batches:
+                    last = batch[-1][-1].as_py() if batch.num_rows else last
+                    yield batch
     except Ragged as error:
         raise _ragged(path, options, error.rows) from None
     except (pa.ArrowInvalid, UnicodeError, OSError) as error:

@@ -77,7 +77,7 @@ class Parser:
             for parsed in waiting:
                 yield from parsed.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
         return left + block
 
     def _parse(self, lines: bytes) -> list[pa.RecordBatch]:
