@@ -72,6 +72,10 @@ class Incoming:
         self._wait()
         os.fsync(self._file.fileno())
 
+    def discard(self) -> None:
+        """Remove the file; what is still being written goes nowhere."""
+        self.path.unlink(missing_ok=True)
+
     def _begin_sync(self) -> None:
         self._wait()
         self._sync_at = self.size + SYNCED

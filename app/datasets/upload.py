@@ -93,6 +93,8 @@ class _Writer:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             await self._pass_on()
+        else:  # before anything is awaited: a server that stops may not come back here
+            self._incoming.discard()
         if self._writing is not None:
             await asyncio.wait([self._writing])
             failed = self._writing.exception()
