@@ -199,16 +199,17 @@ class ColumnScan:
             profile.minimum, profile.maximum = self.moments.low, self.moments.high
             profile.mean, profile.standard_deviation = self.moments.mean, self.moments.deviation
         elif self.type in ("category", "boolean"):
-            top = sorted(self.value_counts(), key=lambda value: (-value.count, value.value))
-            profile.top = top[:TOP]
+            top = sorted(self._counted(), key=lambda counted: (-counted[1], counted[0]))
+            profile.top = [ValueCount(value=value, count=count) for value, count in top[:TOP]]
         elif self._dates:
             profile.minimum, profile.maximum = text_of(pa.array(self._dates, pa.timestamp("s"))).to_pylist()
         return profile
 
     def value_counts(self) -> list[ValueCount]:
         """The counted values as text, in the order they came."""
+        return [ValueCount(value=value, count=count) for value, count in self._counted()]
+
+    def _counted(self) -> list[tuple[str, int]]:
         counts = self.tally.counts
         names = text_of(pa.array(list(counts))).to_pylist() if counts else []
-        return [
-            ValueCount(value=name, count=count) for name, count in zip(names, counts.values(), strict=True)
-        ]
+        return list(zip(names, counts.values(), strict=True))

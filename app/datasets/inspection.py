@@ -69,6 +69,7 @@ def inspect(
         except DatasetError as error:
             refused = error
     options = read.recognise(path, declaration, limits)
+    # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
     if refused and glanced and glanced.options == options:
         raise refused
     return _inspect(_lay_out(path, file_format, options, declaration, limits), declaration, on_progress)

@@ -73,7 +73,8 @@ async def create_dataset(request: Request, response: Response) -> Any:
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
     As a raw body, with the fields as query parameters:
     `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
-    The same name again makes the next version. With `Accept: text/event-stream` the answer is a stream that
+    The same name again makes the next version. A large table is validated while it comes, where the fields
+    come before the file. With `Accept: text/event-stream` the answer is a stream that
     tells how many rows were validated so far, and ends with the data set or the problem.
     """
     settings = request.app.state.settings
