@@ -179,8 +179,3 @@ def settings() -> None:
     for name, described in Settings.model_fields.items():
         value = getattr(values, name)
         typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {described.description}")
-
-
-def main() -> None:
-    """The entry point of `model-transfer`."""
-    cli()

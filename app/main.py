@@ -140,6 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage = storage_of(settings)
     app.state.stopping = threading.Event()
     app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
+    app.state.early_inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)
     for router in (
         datasets.router,

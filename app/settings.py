@@ -157,7 +157,11 @@ class Settings(BaseSettings):
     )
     max_example_bytes: int = Field(64 * MIB, gt=0, description="Most bytes of one image, text or sequence.")
     max_image_pixels: int = Field(64 * MIB, gt=0, description="Most pixels of one image.")
-    inspection_concurrency: int = Field(2, ge=1, description="Uploads validated at once by one API process.")
+    inspection_concurrency: int = Field(
+        2,
+        ge=1,
+        description="Uploads validated at once by one API process, and as many large ones while they come.",
+    )
     orphan_seconds: float = Field(
         3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."
     )

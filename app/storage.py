@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,7 @@ from sqlalchemy import Engine, select
 from app.db.tables import Dataset
 
 CHUNK = 1 << 20
+SYNCED = 64 << 20  # bytes that are written before the disk is asked to keep them
 
 
 def prepare(storage: Storage, engine: Engine) -> None:
@@ -36,11 +38,17 @@ def prepare(storage: Storage, engine: Engine) -> None:
 
 
 class Incoming:
-    """A file on its way in; its digest and size are known as soon as the last byte is."""
+    """A file on its way in; its digest and size are known as soon as the last byte is.
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    It goes to the disk while it comes, so that little is left to wait for at its end.
+    """
+
+    def __init__(self, file: IO[bytes], path: Path, syncing: Executor) -> None:
         self._file = file
         self._hash = hashlib.sha256()
+        self._syncing = syncing
+        self._synced: Future[None] | None = None
+        self._sync_at = SYNCED
         self.path = path
         self.size = 0
 
@@ -49,10 +57,34 @@ class Incoming:
         self._hash.update(chunk)
         self._file.write(chunk)
         self.size += len(chunk)
+        if self.size >= self._sync_at and (self._synced is None or self._synced.done()):
+            self._begin_sync()
 
     def flush(self) -> None:
-        """Let other processes read what was written."""
+        """Let other processes read what was written, and begin to make it durable."""
         self._file.flush()
+        if self._synced is not None:  # what is small, or may be refused at once, need not hurry
+            self._begin_sync()
+
+    def sync(self) -> None:
+        """Make what was written durable; raises OSError where that failed, now or before."""
+        self._file.flush()
+        self._wait()
+        os.fsync(self._file.fileno())
+
+    def discard(self) -> None:
+        """Remove the file; what is still being written goes nowhere."""
+        self.path.unlink(missing_ok=True)
+
+    def _begin_sync(self) -> None:
+        self._wait()
+        self._sync_at = self.size + SYNCED
+        self._synced = self._syncing.submit(os.fsync, self._file.fileno())
+
+    def _wait(self) -> None:
+        # The system tells of a failed write once: whoever asks later hears that all is well.
+        if self._synced is not None:
+            self._synced.result()
 
     @property
     def digest(self) -> str:
@@ -103,16 +135,19 @@ class Storage:
     @contextmanager
     def incoming(self) -> Iterator[Incoming]:
         """A place to write a file of yet unknown digest; gone at the end unless `keep` took it."""
-        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file:
+        with (
+            tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file,
+            ThreadPoolExecutor(1) as syncing,
+        ):
             path = Path(file.name)
             try:
-                yield Incoming(file, path)
+                yield Incoming(file, path, syncing)
             finally:
                 path.unlink(missing_ok=True)
 
     def keep(self, incoming: Incoming) -> str:
         """Make the file durable under its digest, and return that."""
-        incoming.flush()
+        incoming.sync()
         self._adopt(incoming.path, incoming.digest)
         return incoming.digest
 

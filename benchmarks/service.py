@@ -110,11 +110,16 @@ def warm_service(folder: Path) -> Iterator[Service]:
     """
     port = free_port()
     log = folder / "serve.log"
+    environment = _environment(folder / "service", port)
+    compiled = [
+        sys.executable,
+        "-c",
+        "import app.main, app.serving.server, kombu.pools, kombu.transport.redis",
+    ]
+    subprocess.run(compiled, cwd=ROOT, env=environment, check=True)
     with log.open("wb") as file:
         command = [sys.executable, "-m", "app", "serve"]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=_environment(folder / "service", port), stdout=file, stderr=file
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     service = Service(process, f"http://127.0.0.1:{port}")
     try:
         _wait_until_ready(service, log)
@@ -129,8 +134,16 @@ def warm_service(folder: Path) -> Iterator[Service]:
 
 
 def _environment(data_dir: Path, port: int) -> dict[str, str]:
-    """The defaults: what this shell has set for its own service must not change the numbers."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_TRANSFER_")}
+    """The defaults: what this shell has set for its own service must not change the numbers.
+
+    Nor must it keep Python from writing compiled modules: to compile them anew costs each start a second, and
+    the API 20 MB.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MODEL_TRANSFER_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return {**kept, "MODEL_TRANSFER_DATA_DIR": str(data_dir), "MODEL_TRANSFER_PORT": str(port)}
 
 

@@ -30,6 +30,7 @@ EXPECTED: dict[ColumnType, str] = {
 _TRUE, _FALSE = pa.array(["true", "yes", "t"]), pa.array(["false", "no", "f"])
 _ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"
 _EXACT_INTEGERS = 2.0**53
+_HEAD = 100
 
 
 class BadCell(Exception):
@@ -77,16 +78,25 @@ def infer(cells: pa.Array, *, tokens: bool) -> ColumnType | None:
     if cells.null_count == len(cells):
         return None
     for candidate in TYPES if tokens else TYPES[1:]:
-        if candidate == "boolean" and not only_words(cells, tokens=tokens):
-            continue
-        try:
-            convert(cells, candidate, tokens=tokens)
-        except BadCell as bad:
-            if bad.infinite:
-                raise
-            continue
-        return candidate
+        bad = _misfit(cells[:_HEAD], candidate, tokens)
+        if bad is None or bad.infinite:  # it may be: columns that are not mostly show it in their first cells
+            bad = _misfit(cells, candidate, tokens)
+        if bad is None:
+            return candidate
+        if bad.infinite:
+            raise bad
     raise AssertionError("every text is a category")
+
+
+def _misfit(cells: pa.Array, candidate: ColumnType, tokens: bool) -> BadCell | None:
+    """A cell that is not of the type, unless all are."""
+    if candidate == "boolean" and not only_words(cells, tokens=tokens):
+        return BadCell(0)
+    try:
+        convert(cells, candidate, tokens=tokens)
+    except BadCell as bad:
+        return bad
+    return None
 
 
 def _typed(cells: pa.Array) -> ColumnType | None:
@@ -174,6 +184,19 @@ def _zero_or_one(cells: pa.Array) -> pa.Array:
 
 
 def _parse_dates(cells: pa.Array, tokens: bool) -> pa.Array:
+    # Days repeat, and each costs as much as twenty numbers.
+    known = pc.dictionary_encode(cells)
+    if 2 * len(known.dictionary) > len(cells):
+        return _parse_different_dates(cells, tokens)
+    try:
+        return _parse_different_dates(known.dictionary, tokens).take(known.indices)
+    except (
+        BadCell
+    ) as bad:  # the dictionary is in the order of the cells: the first bad one is the first in both
+        raise BadCell(int(pc.index(known.indices, bad.index).as_py())) from None
+
+
+def _parse_different_dates(cells: pa.Array, tokens: bool) -> pa.Array:
     cells = trim(cells, tokens)
     bad = pc.invert(pc.match_substring_regex(cells, _ISO))
     if pc.any(bad).as_py():

@@ -1,7 +1,8 @@
 """The program that inspects one untrusted file under limits: `python -m app.datasets.child`.
 
-It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input and writes lines on standard
-output: `{"rows": …}` now and then, and last `{"inspection": …}`, `{"refused": …}` or `{"out_of_memory": {}}`.
+It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
+the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
+`{"inspection": …}`, `{"refused": …}` or `{"out_of_memory": {}}`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app.datasets.formats import arrival
 from app.datasets.limits import limit_process
 from app.datasets.schema import DatasetError, Declaration, Limits
 
@@ -21,12 +23,15 @@ _SECONDS_BETWEEN = 0.5
 
 def main() -> None:
     """Inspect the file that standard input names."""
-    request = json.loads(sys.stdin.read())
+    # Not sys.stdin: a thread that waits for its lock would make an abort of an exit by an exception.
+    told = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+    request = json.loads(told.readline())
     # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
     # long as all others together.
     sys.modules["numpy"] = None  # type: ignore[assignment]
     from app.datasets.inspection import inspect
 
+    arrival.expect(told)
     limit_process(request["memory_bytes"], request["seconds"])
     try:
         declaration = Declaration.model_validate(request["declaration"])
@@ -48,7 +53,8 @@ def _telling() -> Callable[[int], None]:
 
     def tell(rows: int) -> None:
         nonlocal told
-        if time.monotonic() - told >= _SECONDS_BETWEEN:
+        # Before the file is whole nobody reads; the lines would fill the pipe.
+        if arrival.is_whole() and time.monotonic() - told >= _SECONDS_BETWEEN:
             told = time.monotonic()
             sys.stdout.write(json.dumps({"rows": rows}) + "\n")
             sys.stdout.flush()

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from app.datasets import splits
 from app.datasets.cells import as_lists, convert, text_of
+from app.datasets.formats import arrival, csv, tsv
 from app.datasets.formats.contents import MODULES, find_format
+from app.datasets.formats.stream import Misjudged
 from app.datasets.kinds.registry import MODULES as KINDS
 from app.datasets.kinds.registry import declared_kind, find_input, guess_kind
 from app.datasets.labels import SEPARATOR, Labels, find_label, read_labels
@@ -25,6 +27,7 @@ from app.datasets.schema import (
     DatasetError,
     Declaration,
     Description,
+    Format,
     Inspection,
     Kind,
     Limits,
@@ -53,7 +56,32 @@ def inspect(
     Raises:
         DatasetError: if it is refused.
     """
-    layout = _lay_out(path, declaration, limits or Limits())
+    limits = limits or Limits()
+    file_format = find_format(path, declaration)
+    read = MODULES[file_format]
+    glanced = refused = None
+    if read not in (csv, tsv):
+        arrival.wait()
+    else:
+        try:
+            glanced = read.glance(path, declaration)
+            if glanced:
+                layout = _lay_out(path, file_format, glanced.options, declaration, limits, glanced)
+                return _inspect(layout, declaration, on_progress)
+        except Misjudged:
+            pass
+        except DatasetError as error:
+            refused = error
+    options = read.recognise(path, declaration, limits)
+    # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
+    if refused and glanced and glanced.options == options:
+        raise refused
+    return _inspect(_lay_out(path, file_format, options, declaration, limits), declaration, on_progress)
+
+
+def _inspect(
+    layout: Layout, declaration: Declaration, on_progress: Callable[[int], None] | None
+) -> Inspection:
     scanned = _scan(layout, on_progress)
     guessed = _guessed_kind(layout, declaration, scanned)
     if guessed:
@@ -82,9 +110,14 @@ def inspect(
     )
 
 
-def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
-    file_format = find_format(path, declaration)
-    options = MODULES[file_format].recognise(path, declaration, limits)
+def _lay_out(
+    path: Path,
+    file_format: Format,
+    options: ReadOptions,
+    declaration: Declaration,
+    limits: Limits,
+    glanced: csv.Glance | None = None,
+) -> Layout:
     unknown = [name for name in declaration.types if name not in options.columns]
     if unknown:
         message = f"Expected types of columns of the file. Received: types of {', '.join(unknown)}."
@@ -97,7 +130,9 @@ def _lay_out(path: Path, declaration: Declaration, limits: Limits) -> Layout:
         separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
         types = {**types, label: "category"}
     split = splits.find_split(options.columns, label, declaration)
-    layout = Layout(path, file_format, options, label, split, types, separator=separator, limits=limits)
+    layout = Layout(
+        path, file_format, options, label, split, types, separator=separator, limits=limits, glance=glanced
+    )
     kind = declared_kind(declaration, options.columns)
     found = _kind_of_format(layout)
     if found is not None and kind not in (None, found):

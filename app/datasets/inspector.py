@@ -12,13 +12,96 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 
 log = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+class Inspector:
+    """A child process that inspects one file, and may begin while the file is still being written.
+
+    A context manager: the process is gone at its end.
+    """
+
+    def __init__(
+        self, path: Path, declaration: Declaration, limits: Limits, *, memory_bytes: int, seconds: float
+    ) -> None:
+        self.declaration = declaration
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
+        request = {
+            "path": str(path),
+            "declaration": declaration.model_dump(mode="json"),
+            "limits": limits.model_dump(mode="json"),
+            "memory_bytes": memory_bytes,
+            "seconds": seconds,
+        }
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "app.datasets.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+        self._say(json.dumps(request))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.kill()
+        self._child.communicate()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._child.poll() is None
+
+    def _say(self, line: str) -> None:
+        assert self._child.stdin is not None
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(line.encode() + b"\n")
+            self._child.stdin.flush()
+
+    def finish(self, on_rows: Callable[[int], None] | None = None) -> Inspection:
+        """What `inspection.inspect` answers of the file, which is whole now.
+
+        `on_rows` is told how many rows were read so far.
+
+        Raises:
+            DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
+            RuntimeError: if the inspection itself is at fault.
+        """
+        self._say("whole")
+        late = threading.Timer(self._seconds, self._child.kill)
+        late.start()
+        try:
+            with ThreadPoolExecutor(1) as pool:
+                said = pool.submit(self._child.stderr.read)  # type: ignore[union-attr]
+                last = self._listen(on_rows)
+                is_late = late.finished.is_set()
+                late.cancel()
+                errors = said.result()
+        finally:
+            late.cancel()
+        if is_late and not last:
+            raise _too_slow(self._seconds)
+        return _answer(self._child.returncode, last, errors, self._memory_bytes, self._seconds)
+
+    def _listen(self, on_rows: Callable[[int], None] | None) -> dict[str, Any]:
+        """The child's last line, after its end; those before tell how far it is."""
+        assert self._child.stdout is not None
+        last: dict[str, Any] = {}
+        for line in self._child.stdout:
+            last = json.loads(line)
+            if "rows" in last and on_rows:
+                on_rows(last["rows"])
+        self._child.wait()
+        return {} if "rows" in last else last
 
 
 def run(
@@ -30,60 +113,10 @@ def run(
     seconds: float,
     on_rows: Callable[[int], None] | None = None,
 ) -> Inspection:
-    """What `inspection.inspect` answers; `on_rows` is told how many rows were read so far.
-
-    Raises:
-        DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
-        RuntimeError: if the inspection itself is at fault.
-    """
-    request = {
-        "path": str(path),
-        "declaration": declaration.model_dump(mode="json"),
-        "limits": (limits or Limits()).model_dump(mode="json"),
-        "memory_bytes": memory_bytes,
-        "seconds": seconds,
-    }
-    child = subprocess.Popen(
-        [sys.executable, "-m", "app.datasets.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-    )
-    late = threading.Timer(seconds, child.kill)
-    late.start()
-    try:
-        with ThreadPoolExecutor(1) as pool, child:
-            said = pool.submit(child.stderr.read)  # type: ignore[union-attr]
-            last = _listen(child, request, on_rows)
-            is_late = late.finished.is_set()
-            late.cancel()
-            errors = said.result()
-    finally:
-        late.cancel()
-        child.kill()
-        child.wait()
-    if is_late and not last:
-        raise _too_slow(seconds)
-    return _answer(child.returncode, last, errors, memory_bytes, seconds)
-
-
-def _listen(
-    child: subprocess.Popen[bytes], request: dict[str, Any], on_rows: Callable[[int], None] | None
-) -> dict[str, Any]:
-    """The child's last line, after its end; those before tell how far it is."""
-    assert child.stdin is not None
-    assert child.stdout is not None
-    with suppress(BrokenPipeError):
-        child.stdin.write(json.dumps(request).encode())
-        child.stdin.close()
-    last: dict[str, Any] = {}
-    for line in child.stdout:
-        last = json.loads(line)
-        if "rows" in last and on_rows:
-            on_rows(last["rows"])
-    child.wait()
-    return {} if "rows" in last else last
+    """Inspect a file that is whole; see `Inspector.finish`."""
+    limits = limits or Limits()
+    with Inspector(path, declaration, limits, memory_bytes=memory_bytes, seconds=seconds) as child:
+        return child.finish(on_rows)
 
 
 def _environment() -> dict[str, str]:

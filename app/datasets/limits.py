@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
-_THREADS = 2
+_THREADS = 3  # that compute at once: two parse, one looks at what they made
 
 
 def limit_process(memory_bytes: int, seconds: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,12 +57,13 @@ def _collected(batches: Iterator[pa.RecordBatch], schema: pa.Schema, spool: Path
 def _batches(path: Path, description: Description, *, fast: bool) -> Iterator[pa.RecordBatch]:
     tokens = description.format not in ("parquet", "jsonl")
     schema = _schema(description)
-    for batch in _open(path, description, fast):
-        cells = [
-            _canonical(batch[column.name], column, description, tokens)
-            for column in _read_columns(description)
-        ]
-        yield pa.RecordBatch.from_arrays(cells, schema=schema)
+    with closing(_open(path, description, fast)) as batches:
+        for batch in batches:
+            cells = [
+                _canonical(batch[column.name], column, description, tokens)
+                for column in _read_columns(description)
+            ]
+            yield pa.RecordBatch.from_arrays(cells, schema=schema)
 
 
 def _read_columns(description: Description) -> list[Column]:
@@ -74,13 +76,13 @@ def _schema(description: Description) -> pa.Schema:
     )
 
 
-def _open(path: Path, description: Description, fast: bool) -> Iterator[pa.RecordBatch]:
+def _open(path: Path, description: Description, fast: bool) -> Generator[pa.RecordBatch]:
     if fast:
         numbers = [column.name for column in description.columns if column.type == "number"]
         return csv.open_batches(path, description.options, numbers)
     if description.format in ("csv", "tsv"):
         return csv.open_batches(path, description.options, words=description.kind == "tabular")
-    batches: Iterator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
+    batches: Generator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
     return batches
 
 

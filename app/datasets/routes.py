@@ -9,9 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import service, validation
+from app.datasets import service
 from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
+from app.datasets.validation import Validation, followed
 from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
@@ -73,7 +74,8 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
     As a raw body, with the fields as query parameters:
     `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
-    The same name again makes the next version. With `Accept: text/event-stream` the answer is a stream that
+    The same name again makes the next version. A large table is validated while it comes, where the fields
+    come before the file. With `Accept: text/event-stream` the answer is a stream that
     tells how many rows were validated so far, and ends with the data set or the problem.
     """
     settings = request.app.state.settings
@@ -81,11 +83,12 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
         await run_in_threadpool(_has_room, request, settings.max_kept_bytes)
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
-        upload = await receive(request, incoming, settings.max_upload_bytes)
+        validation = held.enter_context(Validation(request, incoming))
+        upload = await receive(request, incoming, settings.max_upload_bytes, validation.begin)
         if "text/event-stream" in request.headers.get("accept", ""):
-            events = validation.followed(request, upload, incoming, held.pop_all())
+            events = followed(request, validation, upload, held.pop_all())
             return EventSourceResponse(events, headers={"Cache-Control": "no-cache"})
-        view = await run_in_threadpool(validation.create, request, upload, incoming)
+        view = await run_in_threadpool(validation.create, upload)
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ class Layout:
     input: str | None = None
     separator: str | None = None
     limits: Limits = field(default_factory=Limits)
+    glance: csv.Glance | None = None
 
     @property
     def tokens(self) -> bool:
@@ -115,7 +116,7 @@ def scan(
     numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            batches = csv.open_batches(layout.path, layout.options, numbers)
+            batches = csv.open_batches(layout.path, layout.options, numbers, glance=layout.glance)
             return _pass(layout, types, batches, on_progress)
     try:
         return _pass(layout, types, _open(layout), on_progress)
@@ -123,16 +124,17 @@ def scan(
         raise _refusal(layout, cell) from None
 
 
-def _open(layout: Layout) -> Iterator[pa.RecordBatch]:
+def _open(layout: Layout) -> Generator[pa.RecordBatch]:
     if layout.is_csv:
-        return csv.open_batches(layout.path, layout.options, words=layout.input is None)
-    batches: Iterator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
+        words = layout.input is None
+        return csv.open_batches(layout.path, layout.options, words=words, glance=layout.glance)
+    batches: Generator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
 
 def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
     """The columns of numbers in the first batch, a few thousand rows."""
-    with closing(csv.open_batches(layout.path, layout.options)) as batches:
+    with closing(csv.open_batches(layout.path, layout.options, glance=layout.glance)) as batches:
         head = next(batches, None)
     if head is None:
         return frozenset()
@@ -153,14 +155,15 @@ def _is_number(cells: pa.Array) -> bool:
 def _pass(
     layout: Layout,
     types: Mapping[str, ColumnType],
-    batches: Iterator[pa.RecordBatch],
+    batches: Generator[pa.RecordBatch],
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
     result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
-    for batch in _ahead(batches):
-        _add(result, batch, layout)
-        if on_progress:
-            on_progress(result.rows)
+    with closing(_ahead(batches)) as ahead:
+        for batch in ahead:
+            _add(result, batch, layout)
+            if on_progress:
+                on_progress(result.rows)
     return result
 
 
@@ -182,9 +185,9 @@ def _distinct_limit(layout: Layout, name: str) -> int:
     return min(DISTINCT, ALL_DISTINCT // len(layout.options.columns))
 
 
-def _ahead(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _ahead(batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
     """One batch is read by another thread while the one before is worked on."""
-    with ThreadPoolExecutor(1) as pool:
+    with closing(batches), ThreadPoolExecutor(1) as pool:
         future = pool.submit(next, batches, None)
         while (batch := future.result()) is not None:
             future = pool.submit(next, batches, None)

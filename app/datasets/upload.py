@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -13,12 +15,14 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from app.errors import ServiceError
-from app.storage import CHUNK, Incoming
+from app.storage import Incoming
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_FIELD_BYTES = 1 << 20
+LARGE = 8 << 20  # bytes; what is smaller is here before its validation has started
+_GATHERED = 1 << 18  # bytes written at once; more take memory and save no time
 
 
 @dataclass
@@ -30,7 +34,11 @@ class Upload:
     media_type: str = "application/octet-stream"
 
 
-async def receive(request: Request, incoming: Incoming, max_bytes: int) -> Upload:
+Begun = Callable[[Upload], None]
+"""Told once that a large file is coming, with what is known of it: of a form, the fields before the file."""
+
+
+async def receive(request: Request, incoming: Incoming, max_bytes: int, begun: Begun) -> Upload:
     """Stream the request's file into `incoming`. Memory stays at a few chunks.
 
     Raises:
@@ -41,17 +49,20 @@ async def receive(request: Request, incoming: Incoming, max_bytes: int) -> Uploa
         raise _too_large(int(announced), max_bytes)
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     if media_type == b"multipart/form-data":
-        return await _receive_multipart(request, incoming, max_bytes, options.get(b"boundary", b""))
-    return await _receive_raw(request, incoming, max_bytes, media_type.decode("latin-1"))
+        form = _Form()
+        async with _Writer(incoming, max_bytes, lambda: begun(form.upload)) as writer:
+            await _receive_multipart(request, form, writer, options.get(b"boundary", b""))
+        return form.upload
+    upload = _raw_upload(request, media_type.decode("latin-1"))
+    async with _Writer(incoming, max_bytes, lambda: begun(upload)) as writer:
+        async for chunk in request.stream():
+            await writer.write(chunk)
+    return upload
 
 
-async def _receive_raw(request: Request, incoming: Incoming, max_bytes: int, media_type: str) -> Upload:
+def _raw_upload(request: Request, media_type: str) -> Upload:
     fields = dict(request.query_params)
     filename = fields.pop("filename", "") or _filename(request.headers.get("content-disposition", ""))
-    writer = _Writer(incoming, max_bytes)
-    async for chunk in request.stream():
-        await writer.write(chunk)
-    await writer.finish()
     return Upload(fields, PurePath(filename).name, media_type or "application/octet-stream")
 
 
@@ -62,23 +73,50 @@ def _filename(content_disposition: str) -> str:
 
 
 class _Writer:
-    """Gathers small chunks and writes large ones, off the event loop."""
+    """Gathers small chunks; a thread hashes and writes large ones while the next are received.
 
-    def __init__(self, incoming: Incoming, max_bytes: int) -> None:
+    A context manager: at its end all is written, and nothing is being written after an error.
+    """
+
+    def __init__(self, incoming: Incoming, max_bytes: int, begun: Callable[[], None]) -> None:
         self._incoming = incoming
         self._max_bytes = max_bytes
+        self._begun = begun
         self._buffer = bytearray()
+        self._received = 0
+        self._is_begun = False
+        self._writing: asyncio.Task[None] | None = None
 
-    async def write(self, chunk: bytes) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self._pass_on()
+        else:  # before anything is awaited: a server that stops may not come back here
+            self._incoming.discard()
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+            failed = self._writing.exception()
+            if failed is not None and kind is None:
+                raise failed
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         self._buffer += chunk
-        if len(self._buffer) >= CHUNK:
-            await self.finish()
+        if len(self._buffer) >= _GATHERED:
+            await self._pass_on()
 
-    async def finish(self) -> None:
+    async def _pass_on(self) -> None:
         buffer, self._buffer = self._buffer, bytearray()
-        if self._incoming.size + len(buffer) > self._max_bytes:
-            raise _too_large(self._incoming.size + len(buffer), self._max_bytes)
-        await run_in_threadpool(self._incoming.write, buffer)
+        self._received += len(buffer)
+        if self._received > self._max_bytes:
+            raise _too_large(self._received, self._max_bytes)
+        if self._writing is not None:
+            await self._writing
+        if self._incoming.size >= LARGE and not self._is_begun:
+            self._is_begun = True
+            await run_in_threadpool(self._begun)
+        self._writing = asyncio.create_task(run_in_threadpool(self._incoming.write, buffer))
 
 
 class _Form:
@@ -86,7 +124,7 @@ class _Form:
 
     def __init__(self) -> None:
         self.upload = Upload()
-        self.pending = bytearray()
+        self.pending: list[memoryview] = []  # of the chunk that was parsed last
         self.files = 0
         self._headers: dict[str, str] = {}
         self._header = bytearray()
@@ -126,7 +164,7 @@ class _Form:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is None:
-            self.pending += memoryview(data)[start:end]
+            self.pending.append(memoryview(data)[start:end])
             return
         self._part += data[start:end]
         if len(self._part) > MAX_FIELD_BYTES:
@@ -138,9 +176,7 @@ class _Form:
             self.upload.fields[self._name] = self._part.decode("utf-8", "replace")
 
 
-async def _receive_multipart(request: Request, incoming: Incoming, max_bytes: int, boundary: bytes) -> Upload:
-    form = _Form()
-    writer = _Writer(incoming, max_bytes)
+async def _receive_multipart(request: Request, form: _Form, writer: _Writer, boundary: bytes) -> None:
     ended = False
 
     def on_end() -> None:
@@ -151,9 +187,9 @@ async def _receive_multipart(request: Request, incoming: Incoming, max_bytes: in
         parser = MultipartParser(boundary, {**form.callbacks(), "on_end": on_end})
         async for chunk in request.stream():
             parser.write(chunk)
-            if form.pending:
-                await writer.write(bytes(form.pending))
-                form.pending.clear()
+            for part in form.pending:
+                await writer.write(part)
+            form.pending.clear()
     except FormParserError as error:
         raise ServiceError(400, "broken_form", f"Expected multipart/form-data. Received: {error}") from error
     if not ended:
@@ -162,8 +198,6 @@ async def _receive_multipart(request: Request, incoming: Incoming, max_bytes: in
         received = ", ".join(form.upload.fields) or "no parts"
         message = f"Expected a part named `file`. Received: {received}."
         raise ServiceError(422, "no_file", message, hint="With curl: -F file=@data.csv")
-    await writer.finish()
-    return form.upload
 
 
 def _too_large(received: int, max_bytes: int) -> ServiceError:

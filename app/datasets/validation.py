@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -15,8 +16,9 @@ from fastapi.sse import format_sse_event
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import inspector, service
-from app.datasets.schema import DatasetError, Inspection, Limits
+from app.datasets import service
+from app.datasets.inspector import Inspector
+from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
 from app.errors import ServiceError, problem_of
@@ -27,35 +29,88 @@ from app.storage import Incoming
 _SECONDS_BETWEEN = 1.0
 
 
-def create(
-    request: Request, upload: Upload, incoming: Incoming, on_rows: Callable[[int], None] | None = None
-) -> DatasetView:
-    """Validate and keep the file; `on_rows` is told how many rows were read so far.
+class Validation:
+    """The validation of one upload, which begins while a large file is still being received.
 
-    Raises:
-        ServiceError, RequestValidationError: the file or what is said of it is refused.
+    A context manager: nothing of it is left at its end.
     """
-    form, key = _form(upload), request.headers.get("idempotency-key")
-    name = service.name_of(form, upload.filename)
-    asked = ["POST", request.url.path, form.model_dump(mode="json"), incoming.digest]
-    with request.app.state.readers() as session:
-        known = find(session, key, asked, DatasetView)
-    if known is not None:
-        return known
-    inspection = _inspect(request, form, incoming, on_rows)
-    digest = request.app.state.storage.keep(incoming)
-    with request.app.state.sessions.begin() as session:
 
-        def make() -> DatasetView:
-            return service.view(
-                service.create(session, name, upload, form, inspection, digest, incoming.size)
-            )
+    def __init__(self, request: Request, incoming: Incoming) -> None:
+        self._request = request
+        self._incoming = incoming
+        self._early: Inspector | None = None
+        self._held = ExitStack()
 
-        return once(session, key, asked, DatasetView, make)[0]
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._early = None
+        self._held.close()
+
+    def begin(self, upload: Upload) -> None:
+        """Read the file as it comes, by the fields that came before it.
+
+        Nobody waits here: uploads that are slow would keep others from their turn.
+        """
+        try:
+            declaration = _form(upload).declaration()
+        except RequestValidationError:  # the missing or wrong field may be mended by those to come
+            return
+        turns = self._request.app.state.early_inspections
+        if turns.acquire(blocking=False):
+            self._held.callback(turns.release)
+            self._early = self._held.enter_context(self._inspector(declaration))
+
+    def create(self, upload: Upload, on_rows: Callable[[int], None] | None = None) -> DatasetView:
+        """Validate and keep the file; `on_rows` is told how many rows were read so far.
+
+        Raises:
+            ServiceError, RequestValidationError: the file or what is said of it is refused.
+        """
+        form, state = _form(upload), self._request.app.state
+        name, key = service.name_of(form, upload.filename), self._request.headers.get("idempotency-key")
+        asked = ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
+        with state.readers() as session:
+            known = find(session, key, asked, DatasetView)
+        if known is not None:
+            return known
+        inspection = self._inspect(form.declaration(), on_rows)
+        digest, size = state.storage.keep(self._incoming), self._incoming.size
+        with state.sessions.begin() as session:
+
+            def make() -> DatasetView:
+                return service.view(service.create(session, name, upload, form, inspection, digest, size))
+
+            return once(session, key, asked, DatasetView, make)[0]
+
+    def _inspect(self, declaration: Declaration, on_rows: Callable[[int], None] | None) -> Inspection:
+        self._incoming.flush()
+        try:
+            if self._early is not None and self._early.declaration == declaration:
+                return self._early.finish(on_rows)
+            self._give_up()
+            with self._request.app.state.inspections, self._inspector(declaration) as inspector:
+                return inspector.finish(on_rows)
+        except DatasetError as error:
+            raise service.refusal(error) from error
+
+    def _inspector(self, declaration: Declaration) -> Inspector:
+        settings: Settings = self._request.app.state.settings
+        return Inspector(
+            self._incoming.path,
+            declaration,
+            _limits(settings),
+            memory_bytes=settings.inspection_memory_bytes,
+            seconds=settings.inspection_seconds,
+        )
 
 
 async def followed(
-    request: Request, upload: Upload, incoming: Incoming, held: ExitStack
+    request: Request, validation: Validation, upload: Upload, held: ExitStack
 ) -> AsyncIterator[bytes]:
     """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
 
@@ -64,7 +119,7 @@ async def followed(
     told: queue.SimpleQueue[int] = queue.SimpleQueue()
     began = time.monotonic()
     with held, ThreadPoolExecutor(1) as pool:
-        made = pool.submit(create, request, upload, incoming, told.put)
+        made = pool.submit(validation.create, upload, told.put)
         rows = 0
         while not made.done():
             rows = await run_in_threadpool(_newest, told, made, rows)
@@ -111,22 +166,3 @@ def _limits(settings: Settings) -> Limits:
         example_bytes=settings.max_example_bytes,
         pixels=settings.max_image_pixels,
     )
-
-
-def _inspect(
-    request: Request, form: DatasetForm, incoming: Incoming, on_rows: Callable[[int], None] | None
-) -> Inspection:
-    settings = request.app.state.settings
-    incoming.flush()
-    with request.app.state.inspections:
-        try:
-            return inspector.run(
-                incoming.path,
-                form.declaration(),
-                limits=_limits(settings),
-                memory_bytes=settings.inspection_memory_bytes,
-                seconds=settings.inspection_seconds,
-                on_rows=on_rows,
-            )
-        except DatasetError as error:
-            raise service.refusal(error) from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,27 @@ def test_importing_the_api_imports_no_machine_learning_library() -> None:
     program = "import sys, app.main; print(*{name.partition('.')[0] for name in sys.modules})"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert not HEAVY & set(found.stdout.split())
+
+
+def test_the_api_starts_and_rings_without_the_command_line_and_celery() -> None:
+    program = """
+import sys
+import app.__main__, app.main, app.serving.server
+from app.broker import Broker
+
+Broker("redis://127.0.0.1:1/0").ring()
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not {"celery", "rich", "typer"} & set(found.stdout.split())
+
+
+def test_wrong_settings_of_the_api_are_told_in_a_line() -> None:
+    program = [sys.executable, "-m", "app", "api"]
+    environment = {**os.environ, "MODEL_TRANSFER_PORT": "x"}
+    told = subprocess.run(program, capture_output=True, text=True, env=environment)
+    assert told.returncode == 2
+    assert told.stderr.startswith("MODEL_TRANSFER_PORT: ")
 
 
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -33,6 +34,31 @@ def test_what_is_kept_is_found_by_its_digest(storage: Storage) -> None:
     assert digest == hashlib.sha256(b"hello world").hexdigest()
     assert storage.path(digest).read_bytes() == b"hello world"
     assert files(storage) == [storage.path(digest)]
+
+
+def test_what_is_large_is_synced_while_it_comes(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.storage.SYNCED", 4)
+    content = [b"a long", b" ", b"file", b" in many", b" pieces"]
+    with storage.incoming() as incoming:
+        for piece in content:
+            incoming.write(piece)
+        incoming.flush()
+        digest = storage.keep(incoming)
+    assert storage.path(digest).read_bytes() == b"".join(content)
+
+
+def test_a_disk_that_failed_early_fails_the_file(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        monkeypatch.undo()
+        raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr("app.storage.SYNCED", 4)
+    with storage.incoming() as incoming:
+        monkeypatch.setattr(os, "fsync", fail)
+        incoming.write(b"a long file")
+        with pytest.raises(OSError, match="the disk is broken"):
+            storage.keep(incoming)
+    assert files(storage) == []
 
 
 def test_what_is_not_kept_leaves_nothing(storage: Storage) -> None:

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
-from app.datasets.cells import MISSING
 from app.datasets.formats.dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
-from app.datasets.formats.stream import find_compression, find_encoding, has_byte, open_stream
+from app.datasets.formats.parsing import Parser, Ragged, Stream
+from app.datasets.formats.stream import (
+    Watched,
+    find_compression,
+    find_encoding,
+    has_byte,
+    may_be_utf8,
+    open_stream,
+)
 from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
 BLOCK = 4 << 20
 _COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
 _MAX_BLOCK = 32 << 20
-_REPORTED = 5
 _QUOTES = {"double": '"', "single": "'", "none": None}
 _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
@@ -31,8 +38,41 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     """How to read the file: encoding, delimiter, quote and names, found or as declared."""
     encoding = find_encoding(path, declaration.encoding)
     sample = read_sample(path, encoding)
-    found = find_quote(sample) if declaration.quote is None else _QUOTES[declaration.quote]
-    quote = found if found and has_byte(path, found.encode()) else None
+    quote = _quote(sample, declaration)
+    quote = quote if quote and has_byte(path, quote.encode()) else None
+    return _options(path, declaration, sample, encoding, quote)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """How to read the file, by its head alone; reading it shows whether its other bytes are of the kind."""
+
+    options: ReadOptions
+    absent: bytes | None  # the quote, where the head has none
+
+    def watch(self, stream: Stream) -> Stream:
+        """The stream, which raises `Misjudged` where it is no UTF-8, or has the quote."""
+        return Watched(stream, self.absent)
+
+
+def glance(path: Path, declaration: Declaration) -> Glance | None:
+    """What `recognise` will say, most likely, by the file's head alone; None where that is hard to tell."""
+    if not may_be_utf8(path, declaration.encoding):
+        return None
+    sample = read_sample(path, "utf-8")
+    quote = _quote(sample, declaration)
+    found = quote if quote and quote in sample else None
+    absent = quote.encode() if quote and not found else None
+    return Glance(_options(path, declaration, sample, "utf-8", found), absent)
+
+
+def _quote(sample: str, declaration: Declaration) -> str | None:
+    return find_quote(sample) if declaration.quote is None else _QUOTES[declaration.quote]
+
+
+def _options(
+    path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
+) -> ReadOptions:
     delimiter = declaration.delimiter or find_delimiter(sample, quote)
     if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
         raise DatasetError(
@@ -52,72 +92,44 @@ class NotNumbers(Exception):
 
 
 def open_batches(
-    path: Path, options: ReadOptions, numbers: Collection[str] = (), *, words: bool = True
+    path: Path,
+    options: ReadOptions,
+    numbers: Collection[str] = (),
+    *,
+    words: bool = True,
+    glance: Glance | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
+
+    Close it where it is not read to its end: left to the garbage collector, threads end at any odd moment.
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
         words: whether cells that are words like NA become null; in texts they are what was written.
+        glance: where `options` come of, if the file was not yet read as a whole.
 
     Raises:
         NotNumbers: if one of `numbers` is none.
+        Misjudged: if the file is not what `glance` took it for.
         DatasetError: for rows that are too short or too long, and a quote that never closes.
     """
-    ragged: list[Any] = []
-
-    def keep(row: Any) -> str:
-        ragged.append(row)
-        return "skip" if len(ragged) < _REPORTED else "error"
-
+    block = min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK)
     last = None
     try:
-        with open_stream(path) as stream, _reader(stream, options, numbers, keep, words) as reader:
-            for batch in reader:
-                if ragged:
-                    break
-                last = batch[-1][-1].as_py() if batch.num_rows else last
-                yield batch
+        with open_stream(path) as stream:
+            source = glance.watch(stream) if glance else stream
+            with closing(Parser(options, numbers, words, block).batches(source)) as batches:
+                for batch in batches:
+                    last = batch[-1][-1].as_py() if batch.num_rows else last
+                    yield batch
+    except Ragged as error:
+        raise _ragged(path, options, error.rows) from None
     except (pa.ArrowInvalid, UnicodeError, OSError) as error:
-        if not ragged and numbers:
+        if numbers:
             raise NotNumbers from error
-        if not ragged:
-            raise _unreadable(path, options, error) from error
-    if ragged:
-        raise _ragged(path, options, ragged)
+        raise _unreadable(path, options, error) from error
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
         raise _never_closed()
-
-
-def _reader(
-    stream: pa.NativeFile, options: ReadOptions, numbers: Collection[str], on_ragged: Any, words: bool
-) -> pa.csv.CSVStreamingReader:
-    return pa.csv.open_csv(
-        stream,
-        read_options=pa.csv.ReadOptions(
-            block_size=min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK),
-            use_threads=False,
-            column_names=options.columns,
-            skip_rows_after_names=1,
-            encoding=_codec(options.encoding),
-        ),
-        parse_options=pa.csv.ParseOptions(
-            delimiter=options.delimiter,
-            quote_char=options.quote or False,
-            newlines_in_values=options.quote is not None,  # without, a third faster
-            invalid_row_handler=on_ragged,
-        ),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={name: pa.float64() if name in numbers else pa.string() for name in options.columns},
-            null_values=list(MISSING) if words else [""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
-    )
-
-
-def _codec(encoding: str | None) -> str:
-    return "utf8" if encoding in (None, "utf-8", "utf-8-sig", "ascii") else str(encoding)
 
 
 def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:

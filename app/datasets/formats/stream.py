@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import io
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from app.datasets.formats import arrival
 from app.datasets.schema import DatasetError
 
 CHUNK = 1 << 20
@@ -28,9 +30,13 @@ def find_compression(path: Path) -> Literal["gzip"] | None:
         return "gzip" if file.read(2) == b"\x1f\x8b" else None
 
 
-def open_stream(path: Path) -> pa.NativeFile:
-    """The unpacked bytes, from the start."""
-    return pa.input_stream(str(path), compression=find_compression(path))
+def open_stream(path: Path) -> Any:
+    """The unpacked bytes, from the start; a plain file's as they come, where it is still being received."""
+    compression = find_compression(path)
+    if compression is None and not arrival.is_whole():
+        return io.BufferedReader(arrival.Arriving(path))
+    arrival.wait()
+    return pa.input_stream(str(path), compression=compression)
 
 
 def has_byte(path: Path, byte: bytes) -> bool:
@@ -87,27 +93,70 @@ def _check(path: Path, encoding: str) -> None:
 
 
 def _first_undecodable(path: Path, encoding: str) -> int | None:
-    """The offset of the first byte that is no text in this encoding; NUL characters are none in any."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    plain = encoding in ("utf-8", "ascii")
-    offset: int = 0
+    """The offset of the first byte that is no text in this encoding."""
+    check = _TextCheck(encoding)
     with open_stream(path) as stream:
         while chunk := stream.read(CHUNK):
-            if plain and chunk.isascii() and not decoder.getstate()[0]:
-                text = "\0" if b"\0" in chunk else ""
-            else:
-                try:
-                    text = decoder.decode(chunk)
-                except UnicodeError as error:
-                    return offset + int(getattr(error, "start", 0))
-            if "\0" in text:
-                return offset + max(int(chunk.find(b"\0")), 0)
-            offset += len(chunk)
-    try:
-        decoder.decode(b"", final=True)
-    except UnicodeError:
-        return offset
-    return None
+            if (offset := check.feed(chunk)) is not None:
+                return offset
+    return check.feed(b"")
+
+
+class _TextCheck:
+    """Looks at a text's bytes as they come; NUL characters are no text in any encoding."""
+
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._plain = encoding in ("utf-8", "ascii")
+        self._offset = 0
+
+    def feed(self, chunk: bytes) -> int | None:
+        """The offset of the first byte so far that is no text; no bytes are the end."""
+        if self._plain and chunk.isascii() and chunk and not self._decoder.getstate()[0]:
+            text = "\0" if b"\0" in chunk else ""
+        else:
+            try:
+                text = self._decoder.decode(chunk, final=not chunk)
+            except UnicodeError as error:
+                return self._offset + (int(getattr(error, "start", 0)) if chunk else 0)
+        if "\0" in text:
+            return self._offset + max(chunk.find(b"\0"), 0)
+        self._offset += len(chunk)
+        return None
+
+
+class Misjudged(Exception):
+    """The file is not what its head looked like."""
+
+
+class Watched:
+    """A stream that must be UTF-8 and must not have the byte `absent`, of which only the head is known."""
+
+    def __init__(self, stream: Any, absent: bytes | None) -> None:
+        self._stream = stream
+        self._absent = absent
+        self._check = _TextCheck("utf-8")
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes.
+
+        Raises:
+            Misjudged: they are not what was expected.
+        """
+        chunk: bytes = self._stream.read(size)
+        if self._check.feed(chunk) is not None or (self._absent is not None and self._absent in chunk):
+            raise Misjudged
+        return chunk
+
+
+def may_be_utf8(path: Path, declared: str | None) -> bool:
+    """Whether `find_encoding` will say UTF-8, as far as a plain file's head can tell."""
+    if find_compression(path) or (declared is not None and _known(declared) != "utf-8"):
+        return False
+    with open_stream(path) as stream:
+        head = stream.read(4096)
+    marked = next((name for mark, name in _BOMS if head.startswith(mark)), "utf-8")
+    return marked == "utf-8" and not _unmarked_utf16(head)
 
 
 def _guess(path: Path) -> str:

@@ -77,6 +77,31 @@ def test_a_day_that_does_not_exist_is_no_date() -> None:
     assert caught.value.index == 1
 
 
+def test_days_that_repeat_are_read_like_those_that_do_not() -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 29)]
+    cells = pa.array([*days, *days, " 2024-01-01 ", "NA", None, *days])
+    alone = [convert(cells.slice(index, 1), "date", tokens=True)[0] for index in range(len(cells))]
+    assert convert(cells, "date", tokens=True).to_pylist() == [day.as_py() for day in alone]
+
+
+@pytest.mark.parametrize("wrong", ["tomorrow", "2024-02-30"])
+def test_the_first_cell_that_is_no_date_is_found_among_days_that_repeat(wrong: str) -> None:
+    with pytest.raises(BadCell) as caught:
+        convert(
+            pa.array(["2024-02-28", None, "2024-02-29"] * 9 + [wrong, "2024-02-29", wrong]),
+            "date",
+            tokens=True,
+        )
+    assert caught.value.index == 27
+
+
+def test_text_behind_a_number_that_is_not_finite_makes_a_category() -> None:
+    assert infer(pa.array(["inf"] + ["1"] * 500 + ["word"]), tokens=True) == "category"
+    with pytest.raises(BadCell) as caught:
+        infer(pa.array(["1"] * 500 + ["inf"]), tokens=True)
+    assert (caught.value.index, caught.value.infinite) == (500, True)
+
+
 def test_values_as_text_are_short_and_canonical() -> None:
     assert text_of(pa.array([3.0, 2.5, -0.0, None, 1e20])).to_pylist() == ["3", "2.5", "0", None, "1e+20"]
     assert text_of(pa.array([True, None])).to_pylist() == ["true", None]

@@ -19,6 +19,13 @@ def test_moments_of_batches_are_those_of_the_whole_column() -> None:
     assert (moments.low, moments.high) == (min(values), max(values))
 
 
+def test_the_ends_of_batches_within_and_beyond_those_before_are_found() -> None:
+    moments = Moments()
+    for values in ([2.0, 4.0], [3.0, None, 2.5], [5.0, 3.0], [1.0, 6.0], [None]):
+        moments.add(pa.array(values, pa.float64()))
+    assert (moments.low, moments.high, moments.count) == (1.0, 6.0, 8)
+
+
 def test_a_counter_across_batches_is_seen() -> None:
     moments = Moments()
     moments.add(pa.array([5.0, 6.0]))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.datasets.formats.dialect import SAMPLE
 from app.datasets.schema import DatasetError, Inspection
 
 Inspect = Callable[..., Inspection]
@@ -141,6 +142,62 @@ def test_a_quote_that_never_closes_is_refused(refuse_text: Refuse) -> None:
 
 def test_a_last_cell_with_a_newline_in_its_quotes_is_no_unclosed_quote(inspect_text: Inspect) -> None:
     assert inspect_text("y,a\n" + "0,b\n1,c\n" * 3 + '1,"e\n"').description.rows == 7
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_rows_of_many_blocks_stay_in_their_order(inspect_text: Inspect, newline: str) -> None:
+    rows = [f"{n},{n % 2}" for n in range(9000)]
+    inspection = inspect_text(newline.join(["n,y", *rows]))
+    assert (inspection.description.rows, inspection.profile.columns[0].maximum) == (9000, 8999)
+    assert "it counts up by 1" in inspection.warnings[-1].message
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_quotes_after_many_rows_without_hold_newlines_and_delimiters(inspect_text: Inspect) -> None:
+    inspection = inspect_text('"text","y"\n' + "abc,0\nde,1\n" * 3000 + '"f,\n""g""",1\n' * 900 + "h,0")
+    assert inspection.description.rows == 6901
+    counts = {value.value: value.count for value in inspection.profile.columns[0].top}
+    assert counts == {"abc": 3000, "de": 3000, 'f,\n"g"': 900, "h": 1}
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_header_of_several_lines_is_no_row(inspect_text: Inspect) -> None:
+    inspection = inspect_text('"a\nb","y"\n' + "1,0\n2,1\n" * 3000)
+    assert (inspection.description.options.columns, inspection.description.rows) == (["a\nb", "y"], 6000)
+
+
+HEAD = "city,n,y\n" + "Paris,1,0\nRome,2,1\n" * (SAMPLE // 18)
+"""Rows of more than what is looked at first."""
+
+
+def test_a_quote_that_first_comes_late_is_one(inspect_text: Inspect) -> None:
+    inspection = inspect_text(HEAD + '"Frankfurt, Main",3,0\n')
+    assert inspection.description.options.quote == '"'
+    assert inspection.profile.columns[0].top[-1].value == "Frankfurt, Main"
+
+
+def test_an_encoding_that_first_shows_late_is_guessed(inspect_text: Inspect) -> None:
+    inspection = inspect_text((HEAD + "Köln,3,0\n").encode("cp1252"))
+    assert inspection.description.options.encoding == "cp1252"
+    assert inspection.profile.columns[0].top[-1].value == "Köln"
+
+
+def test_a_late_character_that_is_cut_off_is_no_utf8(inspect_text: Inspect) -> None:
+    inspection = inspect_text((HEAD + "Roma,3,0\nKö").encode()[:-1] + b",1,1\n")
+    assert inspection.description.options.encoding == "cp1252"
+
+
+def test_a_late_nul_is_refused(refuse_text: Refuse) -> None:
+    error = refuse_text(HEAD + "Ro\0me,3,0\n")
+    assert (error.code, f"near byte {len(HEAD) + 3}" in error.message) == ("not_text", True)
+
+
+@pytest.mark.parametrize(("row", "code"), [("Rome,x,0", "wrong_type"), ("Rome,1,0,0", "ragged_row")])
+def test_a_late_fault_is_refused_with_its_row_and_line(refuse_text: Refuse, row: str, code: str) -> None:
+    error = refuse_text(HEAD + row + "\n", types={"n": "number"})
+    number = HEAD.count("\n")
+    assert (error.code, error.errors[0]["row"], error.errors[0]["line"]) == (code, number, number + 1)
 
 
 def test_a_blank_column_name_is_refused(refuse_text: Refuse) -> None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import gzip
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from app.datasets import inspector
 from app.datasets.inspection import inspect
-from app.datasets.schema import DatasetError, Declaration
+from app.datasets.inspector import Inspector
+from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 
 MEMORY = 1 << 30
 
@@ -55,6 +61,58 @@ def test_an_inspection_that_needs_too_much_memory_is_refused(path: Path, megabyt
     with pytest.raises(DatasetError, match=f"in {megabytes} MB of memory") as caught:
         inspector.run(path, Declaration(), memory_bytes=megabytes << 20, seconds=60)
     assert caught.value.code == "inspection_too_large"
+
+
+def grow(path: Path, parts: list[bytes], **declared: Any) -> Inspection:
+    """What is said of a file that comes in parts after its inspection began."""
+    path.write_bytes(b"")
+    with path.open("ab", buffering=0) as file:
+        file.write(parts[0])
+        with Inspector(path, Declaration(**declared), Limits(), memory_bytes=MEMORY, seconds=60) as child:
+            for part in parts[1:]:
+                time.sleep(0.2)
+                file.write(part)
+            return child.finish()
+
+
+BIG = b"n,city,y\n" + b"".join(b"%d,Rome,%d\n" % (n, n % 2) for n in range(1_200_000))
+
+
+@pytest.mark.parametrize("cuts", [[5, 10], [8 << 20], [len(BIG) - 3]])
+def test_a_file_is_inspected_while_it_grows(tmp_path: Path, cuts: list[int]) -> None:
+    path, whole = tmp_path / "growing", tmp_path / "whole"
+    whole.write_bytes(BIG)
+    ends = [*cuts, len(BIG)]
+    parts = [BIG[start:end] for start, end in zip([0, *cuts], ends, strict=True)]
+    assert grow(path, parts) == inspect(whole, Declaration())
+
+
+def test_a_growing_file_that_turns_out_otherwise_is_read_again(tmp_path: Path) -> None:
+    text = "city,y\n" + "Rome,0\nParis,1\n" * 500_000
+    inspection = grow(tmp_path / "growing", [text.encode(), '"Köln, Rhein",1\n'.encode("cp1252")])
+    options = inspection.description.options
+    assert (options.encoding, options.quote, inspection.description.rows) == ("cp1252", '"', 1_000_001)
+
+
+def test_a_growing_gzip_or_parquet_file_is_waited_for(tmp_path: Path) -> None:
+    packed = gzip.compress(BIG[: 1 << 20].rpartition(b"\n")[0])
+    rows = grow(tmp_path / "gzip", [packed[:5000], packed[5000:]]).description.rows
+    assert rows == BIG[: 1 << 20].count(b"\n") - 1
+    parquet.write_table(pa.table({"a": [1.0, 2.0] * 20, "y": ["u", "v"] * 20}), tmp_path / "parquet")
+    table = (tmp_path / "parquet").read_bytes()
+    assert grow(tmp_path / "table", [table[:100], table[100:]]).description.rows == 40
+
+
+def test_a_refusal_of_a_growing_file_is_that_of_the_whole_one(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        grow(tmp_path / "growing", [BIG, b"x,Rome\n", b"1,Rome,1\n"])
+    assert (caught.value.code, caught.value.errors[0]["row"]) == ("ragged_row", 1_200_001)
+
+
+def test_an_inspection_ends_with_its_upload(path: Path) -> None:
+    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=60) as child:
+        assert child.is_running
+    assert not child.is_running
 
 
 def test_a_fault_of_the_inspection_itself_is_no_fault_of_the_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -78,6 +79,98 @@ def test_a_refused_file_leaves_nothing_behind(client: TestClient) -> None:
     assert client.get("/v1/datasets").json()["data"] == []
     storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
     assert [path for path in storage.rglob("*") if path.is_file()] == []
+
+
+LARGE_CSV = CSV + b"".join(
+    b"%d,%d,%s\n" % (n, n * n % 7, b"up" if n % 2 else b"down") for n in range(900_000)
+)
+
+
+def free_turns(client: TestClient) -> int:
+    """How many more uploads could be validated while they come."""
+    turns = client.app.state.early_inspections  # type: ignore[attr-defined]
+    free = 0
+    while turns.acquire(blocking=False):
+        free += 1
+    for _ in range(free):
+        turns.release()
+    return free
+
+
+def test_a_large_upload_is_the_same_data_set_however_it_comes(client: TestClient) -> None:
+    fields, file = {"name": "t", "label": "y"}, {"file": ("t.csv", LARGE_CSV, "text/csv")}
+    head = "".join(
+        f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    part = "\r\n".join(
+        (
+            "--x",
+            'content-disposition: form-data; name="file"; filename="t.csv"',
+            "content-type: text/csv",
+            "\r\n",
+        )
+    )
+    ends = b"\r\n", b"--x--\r\n"
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    file_last = (head + part).encode() + LARGE_CSV + ends[0] + ends[1]
+    file_first = part.encode() + LARGE_CSV + ends[0] + head.encode() + ends[1]
+    answers = [
+        client.post("/v1/datasets", files=file, data=fields),
+        client.post("/v1/datasets", content=file_last, headers=form),
+        client.post("/v1/datasets", content=file_first, headers=form),
+        client.post(
+            "/v1/datasets?name=t&label=y&filename=t.csv",
+            content=LARGE_CSV,
+            headers={"content-type": "text/csv"},
+        ),
+    ]
+    assert [answer.status_code for answer in answers] == [201] * 4
+    first = answers[0].json()
+    assert (first["rows"], first["sha256"]) == (900_040, hashlib.sha256(LARGE_CSV).hexdigest())
+    for answer in answers[1:]:
+        differing = {key for key in first if answer.json()[key] != first[key]}
+        assert differing == {"id", "version", "ref", "created_at"}
+    assert free_turns(client) == 2
+
+
+def test_a_large_upload_is_validated_in_its_turn_where_others_are_early(client: TestClient) -> None:
+    turns = client.app.state.early_inspections  # type: ignore[attr-defined]
+    with turns, turns:
+        answer = client.post("/v1/datasets?name=t&label=y", content=LARGE_CSV)
+    assert (answer.status_code, answer.json()["rows"]) == (201, 900_040)
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "status", "code"),
+    [
+        ("name=t&label=y", LARGE_CSV + b"1,2\n", 422, "ragged_row"),
+        ("name=t&label=y&seed=many", LARGE_CSV, 422, "invalid_request"),
+        ("name=t&label=z", LARGE_CSV, 422, "label_not_found"),
+    ],
+)
+def test_a_large_upload_that_is_refused_leaves_nothing_behind(
+    client: TestClient, query: str, content: bytes, status: int, code: str
+) -> None:
+    answer = client.post(f"/v1/datasets?{query}", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert is_clean(client)
+
+
+def test_a_large_upload_that_is_cut_off_leaves_nothing_behind(client: TestClient) -> None:
+    part = b'--x\r\ncontent-disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = client.post("/v1/datasets", content=part + LARGE_CSV, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "cut_off")
+    assert is_clean(client)
+
+
+def is_clean(client: TestClient) -> bool:
+    """No file, no process and no turn is left of an upload."""
+    storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
+    files = [path for path in storage.rglob("*") if path.is_file()]
+    inspecting = [child for child in psutil.Process().children() if "app.datasets.child" in child.cmdline()]
+    return not files and not inspecting and free_turns(client) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+from app.broker import RUN_NEXT, Broker, make_celery, named
+
+
+def messages(broker: Broker, url: str, queue: str) -> list[tuple[Any, dict[str, Any], set[str]]]:
+    """The body, the headers and the names of the properties of all that waits in a queue."""
+    found = []
+    with make_celery("reader", url).connection_for_read() as connection:
+        while (message := connection.default_channel.basic_get(named(queue), no_ack=True)) is not None:
+            found.append((message.decode(), dict(message.headers), set(message.properties)))
+    return found
+
+
+def test_the_bell_is_the_message_that_celery_would_send(broker_url: str) -> None:
+    broker, celery = Broker(broker_url), make_celery("app", broker_url)
+    celery.send_task(RUN_NEXT, queue=named("bell"), ignore_result=True)
+    assert broker.ring("bell")
+    assert broker.waiting("bell") == 2
+    (their_body, theirs, their_properties), (body, ours, properties) = messages(broker, broker_url, "bell")
+    assert body == their_body
+    assert properties | {"reply_to"} == their_properties
+    assert {name for name, value in ours.items() if value != theirs[name]} == {"id", "root_id"}
+    missing = {name: value for name, value in theirs.items() if name not in ours and value}
+    assert missing.keys() == {
+        "argsrepr",
+        "kwargsrepr",
+        "origin",
+        "timelimit",
+    }  # told in Celery's events and logs
+    celery.close()
+    broker.close()
+
+
+def test_a_broker_that_is_away_hears_no_bell_and_is_no_error() -> None:
+    broker = Broker("redis://127.0.0.1:1/0")
+    assert not broker.ring()
+    assert broker.waiting() is None
+    broker.close()
+
+
+def test_a_queue_is_emptied(broker_url: str) -> None:
+    broker = Broker(broker_url)
+    assert broker.ring("emptied")
+    broker.empty("emptied")
+    assert broker.waiting("emptied") == 0
+    broker.close()
