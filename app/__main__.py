@@ -27,10 +27,19 @@ def _api() -> bool:
         settings = get_settings()
     except ValidationError:
         return False
+    from app.serving.door import CannotServe
     from app.serving.server import run
+    from app.serving.supervisor import GaveUp
 
-    run(settings)
+    try:
+        run(settings, _say)
+    except (CannotServe, GaveUp) as error:
+        raise SystemExit(str(error)) from error
     return True
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, null, update
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
@@ -69,7 +69,8 @@ class Journal:
             session.execute(
                 update(JobStage)
                 .where(JobStage.job_id == self.lease.job_id, JobStage.stage == stage)
-                .values(state="running", started_at=db_now())
+                # It may have been finished by an attempt that died before it published.
+                .values(state="running", started_at=db_now(), finished_at=null())
             )
             self._write_progress(session, progress)
             record(

@@ -47,6 +47,28 @@ def _held(lease: Lease) -> Any:
     )
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What decides where a running job goes."""
+
+    stop_request: str | None
+    kept_attempt: int
+    retries: int
+
+
+def _locked(session: Session, lease: Lease, *conditions: Any) -> _Facts | None:
+    """The job's facts, its row locked for the rest of the transaction, so that no request comes between.
+
+    None: it is not this attempt's any more.
+    """
+    row = session.execute(
+        select(Job.stop_request, Job.kept_attempt, Job.retries)
+        .where(Job.id == lease.job_id, Job.state == State.RUNNING, Job.attempt == lease.attempt, *conditions)
+        .with_for_update()
+    ).one_or_none()
+    return None if row is None else _Facts(*row)
+
+
 def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> Lease | None:
     """queued → running. None when the job is not to be had: taken, ended, paused or unknown."""
     statement = (
@@ -111,8 +133,9 @@ def fail(session: Session, lease: Lease, code: str, message: str, hint: str | No
 
 
 def stop(session: Session, lease: Lease, request: str) -> bool:
-    """running → cancelled or paused: the worker did as it was asked."""
-    paused = request == "pause"
+    """running → cancelled or paused: the worker did as it was asked. A cancel overrules a pause."""
+    facts = _locked(session, lease)
+    paused = request == "pause" and facts is not None and facts.stop_request != "cancel"
     values = _uncounted() | {"state": State.PAUSED} if paused else _end(State.CANCELLED)
     moved = _changed(session, _held(lease).values(**values))
     if moved:
@@ -127,7 +150,10 @@ def stop(session: Session, lease: Lease, request: str) -> bool:
 
 
 def hand_back(session: Session, lease: Lease) -> bool:
-    """running → queued by a worker that shuts down."""
+    """running → queued by a worker that shuts down; what was asked of the job meanwhile comes first."""
+    facts = _locked(session, lease)
+    if facts is not None and facts.stop_request is not None:
+        return stop(session, lease, facts.stop_request)
     moved = _changed(session, _held(lease).values(**_uncounted()))
     if moved:
         record(session, lease.job_id, lease.attempt, "job.queued", "Its worker shut down and handed it back.")
@@ -145,10 +171,16 @@ def retry(
 ) -> State | None:
     """running → queued after an error that may pass, to be tried again after a while, longer each time.
 
-    → failed, with this code and hint, after `most` in a row that kept nothing.
+    → failed, with this code and hint, after `most` in a row that kept nothing. → cancelled or paused, where
+    that was asked for meanwhile.
     """
-    job = session.get_one(Job, lease.job_id)
-    retries = 0 if job.kept_attempt == lease.attempt else job.retries
+    facts = _locked(session, lease)
+    if facts is None:
+        return None
+    if facts.stop_request is not None:
+        stop(session, lease, facts.stop_request)
+        return State.CANCELLED if facts.stop_request == "cancel" else State.PAUSED
+    retries = 0 if facts.kept_attempt == lease.attempt else facts.retries
     if retries < most:
         wait = min(LONGEST_WAIT, _FIRST_WAIT * 2**retries)
         state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
@@ -219,9 +251,11 @@ def revive(session: Session, job_id: str, attempts: int) -> bool:
 
 def expire(session: Session, job_id: str, attempt: int) -> State | None:
     """Take a job from a worker that fell silent: queued again, stopped as asked, or failed for good."""
-    job = session.get_one(Job, job_id)
     lease = Lease(job_id, attempt)
-    lost = _held(lease).where(Job.lease_expires_at < db_now())
+    if _locked(session, lease, Job.lease_expires_at < db_now()) is None:
+        return None
+    lost = _held(lease)
+    job = session.get_one(Job, job_id, populate_existing=True)
     if job.stop_request == "cancel":
         state, values = State.CANCELLED, _end(State.CANCELLED)
     elif job.stop_request == "pause":
