@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import delete, null, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
@@ -15,7 +16,7 @@ from app.db.session import Sessions
 from app.db.tables import EpochMetrics, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
 from app.jobs.events import record
-from app.jobs.states import Stage
+from app.jobs.states import SO_FAR, Stage
 from app.jobs.transitions import Lease
 
 FLUSH_SECONDS = 0.25
@@ -93,14 +94,15 @@ class Journal:
         source_key: str | None = None,
     ) -> None:
         """Make a stage's output durable: it is not run again. A source's is kept for other jobs too."""
-        with self.transaction(kept=True) as session:
+        with self.transaction(kept=stage is not Stage.EXPORT) as session:  # after it, publishing may yet fail
             self._write_pending(session)
             row = self.stage(session, stage)
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
             if source_key is not None and digest is not None and session.get(SourceRun, source_key) is None:
-                session.add(SourceRun(key=source_key, output=output, output_digest=digest))
+                with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
+                    session.add(SourceRun(key=source_key, output=output, output_digest=digest))
             record(
                 session,
                 self.lease.job_id,
@@ -119,8 +121,13 @@ class Journal:
     def keep_part(
         self, stage: Stage, key: str, *, digest: str | None = None, value: dict[str, Any] | None = None
     ) -> None:
-        """Make a part of a stage durable; it is dropped when the job has ended."""
-        with self.transaction(kept=True) as session:
+        """Make a part of a stage durable; it is dropped when the job has ended.
+
+        What an earlier attempt kept under the key is no progress: else a job could fail for ever behind it.
+        """
+        with self.transaction() as session:
+            if key != SO_FAR and session.get(StagePart, (self.lease.job_id, stage, key)) is None:
+                transitions.hold(session, self.lease, kept=True)
             self._write_pending(session)
             part = StagePart(job_id=self.lease.job_id, stage=stage, key=key, digest=digest, value=value)
             session.merge(part)

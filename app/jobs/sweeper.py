@@ -40,6 +40,10 @@ class Clock:
         self._seen: tuple[datetime, float] | None = None
         self._settled_at = elapsed()
 
+    def unsettle(self) -> None:
+        """No lease could be renewed while the database was away."""
+        self._settled_at = self._elapsed() + self._lease_seconds
+
     def is_settled(self, sessions: Sessions) -> bool:
         """Whether it ran evenly for as long as a lease lasts."""
         with sessions() as session:
@@ -142,8 +146,10 @@ def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
 def referenced(session: Session, retry_seconds: float) -> set[str]:
     """Digests of all files that something still needs."""
     open_jobs = select(Job.id).where(_may_go_on(retry_seconds))
+    uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
+        select(Dataset.digest).join(Job, uses).where(_may_go_on(retry_seconds)),
         select(Artifact.digest),
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
@@ -173,6 +179,7 @@ def sweep_forever(
                 suspected = clean(sessions, storage, settings, suspected)
         except SQLAlchemyError as error:
             log.warning("the sweep waits for the database: %s", error)
+            clock.unsettle()
         except OSError as error:
             log.warning("the sweep waits for the storage: %s", error)
 

@@ -112,8 +112,8 @@ class Fit:
             return run.recalled(known)
         history = run.go(key)
         if self.hooks.keep:
-            keep = self.hooks.keep
-            self._unkept = lambda: run.keep(lambda path: keep(key, path))
+            keep, values = self.hooks.keep, run.values()
+            self._unkept = lambda: run.keep(values, lambda path: keep(key, path))
         return history
 
 

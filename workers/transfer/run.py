@@ -4,7 +4,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -126,10 +126,13 @@ class Run:
                 variable.assign(kept[str(number)])
         return self._end()
 
-    def keep(self, keep: Callable[[Path], None]) -> None:
-        """Write what this run came to, as `recalled` reads it."""
+    def values(self) -> list[Array]:
+        """Copies of what this run came to: a method may change the network before they are written."""
         models = [*self.parts.values(), *self.objective.helpers]
-        values = [variable.numpy() for model in models for variable in model.variables]
+        return [np.array(variable.numpy()) for model in models for variable in model.variables]
+
+    def keep(self, values: Sequence[Array], keep: Callable[[Path], None]) -> None:
+        """Write these values, as `recalled` reads them."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fit.npz"
             arrays = {str(number): value for number, value in enumerate(values)}
@@ -201,6 +204,7 @@ class Run:
         values = self._named("", self.position.loss, self.position.right, rows)
         if self.held_out:
             values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
+            self._check_finite(values["val_loss"])
         epoch, best = self.position.epoch + 1, self.position.best
         history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
         if self.training.patience is not None:

@@ -219,6 +219,32 @@ def test_a_pause_request_does_not_replace_a_cancel_request(sessions: Sessions, j
         assert transitions.heartbeat(session, lease, LEASE_SECONDS) == (True, "cancel")
 
 
+@pytest.mark.parametrize("request_", ["cancel", "pause"])
+@pytest.mark.parametrize("move", ["hand_back", "retry"])
+def test_a_stop_that_is_asked_for_while_the_job_leaves_its_worker_is_not_lost(
+    sessions: Sessions, job_id: str, move: str, request_: str
+) -> None:
+    lease = claim(sessions, job_id)
+    ask = transitions.request_cancel if request_ == "cancel" else transitions.request_pause
+    with sessions.begin() as session:
+        assert ask(session, job_id)
+    with sessions.begin() as session:
+        if move == "hand_back":
+            assert transitions.hand_back(session, lease)
+        else:
+            assert transitions.retry(session, lease, "disk full") is not None
+    assert state_of(sessions, job_id) == (State.CANCELLED if request_ == "cancel" else State.PAUSED)
+
+
+def test_a_cancel_overrules_a_pause_that_is_about_to_be_made(sessions: Sessions, job_id: str) -> None:
+    lease = claim(sessions, job_id)
+    with sessions.begin() as session:
+        assert transitions.request_cancel(session, job_id)
+    with sessions.begin() as session:
+        assert transitions.stop(session, lease, "pause")
+    assert state_of(sessions, job_id) == State.CANCELLED
+
+
 def test_a_paused_job_resumes_into_the_queue(sessions: Sessions, job_id: str) -> None:
     bring_to(sessions, job_id, State.PAUSED)
     with sessions.begin() as session:
