@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, or_, select, update
 
 from app.db.clock import db_now
+from app.db.locks import lock_name
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, Reply, SourceRun, Version
 from app.errors import ServiceError
@@ -50,15 +51,18 @@ def _unused_datasets(sessions: Sessions, seconds: float) -> int:
     """Data sets that no job has used for so long, nor is about to."""
     uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
     lately = or_(Job.finished_at.is_(None), Job.finished_at > db_now(-seconds))
-    statement = (
-        update(Dataset)
-        .where(
-            Dataset.deleted_at.is_(None),
-            Dataset.created_at < db_now(-seconds),
-            ~select(Job.id).where(uses, lately).exists(),
-        )
-        .values(deleted_at=db_now())
-        .returning(Dataset.id)
+    unused = (
+        Dataset.deleted_at.is_(None),
+        Dataset.created_at < db_now(-seconds),
+        ~select(Job.id).where(uses, lately).exists(),
     )
-    with sessions.begin() as session:
-        return len(session.scalars(statement.execution_options(synchronize_session=False)).all())
+    with sessions() as session:
+        candidates = session.scalars(select(Dataset.id).where(*unused)).all()
+    count = 0
+    for dataset_id in candidates:
+        with sessions.begin() as session:
+            lock_name(session, "dataset", dataset_id)  # against a job that is being accepted
+            statement = update(Dataset).where(Dataset.id == dataset_id, *unused).values(deleted_at=db_now())
+            gone = statement.returning(Dataset.id).execution_options(synchronize_session=False)
+            count += len(session.scalars(gone).all())
+    return count

@@ -108,16 +108,11 @@ def _due(session: Session, resend_seconds: float) -> dict[str, list[str]]:
         Job.announced_at < db_now(-resend_seconds),
         Job.announced_at > db_now(),  # the clock was set back
     )
-    found = session.execute(
-        select(Job.queue, Job.id)
-        .where(Job.state == State.QUEUED, is_due(), silent)
-        .order_by(Job.queued_at)
-        .limit(1000)
-    )
-    due: dict[str, list[str]] = {}
-    for queue, job_id in found:
-        due.setdefault(queue, []).append(job_id)
-    return due
+    due = Job.state == State.QUEUED, is_due(), silent
+    queues = session.scalars(select(Job.queue).where(*due).distinct()).all()
+    oldest = select(Job.id).where(*due).order_by(Job.queued_at).limit(1000)
+    # Each by itself: a long queue must not hide what was lost of another.
+    return {queue: list(session.scalars(oldest.where(Job.queue == queue))) for queue in queues}
 
 
 def _may_go_on(retry_seconds: float) -> Any:
