@@ -54,14 +54,14 @@ class Broker:
 
     @property
     def _away(self) -> tuple[type[BaseException], ...]:
-        """What is raised where the broker cannot be reached."""
+        """What is raised where the broker cannot be reached, or takes nothing, as where memory is full."""
         from kombu.exceptions import OperationalError
 
         known = self._connection
-        return (OperationalError, OSError, *known.connection_errors, *known.recoverable_channel_errors)
+        return (OperationalError, OSError, *known.connection_errors, *known.channel_errors)
 
     def ring(self, queue: str = "default") -> bool:
-        """Announce a queued job; False where the broker cannot be reached (a sweep does it later)."""
+        """Announce a queued job; False where the broker does not take it (a sweep does it later)."""
         from kombu.entity import Queue
 
         try:

@@ -18,6 +18,7 @@ from fastapi_offline import FastAPIOffline
 from app import errors, logs
 from app.broker import Broker
 from app.datasets import routes as datasets
+from app.datasets.validation import Turns
 from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health
@@ -67,6 +68,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
+    app.state.validations = Turns(settings.inspection_concurrency)
     try:
         require_current(engine)
         try:
@@ -79,6 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.broker = broker
         yield
     finally:
+        app.state.validations.close()
         broker.close()
         engine.dispose()
 
@@ -139,8 +142,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.storage = storage_of(settings)
     app.state.stopping = threading.Event()
-    app.state.inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
-    app.state.early_inspections = threading.BoundedSemaphore(settings.inspection_concurrency)
     errors.install(app)
     for router in (
         datasets.router,

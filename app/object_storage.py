@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -115,8 +114,8 @@ class ObjectStorage(Storage):
         return f"{self._prefix}/{digest[:2]}/{digest}".lstrip("/")
 
     def _fetch(self, digest: str) -> None:
-        with tempfile.TemporaryDirectory(dir=self._incoming) as folder:
-            path = Path(folder) / digest
+        with self.workspace() as folder:
+            path = folder / digest
             with _as_os_error(digest):
                 self._client.download_file(self._bucket, self._key(digest), str(path))
             with path.open("rb") as file:

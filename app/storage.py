@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -140,6 +141,7 @@ class Storage:
             ThreadPoolExecutor(1) as syncing,
         ):
             path = Path(file.name)
+            _hold(file.fileno())
             try:
                 yield Incoming(file, path, syncing)
             finally:
@@ -155,7 +157,12 @@ class Storage:
     def workspace(self) -> Iterator[Path]:
         """A folder for files in the making, on the same file system as the blobs."""
         with tempfile.TemporaryDirectory(dir=self._incoming, ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                _hold(descriptor)
+                yield Path(folder)
+            finally:
+                os.close(descriptor)
 
     def put(self, path: Path) -> str:
         """Take a finished file of `workspace` over under its digest, and return that."""
@@ -196,8 +203,8 @@ class Storage:
     def _clear_incoming(self, seconds: float) -> None:
         before = time.time() - seconds
         for path in self._incoming.glob("*"):
-            if _modified(path) < before:
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            if _modified(path) < before and not _is_held(path):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _adopt(self, path: Path, digest: str) -> None:
         final = self.path(digest)
@@ -215,6 +222,27 @@ def _modified(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
+
+
+def _hold(descriptor: int) -> None:
+    """Tell others that the file or folder is in use, until it is closed or the process is gone."""
+    with suppress(OSError):  # where a file system knows no locks, age alone counts
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process works on the file or folder, however long ago it was changed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -79,7 +79,6 @@ def main(
     """Measure the service side by side with what it is compared to. Nothing else should run meanwhile."""
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
-    lines = []
     need_data = {*ON_DATA, Benchmark.FROZEN}
     if data is None and need_data & set(names or []):
         sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
@@ -98,11 +97,15 @@ def main(
             elif name is Benchmark.ENDURANCE:
                 sys.stdout.write("\n".join(endurance.measure(Path(place))) + "\n\n")
             elif name is Benchmark.FROZEN and data is not None:
-                lines += frozen.measure(Path(place), data)
+                _tell(frozen.measure(Path(place), data))
             else:
-                lines += _measure(name, Path(place), rounds, upload_mb)
-    if lines:
-        sys.stdout.write(report.table(lines))
+                _tell(_measure(name, Path(place), rounds, upload_mb))
+
+
+def _tell(lines: Sequence[report.Line]) -> None:
+    """At once: what is measured next may fail."""
+    sys.stdout.write(report.table(lines) + "\n")
+    sys.stdout.flush()
 
 
 def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from sqlalchemy import create_engine, insert, make_url, select, text
@@ -24,6 +25,7 @@ from app.broker import Broker
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.db.tables import Dataset, Event, Job
+from app.jobs.schemas import JobSpec
 from benchmarks.service import ROOT, free_port
 
 OWNERS = 5
@@ -79,7 +81,10 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
         try:
             while len(broker.workers(1.0)) < workers:
                 pass
-            pollers = [threading.Thread(target=_poll, args=(port, over)) for port in ports]
+            for port in ports:
+                _wait_for_api(port)
+            answers: list[int] = []
+            pollers = [threading.Thread(target=_poll, args=(port, over, answers)) for port in ports]
             for poller in pollers:
                 poller.start()
             begun = time.monotonic()
@@ -93,7 +98,7 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
             over.set()
             for poller in pollers:
                 poller.join()
-            told = _twice(url, jobs)
+            told = f"{_twice(url, jobs)}, {_told(answers)}"
         finally:
             over.set()
             for process in processes:
@@ -109,16 +114,46 @@ def _name(number: int, command: Sequence[str]) -> list[str]:
     return ["--hostname", f"noop-{number}@%h", "--concurrency", "1"] if "celery" in command else []
 
 
-def _poll(port: int, over: threading.Event) -> None:
+def _wait_for_api(port: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            httpx2.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
+            return
+        except httpx2.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _poll(port: int, over: threading.Event, answers: list[int]) -> None:
+    """Ask for the newest jobs until `over`; the status of each answer, 0 where there was none."""
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         while not over.wait(0.1):
-            with suppress(httpx2.TransportError):
-                client.get("/v1/jobs").raise_for_status()
+            try:
+                answers.append(client.get("/v1/jobs").status_code)
+            except httpx2.TransportError:
+                answers.append(0)
+
+
+def _told(answers: Sequence[int]) -> str:
+    if set(answers) != {200}:
+        counts = ", ".join(f"{status}: {answers.count(status)}" for status in sorted(set(answers))) or "none"
+        raise RuntimeError(f"Expected both APIs to answer 200 each time. Received: {counts}.")
+    return f"{len(answers)} lists of jobs answered meanwhile"
+
+
+def _spec() -> dict[str, Any]:
+    network: dict[str, Any] = {"kind": "mlp"}
+    asked = {"method": {"kind": "parameter"}, "training": {}, "evaluation": {}, "source_training": None}
+    return JobSpec.model_validate({**asked, "network": network, "source_network": network}).model_dump(
+        mode="json"
+    )
 
 
 def _post(url: str, jobs: int) -> None:
     """So many jobs of a few owners, as if they had been posted."""
-    engine = make_engine(url)
+    engine, spec = make_engine(url), _spec()
     about = {"name": "d", "version": 1, "kind": "tabular", "filename": "d.csv", "media_type": "text/csv"}
     facts = {
         "description": {},
@@ -136,7 +171,7 @@ def _post(url: str, jobs: int) -> None:
                 "id": f"job_{number:06d}",
                 "name": f"job-{number}",
                 "model": "m",
-                "spec": {},
+                "spec": spec,
                 "extra": {},
                 "source_dataset_id": "ds_1",
                 "target_dataset_id": "ds_1",

@@ -59,6 +59,14 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.terminate()
 
 
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Ask until it is so, where nothing tells of it by itself."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.01)
+
+
 def _new_postgresql() -> tuple[str, Callable[[], None]]:
     name = f"test_{uuid.uuid4().hex}"
     admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
-import multiprocessing
 import os
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 from celery import signals
@@ -30,8 +31,13 @@ app.conf.update(
     worker_send_task_events=False,
 )
 
-shutting_down = multiprocessing.get_context("fork").Event()
-"""Set in the parent, read by the forked processes that run the jobs."""
+shutting_down: ctypes.c_bool = RawValue(ctypes.c_bool, False)
+"""Set in the parent, read by the forked processes that run the jobs; no lock that one killed could hold."""
+
+
+def is_shutting_down() -> bool:
+    """Whether the worker was told to end."""
+    return bool(shutting_down.value)
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]
@@ -57,4 +63,4 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
 
 @signals.worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _ask_jobs_to_stop(**_: Any) -> None:
-    shutting_down.set()
+    shutting_down.value = True

@@ -6,6 +6,8 @@ import gc
 import logging
 import os
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,19 +25,23 @@ from app.models import service as models
 from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
-from workers.celery import app, shutting_down
+from workers.celery import app, is_shutting_down
 from workers.facts import read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
 
 if TYPE_CHECKING:
     from celery import Task
+    from sqlalchemy.orm import Session
 
     from workers.held import Held
     from workers.stages.export import Outcome
 
 UNEXPECTED_RETRIES = 2
 """Tries again after an error that nobody foresaw."""
+
+LONGEST_OUTAGE_SECONDS = 3600.0
+"""How long a worker waits for a database to tell it how an attempt ended."""
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +95,7 @@ def run_next(self: Task) -> None:
         return
     with of_job(lease.job_id, lease.attempt):
         log.info("%s attempt %d begins", lease.job_id, lease.attempt)
-        with Heartbeat(held.sessions, lease, held.settings, shutting_down.is_set) as heartbeat:
+        with Heartbeat(held.sessions, lease, held.settings, is_shutting_down) as heartbeat:
             _attempt(held, lease, heartbeat)
     if gc.get_freeze_count():  # else it would look through the libraries, too
         gc.collect()  # networks refer to themselves; the next job has their room from its start
@@ -108,7 +114,7 @@ def _claim(held: Services, queue: str) -> Lease | None:
 
 def _ring_again(held: Services, queue: str) -> None:
     """For a job whose bell was heard in vain while its owner had as many at work as may be."""
-    if not held.settings.jobs_of_one_owner or shutting_down.is_set():
+    if not held.settings.jobs_of_one_owner or is_shutting_down():
         return
     with held.sessions.begin() as session:
         waits = turns.next_job(session, queue, held.settings.jobs_of_one_owner)
@@ -141,25 +147,51 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     except LeaseLost:
         log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
     except Stopped as stopped:
-        if stopped.reason != LOST:
-            with held.sessions.begin() as session:
-                end(session, lease, stopped.reason)
+        reason = stopped.reason
+        if reason != LOST:
+            _conclude(held, heartbeat, lambda session: end(session, lease, reason))
     except TrainingDiverged as error:
-        hint = "Post the job again with a lower learning_rate or a larger batch_size."
-        with held.sessions.begin() as session:
-            transitions.fail(session, lease, "training_diverged", str(error), hint)
+        told, hint = str(error), "Post the job again with a lower learning_rate or a larger batch_size."
+        _conclude(
+            held, heartbeat, lambda session: transitions.fail(session, lease, "training_diverged", told, hint)
+        )
     except (OSError, OperationalError) as error:
         log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-        with held.sessions.begin() as session:
-            transitions.retry(session, lease, f"{type(error).__name__}: {error}")
+        told = f"{type(error).__name__}: {error}"
+        _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
     except Exception as error:  # the runner's edge: whatever happens, the job must end
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
         most = MOST_RETRIES if _was_outside(error) else UNEXPECTED_RETRIES
         hint = "This is a defect of the service; the worker's log has the details."
         told = f"{type(error).__name__}: {error}"
-        with held.sessions.begin() as session:
-            transitions.retry(session, lease, told, most=most, code="internal_error", hint=hint)
+        _conclude(
+            held,
+            heartbeat,
+            lambda session: transitions.retry(
+                session, lease, told, most=most, code="internal_error", hint=hint
+            ),
+        )
+
+
+def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], object]) -> None:
+    """Write how the attempt ended; a database that is away is waited for: the attempt was not in vain.
+
+    The heartbeat goes on meanwhile. It tells if the job was given to another, and ends the process where the
+    worker is to stop.
+    """
+    deadline = time.monotonic() + LONGEST_OUTAGE_SECONDS
+    while True:
+        try:
+            with held.sessions.begin() as session:
+                move(session)
+        except OperationalError as error:
+            if heartbeat.reason == LOST or time.monotonic() > deadline:
+                raise
+            log.warning("the end of the attempt waits for the database: %s", error)
+            time.sleep(1)
+        else:
+            return
 
 
 def _was_outside(error: BaseException | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -86,9 +88,10 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
         validation = held.enter_context(Validation(request, incoming))
         upload = await receive(request, incoming, settings.max_upload_bytes, validation.begin)
         if "text/event-stream" in request.headers.get("accept", ""):
-            events = followed(request, validation, upload, held.pop_all())
+            told: queue.SimpleQueue[int] = queue.SimpleQueue()
+            events = followed(request, validation.create(upload, held.pop_all(), told.put), told)
             return EventSourceResponse(events, headers={"Cache-Control": "no-cache"})
-        view = await run_in_threadpool(validation.create, upload)
+        view = await asyncio.wrap_future(validation.create(upload, held.pop_all()))
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

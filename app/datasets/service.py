@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from sqlalchemy import func, select
@@ -12,7 +13,7 @@ from app.datasets.schema import DatasetError, Description, Inspection
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
-from app.db.locks import lock_name
+from app.db.locks import lock_name, lock_names
 from app.db.tables import Artifact, Dataset, Job
 from app.errors import ServiceError, did_you_mean
 from app.pages import page
@@ -84,6 +85,17 @@ def find(session: Session, reference: str) -> Dataset:
     found = session.scalars(statement.limit(1)).one_or_none()
     if found is None:
         raise _not_found(session, reference)
+    return found
+
+
+def find_to_use(session: Session, references: Sequence[str]) -> list[Dataset]:
+    """Data sets to learn from; none is deleted before the job that asks for them is there."""
+    found = [find(session, reference) for reference in references]
+    lock_names(session, "dataset", (dataset.id for dataset in found))
+    for dataset, reference in zip(found, references, strict=True):
+        session.refresh(dataset)
+        if dataset.deleted_at is not None:
+            raise _not_found(session, reference)
     return found
 
 

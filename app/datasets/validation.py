@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +16,6 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.sse import format_sse_event
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from app.datasets import service
 from app.datasets.inspector import Inspector
@@ -29,6 +30,27 @@ from app.storage import Incoming
 _SECONDS_BETWEEN = 1.0
 
 
+class Turns:
+    """The validations that run at once: so many of whole files, and as many of files that still come.
+
+    They have threads of their own. Uploads that wait for their turn hold none, so that other requests are
+    answered meanwhile.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.early = threading.BoundedSemaphore(at_once)
+        self._pools = [ThreadPoolExecutor(at_once, f"validation {what}") for what in ("whole", "early")]
+
+    def take(self, make: Callable[[], DatasetView], *, is_early: bool) -> Future[DatasetView]:
+        """What is made in its turn; one that began early has its turn already."""
+        return self._pools[is_early].submit(make)
+
+    def close(self) -> None:
+        """Begin none any more; those that run come to their end."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 class Validation:
     """The validation of one upload, which begins while a large file is still being received.
 
@@ -37,6 +59,7 @@ class Validation:
 
     def __init__(self, request: Request, incoming: Incoming) -> None:
         self._request = request
+        self._turns: Turns = request.app.state.validations
         self._incoming = incoming
         self._early: Inspector | None = None
         self._held = ExitStack()
@@ -60,17 +83,29 @@ class Validation:
             declaration = _form(upload).declaration()
         except RequestValidationError:  # the missing or wrong field may be mended by those to come
             return
-        turns = self._request.app.state.early_inspections
-        if turns.acquire(blocking=False):
-            self._held.callback(turns.release)
+        if self._turns.early.acquire(blocking=False):
+            self._held.callback(self._turns.early.release)
             self._early = self._held.enter_context(self._inspector(declaration))
 
-    def create(self, upload: Upload, on_rows: Callable[[int], None] | None = None) -> DatasetView:
-        """Validate and keep the file; `on_rows` is told how many rows were read so far.
+    def create(
+        self, upload: Upload, held: ExitStack, on_rows: Callable[[int], None] | None = None
+    ) -> Future[DatasetView]:
+        """Validate and keep the file in its turn; `on_rows` is told how many rows were read so far.
 
-        Raises:
-            ServiceError, RequestValidationError: the file or what is said of it is refused.
+        `held` is what the file needs until then. It is closed at the end, whether anybody still waits or not.
+        The future's result raises ServiceError or RequestValidationError where the file or what is said of it
+        is refused.
         """
+
+        def make() -> DatasetView:
+            with held:
+                return self._create(upload, on_rows)
+
+        made = self._turns.take(make, is_early=self._early is not None)
+        made.add_done_callback(lambda _: held.close())  # of one whose turn never came
+        return made
+
+    def _create(self, upload: Upload, on_rows: Callable[[int], None] | None) -> DatasetView:
         form, state = _form(upload), self._request.app.state
         name, key = service.name_of(form, upload.filename), self._request.headers.get("idempotency-key")
         asked = ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
@@ -93,7 +128,7 @@ class Validation:
             if self._early is not None and self._early.declaration == declaration:
                 return self._early.finish(on_rows)
             self._give_up()
-            with self._request.app.state.inspections, self._inspector(declaration) as inspector:
+            with self._inspector(declaration) as inspector:
                 return inspector.finish(on_rows)
         except DatasetError as error:
             raise service.refusal(error) from error
@@ -110,34 +145,23 @@ class Validation:
 
 
 async def followed(
-    request: Request, validation: Validation, upload: Upload, held: ExitStack
+    request: Request, made: Future[DatasetView], told: queue.SimpleQueue[int]
 ) -> AsyncIterator[bytes]:
     """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
 
-    `held` is closed at the end, also if nobody listens any more.
+    `told` brings the rows. Who stops listening ends nothing but the events.
     """
-    told: queue.SimpleQueue[int] = queue.SimpleQueue()
-    began = time.monotonic()
-    with held, ThreadPoolExecutor(1) as pool:
-        made = pool.submit(validation.create, upload, told.put)
-        rows = 0
-        while not made.done():
-            rows = await run_in_threadpool(_newest, told, made, rows)
-            if not made.done():
-                seconds = round(time.monotonic() - began, 1)
-                yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))
-        yield _outcome(request, made)
-
-
-def _newest(told: queue.SimpleQueue[int], made: Future[DatasetView], rows: int) -> int:
-    """The last number of rows told within a second, or by the end."""
-    deadline = time.monotonic() + _SECONDS_BETWEEN
-    while not made.done() and time.monotonic() < deadline:
-        try:
-            rows = told.get(timeout=0.05)
-        except queue.Empty:
-            continue
-    return rows
+    began, rows = time.monotonic(), 0
+    waiting = asyncio.wrap_future(made)
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, whoever is gone
+    while not waiting.done():
+        await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
+        while not told.empty():
+            rows = told.get_nowait()
+        if not waiting.done():
+            seconds = round(time.monotonic() - began, 1)
+            yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))
+    yield _outcome(request, made)
 
 
 def _outcome(request: Request, made: Future[DatasetView]) -> bytes:

@@ -29,8 +29,9 @@ from app.settings import Settings
 def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
     queue, preset_dir = _queue(request, settings.queue_names), settings.effective_preset_dir
-    target = _dataset(session, request.target.dataset)
-    source, versions = _source(session, request)
+    source_datasets = [] if request.source.dataset is None else [request.source.dataset]
+    target, *sources = datasets.find_to_use(session, [request.target.dataset, *source_datasets])
+    source, versions = next(iter(sources), None), _versions(session, request)
     trained_on = _examples(source) if source else None
     network, source_network = _networks(request, versions, trained_on or _examples(target))
     learnt = [models.signature(version) for version in versions]
@@ -83,32 +84,25 @@ def _queue(request: JobRequest, known: list[str]) -> str:
     return request.queue
 
 
-def _dataset(session: Session, reference: str) -> Dataset:
-    found = datasets.find(session, reference)
-    lock_name(session, "dataset", found.id)  # against a deletion that has not seen this job yet
-    session.refresh(found)
-    return found if found.deleted_at is None else datasets.find(session, reference)
-
-
 def _examples(dataset: Dataset) -> Examples:
     return Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
 
 
-def _source(session: Session, request: JobRequest) -> tuple[Dataset | None, list[Version]]:
+def _versions(session: Session, request: JobRequest) -> list[Version]:
     if request.source.dataset is not None:
-        return _dataset(session, request.source.dataset), []
+        return []
     if request.source.preset is not None:
         if request.method.kind == "distillation":
             message = "Expected a teacher that knows the classes. Received: a preset, which has no head."
             hint = "Fine-tune it first, by parameter transfer, and give the version that comes out."
             raise ServiceError(422, "preset_is_no_teacher", message, hint=hint)
-        return None, []
+        return []
     asked = request.source.versions or [request.source.version or ""]
     if len(asked) > 1 and request.method.kind != "distillation":
         message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
         hint = "Only a distillation learns from several; give the best of them as `version`."
         raise ServiceError(422, "several_sources", message, hint=hint)
-    return None, [models.find_source(session, reference) for reference in asked]
+    return models.find_to_use(session, asked)
 
 
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:

@@ -119,7 +119,7 @@ def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = Non
 
 
 @router.post(
-    "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409)
+    "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409, 410)
 )
 def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It goes on from its last finished stage and checkpoint, as long as they are kept."""

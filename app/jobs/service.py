@@ -6,7 +6,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
-from app.db.tables import EpochMetrics, Event, Job, StagePart
+from app.db.locks import lock_names
+from app.db.tables import EpochMetrics, Event, Job, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import transitions
 from app.jobs.schemas import EpochView, EventView, JobView
@@ -88,6 +89,8 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     Stages whose files are gone are waiting again, and so are those after them.
     """
     job = find(session, reference)
+    if job.state in RETRIABLE:
+        _require_inputs(session, job)
     if not transitions.revive(session, job.id, attempts):
         session.refresh(job)
         raise impossible("retried", job)
@@ -99,6 +102,25 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     session.flush()
     session.refresh(job)
     return job
+
+
+def _require_inputs(session: Session, job: Job) -> None:
+    """What the job learns from is there, and is not deleted before the job is open again."""
+    used_datasets = [used for used in (job.target_dataset, job.source_dataset) if used is not None]
+    version_ids = [id_ for id_ in (job.source_version_id, *job.spec["other_versions"]) if id_ is not None]
+    lock_names(session, "dataset", (dataset.id for dataset in used_datasets))
+    lock_names(session, "versions", version_ids)
+    versions = [session.get_one(Version, id_, populate_existing=True) for id_ in version_ids]
+    for dataset in used_datasets:
+        session.refresh(dataset)
+    gone = [datasets.ref(dataset) for dataset in used_datasets if dataset.deleted_at is not None]
+    gone += [models.ref(version) for version in versions if version.deleted_at is not None]
+    if gone:
+        message = (
+            "Expected a job whose data sets and source versions are there. "
+            f"Received: {job.name}, which needs {', '.join(gone)}: deleted since."
+        )
+        raise ServiceError(410, "input_deleted", message, hint="Post a new job with others.")
 
 
 def model_so_far(session: Session, job: Job) -> str:

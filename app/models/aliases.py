@@ -35,6 +35,8 @@ def crown(session: Session, job: Job, version: Version) -> None:
 def put(session: Session, version: Version, alias: str, force: bool) -> AliasView:
     """Give a version the alias; another loses it."""
     lock_name(session, "models", version.model)
+    lock_name(session, "versions", version.id)
+    session.refresh(version)  # it may have been deleted a moment ago
     if version.deleted_at is not None:
         message = f"Expected a version whose files are kept. Received: {version.model}@{version.number}."
         raise ServiceError(410, "version_deleted", message, hint="Give the alias to another version.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
-from app.db.locks import lock_name
+from app.db.locks import lock_name, lock_names
 from app.db.tables import Alias, Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
@@ -103,12 +104,13 @@ def usable(version: Version) -> Version:
     return version
 
 
-def find_source(session: Session, reference: str) -> Version:
-    """A version to learn from; it is not deleted before the job that asks for it is there."""
-    found = find_version(session, reference)
-    lock_name(session, "versions", found.id)
-    session.refresh(found)
-    return usable(found)
+def find_to_use(session: Session, references: Sequence[str]) -> list[Version]:
+    """Versions to learn from; none is deleted before the job that asks for them is there."""
+    found = [find_version(session, reference) for reference in references]
+    lock_names(session, "versions", (version.id for version in found))
+    for version in found:
+        session.refresh(version)
+    return [usable(version) for version in found]
 
 
 def delete(session: Session, reference: str) -> None:

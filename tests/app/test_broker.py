@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import redis
+
 from app.broker import RUN_NEXT, Broker, make_celery, named
+from app.serving import local_broker
+from app.settings import Settings
 
 
 def messages(broker: Broker, url: str, queue: str) -> list[tuple[Any, dict[str, Any], set[str]]]:
@@ -39,6 +45,26 @@ def test_a_broker_that_is_away_hears_no_bell_and_is_no_error() -> None:
     assert not broker.ring()
     assert broker.waiting() is None
     broker.close()
+
+
+def test_a_broker_that_is_full_hears_no_bell_and_is_no_error(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with subprocess.Popen(local_broker.command(settings)) as process:
+        assert local_broker.wait(settings.broker_socket)
+        server, broker = redis.Redis(unix_socket_path=str(settings.broker_socket)), None
+        try:
+            broker = Broker(settings.effective_broker_url)
+            server.config_set("maxmemory", 1)
+            assert not broker.ring()
+            assert broker.waiting() in (0, None)
+            server.config_set("maxmemory", 0)
+            assert broker.ring()
+            assert broker.waiting() == 1
+        finally:
+            if broker:
+                broker.close()
+            server.close()
+            process.terminate()
 
 
 def test_a_queue_is_emptied(broker_url: str) -> None:

@@ -117,6 +117,17 @@ def test_what_a_killed_process_left_half_written_is_removed_when_it_is_old(stora
     assert not left.exists()
 
 
+def test_what_a_living_process_works_on_stays_however_old_it_is(storage: Storage) -> None:
+    before = time.time() - 100
+    with storage.incoming() as incoming, storage.workspace() as folder:
+        incoming.write(b"a slow upload")
+        for path in (incoming.path, folder):
+            os.utime(path, (before, before))
+        assert list(storage.old(50)) == []
+        assert incoming.path.exists()
+        assert folder.exists()
+
+
 def put(storage: Storage, content: bytes) -> str:
     with storage.workspace() as folder:
         (folder / "file").write_bytes(content)

@@ -1,34 +1,11 @@
 from __future__ import annotations
 
-import pytest
-
 from app.db.session import Sessions
-from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage, State
 from app.jobs.transitions import Lease
+from tests.workers.conftest import claimed
 from workers.journal import Journal
-
-
-@pytest.fixture
-def lease(sessions: Sessions) -> Lease:
-    """A claimed job."""
-    with sessions.begin() as session:
-        about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
-        facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        dataset = Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts)
-        stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
-        job = Job(id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2, stages=stages)
-        job.source_dataset = job.target_dataset = dataset
-        session.add(job)
-    return claimed(sessions)
-
-
-def claimed(sessions: Sessions) -> Lease:
-    with sessions.begin() as session:
-        lease = transitions.claim(session, "job_1", "worker", lease_seconds=-1)
-    assert lease is not None
-    return lease
 
 
 def test_a_stage_that_was_finished_but_not_published_is_begun_again(sessions: Sessions, lease: Lease) -> None:

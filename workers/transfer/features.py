@@ -4,6 +4,7 @@ A file's name is the hash of what went into it: the parts' layers, weights and v
 versions. So every later training, arm, trial and job finds it, and none finds another's.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -11,6 +12,7 @@ import os
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,11 @@ class FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         path, part = self._path(key), self.folder / f"{uuid.uuid4().hex}.part"
         try:
-            self._write(part, rows, blocks)
-            os.replace(part, path)
+            with part.open("xb") as held:
+                with suppress(OSError):  # not every file system knows locks
+                    fcntl.flock(held, fcntl.LOCK_SH)  # until it is closed, or the process is gone
+                self._write(part, rows, blocks)
+                os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
         self._make_room(path)
@@ -77,6 +82,8 @@ class FeatureStore:
 
     def _make_room(self, newest: Path) -> None:
         """Delete by last use. What is mapped by another process stays until it lets go."""
+        for part in self.folder.glob("*.part"):
+            _delete_if_left(part)
         files = []
         for path in self.folder.glob("*.npy"):
             try:
@@ -90,6 +97,16 @@ class FeatureStore:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def _delete_if_left(part: Path) -> None:
+    """Delete a file that a process left unfinished when it was killed."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+    except OSError:  # another writes it, or has just moved it
+        return
 
 
 def outputs(

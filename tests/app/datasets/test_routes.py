@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import psutil
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.conftest import WriteCsv
+from tests.conftest import WriteCsv, wait_for
 
 ROWS = [f"{i},{i * i % 7},{'up' if i % 2 else 'down'}" for i in range(40)]
 CSV = "\n".join(["a,b,y", *ROWS, ""]).encode()
@@ -88,7 +92,7 @@ LARGE_CSV = CSV + b"".join(
 
 def free_turns(client: TestClient) -> int:
     """How many more uploads could be validated while they come."""
-    turns = client.app.state.early_inspections  # type: ignore[attr-defined]
+    turns = client.app.state.validations.early  # type: ignore[attr-defined]
     free = 0
     while turns.acquire(blocking=False):
         free += 1
@@ -135,7 +139,7 @@ def test_a_large_upload_is_the_same_data_set_however_it_comes(client: TestClient
 
 
 def test_a_large_upload_is_validated_in_its_turn_where_others_are_early(client: TestClient) -> None:
-    turns = client.app.state.early_inspections  # type: ignore[attr-defined]
+    turns = client.app.state.validations.early  # type: ignore[attr-defined]
     with turns, turns:
         answer = client.post("/v1/datasets?name=t&label=y", content=LARGE_CSV)
     assert (answer.status_code, answer.json()["rows"]) == (201, 900_040)
@@ -163,6 +167,74 @@ def test_a_large_upload_that_is_cut_off_leaves_nothing_behind(client: TestClient
     answer = client.post("/v1/datasets", content=part + LARGE_CSV, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "cut_off")
     assert is_clean(client)
+
+
+@contextmanager
+def all_turns_taken(client: TestClient) -> Iterator[None]:
+    """Every upload must wait meanwhile."""
+    over, turns = threading.Event(), client.app.state.validations  # type: ignore[attr-defined]
+    for _ in range(2):
+        turns.take(over.wait, is_early=False)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def listed_soon(client: TestClient) -> list[dict[str, Any]]:
+    """The data sets there are, if the API answers in time."""
+    pool = ThreadPoolExecutor(1)
+    answer = pool.submit(client.get, "/v1/datasets")
+    pool.shutdown(wait=False)
+    listed: list[dict[str, Any]] = answer.result(timeout=10).json()["data"]
+    return listed
+
+
+def test_uploads_that_wait_for_their_turn_keep_no_other_request_waiting(client: TestClient) -> None:
+    incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
+    many = 50  # more than the server has threads
+
+    def upload(number: int) -> int:
+        headers = {"accept": "text/event-stream"} if number % 2 else {}
+        return client.post(f"/v1/datasets?name=t{number}&label=y", content=CSV, headers=headers).status_code
+
+    with ThreadPoolExecutor(many) as pool:
+        with all_turns_taken(client):
+            answers = [pool.submit(upload, number) for number in range(many)]
+            wait_for(lambda: len(list(incoming.iterdir())) == many)
+            assert listed_soon(client) == []
+        assert {answer.result() for answer in answers} == {200, 201}
+    assert len(client.get("/v1/datasets?limit=100").json()["data"]) == many
+    assert list(incoming.iterdir()) == []
+
+
+def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
+    client: TestClient,
+) -> None:
+    messages: list[dict[str, Any]] = [{"type": "http.request", "body": CSV}]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/datasets",
+        "query_string": b"name=t&label=y",
+        "headers": [(b"accept", b"text/event-stream")],
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+    }
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(_: MutableMapping[str, Any]) -> None:
+        pass
+
+    async def leave() -> None:
+        await client.app(scope, receive, send)
+
+    assert client.portal is not None
+    with all_turns_taken(client):
+        client.portal.start_task_soon(leave).result(timeout=10)
+        assert listed_soon(client) == []
+    wait_for(lambda: client.get("/v1/datasets/t").status_code == 200)
 
 
 def is_clean(client: TestClient) -> bool:
@@ -234,8 +306,6 @@ def test_a_deleted_data_set_is_gone_unless_an_open_job_needs_it(
 def test_the_same_name_twice_at_once_makes_two_versions(
     client: TestClient, tmp_path: Path, write_csv: WriteCsv
 ) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     content = write_csv(tmp_path / "d.csv", 40).read_bytes()
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: client.post("/v1/datasets?name=d", content=content), range(4)))

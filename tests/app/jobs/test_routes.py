@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from app.db.session import Sessions
 from app.db.tables import JobStage
+from tests.app.conftest import Publish
 
 SHORTEST = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
 
@@ -151,6 +152,23 @@ def test_a_cancelled_job_is_retried_once_and_a_queued_one_is_not(client: TestCli
     again = client.post("/v1/jobs/j:retry")
     assert (again.status_code, again.json()["code"]) == (409, "job_state")
     assert "It has not ended" in again.json()["hint"]
+
+
+def test_a_job_whose_data_set_or_version_was_deleted_is_not_retried(
+    client: TestClient, publish: Publish
+) -> None:
+    publish("helped", champion="never")
+    post(client, name="j")
+    post(client, name="k", source={"version": "m@1"})
+    for name in ("j", "k"):
+        client.post(f"/v1/jobs/{name}:cancel")
+    assert client.delete("/v1/datasets/source").status_code == 204
+    assert client.delete("/v1/models/m@1").status_code == 204
+    for name, gone in (("j", "source@1"), ("k", "m@1")):
+        answer = client.post(f"/v1/jobs/{name}:retry")
+        assert (answer.status_code, answer.json()["code"]) == (410, "input_deleted")
+        assert f"which needs {gone}: deleted since" in answer.json()["detail"]
+        assert client.get(f"/v1/jobs/{name}").json()["state"] == "cancelled"
 
 
 def test_a_retried_job_does_again_what_it_has_no_files_of(client: TestClient, sessions: Sessions) -> None:

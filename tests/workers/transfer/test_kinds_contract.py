@@ -217,6 +217,19 @@ def test_the_store_keeps_within_its_size_and_lets_the_longest_unused_go(tmp_path
     assert store.recall("0") is None
 
 
+def test_the_store_deletes_what_a_killed_process_left_and_nothing_that_is_being_written(
+    tmp_path: Path,
+) -> None:
+    import fcntl
+
+    store = FeatureStore(tmp_path, 1 << 30)
+    (tmp_path / "left.part").write_bytes(b"half")
+    with (tmp_path / "written.part").open("xb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        store.keep("key", 1, iter([np.ones((1, 2), np.float32)]))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["key.npy", "written.part"]
+
+
 @pytest.mark.parametrize(("kind", "options"), ALL, ids=NAMES)
 def test_a_search_finds_a_structure_for_every_network(kind, options) -> None:
     from workers.transfer.searching import search

@@ -1,0 +1,39 @@
+"""Jobs as a worker holds them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.db.session import Sessions
+from app.db.tables import Dataset, Job, JobStage
+from app.jobs import transitions
+from app.jobs.states import Stage
+from app.jobs.transitions import Lease
+
+
+@pytest.fixture
+def lease(sessions: Sessions) -> Lease:
+    """A claimed job."""
+    with sessions.begin() as session:
+        about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
+        facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
+        session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
+    accepted(sessions, "job_1")
+    return claimed(sessions)
+
+
+def accepted(sessions: Sessions, job_id: str) -> None:
+    """A job that waits."""
+    with sessions.begin() as session:
+        stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
+        job = Job(id=job_id, name=job_id, model="m", spec={}, extra={}, max_attempts=2, stages=stages)
+        job.source_dataset_id = job.target_dataset_id = "ds_1"
+        session.add(job)
+
+
+def claimed(sessions: Sessions, job_id: str = "job_1") -> Lease:
+    """The next attempt at it."""
+    with sessions.begin() as session:
+        lease = transitions.claim(session, job_id, "worker", lease_seconds=-1)
+    assert lease is not None
+    return lease
