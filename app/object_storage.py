@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,12 @@ from app.storage import Storage
 
 IN_USE_SECONDS = 3600.0
 """A file at hand that was asked for so lately is not given up, whatever the size of all of them."""
+
+
+DISCARD_SECONDS = 30.0
+"""Longer than it takes to look at a file and remove it."""
+
+_MARK = ".discarding"
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -85,13 +91,22 @@ class ObjectStorage(Storage):
         super().delete(digest)
 
     def discard(self, digest: str, seconds: float) -> bool:
-        """Remove the blob if nobody put it since `seconds` ago; whether it was removed."""
+        """Remove the blob if nobody put it since `seconds` ago; whether it was removed.
+
+        A mark stands while this looks and removes, since a store does not do both at once: who puts the same
+        bytes meanwhile waits for its end and puts them again if they are gone.
+        """
+        mark = self._mark(digest)
         with _as_os_error(digest):
-            known = self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
-        if known["LastModified"].timestamp() >= time.time() - seconds:
-            return False
-        self.delete(digest)
-        return True
+            self._client.put_object(Bucket=self._bucket, Key=mark)
+            try:
+                known = self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
+                is_old = bool(known["LastModified"].timestamp() < time.time() - seconds)
+                if is_old:
+                    self.delete(digest)
+            finally:
+                self._client.delete_object(Bucket=self._bucket, Key=mark)
+        return is_old
 
     def old(self, seconds: float) -> Iterator[str]:
         """Digests in the store that nobody put since `seconds` ago; stale incoming files are removed."""
@@ -101,14 +116,31 @@ class ObjectStorage(Storage):
         with _as_os_error(self._bucket):
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/".lstrip("/")):
                 for known in page.get("Contents", []):
-                    if known["LastModified"].timestamp() < before:
-                        yield known["Key"].rpartition("/")[2]
+                    name = known["Key"].rpartition("/")[2]
+                    if known["LastModified"].timestamp() < before and not name.endswith(_MARK):
+                        yield name
 
     def _adopt(self, path: Path, digest: str) -> None:
         with _as_os_error(digest):
             self._client.upload_file(str(path), self._bucket, self._key(digest))
+            self._wait_for_discard(digest)
+            if not self.exists(digest):
+                self._client.upload_file(str(path), self._bucket, self._key(digest))
         super()._adopt(path, digest)
         self._make_room()
+
+    def _wait_for_discard(self, digest: str) -> None:
+        """Wait while another is about to remove the blob; a mark that stays was left by one that died."""
+        mark, deadline = self._mark(digest), time.monotonic() + DISCARD_SECONDS
+        with suppress(FileNotFoundError):
+            while time.monotonic() < deadline:
+                with _as_os_error(mark):
+                    self._client.head_object(Bucket=self._bucket, Key=mark)
+                time.sleep(0.2)
+            self._client.delete_object(Bucket=self._bucket, Key=mark)
+
+    def _mark(self, digest: str) -> str:
+        return self._key(digest) + _MARK
 
     def _key(self, digest: str) -> str:
         return f"{self._prefix}/{digest[:2]}/{digest}".lstrip("/")

@@ -3,8 +3,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +171,38 @@ def test_what_one_machine_keeps_in_a_bucket_another_finds(bucket: dict[str, str]
     assert two.require(digest).read_bytes() == b"content"
     two.delete(digest)
     assert not one.exists(digest)
+
+
+def test_what_has_looked_while_another_machine_discards_it_stays(bucket: dict[str, str], tmp_path: Path) -> None:
+    one, two = (other_machine(bucket, tmp_path / name) for name in ("one", "two"))
+    digest = put(one, b"content")
+    has_looked = threading.Event()
+
+    def meanwhile(**_: Any) -> None:  # `one` has looked, and is about to remove
+        one._client.meta.events.unregister("before-call.s3.DeleteObject", meanwhile)
+        again.append(pool.submit(put, two, b"content"))
+        assert has_looked.wait(10)
+
+    two._client.meta.events.register("after-call.s3.HeadObject", lambda **_: has_looked.set())
+    one._client.meta.events.register("before-call.s3.DeleteObject", meanwhile)
+    again: list[Future[str]] = []
+    with ThreadPoolExecutor(1) as pool:
+        assert one.discard(digest, seconds=-2)
+        assert again[0].result() == digest
+    assert two.exists(digest)
+    assert list(two.old(-60)) == [digest]
+
+
+def test_a_mark_that_a_killed_machine_left_delays_a_file_and_no_more(
+    bucket: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.object_storage.DISCARD_SECONDS", 0.5)
+    storage = other_machine(bucket, tmp_path)
+    digest = hashlib.sha256(b"content").hexdigest()
+    storage._client.put_object(Bucket=storage._bucket, Key=storage._mark(digest))
+    assert put(storage, b"content") == digest
+    assert storage.exists(digest)
+    assert list(storage.old(-60)) == [digest]
 
 
 def test_copies_of_a_bucket_are_given_up_the_longest_unused_first(
