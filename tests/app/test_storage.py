@@ -173,7 +173,9 @@ def test_what_one_machine_keeps_in_a_bucket_another_finds(bucket: dict[str, str]
     assert not one.exists(digest)
 
 
-def test_what_has_looked_while_another_machine_discards_it_stays(bucket: dict[str, str], tmp_path: Path) -> None:
+def test_what_has_looked_while_another_machine_discards_it_stays(
+    bucket: dict[str, str], tmp_path: Path
+) -> None:
     one, two = (other_machine(bucket, tmp_path / name) for name in ("one", "two"))
     digest = put(one, b"content")
     has_looked = threading.Event()
