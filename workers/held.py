@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from workers.transfer.data import Data
+from workers.transfer.export import Loaded
 from workers.transfer.features import never_changes
 from workers.transfer.form import Form
 from workers.transfer.network import Network, build_after, new_backbone, new_preprocessing
@@ -23,13 +24,15 @@ MOST_GRAPHS = 4
 
 
 class Held:
-    """The parts of the last pretrained network that a job began with, and a few small trainings' graphs.
+    """The parts of the last pretrained network that a job began with, the network of the last file that was
+    loaded again, and a few small trainings' graphs.
 
     Nobody may change a part: several networks have it.
     """
 
     def __init__(self) -> None:
         self.graphs: dict[str, Steps] = {}
+        self.loaded = Loaded(MOST_BYTES // 2)
         self._parts: dict[str, tuple[str, keras.Model]] = {}
 
     def network(self, options: Mapping[str, Any], data: Data, of: str, seed: int) -> Network:

@@ -9,6 +9,9 @@ from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
+from workers.transfer.process import prepare_process
+
+prepare_process(devices=2)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,21 +46,24 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
     with work.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
         # What was made durable after the training is what is compared and offered: it is not written anew.
-        shutil.copyfile(work.storage.require(made.digest), model)
-        exporting.verify(model, transferred, digest, inputs, expected)
+        model.symlink_to(work.storage.require(made.digest))
+        exporting.verify(model, transferred, digest, inputs, expected, work.held.loaded)
         exporting.write_bundle(transferred, bundle, card, model)
-        artifacts = [_kept(work, "keras", model), _kept(work, "bundle", bundle)]
+        sizes = model.stat().st_size, bundle.stat().st_size
+        artifacts = [
+            _about("keras", model, made.digest, sizes[0]),
+            _about("bundle", bundle, work.storage.put(bundle), sizes[1]),
+        ]
     output = {"artifacts": artifacts}
     work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(work, made, evaluated, lineage, digest)
     return Outcome(facts, artifacts, _result(evaluated))
 
 
-def _kept(work: Work, format_: str, path: Path) -> dict[str, Any]:
-    """The file in storage, as the service speaks of it."""
-    size = path.stat().st_size
+def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:
+    """A file in storage, as the service speaks of it."""
     about = {"format": format_, "suffix": path.suffix[1:], "media_type": "application/zip", "size": size}
-    return {**about, "digest": work.storage.put(path)}
+    return {**about, "digest": digest}
 
 
 def _lineage(work: Work, made: Made) -> dict[str, Any]:

@@ -8,9 +8,6 @@ import pyarrow as pa
 import pytest
 
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
-from workers.transfer.process import prepare_process
-
-prepare_process(devices=2)
 
 MIXED = (
     Column("age", "number"),

@@ -1,15 +1,17 @@
 import csv
+import io
 import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from workers.transfer.bundled_predict import main as predict_program
-from workers.transfer.export import ExportDiffers, verify, write_bundle, write_keras
+from workers.transfer.export import ExportDiffers, Loaded, verify, write_bundle, write_keras
 from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
@@ -157,3 +159,65 @@ def test_a_file_that_predicts_something_else_is_refused(network, mixed, tmp_path
     measured = predict(network, mixed.test.inputs) + 0.01
     with pytest.raises(ExportDiffers, match="Received: a difference of"):
         verify(tmp_path / "model.keras", network, weights_digest(network), mixed.test.inputs, measured)
+
+
+def test_the_next_file_that_differs_in_weights_alone_is_read_into_the_network_of_the_last(
+    network, mixed, tmp_path
+):
+    before, path, rows = Loaded(1 << 30), tmp_path / "model.keras", mixed.test.inputs
+    made = []
+    for _ in range(2):
+        change(network)
+        write_keras(network, path)
+        digest = weights_digest(network)
+        assert verify(path, network, digest, rows, predict(network, rows), before) == 0
+        made.append(before.load(path, network).model)
+    assert made[0] is made[1]
+    change(network)
+    with pytest.raises(ExportDiffers, match="weights"):
+        verify(path, network, weights_digest(network), rows, predict(network, rows), before)
+
+
+def change(network: Network) -> None:
+    """Give it other weights, as a training does."""
+    for part in (network.backbone, network.head):
+        part.set_weights([weight + 0.1 for weight in part.get_weights()])
+
+
+def test_no_weight_of_the_last_file_stays_where_the_next_holds_none(network, mixed, tmp_path):
+    before, path, rows = Loaded(1 << 30), tmp_path / "model.keras", mixed.test.inputs
+    write_keras(network, path)
+    digest, expected = weights_digest(network), predict(network, rows)
+    verify(path, network, digest, rows, expected, before)
+    with zipfile.ZipFile(path) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    groups: list[str] = []
+    with h5py.File(io.BytesIO(content["model.weights.h5"])) as weights:
+        weights.visititems(lambda name, item: groups.append(name) if holds_any(item) else None)
+    assert len(groups) > 5
+    for group in groups:
+        less = io.BytesIO(content["model.weights.h5"])
+        with h5py.File(less, "a") as weights:
+            del weights[group]
+        with zipfile.ZipFile(path, "w") as file:
+            for name, data in {**content, "model.weights.h5": less.getvalue()}.items():
+                file.writestr(name, data)
+        with pytest.raises((ExportDiffers, ValueError, KeyError)):
+            verify(path, network, digest, rows, expected, before)
+
+
+def holds_any(item: h5py.Group | h5py.Dataset) -> bool:
+    """Whether there are weights in it."""
+    return isinstance(item, h5py.Dataset) or any(holds_any(part) for part in item.values())
+
+
+def test_a_large_network_and_one_of_another_structure_are_loaded_anew(options, network, mixed, tmp_path):
+    path = tmp_path / "model.keras"
+    small, large = Loaded(1 << 30), Loaded(1)
+    write_keras(network, path)
+    assert large.load(path, network).model is not large.load(path, network).model
+    first = small.load(path, network).model
+    wider = build({**options, "hidden_units": [9, 8]}, mixed, 0)
+    write_keras(wider, path)
+    assert small.load(path, wider).model is not first
+    assert weights_digest(small.load(path, wider)) == weights_digest(wider)
