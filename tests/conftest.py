@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -67,11 +68,12 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def _new_postgresql() -> tuple[str, Callable[[], None]]:
+def _new_postgresql(like: str = "template1") -> tuple[str, Callable[[], None]]:
+    """The address of a new database, a copy of another, and what drops it."""
     name = f"test_{uuid.uuid4().hex}"
     admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
 
     def drop() -> None:
         with admin.connect() as connection:
@@ -81,13 +83,38 @@ def _new_postgresql() -> tuple[str, Callable[[], None]]:
     return make_url(POSTGRES).set(database=name).render_as_string(hide_password=False), drop
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database at the newest revision, to be copied: to migrate each test's own takes longer."""
+    path = tmp_path_factory.mktemp("migrated") / "test.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql() -> Iterator[str]:
+    """The name of such a PostgreSQL database."""
+    url, drop = _new_postgresql()
+    _migrate(url)
+    yield str(make_url(url).database)
+    drop()
+
+
+def _migrate(url: str) -> None:
+    engine = make_engine(url)
+    upgrade(engine)
+    engine.dispose()
+
+
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind there is."""
+    """A database of each kind there is: empty, or at the newest revision where the test has an `engine`."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
-    url, drop = _new_postgresql()
+    is_migrated = "engine" in request.fixturenames
+    like = (request.getfixturevalue("migrated_postgresql"),) if is_migrated else ()
+    url, drop = _new_postgresql(*like)
     yield url
     drop()
 
@@ -163,10 +190,12 @@ def redis_url() -> str:
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(database_url: str, migrated_file: Path) -> Iterator[Engine]:
     """An engine on a database at the newest revision."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        shutil.copyfile(migrated_file, str(url.database))
     engine = make_engine(database_url)
-    upgrade(engine)
     yield engine
     engine.dispose()
 
