@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ IN_USE_SECONDS = 3600.0
 """A file at hand that was asked for so lately is not given up, whatever the size of all of them."""
 
 
-DISCARD_SECONDS = 30.0
-"""Longer than it takes to look at a file and remove it."""
+DISCARD_SECONDS = 60.0
+"""How long a mark is waited for. Of one who discards, no request takes a quarter of it: none is repeated."""
 
-_MARK = ".discarding"
+_MARK = ".discarding-"
+_PATIENT = {"read_timeout": 60, "retries": {"max_attempts": 3, "mode": "standard"}}
+_IMPATIENT = {"read_timeout": 10, "retries": {"total_max_attempts": 1}}
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -44,7 +47,7 @@ class ObjectStorage(Storage):
         place = urlsplit(settings.storage_url)
         self._bucket, self._prefix = place.netloc, place.path.strip("/")
         self._cache_bytes = settings.storage_cache_bytes
-        self._client = _connect(settings)
+        self._client, self._impatient = _connect(settings, _PATIENT), _connect(settings, _IMPATIENT)
         self._incoming.mkdir(parents=True, exist_ok=True)  # a cache of our own: it may be made anew
 
     def prepare(self) -> None:
@@ -93,20 +96,23 @@ class ObjectStorage(Storage):
     def discard(self, digest: str, seconds: float) -> bool:
         """Remove the blob if nobody put it since `seconds` ago; whether it was removed.
 
-        A mark stands while this looks and removes, since a store does not do both at once: who puts the same
-        bytes meanwhile waits for its end and puts them again if they are gone.
+        A mark of its own stands while this looks and removes, since a store does not do both at once: who
+        puts the same bytes meanwhile waits for its end, and puts them again if they are gone.
         """
-        mark = self._mark(digest)
-        with _as_os_error(digest):
-            self._client.put_object(Bucket=self._bucket, Key=mark)
+        mark, begun = f"{self._key(digest)}{_MARK}{uuid.uuid4().hex}", time.monotonic()
+        with suppress(FileNotFoundError), _as_os_error(digest):
+            self._impatient.put_object(Bucket=self._bucket, Key=mark)
             try:
-                known = self._client.head_object(Bucket=self._bucket, Key=self._key(digest))
-                is_old = bool(known["LastModified"].timestamp() < time.time() - seconds)
-                if is_old:
-                    self.delete(digest)
+                known = self._impatient.head_object(Bucket=self._bucket, Key=self._key(digest))
+                is_old = known["LastModified"].timestamp() < time.time() - seconds
+                # Who waits for the mark must not have given up before the end.
+                if is_old and time.monotonic() - begun < DISCARD_SECONDS / 2:
+                    self._impatient.delete_object(Bucket=self._bucket, Key=self._key(digest))
+                    super().delete(digest)
+                    return True
             finally:
-                self._client.delete_object(Bucket=self._bucket, Key=mark)
-        return is_old
+                self._impatient.delete_object(Bucket=self._bucket, Key=mark)
+        return False
 
     def old(self, seconds: float) -> Iterator[str]:
         """Digests in the store that nobody put since `seconds` ago; stale incoming files are removed."""
@@ -117,7 +123,11 @@ class ObjectStorage(Storage):
             for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/".lstrip("/")):
                 for known in page.get("Contents", []):
                     name = known["Key"].rpartition("/")[2]
-                    if known["LastModified"].timestamp() < before and not name.endswith(_MARK):
+                    if known["LastModified"].timestamp() >= before:
+                        continue
+                    if _MARK in name:
+                        self._client.delete_object(Bucket=self._bucket, Key=known["Key"])
+                    else:
                         yield name
 
     def _adopt(self, path: Path, digest: str) -> None:
@@ -130,17 +140,15 @@ class ObjectStorage(Storage):
         self._make_room()
 
     def _wait_for_discard(self, digest: str) -> None:
-        """Wait while another is about to remove the blob; a mark that stays was left by one that died."""
-        mark, deadline = self._mark(digest), time.monotonic() + DISCARD_SECONDS
-        with suppress(FileNotFoundError):
-            while time.monotonic() < deadline:
-                with _as_os_error(mark):
-                    self._client.head_object(Bucket=self._bucket, Key=mark)
-                time.sleep(0.2)
-            self._client.delete_object(Bucket=self._bucket, Key=mark)
-
-    def _mark(self, digest: str) -> str:
-        return self._key(digest) + _MARK
+        """Wait while others are about to remove the blob; marks that stay were left by those that died."""
+        asked = {"Bucket": self._bucket, "Prefix": self._key(digest) + _MARK}
+        deadline = time.monotonic() + DISCARD_SECONDS
+        while marks := self._client.list_objects_v2(**asked).get("Contents", []):
+            if time.monotonic() > deadline:
+                for mark in marks:
+                    self._client.delete_object(Bucket=self._bucket, Key=mark["Key"])
+                return
+            time.sleep(0.2)
 
     def _key(self, digest: str) -> str:
         return f"{self._prefix}/{digest[:2]}/{digest}".lstrip("/")
@@ -173,7 +181,7 @@ class ObjectStorage(Storage):
             total -= size
 
 
-def _connect(settings: Settings) -> Any:
+def _connect(settings: Settings, patience: Mapping[str, Any]) -> Any:
     try:
         import boto3
         from botocore.config import Config
@@ -182,13 +190,12 @@ def _connect(settings: Settings) -> Any:
             "Expected the package boto3 for a storage s3://…. Received: none. Install model-transfer[s3]."
         )
         raise RuntimeError(message) from error
-    retries = {"max_attempts": 3, "mode": "standard"}
     return boto3.client(
         "s3",
         endpoint_url=settings.storage_endpoint or None,
         aws_access_key_id=settings.storage_access_key or None,
         aws_secret_access_key=settings.storage_secret_key.get_secret_value() or None,
-        config=Config(connect_timeout=5, read_timeout=60, retries=retries),
+        config=Config(connect_timeout=5, **patience),
     )
 
 

@@ -183,14 +183,14 @@ class Storage:
         before = time.time() - seconds
         if _modified(self.path(digest)) >= before:
             return False
-        with self.workspace() as folder:
+        with suppress(FileNotFoundError), self.workspace() as folder:  # another may discard it, too
             aside = folder / digest
             os.replace(self.path(digest), aside)
             if _modified(aside) < before:
                 return True
             if not self.exists(digest):
                 os.replace(aside, self.path(digest))
-            return False
+        return False
 
     def old(self, seconds: float) -> Iterator[str]:
         """Digests of blobs that nobody put since `seconds` ago; stale incoming files are removed."""

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from billiard.process import current_process
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from app.broker import RUN_NEXT, Broker, queue_of
-from app.db.session import Sessions, make_engine, make_sessions
+from app.db.session import Sessions, is_away, make_engine, make_sessions
 from app.db.tables import Job
 from app.jobs import transitions, turns
 from app.jobs.transitions import MOST_RETRIES, Lease
@@ -155,11 +155,12 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         _conclude(
             held, heartbeat, lambda session: transitions.fail(session, lease, "training_diverged", told, hint)
         )
-    except (OSError, OperationalError) as error:
-        log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-        told = f"{type(error).__name__}: {error}"
-        _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
     except Exception as error:  # the runner's edge: whatever happens, the job must end
+        if _may_pass(error):
+            log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
+            told = f"{type(error).__name__}: {error}"
+            _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
+            return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
         most = MOST_RETRIES if _was_outside(error) else UNEXPECTED_RETRIES
@@ -185,8 +186,8 @@ def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], ob
         try:
             with held.sessions.begin() as session:
                 move(session)
-        except OperationalError as error:
-            if heartbeat.reason == LOST or time.monotonic() > deadline:
+        except DBAPIError as error:
+            if not is_away(error) or heartbeat.reason == LOST or time.monotonic() > deadline:
                 raise
             log.warning("the end of the attempt waits for the database: %s", error)
             time.sleep(1)
@@ -194,10 +195,14 @@ def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], ob
             return
 
 
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, OSError) or is_away(error)
+
+
 def _was_outside(error: BaseException | None) -> bool:
     """Whether a disk, a storage or a database that failed led to this error."""
     while error is not None:
-        if isinstance(error, (OSError, OperationalError)):
+        if _may_pass(error):
             return True
         error = error.__cause__ or error.__context__
     return False

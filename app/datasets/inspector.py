@@ -61,6 +61,10 @@ class Inspector:
         """Whether the process has not ended."""
         return self._child.poll() is None
 
+    def kill(self) -> None:
+        """End the process; who waits for its answer hears of it."""
+        self._child.kill()
+
     def _say(self, line: str) -> None:
         assert self._child.stdin is not None
         with suppress(BrokenPipeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -78,7 +79,8 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
     `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
     The same name again makes the next version. A large table is validated while it comes, where the fields
     come before the file. With `Accept: text/event-stream` the answer is a stream that
-    tells how many rows were validated so far, and ends with the data set or the problem.
+    tells how many rows were validated so far, and ends with the data set or the problem; what is refused
+    before it begins is answered as always.
     """
     settings = request.app.state.settings
     if settings.max_kept_bytes:
@@ -87,11 +89,17 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
         incoming = held.enter_context(request.app.state.storage.incoming())
         validation = held.enter_context(Validation(request, incoming))
         upload = await receive(request, incoming, settings.max_upload_bytes, validation.begin)
+        view = await run_in_threadpool(validation.known, upload)
         if "text/event-stream" in request.headers.get("accept", ""):
             told: queue.SimpleQueue[int] = queue.SimpleQueue()
-            events = followed(request, validation.create(upload, held.pop_all(), told.put), told)
-            return EventSourceResponse(events, headers={"Cache-Control": "no-cache"})
-        view = await asyncio.wrap_future(validation.create(upload, held.pop_all()))
+            if view is not None:
+                made: Future[DatasetView] = Future()
+                made.set_result(view)
+            else:
+                made = validation.create(upload, held.pop_all(), told.put)
+            return EventSourceResponse(followed(request, made, told), headers={"Cache-Control": "no-cache"})
+        if view is None:
+            view = await asyncio.wrap_future(validation.create(upload, held.pop_all()))
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

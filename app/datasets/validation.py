@@ -7,10 +7,10 @@ import json
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Self
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -40,15 +40,27 @@ class Turns:
     def __init__(self, at_once: int) -> None:
         self.early = threading.BoundedSemaphore(at_once)
         self._pools = [ThreadPoolExecutor(at_once, f"validation {what}") for what in ("whole", "early")]
+        self._running: set[Validation] = set()
 
     def take(self, make: Callable[[], DatasetView], *, is_early: bool) -> Future[DatasetView]:
         """What is made in its turn; one that began early has its turn already."""
         return self._pools[is_early].submit(make)
 
+    @contextmanager
+    def running(self, validation: Validation) -> Iterator[None]:
+        """While a validation runs, it is ended with the service."""
+        self._running.add(validation)
+        try:
+            yield
+        finally:
+            self._running.discard(validation)
+
     def close(self) -> None:
-        """Begin none any more; those that run come to their end."""
+        """Begin none any more, and end those that run: the process does not wait for them."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
+        for validation in list(self._running):
+            validation.abandon()
 
 
 class Validation:
@@ -62,6 +74,7 @@ class Validation:
         self._turns: Turns = request.app.state.validations
         self._incoming = incoming
         self._early: Inspector | None = None
+        self._inspecting: Inspector | None = None
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -73,6 +86,12 @@ class Validation:
     def _give_up(self) -> None:
         self._early = None
         self._held.close()
+
+    def abandon(self) -> None:
+        """Leave no file and no process behind, though a thread may still be at work."""
+        self._incoming.discard()
+        if self._inspecting is not None:
+            self._inspecting.kill()
 
     def begin(self, upload: Upload) -> None:
         """Read the file as it comes, by the fields that came before it.
@@ -87,32 +106,46 @@ class Validation:
             self._held.callback(self._turns.early.release)
             self._early = self._held.enter_context(self._inspector(declaration))
 
+    def known(self, upload: Upload) -> DatasetView | None:
+        """What was answered to the request before; all that can be refused without the file's contents is.
+
+        Raises:
+            ServiceError, RequestValidationError: a field or the key is refused.
+        """
+        form = _form(upload)
+        service.name_of(form, upload.filename)
+        if self._early is not None and self._early.declaration != form.declaration():
+            self._give_up()  # what came after the file says that it is to be read otherwise
+        with self._request.app.state.readers() as session:
+            return find(session, self._key, self._asked(form), DatasetView)
+
     def create(
         self, upload: Upload, held: ExitStack, on_rows: Callable[[int], None] | None = None
     ) -> Future[DatasetView]:
         """Validate and keep the file in its turn; `on_rows` is told how many rows were read so far.
 
         `held` is what the file needs until then. It is closed at the end, whether anybody still waits or not.
-        The future's result raises ServiceError or RequestValidationError where the file or what is said of it
-        is refused.
+        The future's result raises ServiceError where the file is refused.
         """
 
         def make() -> DatasetView:
-            with held:
+            with held, self._turns.running(self):
                 return self._create(upload, on_rows)
 
         made = self._turns.take(make, is_early=self._early is not None)
         made.add_done_callback(lambda _: held.close())  # of one whose turn never came
         return made
 
+    @property
+    def _key(self) -> str | None:
+        return self._request.headers.get("idempotency-key")
+
+    def _asked(self, form: DatasetForm) -> list[Any]:
+        return ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
+
     def _create(self, upload: Upload, on_rows: Callable[[int], None] | None) -> DatasetView:
         form, state = _form(upload), self._request.app.state
-        name, key = service.name_of(form, upload.filename), self._request.headers.get("idempotency-key")
-        asked = ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
-        with state.readers() as session:
-            known = find(session, key, asked, DatasetView)
-        if known is not None:
-            return known
+        name = service.name_of(form, upload.filename)
         inspection = self._inspect(form.declaration(), on_rows)
         digest, size = state.storage.keep(self._incoming), self._incoming.size
         with state.sessions.begin() as session:
@@ -120,16 +153,16 @@ class Validation:
             def make() -> DatasetView:
                 return service.view(service.create(session, name, upload, form, inspection, digest, size))
 
-            return once(session, key, asked, DatasetView, make)[0]
+            return once(session, self._key, self._asked(form), DatasetView, make)[0]
 
     def _inspect(self, declaration: Declaration, on_rows: Callable[[int], None] | None) -> Inspection:
         self._incoming.flush()
         try:
-            if self._early is not None and self._early.declaration == declaration:
+            if self._early is not None:
+                self._inspecting = self._early
                 return self._early.finish(on_rows)
-            self._give_up()
-            with self._inspector(declaration) as inspector:
-                return inspector.finish(on_rows)
+            with self._inspector(declaration) as self._inspecting:
+                return self._inspecting.finish(on_rows)
         except DatasetError as error:
             raise service.refusal(error) from error
 

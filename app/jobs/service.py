@@ -89,8 +89,9 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     Stages whose files are gone are waiting again, and so are those after them.
     """
     job = find(session, reference)
-    if job.state in RETRIABLE:
-        _require_inputs(session, job)
+    if job.state not in RETRIABLE:
+        raise impossible("retried", job)
+    _require_inputs(session, job)
     if not transitions.revive(session, job.id, attempts):
         session.refresh(job)
         raise impossible("retried", job)
@@ -107,7 +108,9 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
 def _require_inputs(session: Session, job: Job) -> None:
     """What the job learns from is there, and is not deleted before the job is open again."""
     used_datasets = [used for used in (job.target_dataset, job.source_dataset) if used is not None]
-    version_ids = [id_ for id_ in (job.source_version_id, *job.spec["other_versions"]) if id_ is not None]
+    version_ids = [
+        id_ for id_ in (job.source_version_id, *job.spec.get("other_versions", [])) if id_ is not None
+    ]
     lock_names(session, "dataset", (dataset.id for dataset in used_datasets))
     lock_names(session, "versions", version_ids)
     versions = [session.get_one(Version, id_, populate_existing=True) for id_ in version_ids]

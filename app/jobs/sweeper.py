@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
 from app.jobs import retention, transitions
 from app.jobs.states import RETRIABLE, State
-from app.jobs.transitions import LONGEST_WAIT, is_due
+from app.jobs.transitions import MOST_RETRIES, is_due, wait_before
 from app.settings import Settings
 from app.storage import Storage
 
@@ -64,14 +64,21 @@ def bring_near(sessions: Sessions, lease_seconds: float) -> int:
     A worker that lives renews its lease as always; one that is gone would hold its job for so long.
     """
     running = Job.state == State.RUNNING, Job.lease_expires_at > db_now(2 * lease_seconds)
-    waiting = Job.state == State.QUEUED, Job.retry_at > db_now(2 * LONGEST_WAIT)
+    waiting = Job.state == State.QUEUED, Job.retry_at > _next_try(2)
     statements = (
         update(Job).where(*running).values(lease_expires_at=db_now(lease_seconds)),
-        update(Job).where(*waiting).values(retry_at=db_now(LONGEST_WAIT)),
+        update(Job).where(*waiting).values(retry_at=_next_try(1)),
     )
     with sessions.begin() as session:
         done = [session.execute(one.returning(Job.id)).all() for one in statements]
     return sum(map(len, done))
+
+
+def _next_try(times: float) -> Any:
+    """When a job is tried again after so many times the wait that its retries mean."""
+    waits = {retries: wait_before(retries) for retries in range(1, MOST_RETRIES + 1)}
+    moments = {retries: db_now(times * wait) for retries, wait in waits.items()}
+    return case(moments, value=Job.retries, else_=db_now(times * waits[MOST_RETRIES]))
 
 
 def expire_leases(sessions: Sessions) -> list[str]:
@@ -144,7 +151,7 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
     uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
-        select(Dataset.digest).join(Job, uses).where(_may_go_on(retry_seconds)),
+        select(Dataset.digest).join(Job, uses).where(Job.finished_at.is_(None)),
         select(Artifact.digest),
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),

@@ -21,8 +21,12 @@ MOST_RETRIES = 10
 """Tries one after the other at what met an error that may pass, with nothing kept between: 25 minutes."""
 
 _FIRST_WAIT = 5.0
-LONGEST_WAIT = 300.0
-"""Seconds between two tries."""
+_LONGEST_WAIT = 300.0
+
+
+def wait_before(retries: int) -> float:
+    """Seconds before so many tries one after the other, the last of them included, are made."""
+    return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** (retries - 1))
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def retry(
         return State.CANCELLED if facts.stop_request == "cancel" else State.PAUSED
     retries = 0 if facts.kept_attempt == lease.attempt else facts.retries
     if retries < most:
-        wait = min(LONGEST_WAIT, _FIRST_WAIT * 2**retries)
+        wait = wait_before(retries + 1)
         state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
         message = f"{message} It is tried again in {wait:.0f} s."
     else:

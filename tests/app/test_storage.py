@@ -90,6 +90,7 @@ def test_a_blob_is_discarded_unless_somebody_put_it_lately(storage: Storage) -> 
     assert not storage.discard(digest, seconds=60)
     assert storage.exists(digest)
     assert storage.discard(digest, seconds=-2)
+    assert not storage.discard(digest, seconds=-2)
     assert not storage.exists(digest)
     assert files(storage) == []
 
@@ -176,17 +177,18 @@ def test_what_one_machine_keeps_in_a_bucket_another_finds(bucket: dict[str, str]
 def test_what_has_looked_while_another_machine_discards_it_stays(
     bucket: dict[str, str], tmp_path: Path
 ) -> None:
-    one, two = (other_machine(bucket, tmp_path / name) for name in ("one", "two"))
+    one, two, three = (other_machine(bucket, tmp_path / name) for name in ("one", "two", "three"))
     digest = put(one, b"content")
     has_looked = threading.Event()
 
     def meanwhile(**_: Any) -> None:  # `one` has looked, and is about to remove
-        one._client.meta.events.unregister("before-call.s3.DeleteObject", meanwhile)
+        one._impatient.meta.events.unregister("before-call.s3.DeleteObject", meanwhile)
+        assert three.discard(digest, seconds=-2)  # its mark goes, `one`'s stays
         again.append(pool.submit(put, two, b"content"))
         assert has_looked.wait(10)
 
-    two._client.meta.events.register("after-call.s3.HeadObject", lambda **_: has_looked.set())
-    one._client.meta.events.register("before-call.s3.DeleteObject", meanwhile)
+    two._client.meta.events.register("after-call.s3.ListObjectsV2", lambda **_: has_looked.set())
+    one._impatient.meta.events.register("before-call.s3.DeleteObject", meanwhile)
     again: list[Future[str]] = []
     with ThreadPoolExecutor(1) as pool:
         assert one.discard(digest, seconds=-2)
@@ -201,7 +203,10 @@ def test_a_mark_that_a_killed_machine_left_delays_a_file_and_no_more(
     monkeypatch.setattr("app.object_storage.DISCARD_SECONDS", 0.5)
     storage = other_machine(bucket, tmp_path)
     digest = hashlib.sha256(b"content").hexdigest()
-    storage._client.put_object(Bucket=storage._bucket, Key=storage._mark(digest))
+    mark = {"Bucket": storage._bucket, "Key": f"{storage._key(digest)}.discarding-1"}
+    storage._client.put_object(**mark)
+    assert list(storage.old(60)) == []
+    assert storage._client.head_object(**mark)
     assert put(storage, b"content") == digest
     assert storage.exists(digest)
     assert list(storage.old(-60)) == [digest]

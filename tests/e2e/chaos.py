@@ -615,6 +615,7 @@ def disturbed(
         left = _open(stack, count)
         slow = min(6.0, max(0.1, (left / count) / (1 - havoc.kills / kills)))
         time.sleep(havoc.draw.expovariate(1 / (pause * slow)))
+        _wait_for_work(stack)
         havoc.strike()
         if havoc.kills >= told + 20:
             told = havoc.kills
@@ -648,6 +649,19 @@ def _states(stack: Stack) -> str:
         rows = _query(stack, "SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")
         return ", ".join(f"{count} {state}" for state, count in rows)
     return "no database this moment"
+
+
+def _wait_for_work(stack: Stack, seconds: float = 30) -> None:
+    """Until a job runs, as long as any may: where all wait for their next try, a kill would prove little."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            states = {row[0] for row in _query(stack, "SELECT DISTINCT state FROM jobs")}
+        except SQLAlchemyError:  # it was killed a moment ago
+            return
+        if "running" in states or "queued" not in states:
+            return
+        time.sleep(0.2)
 
 
 def _open(stack: Stack, count: int) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -208,31 +208,89 @@ def test_uploads_that_wait_for_their_turn_keep_no_other_request_waiting(client: 
     assert list(incoming.iterdir()) == []
 
 
-def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
-    client: TestClient,
-) -> None:
-    messages: list[dict[str, Any]] = [{"type": "http.request", "body": CSV}]
+def test_what_needs_no_validation_waits_for_no_turn(client: TestClient) -> None:
+    headers = {"idempotency-key": "once"}
+    first = client.post("/v1/datasets?name=t&label=y", content=CSV, headers=headers)
+    with all_turns_taken(client):
+        again = client.post("/v1/datasets?name=t&label=y", content=CSV, headers=headers)
+        followed = client.post(
+            "/v1/datasets?name=t&label=y", content=CSV, headers={**headers, "accept": "text/event-stream"}
+        )
+        other = client.post("/v1/datasets?name=t&label=b", content=CSV, headers=headers)
+        refused = client.post("/v1/datasets?name=t&seed=many", content=CSV)
+    assert again.json() == first.json()
+    assert f'"id":"{first.json()["id"]}"' in followed.text
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+def begin(client: TestClient, query: str, headers: dict[str, str], chunks: list[bytes]) -> Future[list[Any]]:
+    """Send an upload piece by piece, then leave; what the API sent."""
     scope = {
         "type": "http",
         "method": "POST",
         "path": "/v1/datasets",
-        "query_string": b"name=t&label=y",
-        "headers": [(b"accept", b"text/event-stream")],
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "asgi": {"version": "3.0", "spec_version": "2.3"},
     }
+    left, sent = list(chunks), []
 
     async def receive() -> dict[str, Any]:
-        return messages.pop() if messages else {"type": "http.disconnect"}
+        if not left:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
 
-    async def send(_: MutableMapping[str, Any]) -> None:
-        pass
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
 
-    async def leave() -> None:
+    async def act() -> list[Any]:
         await client.app(scope, receive, send)
+        return sent
 
     assert client.portal is not None
+    return client.portal.start_task_soon(act)
+
+
+def test_a_file_that_is_to_be_read_otherwise_than_it_was_while_it_came_waits_for_its_turn(
+    client: TestClient,
+) -> None:
+    fields = {"name": "t", "label": "b"}
+    begun = "".join(
+        f'--x\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    part = '--x\r\ncontent-disposition: form-data; name="file"; filename="t.csv"\r\n\r\n'
+    late = b'\r\n--x\r\ncontent-disposition: form-data; name="types"\r\n\r\n{"b":"category"}\r\n--x--\r\n'
+    whole = (begun + part).encode() + LARGE_CSV + late
+    pieces = [whole[start : start + (1 << 20)] for start in range(0, len(whole), 1 << 20)]
     with all_turns_taken(client):
-        client.portal.start_task_soon(leave).result(timeout=10)
+        answer = begin(client, "", {"content-type": "multipart/form-data; boundary=x"}, pieces)
+        wait_for(lambda: len(inspecting()) == 1)
+        wait_for(lambda: inspecting() == [])
+        assert free_turns(client) == 2
+        assert listed_soon(client) == []
+    assert answer.result(timeout=60)[0]["status"] == 201
+    assert client.get("/v1/datasets/t").json()["description"]["task"] == "multiclass"
+
+
+def test_the_end_of_the_service_ends_a_validation_and_leaves_nothing_behind(client: TestClient) -> None:
+    incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.post, "/v1/datasets?name=t&label=y", content=CSV)
+        wait_for(lambda: len(inspecting()) == 1)
+        inspecting()[0].suspend()  # it takes its time
+        client.app.state.validations.close()  # type: ignore[attr-defined]
+        assert list(incoming.iterdir()) == []
+        assert answer.result().is_error
+    assert inspecting() == []
+
+
+def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
+    client: TestClient,
+) -> None:
+    with all_turns_taken(client):
+        begin(client, "name=t&label=y", {"accept": "text/event-stream"}, [CSV]).result(timeout=10)
         assert listed_soon(client) == []
     wait_for(lambda: client.get("/v1/datasets/t").status_code == 200)
 
@@ -241,8 +299,12 @@ def is_clean(client: TestClient) -> bool:
     """No file, no process and no turn is left of an upload."""
     storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
     files = [path for path in storage.rglob("*") if path.is_file()]
-    inspecting = [child for child in psutil.Process().children() if "app.datasets.child" in child.cmdline()]
-    return not files and not inspecting and free_turns(client) == 2
+    return not files and not inspecting() and free_turns(client) == 2
+
+
+def inspecting() -> list[psutil.Process]:
+    """The processes that read uploads."""
+    return [child for child in psutil.Process().children() if "app.datasets.child" in child.cmdline()]
 
 
 @pytest.mark.parametrize(

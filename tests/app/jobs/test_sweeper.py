@@ -137,16 +137,22 @@ def test_a_clock_set_back_holds_no_job_longer_than_its_lease(sessions: Sessions,
         assert 25 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= 30
 
 
-def test_a_clock_set_back_makes_no_job_wait_longer_for_its_next_try(sessions: Sessions, job_id: str) -> None:
+@pytest.mark.parametrize(("retries", "wait"), [(1, 5), (4, 40), (10, 300)])
+def test_a_clock_set_back_makes_no_job_wait_longer_for_its_next_try(
+    sessions: Sessions, job_id: str, retries: int, wait: int
+) -> None:
     with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(retries=retries - 1))
         lease = transitions.claim(session, job_id, "worker", lease_seconds=30)
         assert lease is not None
         assert transitions.retry(session, lease, "disk full") == State.QUEUED
-        session.execute(update(Job).where(Job.id == job_id).values(retry_at=db_now(7200)))
+    assert sweeper.bring_near(sessions, lease_seconds=30) == 0
+    with sessions.begin() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(retry_at=db_now(3600)))
     assert sweeper.bring_near(sessions, lease_seconds=30) == 1
     with sessions() as session:
         until = seconds_between(db_now(), Job.retry_at)
-        assert 290 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= 300
+        assert wait - 3 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= wait
 
 
 def test_a_clock_set_back_does_not_hide_a_lost_message(
