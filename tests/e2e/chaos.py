@@ -651,7 +651,7 @@ def _states(stack: Stack) -> str:
     return "no database this moment"
 
 
-def _wait_for_work(stack: Stack, seconds: float = 30) -> None:
+def _wait_for_work(stack: Stack, seconds: float = 3) -> None:
     """Until a job runs, as long as any may: where all wait for their next try, a kill would prove little."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
