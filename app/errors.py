@@ -135,9 +135,15 @@ def _explain(errors: list[dict[str, Any]]) -> str:
     return f"{first['field']}: expected {first['expected']}. Received: {received}.{more}"
 
 
-def problem_of(request: Request, error: ServiceError | RequestValidationError) -> Problem:
+def problem_of(request: Request, error: BaseException) -> Problem:
     """The problem document of an error that cannot become a response any more."""
-    return _problem(request, error if isinstance(error, ServiceError) else _invalid(request, error))
+    if isinstance(error, ServiceError):
+        return _problem(request, error)
+    if isinstance(error, RequestValidationError):
+        return _problem(request, _invalid(request, error))
+    if isinstance(error, (OSError, OperationalError)):
+        return _problem(request, _unavailable(request, error))
+    return _problem(request, _unexpected(request, error))
 
 
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
@@ -163,20 +169,27 @@ def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
 
 
 def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
+    return _reply(request, _unexpected(request, exc))
+
+
+def _unexpected(request: Request, exc: BaseException) -> ServiceError:
     log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=exc)
     message = "The service failed to answer; nothing of this request was kept."
-    return _reply(request, ServiceError(500, "internal_error", message, hint="The server's log tells why."))
+    return ServiceError(500, "internal_error", message, hint="The server's log tells why.")
 
 
 def _on_unavailable(request: Request, exc: Exception) -> JSONResponse:
+    return _reply(request, _unavailable(request, exc), {"Retry-After": "5"})
+
+
+def _unavailable(request: Request, exc: Exception) -> ServiceError:
     """A database, disk or storage that is away for a while is no defect, and the client may try again."""
     log.error("unavailable at %s %s: %s", request.method, request.url.path, exc)
     message = "Expected the database to answer. Received: no answer."
     if isinstance(exc, OSError):
         message = f"Expected a storage that can be read and written. Received: {exc.strerror or exc}."
     hint = "Try again in a moment; GET /readyz says what is missing. What was accepted before is not lost."
-    problem = ServiceError(503, "unavailable", message, hint=hint)
-    return _reply(request, problem, {"Retry-After": "5"})
+    return ServiceError(503, "unavailable", message, hint=hint)
 
 
 def install(app: FastAPI) -> None:

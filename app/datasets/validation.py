@@ -22,7 +22,7 @@ from app.datasets.inspector import Inspector
 from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
-from app.errors import ServiceError, problem_of
+from app.errors import problem_of
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
@@ -198,10 +198,10 @@ async def followed(
 
 
 def _outcome(request: Request, made: Future[DatasetView]) -> bytes:
-    try:
-        return _event("dataset", made.result().model_dump_json())
-    except (ServiceError, RequestValidationError) as error:
+    error = made.exception()  # the answer has begun: whatever happened, its last event tells
+    if error is not None:
         return _event("problem", problem_of(request, error).model_dump_json())
+    return _event("dataset", made.result().model_dump_json())
 
 
 def _event(kind: str, data: str) -> bytes:

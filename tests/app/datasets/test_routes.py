@@ -289,6 +289,17 @@ def test_the_end_of_the_service_ends_a_validation_and_leaves_nothing_behind(clie
                 left.kill()
 
 
+def test_a_storage_that_fails_at_the_end_of_a_followed_validation_is_told(client: TestClient) -> None:
+    storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
+    (storage / hashlib.sha256(CSV).hexdigest()[:2]).write_text("no folder")
+    answer = client.post("/v1/datasets?name=t", content=CSV, headers={"accept": "text/event-stream"})
+    kind, data = answer.text.strip().split("\n\n")[-1].split("\n")
+    assert kind == "event: problem"
+    problem = json.loads(data.removeprefix("data: "))
+    assert (problem["status"], problem["code"]) == (503, "unavailable")
+    assert client.get("/v1/datasets").json()["data"] == []
+
+
 def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
     client: TestClient,
 ) -> None:
