@@ -45,7 +45,8 @@ def test_a_process_that_is_killed_is_started_again_however_often(monkeypatch):
         assert process is not None
         process.send_signal(signal.SIGKILL)
         process.wait()
-    watching.stop()
+    watching.over.set()
     thread.join()
+    watching.stop()  # not before it is over: what was just killed would be started once more
     assert child.failures == 0
     assert "was killed by SIGKILL" in killed[0]
