@@ -25,11 +25,16 @@ def restored(settings: Settings, folder: Path, new_database: NewDatabase) -> Set
     return Settings(data_dir=folder, database_url=url, broker_url=settings.broker_url)
 
 
+def require_pg_dump(settings: Settings) -> None:
+    """A dump of PostgreSQL is made by its own program, which a machine that reaches a server need not have."""
+    if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
+        pytest.skip("no pg_dump here")
+
+
 def test_a_restored_backup_serves_what_was_there(
     client: TestClient, settings: Settings, publish: Publish, tmp_path: Path, new_database: NewDatabase
 ) -> None:
-    if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
-        pytest.skip("no pg_dump here")
+    require_pg_dump(settings)
     job = publish("helped")
     made = back_up(settings, tmp_path / "backup")
     assert (made.files, made.copied) == (2, 2)
@@ -46,8 +51,7 @@ def test_a_restored_backup_serves_what_was_there(
 def test_a_second_backup_copies_only_what_is_new(
     client: TestClient, settings: Settings, publish: Publish, tmp_path: Path
 ) -> None:
-    if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
-        pytest.skip("no pg_dump here")
+    require_pg_dump(settings)
     back_up(settings, tmp_path / "backup")
     client.post("/v1/datasets?name=more&label=y", content=b"a,y\n" + b"1,no\n2,yes\n" * 20)
     again = back_up(settings, tmp_path / "backup")

@@ -42,6 +42,7 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        # NotImplementedError: zipfile's word for an archive that needs a later version of the format.
         message = f"Expected a whole zip archive. Received: one that cannot be opened ({error})."
         raise DatasetError("broken_file", message, "Upload the file again.") from error
 

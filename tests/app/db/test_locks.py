@@ -75,6 +75,22 @@ def accept(settings: Settings, **changes: Any) -> Callable[[Session], Any]:
     return lambda session: acceptance.accept(session, request, settings)
 
 
+Cancelled = Callable[..., Callable[[Session], Any]]
+
+
+@pytest.fixture
+def cancelled(client: TestClient) -> Cancelled:
+    """Posts a job and cancels it; the move that retries it."""
+    storage = client.app.state.storage  # type: ignore[attr-defined]
+
+    def make(**changes: Any) -> Callable[[Session], Any]:
+        assert client.post("/v1/jobs", json={**REQUEST, **changes}).status_code == 202
+        client.post("/v1/jobs/j:cancel")
+        return lambda session: jobs.retry(session, storage, "j", 3)
+
+    return make
+
+
 def test_a_data_set_of_a_job_that_is_being_accepted_is_not_deleted(
     sessions: Sessions, settings: Settings
 ) -> None:
@@ -106,45 +122,38 @@ def test_a_job_on_a_data_set_that_is_being_deleted_is_refused(sessions: Sessions
 
 
 def test_a_data_set_of_a_job_that_is_being_retried_is_not_deleted(
-    sessions: Sessions, settings: Settings, client: TestClient
+    sessions: Sessions, cancelled: Cancelled
 ) -> None:
-    storage = client.app.state.storage  # type: ignore[attr-defined]
-    client.post("/v1/jobs", json=REQUEST)
-    client.post("/v1/jobs/j:cancel")
+    retry = cancelled()
     late = meet(
         sessions,
-        lambda session: jobs.retry(session, storage, "j", 3),
+        retry,
         within(sessions, lambda session: datasets_service.delete(session, "target")),
     )
     assert refused(late) == "dataset_in_use"
 
 
 def test_a_job_whose_data_set_is_being_deleted_is_not_retried(
-    sessions: Sessions, settings: Settings, client: TestClient
+    sessions: Sessions, client: TestClient, cancelled: Cancelled
 ) -> None:
-    storage = client.app.state.storage  # type: ignore[attr-defined]
-    client.post("/v1/jobs", json=REQUEST)
-    client.post("/v1/jobs/j:cancel")
+    retry = cancelled()
     late = meet(
         sessions,
         lambda session: datasets_service.delete(session, "target"),
-        within(sessions, lambda session: jobs.retry(session, storage, "j", 3)),
+        within(sessions, retry),
     )
     assert refused(late) == "input_deleted"
     assert client.get("/v1/jobs/j").json()["state"] == "cancelled"
 
 
 def test_a_version_of_a_job_that_is_being_retried_is_not_deleted(
-    sessions: Sessions, settings: Settings, client: TestClient, publish: Publish
+    sessions: Sessions, publish: Publish, cancelled: Cancelled
 ) -> None:
-    storage = client.app.state.storage  # type: ignore[attr-defined]
     publish("helped", champion="never")
-    asked = {**REQUEST, "source": {"version": "m@1"}}
-    assert client.post("/v1/jobs", json=asked).status_code == 202
-    client.post("/v1/jobs/j:cancel")
+    retry = cancelled(source={"version": "m@1"})
     late = meet(
         sessions,
-        lambda session: jobs.retry(session, storage, "j", 3),
+        retry,
         within(sessions, lambda session: models.delete(session, "m@1")),
     )
     assert refused(late) == "version_in_use"

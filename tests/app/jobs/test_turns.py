@@ -97,6 +97,7 @@ def test_a_job_that_is_tried_again_later_is_passed_over_until_then(sessions: Ses
 
 def test_workers_that_choose_at_the_same_time_get_different_jobs(sessions: Sessions, post: Any) -> None:
     if sessions.kw["bind"].dialect.name == "sqlite":
+        # A second transaction that writes waits there for the end of the first: two cannot be open at once.
         pytest.skip("SQLite lets one choose at a time")
     post("a")
     post("b")
