@@ -26,7 +26,7 @@ def restored(settings: Settings, folder: Path, new_database: NewDatabase) -> Set
 
 
 def require_pg_dump(settings: Settings) -> None:
-    """A dump of PostgreSQL is made by its own program, which a machine that reaches a server need not have."""
+    """PostgreSQL is dumped by its own program, which a machine that reaches a server need not have."""
     if "postgresql" in settings.database_url and not shutil.which("pg_dump"):
         pytest.skip("no pg_dump here")
 
