@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,22 @@ class ServiceError(Exception):
         self.message = message
         self.hint = hint
         self.errors = [dict(error) for error in errors]
+
+
+_READ_ONLY = "25006"  # SQLSTATE of PostgreSQL
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database was not reached, or takes no writes, as while another server takes its place."""
+    if not isinstance(error, DBAPIError):
+        return False
+    lost = isinstance(error, OperationalError) or error.connection_invalidated
+    return lost or getattr(error.orig, "sqlstate", None) == _READ_ONLY
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether it is a matter of a disk, storage or database that is away for a while, and no defect."""
+    return isinstance(error, OSError) or is_away(error)
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str | None:
@@ -141,9 +157,7 @@ def problem_of(request: Request, error: BaseException) -> Problem:
         return _problem(request, error)
     if isinstance(error, RequestValidationError):
         return _problem(request, _invalid(request, error))
-    if isinstance(error, (OSError, OperationalError)):
-        return _problem(request, _unavailable(request, error))
-    return _problem(request, _unexpected(request, error))
+    return _problem(request, _fault(request, error))
 
 
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
@@ -169,7 +183,12 @@ def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
 
 
 def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
-    return _reply(request, _unexpected(request, exc))
+    fault = _fault(request, exc)
+    return _reply(request, fault, {"Retry-After": "5"} if fault.status == 503 else None)
+
+
+def _fault(request: Request, exc: BaseException) -> ServiceError:
+    return _unavailable(request, exc) if may_pass(exc) else _unexpected(request, exc)
 
 
 def _unexpected(request: Request, exc: BaseException) -> ServiceError:
@@ -178,11 +197,7 @@ def _unexpected(request: Request, exc: BaseException) -> ServiceError:
     return ServiceError(500, "internal_error", message, hint="The server's log tells why.")
 
 
-def _on_unavailable(request: Request, exc: Exception) -> JSONResponse:
-    return _reply(request, _unavailable(request, exc), {"Retry-After": "5"})
-
-
-def _unavailable(request: Request, exc: Exception) -> ServiceError:
+def _unavailable(request: Request, exc: BaseException) -> ServiceError:
     """A database, disk or storage that is away for a while is no defect, and the client may try again."""
     log.error("unavailable at %s %s: %s", request.method, request.url.path, exc)
     message = "Expected the database to answer. Received: no answer."
@@ -197,9 +212,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))
     app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
-    for kind in (OSError, OperationalError):
-        app.add_exception_handler(kind, _on_unavailable)
-    app.add_exception_handler(Exception, _on_unexpected)
+    # What Exception alone is the handler of, the server raises again after the answer: only what is a defect.
+    for kind in (OSError, DBAPIError, Exception):
+        app.add_exception_handler(kind, _on_unexpected)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

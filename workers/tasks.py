@@ -16,8 +16,9 @@ from billiard.process import current_process
 from sqlalchemy.exc import DBAPIError
 
 from app.broker import RUN_NEXT, Broker, queue_of
-from app.db.session import Sessions, is_away, make_engine, make_sessions
+from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
+from app.errors import is_away, may_pass
 from app.jobs import transitions, turns
 from app.jobs.transitions import MOST_RETRIES, Lease
 from app.logs import of_job
@@ -156,7 +157,7 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             held, heartbeat, lambda session: transitions.fail(session, lease, "training_diverged", told, hint)
         )
     except Exception as error:  # the runner's edge: whatever happens, the job must end
-        if _may_pass(error):
+        if may_pass(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
             told = f"{type(error).__name__}: {error}"
             _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
@@ -195,14 +196,10 @@ def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], ob
             return
 
 
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, OSError) or is_away(error)
-
-
 def _was_outside(error: BaseException | None) -> bool:
     """Whether a disk, a storage or a database that failed led to this error."""
     while error is not None:
-        if _may_pass(error):
+        if may_pass(error):
             return True
         error = error.__cause__ or error.__context__
     return False

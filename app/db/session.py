@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
@@ -21,17 +20,6 @@ _NOTICE_A_PARTITION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-
-
-_READ_ONLY = "25006"  # SQLSTATE of PostgreSQL
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether the database was not reached, or takes no writes, as while another server takes its place."""
-    if not isinstance(error, DBAPIError):
-        return False
-    lost = isinstance(error, OperationalError) or error.connection_invalidated
-    return lost or getattr(error.orig, "sqlstate", None) == _READ_ONLY
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

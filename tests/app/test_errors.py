@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.db.session import is_away, make_engine
+from app.db.session import make_engine
+from app.errors import is_away
 
 
 @pytest.mark.parametrize(
