@@ -17,9 +17,16 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
+from app.texts import shown, unstorable
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+_LONGEST_WORD = 200
+_MOST_ERRORS = 20
+
+_HINT = "The fields, their defaults and examples are on /docs."
 
 
 class Problem(BaseModel):
@@ -79,6 +86,8 @@ def may_pass(error: BaseException) -> bool:
 
 def did_you_mean(received: str, known: Iterable[str]) -> str | None:
     """Name the nearest of the known words, if one is near."""
+    if len(received) > _LONGEST_WORD:  # comparing takes time by the product of the lengths
+        return None
     near = difflib.get_close_matches(received, list(known), n=1)
     return f"Did you mean: {near[0]}?" if near else None
 
@@ -89,14 +98,24 @@ def _problem(request: Request, error: ServiceError) -> Problem:
         title=HTTPStatus(error.status).phrase,
         status=error.status,
         code=error.code,
-        detail=error.message,
-        hint=error.hint,
-        instance=request.url.path,
-        errors=error.errors,
+        detail=_printable(error.message),
+        hint=_printable(error.hint),
+        instance=_printable(request.url.path),
+        errors=_printable(error.errors),
     )
 
 
-def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _printable(value: Any) -> Any:
+    """The value with what no answer can hold written as escapes: an error often quotes what was wrong."""
+    if isinstance(value, str):
+        return shown(value) if unstorable(value) else value
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
+
+
+def reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The error as the answer to this request."""
     return JSONResponse(
         _problem(request, error).model_dump(mode="json"),
         status_code=error.status,
@@ -106,19 +125,21 @@ def _reply(request: Request, error: ServiceError, headers: Mapping[str, str] | N
 
 
 def _shorten(value: Any) -> Any:
-    """Keep what was received readable: an error must not send a whole upload back."""
+    """Keep what was received readable: an error must not send a whole upload back, nor what is no text."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     try:
-        text = json.dumps(value)
-    except (TypeError, ValueError):
-        value = text = str(value)
-    return value if len(text) <= 200 else f"{text[:200]}…"
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        value = text = str(value)[:1000]
+    if len(text) > 200:
+        return f"{shown(text[:200])}…"
+    return shown(value) if isinstance(value, str) else value
 
 
 def _place(loc: Sequence[str | int]) -> str:
     """Where in the request, without the kind that pydantic puts after a union's name."""
-    parts = [str(part) for part in loc if part not in ("body", "query", "path")]
+    parts = [shown(str(part))[:100] for part in loc if part not in ("body", "query", "path", "header")]
     kept = [part for before, part in pairwise(("", *parts)) if before not in ("network", "method")]
     return ".".join(kept) or "body"
 
@@ -138,7 +159,7 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
         received = f"{error['ctx']['error']} at character {error['loc'][-1]}"
     elif error["type"] == "union_tag_invalid":
         place, expected = f"{place}.kind", f"one of {error['ctx']['expected_tags']}"
-        received = error["ctx"]["tag"]
+        received = _shorten(error["ctx"]["tag"])
     elif error["type"] in ("model_attributes_type", "dict_type"):
         expected = "a JSON object"
     return {"field": place, "expected": expected, "received": received}
@@ -151,6 +172,12 @@ def _explain(errors: list[dict[str, Any]]) -> str:
     return f"{first['field']}: expected {first['expected']}. Received: {received}.{more}"
 
 
+def field_problem(field: str, expected: str, received: str, *, hint: str | None = None) -> ServiceError:
+    """The 422 of one field of a request."""
+    error = {"field": field, "expected": expected, "received": _shorten(received)}
+    return ServiceError(422, "invalid_request", _explain([error]), hint=hint or _HINT, errors=[error])
+
+
 def problem_of(request: Request, error: BaseException) -> Problem:
     """The problem document of an error that cannot become a response any more."""
     if isinstance(error, ServiceError):
@@ -161,16 +188,16 @@ def problem_of(request: Request, error: BaseException) -> Problem:
 
 
 def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
-    return _reply(request, _invalid(request, exc))
+    return reply(request, _invalid(request, exc))
 
 
 def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     errors = [_field_error(error) for error in exc.errors()]
     content_type = request.headers.get("content-type", "none")
-    hint = "The fields, their defaults and examples are on /docs."
+    hint = _HINT
     if any(error["field"] == "body" for error in errors) and "json" not in content_type:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
-    return ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors)
+    return ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors[:_MOST_ERRORS])
 
 
 def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
@@ -179,12 +206,12 @@ def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
     if exc.status_code in (404, 405):
         detail = f"Expected one of the API's routes. Received: {request.method} {request.url.path}."
     code = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
-    return _reply(request, ServiceError(exc.status_code, code, detail, hint=hint), exc.headers)
+    return reply(request, ServiceError(exc.status_code, code, detail, hint=hint), exc.headers)
 
 
 def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
     fault = _fault(request, exc)
-    return _reply(request, fault, {"Retry-After": "5"} if fault.status == 503 else None)
+    return reply(request, fault, {"Retry-After": "5"} if fault.status == 503 else None)
 
 
 def _fault(request: Request, exc: BaseException) -> ServiceError:
@@ -209,7 +236,7 @@ def _unavailable(request: Request, exc: BaseException) -> ServiceError:
 
 def install(app: FastAPI) -> None:
     """Give every error of the application the one shape."""
-    app.add_exception_handler(ServiceError, lambda request, exc: _reply(request, exc))
+    app.add_exception_handler(ServiceError, lambda request, exc: reply(request, exc))
     app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
     # What Exception alone is the handler of, the server raises again after the answer: only what is a defect.

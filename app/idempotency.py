@@ -18,15 +18,15 @@ from sqlalchemy.orm import Session
 from app.db.locks import lock_name
 from app.db.tables import Reply
 from app.errors import ServiceError
+from app.texts import Line
 
 View = TypeVar("View", bound=BaseModel)
 
 IdempotencyKey = Annotated[
-    str | None,
+    Line | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
-        max_length=200,
         description="Any text of yours, a new one for each request. Sent again with the same request, as "
         "after an answer that was lost, it gets the first answer and does no more; with another one, 409.",
     ),
@@ -43,14 +43,15 @@ def once(
     Raises:
         ServiceError: 409 if the key came with another request.
     """
-    if key is None:
-        return make(), True
-    lock_name(session, "reply", key)
-    known = find(session, key, request, view)
-    if known is not None:
-        return known, False
+    if key is not None:
+        lock_name(session, "reply", key)
+        known = find(session, key, request, view)
+        if known is not None:
+            return known, False
     made = make()
-    session.add(Reply(key=key, request=_digest(request), body=made.model_dump(mode="json")))
+    body = json.loads(made.model_dump_json())  # an answer that cannot be written fails here, and undoes all
+    if key is not None:
+        session.add(Reply(key=key, request=_digest(request), body=body))
     return made, True
 
 

@@ -14,8 +14,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from app import errors, logs
+from app.access.headers import SecurityHeaders
+from app.access.origins import OriginGuard
 from app.broker import Broker
 from app.datasets import routes as datasets
 from app.datasets.validation import Turns
@@ -59,6 +62,11 @@ TAGS = [
     {"name": "service", "description": "Health of the service itself."},
 ]
 
+
+PAGES = frozenset({"/docs", "/redoc"})
+
+EXPOSED = ["Location", "ETag", "Repr-Digest", "Content-Disposition", "Content-Range", "Retry-After"]
+"""Headers of answers that scripts of other origins may read, where these are allowed at all."""
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +134,20 @@ def _hear_of_the_end(app: FastAPI) -> None:
         signal.signal(number, stop)
 
 
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """What stands before the routes; the one that is added last is asked first."""
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+    app.add_middleware(OriginGuard, settings=settings)
+    app.add_middleware(SecurityHeaders, page_paths=PAGES)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on these settings; by default those of the environment."""
     settings = settings or get_settings()
@@ -142,6 +164,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.storage = storage_of(settings)
     app.state.stopping = threading.Event()
+    _guard(app, settings)
     errors.install(app)
     for router in (
         datasets.router,

@@ -8,8 +8,10 @@ from fastapi import Query
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
+from app.texts import Line
+
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-After = Annotated[str | None, Query(description="The last id of the page before; none for the first page.")]
+After = Annotated[Line | None, Query(description="The last id of the page before; none for the first page.")]
 
 
 def page(session: Session, statement: Select[Any], limit: int) -> tuple[list[Any], bool]:

@@ -9,9 +9,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
-_ID = re.compile(r"^(ds|job|ver)_[0-9a-f]{28}$")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+from app.texts import one_line
+
+# `\Z` and not `$`, which lets a line's end follow. JSON Schema knows `$` alone, and means the end by it.
+_ID = re.compile(r"^(ds|job|ver)_[0-9a-f]{28}\Z")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,49}\Z")
 _LOOKS_LIKE_AN_ID = re.compile(r"^(ds|job|ver)_")
+
+
+def _schema(pattern: re.Pattern[str], other_than: str = "") -> WithJsonSchema:
+    written = pattern.pattern.replace("^", f"^{other_than}", 1).replace(r"\Z", "$")
+    return WithJsonSchema({"type": "string", "pattern": written})
 
 
 def new_id(prefix: str) -> str:
@@ -32,13 +41,11 @@ def _named(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_named), WithJsonSchema({"type": "string", "pattern": _NAME.pattern})]
+Name = Annotated[str, AfterValidator(_named), _schema(_NAME, other_than=r"(?!(ds|job|ver)_)")]
 """1 to 100 letters, digits, dots, underscores and hyphens, beginning with a letter or digit."""
 
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=130)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=155), AfterValidator(one_line)]
 """An id, a name (its newest version), `name@version` or, of a model, `name@alias`."""
-
-_ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,49}$")
 
 
 def _alias(name: str) -> str:
@@ -47,9 +54,7 @@ def _alias(name: str) -> str:
     return name
 
 
-AliasName = Annotated[
-    str, AfterValidator(_alias), WithJsonSchema({"type": "string", "pattern": _ALIAS.pattern})
-]
+AliasName = Annotated[str, AfterValidator(_alias), _schema(_ALIAS)]
 """A name for versions that moves, such as `champion`."""
 
 
@@ -64,4 +69,5 @@ def split_reference(reference: str) -> tuple[str, int | None] | None:
     name, at, version = reference.partition("@")
     if not at:
         return name, None
-    return (name, int(version)) if version.isdecimal() and len(version) < 10 else None
+    is_number = version.isascii() and version.isdecimal() and len(version) < 10
+    return (name, int(version)) if is_number else None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +30,47 @@ def _names(listed: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
+def _listed(text: str) -> list[str]:
+    return list(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+
+
+def _hosts(listed: str) -> str:
+    hosts = [host.lower() for host in _listed(listed)]
+    if wrong := [
+        host for host in hosts if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", host)
+    ]:
+        raise ValueError(f"expected names of hosts without ports, by commas. Received: {wrong[0]}")
+    return ",".join(hosts)
+
+
+def _origins(listed: str) -> str:
+    origins = [origin.lower().rstrip("/") for origin in _listed(listed)]
+    for origin in origins:
+        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", origin):
+            raise ValueError(f"expected origins such as https://example.com, by commas. Received: {origin}")
+    return ",".join(origins)
+
+
+def _proxies(listed: str) -> str:
+    for network in _listed(listed):
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ValueError(f"expected addresses or networks of proxies, by commas ({error})") from error
+    return ",".join(_listed(listed))
+
+
+def _public_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if url and (not fits or parts.username is not None or parts.query or parts.fragment):
+        raise ValueError(f"expected an address such as https://models.example.com. Received: {url}")
+    return url.rstrip("/")
+
+
 def _place_of_files(url: str) -> str:
     if url and not url.startswith("file:///") and not re.fullmatch(r"s3://[^/]+(/.*)?", url):
         raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {url}")
@@ -39,7 +82,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MODEL_TRANSFER_", env_ignore_empty=True)
 
-    host: str = Field("127.0.0.1", description="Address the API listens on. There is no authentication yet.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address the API listens on. Beyond loopback it needs MODEL_TRANSFER_ALLOW_ANONYMOUS.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
     data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("model-transfer-data"), description="Folder of the database, the files and the bundled broker."
@@ -65,7 +111,29 @@ class Settings(BaseSettings):
     listen_fd: int = Field(
         -1, ge=-1, description="Inherited socket that the API listens on; `serve` sets it. -1: its own."
     )
-    public_url: str = Field("", description="Address users reach the API at, when a proxy stands before it.")
+    published_host: str = Field(
+        "", description="Address that a container's port is published on. Empty: the one it listens on."
+    )
+    allow_anonymous: bool = Field(
+        False,
+        description="Listen beyond loopback, though whoever reaches the service can use all of it.",
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        "", description="Address users reach the API at, when a proxy stands before it."
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_hosts)] = Field(
+        "",
+        description="Further names that requests may call the service by, separated by commas.",
+    )
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="Origins of other web pages that may use the API, separated by commas. Empty: none.",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "",
+        description="Addresses or networks of proxies whose X-Forwarded headers are believed, separated by "
+        "commas. Empty: none.",
+    )
 
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
     log_format: str = Field(
@@ -140,6 +208,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
     )
 
+    max_json_bytes: int = Field(
+        MIB, ge=1024, description="Largest body of a request but an upload's file, and all fields beside it."
+    )
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
     inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
     inspection_memory_bytes: int = Field(
@@ -175,6 +246,16 @@ class Settings(BaseSettings):
     def served_queues(self) -> list[str]:
         """The queues that a worker takes jobs from."""
         return self.worker_queues.split(",") if self.worker_queues else self.queue_names
+
+    @property
+    def allowed_host_names(self) -> list[str]:
+        """The further names that requests may call the service by."""
+        return _listed(self.allowed_hosts)
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins of other pages that may use the API."""
+        return _listed(self.cors_origins)
 
     @property
     def effective_database_url(self) -> str:

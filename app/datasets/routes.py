@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
+from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
@@ -21,8 +22,9 @@ from app.downloads import HEADERS, blob_response
 from app.errors import responses
 from app.idempotency import IdempotencyKey
 from app.pages import After, Limit
+from app.texts import Line
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
 
 DatasetPath = Annotated[
     str,
@@ -60,6 +62,19 @@ def _request_body() -> dict[str, Any]:
     }
 
 
+def _query_parameters() -> list[dict[str, Any]]:
+    """The fields of a raw body, which has no parts for them."""
+    form = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    form["properties"]["filename"]["description"] = "Of a raw body: the name of the file."
+    parameters = []
+    for name, schema in form["properties"].items():
+        if name in ("types", "metadata"):
+            schema = {"type": "string", "description": f"{schema['description']} Written as text."}
+        description = f"With a raw body. {schema.pop('description')}"
+        parameters.append({"name": name, "in": "query", "description": description, "schema": schema})
+    return parameters
+
+
 @router.post(
     "",
     status_code=201,
@@ -69,7 +84,7 @@ def _request_body() -> dict[str, Any]:
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
         **responses(400, 409, 413, 422, 507),
     },
-    openapi_extra={"requestBody": _request_body()},
+    openapi_extra={"requestBody": _request_body(), "parameters": _query_parameters()},
 )
 async def create_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
     """Send a table, texts, images or sequences; the file is validated before it exists.
@@ -88,7 +103,13 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
         validation = held.enter_context(Validation(request, incoming))
-        upload = await receive(request, incoming, settings.max_upload_bytes, validation.begin)
+        upload = await receive(
+            request,
+            incoming,
+            validation.begin,
+            max_bytes=settings.max_upload_bytes,
+            max_field_bytes=settings.max_json_bytes,
+        )
         view = await run_in_threadpool(validation.known, upload)
         if "text/event-stream" in request.headers.get("accept", ""):
             told: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -112,13 +133,13 @@ def _has_room(request: Request, most: int) -> None:
 @router.get("", summary="List data sets", responses=responses(422))
 def list_datasets(
     session: ReadSession,
-    name: Annotated[str | None, Query(description="Only the versions of this name.")] = None,
+    name: Annotated[Line | None, Query(description="Only the versions of this name.")] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> DatasetList:
-    """Newest first."""
+    """Newest first, each without columns, profile and warnings, which `GET /v1/datasets/{dataset}` tells."""
     datasets, has_more = service.list_page(session, name, after, limit)
-    return DatasetList(data=[service.view(dataset) for dataset in datasets], has_more=has_more)
+    return DatasetList(data=[service.summary(dataset) for dataset in datasets], has_more=has_more)
 
 
 @router.get("/{dataset}", summary="Get a data set", responses=responses(404))

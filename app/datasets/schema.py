@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -34,6 +34,10 @@ KIND_OF: dict[ColumnType, Kind] = {
 """The kind of data whose one input a column of this type is; every other type is a tabular column's."""
 
 
+ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+"""A column of the file, as it is asked for."""
+
+
 class Model(BaseModel):
     """A value of this file: unknown fields are an error."""
 
@@ -44,18 +48,18 @@ class Declaration(Model):
     """What the uploader says about a file. What is left out is found out, and reported."""
 
     format: Format | None = Field(None, description="By default found by the file's name, then its contents.")
-    filename: str | None = Field(None, description="The name the file was uploaded under.")
+    filename: str | None = Field(None, max_length=255, description="The name the file was uploaded under.")
     kind: Kind | None = Field(
         None,
         description="What an example is: a row of columns (`tabular`), a `text`, an `image` or a biological "
         "`sequence`. By default found in the file, and reported where it is a guess.",
     )
-    input: str | None = Field(
+    input: ColumnName | None = Field(
         None,
         description="The column of the texts, images or sequences. By default the one called so, or the only "
         "one there is beside label and split.",
     )
-    label: str | None = Field(
+    label: ColumnName | None = Field(
         None,
         description="By default the only column called label, target, y or class (any case), or else labels.",
     )
@@ -71,8 +75,10 @@ class Declaration(Model):
         description="Of a multilabel task: what stands between the labels of a row, by default `|`. A cell "
         "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled.",
     )
-    types: dict[str, ColumnType] = Field(default_factory=dict, description="Types of columns by name.")
-    split: str | None = Field(
+    types: dict[ColumnName, ColumnType] = Field(
+        default_factory=dict, max_length=10_000, description="Types of columns by name."
+    )
+    split: ColumnName | None = Field(
         None,
         description="The column that says train, validation or test. By default the column `split`, if it "
         "holds only these words (or val, valid, dev for validation).",
@@ -86,7 +92,9 @@ class Declaration(Model):
         False,
         description="Rows without a label are meant so, however many: for distillation and pseudo-labels.",
     )
-    encoding: str | None = Field(None, description="By default UTF-8, UTF-16 or a guess, which is reported.")
+    encoding: str | None = Field(
+        None, max_length=40, description="By default UTF-8, UTF-16 or a guess, which is reported."
+    )
     quote: Literal["double", "single", "none"] | None = Field(
         None,
         description="What cells of CSV and TSV are quoted with; by default found. `none` reads all as it is.",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.datasets.schema import ColumnType, Declaration, Description, Notice, Profile
+from app.datasets.schema import ColumnName, ColumnType, Declaration, Description, Notice, Profile
 from app.references import Name
+from app.texts import Metadata, NotJson, read_json
 
 
 def _json(value: Any) -> Any:
@@ -17,21 +17,22 @@ def _json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"expected a JSON object ({error})") from error
+        return read_json(value)
+    except NotJson as error:
+        raise ValueError(f"expected a JSON object, received {error}") from error
 
 
 class DatasetForm(Declaration):
     """The fields beside the file. All can be left out."""
 
     name: Name | None = Field(None, description="By default the file's name without its ending.")
-    types: Annotated[dict[str, ColumnType], BeforeValidator(_json)] = Field(
+    types: Annotated[dict[ColumnName, ColumnType], BeforeValidator(_json)] = Field(
         default_factory=dict,
+        max_length=10_000,
         description='Declared column types as JSON, such as {"age": "number"}.',
     )
-    metadata: Annotated[dict[str, str], BeforeValidator(_json)] = Field(
-        default_factory=dict, description="Yours to use, as a JSON object of texts."
+    metadata: Annotated[Metadata, BeforeValidator(_json)] = Field(
+        default_factory=dict, description="Yours to use, as a JSON object of at most 16 texts."
     )
 
     def declaration(self) -> Declaration:
@@ -39,8 +40,8 @@ class DatasetForm(Declaration):
         return Declaration.model_validate(self.model_dump(exclude={"name", "metadata"}))
 
 
-class DatasetView(BaseModel):
-    """A validated, immutable data set."""
+class DatasetSummary(BaseModel):
+    """A validated, immutable data set, without what grows with its columns."""
 
     id: str = Field(examples=["ds_0199f0c2a7e13f0d9b5a6c7e8f01"])
     name: str = Field(examples=["source"])
@@ -52,17 +53,22 @@ class DatasetView(BaseModel):
     sha256: str
     size: int = Field(description="Bytes of the file as it was uploaded.")
     rows: int
+    metadata: dict[str, str]
+    created_at: datetime
+
+
+class DatasetView(DatasetSummary):
+    """A validated, immutable data set."""
+
     description: Description = Field(description="Columns, label, task and split: how the file is read.")
     profile: Profile
     warnings: list[Notice]
-    metadata: dict[str, str]
-    created_at: datetime
 
 
 class DatasetList(BaseModel):
     """Data sets, newest first."""
 
-    data: list[DatasetView]
+    data: list[DatasetSummary]
     has_more: bool
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.datasets.schema import DatasetError, Description, Inspection
-from app.datasets.schemas import DatasetForm, DatasetView
+from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
 from app.db.locks import lock_name, lock_names
@@ -163,24 +164,33 @@ def ref(dataset: Dataset) -> str:
     return f"{dataset.name}@{dataset.version}"
 
 
+def summary(dataset: Dataset) -> DatasetSummary:
+    """The data set as lists show it; what grows with its columns is not even read."""
+    return DatasetSummary.model_validate(_plain(dataset))
+
+
 def view(dataset: Dataset) -> DatasetView:
     """The data set as the API shows it."""
-    return DatasetView.model_validate(
-        {
-            "id": dataset.id,
-            "name": dataset.name,
-            "version": dataset.version,
-            "ref": ref(dataset),
-            "kind": dataset.kind,
-            "filename": dataset.filename,
-            "media_type": dataset.media_type,
-            "sha256": dataset.digest,
-            "size": dataset.size,
-            "rows": dataset.rows,
-            "description": dataset.description,
-            "profile": dataset.profile,
-            "warnings": dataset.warnings,
-            "metadata": dataset.extra,
-            "created_at": dataset.created_at,
-        }
-    )
+    contents = {
+        "description": dataset.description,
+        "profile": dataset.profile,
+        "warnings": dataset.warnings,
+    }
+    return DatasetView.model_validate({**_plain(dataset), **contents})
+
+
+def _plain(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "id": dataset.id,
+        "name": dataset.name,
+        "version": dataset.version,
+        "ref": ref(dataset),
+        "kind": dataset.kind,
+        "filename": dataset.filename,
+        "media_type": dataset.media_type,
+        "sha256": dataset.digest,
+        "size": dataset.size,
+        "rows": dataset.rows,
+        "metadata": dataset.extra,
+        "created_at": dataset.created_at,
+    }

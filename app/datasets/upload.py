@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
@@ -14,14 +15,16 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from app.errors import ServiceError
+from app.errors import ServiceError, field_problem
 from app.storage import Incoming
+from app.texts import shown
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_FIELD_BYTES = 1 << 20
+MAX_FIELDS = 100  # parts of a form; python-multipart limits their headers
 LARGE = 8 << 20  # bytes; what is smaller is here before its validation has started
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w.-]+=(?:[\w.:-]+|\"[\w .:-]*\"))*", re.ASCII)
 _GATHERED = 1 << 18  # bytes written at once; more take memory and save no time
 
 
@@ -38,32 +41,58 @@ Begun = Callable[[Upload], None]
 """Told once that a large file is coming, with what is known of it: of a form, the fields before the file."""
 
 
-async def receive(request: Request, incoming: Incoming, max_bytes: int, begun: Begun) -> Upload:
+async def receive(
+    request: Request, incoming: Incoming, begun: Begun, *, max_bytes: int, max_field_bytes: int
+) -> Upload:
     """Stream the request's file into `incoming`. Memory stays at a few chunks.
 
     Raises:
-        ServiceError: 413 beyond `max_bytes`, 400 for a broken or cut-off body, 422 without a file.
+        ServiceError: 413 beyond `max_bytes`, and for fields of more than `max_field_bytes` together; 400 for
+            a broken or cut-off body, 422 without a file.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_bytes + MAX_FIELD_BYTES:
+    if announced.isdecimal() and len(announced) < 20 and int(announced) > max_bytes + max_field_bytes:
         raise _too_large(int(announced), max_bytes)
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     if media_type == b"multipart/form-data":
-        form = _Form()
+        if request.query_params:
+            received = f"{', '.join(request.query_params)} in the address"
+            raise field_problem(
+                "form", "the fields as parts of the form", received, hint="With curl: -F name=… -F label=…"
+            )
+        form = _Form(max_field_bytes)
         async with _Writer(incoming, max_bytes, lambda: begun(form.upload)) as writer:
             await _receive_multipart(request, form, writer, options.get(b"boundary", b""))
         return form.upload
-    upload = _raw_upload(request, media_type.decode("latin-1"))
+    upload = _raw_upload(request)
     async with _Writer(incoming, max_bytes, lambda: begun(upload)) as writer:
         async for chunk in request.stream():
             await writer.write(chunk)
     return upload
 
 
-def _raw_upload(request: Request, media_type: str) -> Upload:
+def _raw_upload(request: Request) -> Upload:
     fields = dict(request.query_params)
     filename = fields.pop("filename", "") or _filename(request.headers.get("content-disposition", ""))
-    return Upload(fields, PurePath(filename).name, media_type or "application/octet-stream")
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    return Upload(fields, _file_name(filename), _media_type(media_type))
+
+
+def _file_name(given: str) -> str:
+    """The name without its folders, fit to be kept and to stand in a header."""
+    name = PurePath(given.replace("\\", "/")).name
+    if len(name) > 255 or shown(name) != name:
+        expected = "a file name of at most 255 characters, none of them a control character"
+        raise field_problem("filename", expected, name)
+    return name
+
+
+def _media_type(given: str) -> str:
+    """What the file is said to be, as it is answered when the file is downloaded."""
+    if given and (len(given) > 100 or not _MEDIA_TYPE.fullmatch(given)):
+        expected = "a media type of at most 100 characters, such as text/csv"
+        raise field_problem("content-type", expected, given, hint="Leave it out, or correct it.")
+    return given or "application/octet-stream"
 
 
 def _filename(content_disposition: str) -> str:
@@ -122,7 +151,10 @@ class _Writer:
 class _Form:
     """What the multipart parser calls: small parts become fields, the part `file` goes to `pending`."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_field_bytes: int) -> None:
+        self._most = max_field_bytes
+        self._parts = 0
+        self._bytes = 0  # of all fields
         self.upload = Upload()
         self.pending: list[memoryview] = []  # of the chunk that was parsed last
         self.files = 0
@@ -134,7 +166,7 @@ class _Form:
 
     def callbacks(self) -> MultipartCallbacks:
         return {
-            "on_part_begin": self._headers.clear,
+            "on_part_begin": self._on_part_begin,
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._on_header_end,
@@ -142,6 +174,19 @@ class _Form:
             "on_part_data": self._on_part_data,
             "on_part_end": self._on_part_end,
         }
+
+    def _on_part_begin(self) -> None:
+        self._headers.clear()
+        self._parts += 1
+        if self._parts > MAX_FIELDS:
+            raise field_problem("form", f"at most {MAX_FIELDS} parts", "more")
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._most:
+            message = f"Expected at most {self._most} bytes in all fields together. Received: more."
+            hint = "The file belongs in the part `file`."
+            raise ServiceError(413, "fields_too_large", message, hint=hint)
 
     def _on_header_end(self) -> None:
         self._headers[self._header.decode("latin-1").lower()] = self._value.decode("utf-8", "replace")
@@ -151,7 +196,7 @@ class _Form:
     def _on_headers_finished(self) -> None:
         disposition = self._headers.get("content-disposition", "")
         _, options = parse_options_header(disposition.encode())
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._name = _text("name of a part", options.get(b"name", b""))
         if self._name != "file":
             self._part = bytearray()
             return
@@ -159,21 +204,29 @@ class _Form:
         self.files += 1
         if self.files > 1:
             raise ServiceError(422, "several_files", "Expected one part named `file`. Received: several.")
-        self.upload.filename = PurePath(options.get(b"filename", b"").decode("utf-8", "replace")).name
-        self.upload.media_type = self._headers.get("content-type", self.upload.media_type)
+        self.upload.filename = _file_name(_text("filename", options.get(b"filename", b"")))
+        self.upload.media_type = _media_type(self._headers.get("content-type", ""))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is None:
             self.pending.append(memoryview(data)[start:end])
             return
+        self._count(end - start)
         self._part += data[start:end]
-        if len(self._part) > MAX_FIELD_BYTES:
-            message = f"Expected at most {MAX_FIELD_BYTES} bytes in the field `{self._name}`. Received: more."
-            raise ServiceError(422, "field_too_large", message, hint="The file belongs in the part `file`.")
 
     def _on_part_end(self) -> None:
-        if self._part is not None:
-            self.upload.fields[self._name] = self._part.decode("utf-8", "replace")
+        if self._part is None:
+            return
+        if self._name in self.upload.fields:
+            raise field_problem(self._name, "one part of this name", "several")
+        self.upload.fields[self._name] = _text(self._name, self._part)
+
+
+def _text(field: str, data: bytes | bytearray) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise field_problem(field, "text in UTF-8", data.decode("utf-8", "replace")) from None
 
 
 async def _receive_multipart(request: Request, form: _Form, writer: _Writer, boundary: bytes) -> None:

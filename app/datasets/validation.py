@@ -22,10 +22,11 @@ from app.datasets.inspector import Inspector
 from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import Upload
-from app.errors import problem_of
+from app.errors import ServiceError, field_problem, problem_of
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
+from app.texts import unstorable
 
 _SECONDS_BETWEEN = 1.0
 
@@ -100,7 +101,10 @@ class Validation:
         """
         try:
             declaration = _form(upload).declaration()
-        except RequestValidationError:  # the missing or wrong field may be mended by those to come
+        except (
+            RequestValidationError,
+            ServiceError,
+        ):  # the missing or wrong field may be mended by those to come
             return
         if self._turns.early.acquire(blocking=False):
             self._held.callback(self._turns.early.release)
@@ -210,6 +214,9 @@ def _event(kind: str, data: str) -> bytes:
 
 def _form(upload: Upload) -> DatasetForm:
     given = {name: value for name, value in upload.fields.items() if value != ""}
+    for name, value in given.items():
+        if problem := unstorable(name) or unstorable(value):
+            raise field_problem(name, "Unicode text", problem)
     try:
         return DatasetForm.model_validate({**given, "filename": upload.filename or None})
     except ValidationError as error:

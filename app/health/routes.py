@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-router = APIRouter(tags=["service"])
+from app.access.requests import StrictRoute
+
+router = APIRouter(tags=["service"], route_class=StrictRoute)
 
 
 class Health(BaseModel):

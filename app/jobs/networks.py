@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, Strict, TypeAdapter
 
 from app.datasets.schema import Kind
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
+from app.texts import Line
 
-ImageSize = tuple[Positive, Positive] | None
+# JSON has lists alone, so a tuple takes one; its items stay strict.
+ImageSize = Annotated[tuple[Positive, Positive], Strict(False)] | None
 ImageSizeField = Field(
     None, description="Of images: height and width they are scaled to; by default their own, at most 96."
 )
@@ -89,7 +91,7 @@ class Convnet(NetworkRecipe):
     reads: ClassVar[tuple[Kind, ...]] = ("image", "tabular")
 
     kind: Literal["convnet"] = "convnet"
-    image_shape: tuple[Positive, Positive, Positive] | None = Field(
+    image_shape: Annotated[tuple[Positive, Positive, Positive], Strict(False)] | None = Field(
         None,
         description="Of pixels in columns: height, width, channels; their product is the number of columns.",
     )
@@ -219,7 +221,7 @@ class Pretrained(NetworkRecipe):
     in_sequence: ClassVar[bool] = False
 
     kind: Literal["pretrained"] = "pretrained"
-    preset: str = Field(description="Name of the preset.", examples=["minilm_l6_v2"])
+    preset: Line = Field(description="Name of the preset.", examples=["minilm_l6_v2"])
     weights: Literal["pretrained", "random"] = Field(
         "pretrained", description="`random` takes the architecture alone: what the control does."
     )

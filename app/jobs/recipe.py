@@ -10,9 +10,9 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Recipe(BaseModel):
-    """Options are complete and closed: an unknown field is an error."""
+    """Options are complete and closed: an unknown field is an error, and so is `true` or "1" for 1."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def of_usual_kind(kind: str) -> BeforeValidator:

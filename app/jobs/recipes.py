@@ -148,6 +148,9 @@ AUGMENTATIONS: dict[str, tuple[str, ...]] = {
 """By the type of the input."""
 
 
+ClassWeights = dict[Annotated[str, Field(max_length=1000)], Annotated[float, Field(ge=0, le=1e6)]]
+
+
 class Training(Recipe):
     """The budget of one training, the same for source, transfer and control."""
 
@@ -165,7 +168,7 @@ class Training(Recipe):
         le=100_000,
         description="Stop after so many epochs without a lower validation loss, and keep the best weights.",
     )
-    class_weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = Field(
+    class_weights: Annotated[ClassWeights, Field(max_length=1000)] | Literal["balanced"] | None = Field(
         None, description="Weight of each class's rows in the loss; `balanced` makes the classes' sums equal."
     )
     augment: list[Augmentation] | None = Field(

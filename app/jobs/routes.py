@@ -13,6 +13,7 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.db.tables import Job
 from app.downloads import HEADERS, blob_response
@@ -24,8 +25,9 @@ from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobReques
 from app.jobs.states import State
 from app.models.service import find_artifact
 from app.pages import After, Limit
+from app.texts import LARGEST, Line
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
 POLL_SECONDS = 0.1
 
@@ -66,13 +68,13 @@ def _announce(request: Request, view: JobView) -> None:
 def list_jobs(
     session: ReadSession,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
-    model: Annotated[str | None, Query(description="Only jobs of this model.")] = None,
+    model: Annotated[Line | None, Query(description="Only jobs of this model.")] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> JobList:
-    """Newest first."""
+    """Newest first, each without its options, which `GET /v1/jobs/{job}` tells."""
     jobs, has_more = service.list_page(session, state, model, after, limit)
-    return JobList(data=[service.view(job) for job in jobs], has_more=has_more)
+    return JobList(data=[service.summary(job) for job in jobs], has_more=has_more)
 
 
 @router.get("/{job}", summary="Get a job", responses=responses(404, 422))
@@ -139,9 +141,11 @@ def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
 async def get_events(
     job: str,
     request: Request,
-    after: Annotated[int, Query(ge=0, description="The last event's id that is known.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="The last event's id that is known.")] = 0,
     limit: Limit = 100,
-    last_event_id: Annotated[int | None, Header(ge=0, description="Where a broken stream continues.")] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=LARGEST, description="Where a broken stream continues.")
+    ] = None,
 ) -> Response:
     """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended.
 

@@ -13,6 +13,7 @@ from app.jobs.recipe import Recipe
 from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training
 from app.jobs.states import Stage, State
 from app.references import Name, Reference
+from app.texts import Line, Metadata
 
 CURL_EXAMPLE: JsonDict = {
     "model": "grades",
@@ -50,7 +51,7 @@ class Source(Recipe):
         max_length=16,
         description="Several model versions: the teachers of a distillation.",
     )
-    preset: str | None = Field(
+    preset: Line | None = Field(
         None, description="Name of a pretrained backbone, see `GET /v1/presets`: nothing is trained first."
     )
     training: Training | None = Field(
@@ -109,7 +110,7 @@ class JobRequest(Recipe):
         description="Whether the new version becomes `model@champion`: if it did not hurt, always, or never.",
     )
     name: Name | None = Field(None, description="Name of the job; by default made from the model's.")
-    queue: str | None = Field(
+    queue: Line | None = Field(
         None, description="Which workers may run it, by the queue they serve; by default the first there is."
     )
     owner: Name | None = Field(
@@ -119,7 +120,7 @@ class JobRequest(Recipe):
     priority: int = Field(
         0, ge=-10, le=10, description="Of the jobs that wait, those of the highest are begun first."
     )
-    metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Yours to use.")
+    metadata: Metadata = Field(default_factory=dict, description="Yours to use: at most 16 texts.")
 
 
 class JobSpec(Recipe):
@@ -193,8 +194,8 @@ class JobResult(BaseModel):
     )
 
 
-class JobView(BaseModel):
-    """A job as it stands."""
+class JobSummary(BaseModel):
+    """A job as it stands, without its options."""
 
     id: str
     name: str
@@ -214,10 +215,6 @@ class JobView(BaseModel):
         examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
     )
     target: dict[str, str]
-    method: dict[str, Any]
-    network: dict[str, Any]
-    training: dict[str, Any]
-    evaluation: dict[str, Any]
     metadata: dict[str, str]
     progress: Progress | None
     stages: list[StageView]
@@ -228,10 +225,19 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
 
+class JobView(JobSummary):
+    """A job as it stands."""
+
+    method: dict[str, Any]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    evaluation: dict[str, Any]
+
+
 class JobList(BaseModel):
     """Jobs, newest first."""
 
-    data: list[JobView]
+    data: list[JobSummary]
     has_more: bool
 
 

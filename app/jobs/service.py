@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -10,7 +12,7 @@ from app.db.locks import lock_names
 from app.db.tables import EpochMetrics, Event, Job, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import transitions
-from app.jobs.schemas import EpochView, EventView, JobView
+from app.jobs.schemas import EpochView, EventView, JobSummary, JobView
 from app.jobs.states import MEANING, RETRIABLE, SO_FAR, TERMINAL, TRAINED, Stage, State
 from app.models import service as models
 from app.pages import page
@@ -179,8 +181,18 @@ def epochs(session: Session, job_id: str) -> list[EpochView]:
     return sorted(views, key=lambda view: order.index(view.stage))
 
 
+def summary(job: Job) -> JobSummary:
+    """The job as lists show it."""
+    return JobSummary.model_validate(_plain(job))
+
+
 def view(job: Job) -> JobView:
     """The job as the API shows it."""
+    options = {part: job.spec[part] for part in ("method", "network", "training", "evaluation")}
+    return JobView.model_validate({**_plain(job), **options})
+
+
+def _plain(job: Job) -> dict[str, Any]:
     source: dict[str, str] = {}
     if job.source_dataset is not None:
         source = {"dataset": datasets.ref(job.source_dataset), "id": job.source_dataset.id}
@@ -191,42 +203,36 @@ def view(job: Job) -> JobView:
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
-    return JobView.model_validate(
-        {
-            "id": job.id,
-            "name": job.name,
-            "model": job.model,
-            "state": job.state,
-            "terminal": job.state in TERMINAL,
-            "attempt": job.attempt,
-            "max_attempts": job.max_attempts,
-            "stop_request": job.stop_request,
-            "queue": job.queue,
-            "owner": job.owner or None,
-            "priority": job.priority,
-            "retry_at": job.retry_at,
-            "source": source,
-            "target": {"dataset": datasets.ref(job.target_dataset), "id": job.target_dataset.id},
-            "method": job.spec["method"],
-            "network": job.spec["network"],
-            "training": job.spec["training"],
-            "evaluation": job.spec["evaluation"],
-            "metadata": job.extra,
-            "progress": job.progress,
-            "stages": [
-                {
-                    "stage": stage.stage,
-                    "state": stage.state,
-                    "reused": stage.reused,
-                    "started_at": stage.started_at,
-                    "finished_at": stage.finished_at,
-                }
-                for stage in job.stages
-            ],
-            "error": error,
-            "result": job.result,
-            "created_at": job.created_at,
-            "started_at": job.started_at,
-            "finished_at": job.finished_at,
-        }
-    )
+    return {
+        "id": job.id,
+        "name": job.name,
+        "model": job.model,
+        "state": job.state,
+        "terminal": job.state in TERMINAL,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "stop_request": job.stop_request,
+        "queue": job.queue,
+        "owner": job.owner or None,
+        "priority": job.priority,
+        "retry_at": job.retry_at,
+        "source": source,
+        "target": {"dataset": datasets.ref(job.target_dataset), "id": job.target_dataset.id},
+        "metadata": job.extra,
+        "progress": job.progress,
+        "stages": [
+            {
+                "stage": stage.stage,
+                "state": stage.state,
+                "reused": stage.reused,
+                "started_at": stage.started_at,
+                "finished_at": stage.finished_at,
+            }
+            for stage in job.stages
+        ],
+        "error": error,
+        "result": job.result,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.access.requests import StrictRoute
 from app.errors import responses
 from app.methods import service
 from app.methods.schemas import OptionsList, OptionsView
 
-router = APIRouter(prefix="/v1", tags=["methods"])
+router = APIRouter(prefix="/v1", tags=["methods"], route_class=StrictRoute)
 
 
 @router.get("/methods", summary="List the methods of transfer")

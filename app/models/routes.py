@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.access.requests import StrictRoute
 from app.db.session import ReadSession, WriteSession
 from app.downloads import HEADERS, blob_response
 from app.errors import responses
@@ -21,7 +22,7 @@ from app.models.schemas import (
 from app.pages import After, Limit
 from app.references import AliasName
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
 ModelPath = Annotated[
     str,

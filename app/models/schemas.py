@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,8 +39,8 @@ class Lineage(BaseModel):
     versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])
 
 
-class VersionView(BaseModel):
-    """An immutable version of a model."""
+class VersionSummary(BaseModel):
+    """An immutable version of a model, without what grows with its columns and layers."""
 
     id: str
     name: str = Field(examples=["grades"])
@@ -48,27 +48,34 @@ class VersionView(BaseModel):
     ref: str = Field(examples=["grades@1"])
     aliases: list[str] = Field(description="Its moving names, as in `grades@champion`.")
     parent: str | None = Field(description="The version that it was transferred from, if any.")
-    signature: Signature
-    network: dict[str, Any]
     metrics: dict[str, dict[str, float | None]]
     verdict: Literal["helped", "no difference", "hurt"] | None
     gain: GainView | None
-    receipt: dict[str, Any] = Field(
-        description="For each layer and weight: copied or new, trained or frozen, why."
-    )
-    lineage: Lineage
     weights_sha256: str = Field(description="Digest of the weights alone: the same weights, the same digest.")
     artifacts: list[ArtifactView]
     created_at: datetime
     deleted_at: datetime | None = Field(description="When its files were let go; its record stays.")
 
 
+class VersionView(VersionSummary):
+    """An immutable version of a model."""
+
+    signature: Signature
+    network: dict[str, Any]
+    receipt: dict[str, Any] = Field(
+        description="For each layer and weight: copied or new, trained or frozen, why."
+    )
+    lineage: Lineage
+
+
 class AliasRequest(BaseModel):
     """Which version an alias is to name."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 3}]})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"version": 3}]})
 
-    version: int | Reference = Field(description="Its number, id or `name@version`.")
+    version: Annotated[int, Field(ge=1, lt=2**31)] | Reference = Field(
+        description="Its number, id or `name@version`."
+    )
     force: bool = Field(False, description="Make even a version whose verdict is `hurt` the champion.")
 
 
@@ -90,7 +97,7 @@ class AliasList(BaseModel):
 class VersionList(BaseModel):
     """Versions, newest first."""
 
-    data: list[VersionView]
+    data: list[VersionSummary]
     has_more: bool
 
 
@@ -98,7 +105,7 @@ class ModelView(BaseModel):
     """A named model."""
 
     name: str
-    newest: VersionView
+    newest: VersionSummary
     versions: int
     created_at: datetime
 

@@ -13,7 +13,7 @@ from app.db.locks import lock_name, lock_names
 from app.db.tables import Alias, Artifact, Job, Model, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
-from app.models.schemas import ModelView, VersionView
+from app.models.schemas import ModelView, VersionSummary, VersionView
 from app.models.signature import Backbone, Signature
 from app.pages import page
 from app.references import is_id, new_id, split_alias, split_reference
@@ -153,13 +153,13 @@ def models_page(session: Session, after: str | None, limit: int) -> tuple[list[M
 
 def _model_view(session: Session, model: Model) -> ModelView:
     count = session.scalar(select(func.count()).where(Version.model == model.name)) or 0
-    newest = view(session, find_version(session, model.name))
+    newest = summary(session, find_version(session, model.name))
     return ModelView(name=model.name, newest=newest, versions=count, created_at=model.created_at)
 
 
 def versions_page(
     session: Session, name: str, after: str | None, limit: int
-) -> tuple[list[VersionView], bool]:
+) -> tuple[list[VersionSummary], bool]:
     """The versions of one model, newest first."""
     if session.get(Model, name) is None:
         raise _not_found(session, name)
@@ -167,7 +167,7 @@ def versions_page(
     if after is not None:
         statement = statement.where(Version.number < find_version(session, after).number)
     versions, has_more = page(session, statement, limit)
-    return [view(session, version) for version in versions], has_more
+    return [summary(session, version) for version in versions], has_more
 
 
 def signature(version: Version) -> Signature:
@@ -185,37 +185,46 @@ def ref(version: Version) -> str:
     return f"{version.model}@{version.number}"
 
 
+def summary(session: Session, version: Version) -> VersionSummary:
+    """The version as lists show it."""
+    return VersionSummary.model_validate(_plain(session, version))
+
+
 def view(session: Session, version: Version) -> VersionView:
     """The version as the API shows it."""
+    contents = {
+        "signature": version.signature,
+        "network": version.network,
+        "receipt": version.receipt,
+        "lineage": version.lineage,
+    }
+    return VersionView.model_validate({**_plain(session, version), **contents})
+
+
+def _plain(session: Session, version: Version) -> dict[str, Any]:
     parent = session.get(Version, version.parent_id) if version.parent_id else None
-    return VersionView.model_validate(
-        {
-            "id": version.id,
-            "name": version.model,
-            "version": version.number,
-            "ref": ref(version),
-            "parent": ref(parent) if parent else None,
-            "signature": version.signature,
-            "network": version.network,
-            "metrics": version.metrics,
-            "aliases": [alias.alias for alias in version.aliases],
-            "verdict": version.verdict,
-            "gain": version.gain,
-            "receipt": version.receipt,
-            "lineage": version.lineage,
-            "weights_sha256": version.weights_digest,
-            "artifacts": [
-                {
-                    "format": artifact.format,
-                    "filename": artifact.filename,
-                    "media_type": artifact.media_type,
-                    "size": artifact.size,
-                    "sha256": artifact.digest,
-                    "url": f"/v1/models/{ref(version)}/download?format={artifact.format}",
-                }
-                for artifact in version.artifacts
-            ],
-            "created_at": version.created_at,
-            "deleted_at": version.deleted_at,
-        }
-    )
+    return {
+        "id": version.id,
+        "name": version.model,
+        "version": version.number,
+        "ref": ref(version),
+        "parent": ref(parent) if parent else None,
+        "metrics": version.metrics,
+        "aliases": [alias.alias for alias in version.aliases],
+        "verdict": version.verdict,
+        "gain": version.gain,
+        "weights_sha256": version.weights_digest,
+        "artifacts": [
+            {
+                "format": artifact.format,
+                "filename": artifact.filename,
+                "media_type": artifact.media_type,
+                "size": artifact.size,
+                "sha256": artifact.digest,
+                "url": f"/v1/models/{ref(version)}/download?format={artifact.format}",
+            }
+            for artifact in version.artifacts
+        ],
+        "created_at": version.created_at,
+        "deleted_at": version.deleted_at,
+    }

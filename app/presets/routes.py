@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 
+from app.access.requests import StrictRoute
 from app.errors import responses
 from app.presets import service
 from app.presets.schemas import PresetList, PresetView
 
-router = APIRouter(prefix="/v1/presets", tags=["methods"])
+router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRoute)
 
 
 @router.get("", summary="List pretrained backbones")

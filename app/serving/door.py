@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import IPv6Address, ip_address
 
 from app.settings import Settings
 
@@ -18,15 +19,18 @@ def open_door(settings: Settings) -> socket.socket:
     again: none is refused.
 
     Raises:
-        CannotServe: the address is in use or not of this machine.
+        CannotServe: the address is in use, not of this machine, or open to others though nobody allowed that.
     """
     if settings.listen_fd >= 0:
-        return socket.socket(fileno=settings.listen_fd)
+        door = socket.socket(fileno=settings.listen_fd)
+        _require_private(settings, door)
+        return door
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     door = socket.socket(family)
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((settings.host, settings.port))
+        _require_private(settings, door)
         door.listen(2048)
     except OSError as error:
         door.close()
@@ -37,3 +41,29 @@ def open_door(settings: Settings) -> socket.socket:
         ) from error
     door.set_inheritable(True)
     return door
+
+
+def _require_private(settings: Settings, door: socket.socket) -> None:
+    """Refuse an address that others can reach, as long as nobody is asked who they are."""
+    if settings.allow_anonymous or door.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    address = settings.published_host or str(door.getsockname()[0])
+    if not is_loopback(address):
+        door.close()
+        raise CannotServe(
+            f"Expected an address of loopback, since the service has no authentication. Received: {address}, "
+            "which others may reach. Listen on 127.0.0.1, behind a proxy that authenticates if need be, or "
+            "set MODEL_TRANSFER_ALLOW_ANONYMOUS=true to let anyone who reaches it use the service."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address, by name or number."""
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

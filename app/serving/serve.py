@@ -19,7 +19,7 @@ from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.object_storage import storage_of
 from app.serving import local_broker
-from app.serving.door import CannotServe, open_door
+from app.serving.door import CannotServe, is_loopback, open_door
 from app.serving.server import api_children
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
@@ -119,12 +119,8 @@ def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callab
             return
     say(f"Ready. Documentation and a place to try it: {address}/docs")
     say(f"Data: {settings.data_dir}. Ctrl-C stops everything; the next start finds it again.")
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         say("Anyone who reaches this address can use the service: it has no authentication.")
-
-
-def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _ready(address: str) -> bool:

@@ -75,5 +75,7 @@ def _answer(settings: Settings, door: socket.socket) -> None:
         log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,
         access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
         timeout_graceful_shutdown=5,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,  # never what the environment says beside the settings
     )
     GentleServer(config).run([door])

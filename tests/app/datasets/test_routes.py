@@ -231,7 +231,10 @@ def begin(client: TestClient, query: str, headers: dict[str, str], chunks: list[
         "method": "POST",
         "path": "/v1/datasets",
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [
+            (name.encode(), value.encode()) for name, value in {"host": "localhost", **headers}.items()
+        ],
+        "http_version": "1.1",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
     }
     left, sent = list(chunks), []

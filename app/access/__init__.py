@@ -1,0 +1,1 @@
+"""Who may ask, from where, and how much: asked of every request before a route sees it."""

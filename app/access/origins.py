@@ -1,0 +1,138 @@
+"""From where a request may come: by which name the service is called, and from which pages.
+
+Two attacks reach a service on loopback through a browser. With DNS rebinding, a page's own name is made to
+lead to this machine, so that the browser takes the service for the page's own server: its requests carry the
+page's name as `Host`. With cross-site request forgery, a page sends what needs no permission: a form, a plain
+text, a request without a body. Browsers say so in `Origin` and `Sec-Fetch-Site`, which a page cannot set;
+programs such as curl send neither, and need not.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import ServiceError, reply
+from app.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing, and no other page can read their answers."""
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class OriginGuard:
+    """ASGI middleware that answers what comes from elsewhere with a problem document: 400, 403 or 421."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = {"localhost", settings.host.lower(), *settings.allowed_host_names}
+        self._origins = set(settings.allowed_origins)
+        if settings.public_url:
+            self._hosts.add(_host(settings.public_url) or "")
+            self._origins.add(origin_of(settings.public_url))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await reply(Request(scope), refusal)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ServiceError | None:
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) > 1 or (not hosts and scope["http_version"] != "1.0"):
+            received = ", ".join(hosts) or "none"
+            message = f"Expected one Host header. Received: {received}."
+            return ServiceError(400, "bad_host", message, hint="Send the name that the service is called by.")
+        host = hosts[0] if hosts else ""
+        if hosts and not self._is_ours(host, scope):
+            message = (
+                "Expected a request to localhost, to the address the service listens on, or to that of its "
+                f"MODEL_TRANSFER_PUBLIC_URL. Received: {host}."
+            )
+            hint = (
+                "Call the service by one of these names. Whoever runs it allows others with "
+                "MODEL_TRANSFER_PUBLIC_URL or MODEL_TRANSFER_ALLOWED_HOSTS."
+            )
+            return ServiceError(421, "host_not_allowed", message, hint=hint)
+        if scope["method"] in SAFE_METHODS:
+            return None
+        return self._foreign(headers, host)
+
+    def _is_ours(self, host: str, scope: Scope) -> bool:
+        name = _host(f"//{host}")
+        if not name:
+            return False
+        # The address that the connection came in at cannot be a name that leads here by rebinding.
+        own = (scope.get("server") or ("", None))[0]
+        return name in self._hosts or name == own or _is_loopback(name)
+
+    def _foreign(self, headers: Headers, host: str) -> ServiceError | None:
+        """The refusal of an unsafe request that a page of elsewhere makes."""
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None:
+            if origin.lower() in self._origins or _is_same(origin, host):
+                return None
+            received = f"a request from a page of {origin}"
+        elif site not in (None, "same-origin", "none"):
+            received = f"a request from a page of elsewhere ({site})"
+        else:
+            return None
+        message = (
+            f"Expected a request from a page of this service, or from no page at all. Received: {received}."
+        )
+        hint = (
+            "If the page may use the service, whoever runs it lists the page's origin, such as "
+            "https://example.com, in MODEL_TRANSFER_CORS_ORIGINS; if it is the address of this service "
+            "itself, as a proxy shows it, it belongs in MODEL_TRANSFER_PUBLIC_URL."
+        )
+        return ServiceError(403, "origin_not_allowed", message, hint=hint)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address, as browsers write it in `Origin`."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    usual = parts.port in (None, _PORTS.get(parts.scheme))
+    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Whether a page of this origin was loaded by the name and port of `Host`; a proxy may speak TLS."""
+    try:
+        page, here = urlsplit(origin), urlsplit(f"//{host}")
+        if page.scheme not in _PORTS or not page.hostname:
+            return False
+        usual = _PORTS[page.scheme]
+        return (page.hostname, page.port or usual) == (here.hostname, here.port or usual)
+    except ValueError:
+        return False
+
+
+def _host(url: str) -> str | None:
+    """The host of an address in small letters, without its port; None where it is malformed."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError where it is no number
+        plain = not parts.path.strip("/") or parts.scheme
+        return parts.hostname if plain and parts.username is None else None
+    except ValueError:
+        return None
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,131 @@
+"""Texts that come from outside: what may be stored, and what may name things.
+
+Text that cannot be written again must not be kept: a lone surrogate has no UTF-8 form, and PostgreSQL stores
+no NUL. Either would fail every later answer that shows it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+LARGEST = 2**63 - 1
+"""The largest whole number that a database column holds."""
+
+
+def unstorable(text: str) -> str | None:
+    """What keeps a text from being stored, in words; None of a fitting one."""
+    found = _UNSTORABLE.search(text)
+    if found is None:
+        return None
+    return "a NUL character" if found[0] == "\0" else f"half of a surrogate pair, U+{ord(found[0]):04X}"
+
+
+def shown(text: str) -> str:
+    """The text with what cannot be stored or printed as escapes, for messages."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def _storable(text: str) -> str:
+    if problem := unstorable(text):
+        raise ValueError(f"expected Unicode text, received {problem}")
+    return text
+
+
+def one_line(text: str) -> str:
+    """The text, or a ValueError where it has control characters."""
+    if found := _CONTROL.search(text):
+        raise ValueError(f"expected text without control characters, received U+{ord(found[0]):04X}")
+    return text
+
+
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(one_line)]
+"""Free text on one line, without control characters: what names something, such as a column or a class."""
+
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
+MetadataValue = Annotated[str, StringConstraints(max_length=512), AfterValidator(_storable)]
+
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]
+"""What users keep beside a thing: at most 16 texts of 512 characters, by keys of 64."""
+
+
+DEEPEST = 16
+"""Levels of lists and objects in a JSON value; the deepest that has a meaning here has 6."""
+
+
+class NotJson(ValueError):
+    """What is no JSON, or holds what cannot be kept: where, what was expected, what was received."""
+
+    def __init__(self, place: str, expected: str, received: str) -> None:
+        super().__init__(f"{received} where {expected} was expected, at {place}")
+        self.place = place
+        self.expected = expected
+        self.received = received
+
+
+def read_json(document: str | bytes) -> Any:
+    """The value of a JSON document whose parts can all be kept and answered.
+
+    Raises:
+        NotJson: broken JSON, a key that comes twice, text that cannot be stored, a whole number beyond 64
+            bits, a number that is not finite, more than `DEEPEST` levels.
+    """
+    try:
+        value = json.loads(document, parse_constant=_no_constant, object_pairs_hook=_each_once)
+    except _Repeated as error:
+        raise NotJson(shown(str(error)), "each key of an object once", "one that comes twice") from None
+    except json.JSONDecodeError as error:
+        raise NotJson("body", "JSON", f"{error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise NotJson("body", f"at most {DEEPEST} levels of lists and objects", "more") from None
+    except ValueError as error:  # bytes of no encoding, a constant of JavaScript, a number of 10,000 digits
+        raise NotJson("body", "JSON in UTF-8", shown(str(error))[:200]) from None
+    _check(value)
+    return value
+
+
+class _Repeated(ValueError):
+    """A key that comes twice in an object."""
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name}, which JSON does not have")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _Repeated(next(key for key, count in counts.items() if count > 1)[:100])
+    return made
+
+
+def _check(value: Any) -> None:
+    """Raise NotJson unless all of the value can be kept; looks at keys, too, and calls itself not."""
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
+    while waiting:
+        value, path = waiting.pop()
+        place = shown(".".join(path))[:200] or "body"
+        if len(path) > DEEPEST:
+            raise NotJson(place, f"at most {DEEPEST} levels of lists and objects", "more")
+        if isinstance(value, str) and (problem := unstorable(value)):
+            raise NotJson(place, "Unicode text", problem)
+        if isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
+            raise NotJson(place, "a whole number of at most 64 bits", "a larger one")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NotJson(place, "a finite number", "one beyond the largest")
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if problem := unstorable(key):
+                    raise NotJson(place, "Unicode text as a key", problem)
+                waiting.append((item, (*path, key)))
+        elif isinstance(value, list):
+            waiting += [(item, (*path, str(index))) for index, item in enumerate(value)]
