@@ -151,7 +151,8 @@ def test_a_parameter_that_comes_twice_is_refused(client: TestClient) -> None:
 
 PATHS = ["/v1/datasets/%s", "/v1/datasets/%s/rows", "/v1/jobs/%s", "/v1/jobs/%s/events",
          "/v1/jobs/%s/metrics", "/v1/jobs/%s/report", "/v1/jobs/%s/model", "/v1/models/%s",
-         "/v1/models/%s/versions", "/v1/models/%s/aliases", "/v1/models/%s/download", "/v1/presets/%s"]  # fmt: skip
+         "/v1/models/%s/versions", "/v1/models/%s/aliases", "/v1/models/%s/download",
+         "/v1/presets/%s"]  # fmt: skip
 
 
 def test_a_name_in_a_path_that_nothing_can_have_is_refused_or_not_found(client: TestClient) -> None:
