@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import pairwise
@@ -22,6 +23,9 @@ from app.texts import shown, unstorable
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+_OF_UNION = re.compile(r"(constrained-|nullable|function-|union)|[\w-]+\[.*\]$")
+"""How pydantic names the members of a union, which no user wrote."""
 
 _LONGEST_WORD = 200
 _MOST_ERRORS = 20
@@ -140,7 +144,11 @@ def _shorten(value: Any) -> Any:
 def _place(loc: Sequence[str | int]) -> str:
     """Where in the request, without the kind that pydantic puts after a union's name."""
     parts = [shown(str(part))[:100] for part in loc if part not in ("body", "query", "path", "header")]
-    kept = [part for before, part in pairwise(("", *parts)) if before not in ("network", "method")]
+    kept = [
+        part
+        for before, part in pairwise(("", *parts))
+        if before not in ("network", "method") and not _OF_UNION.match(part)
+    ]
     return ".".join(kept) or "body"
 
 
@@ -248,6 +256,39 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The error shapes of a route, for its OpenAPI description."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": schema, "example": _example(status)}},
+        }
         for status in statuses
     }
+
+
+_EXAMPLES = {
+    400: ("bad_host", "Expected one Host header. Received: none."),
+    403: ("origin_not_allowed", "Expected a request from a page of this service, or from no page at all. …"),
+    404: ("dataset_not_found", "Expected the id, the name or `name@version` of a data set. Received: sorce."),
+    409: ("job_state", "Expected a job that can be paused. Received: grades-7b, which is failed."),
+    410: ("version_deleted", "Expected a version whose files are kept. Received: grades@1."),
+    413: ("too_large", "Expected a body of at most 1048576 bytes. Received: a larger one."),
+    416: ("range_not_satisfiable", "Expected a range within the file's 340 bytes. Received: bytes=900-."),
+    421: ("host_not_allowed", "Expected a request to localhost, … Received: evil.example."),
+    422: ("invalid_request", "limit: expected less than or equal to 1000. Received: 2000."),
+    500: ("internal_error", "The service failed to answer; nothing of this request was kept."),
+    503: ("unavailable", "Expected the database to answer. Received: no answer."),
+    507: ("quota_full", "Expected less than 1000000 bytes to be kept. Received: 1000200 bytes of datasets."),
+}
+
+
+def _example(status: int) -> dict[str, Any]:
+    code, detail = _EXAMPLES[status]
+    problem = Problem(
+        type=f"urn:model-transfer:error:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        hint=None,
+        instance="/v1/…",
+    )
+    return problem.model_dump(mode="json")

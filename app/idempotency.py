@@ -18,15 +18,14 @@ from sqlalchemy.orm import Session
 from app.db.locks import lock_name
 from app.db.tables import Reply
 from app.errors import ServiceError
-from app.texts import Line
+from app.texts import Key
 
 View = TypeVar("View", bound=BaseModel)
 
 IdempotencyKey = Annotated[
-    Line | None,
+    Key | None,
     Header(
         alias="Idempotency-Key",
-        min_length=1,
         description="Any text of yours, a new one for each request. Sent again with the same request, as "
         "after an answer that was lost, it gets the first answer and does no more; with another one, 409.",
     ),

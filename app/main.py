@@ -1,4 +1,4 @@
-"""The API application: lifespan, routers, error handlers, documentation that needs no network."""
+"""The API application: lifespan, what stands before the routes, routers, pages that need no network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
@@ -29,39 +28,11 @@ from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
+from app.openapi import DESCRIPTION, TAGS, describe
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.storage import prepare
-
-DESCRIPTION = """\
-Transfer learning over HTTP: **upload** two data sets, **POST** a job, **poll** it, **download** a fine-tuned
-model that takes raw rows, with the proof of whether the transfer helped.
-
-```
-curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets
-curl -F file=@target.csv -F name=target -F label=y localhost:8000/v1/datasets
-curl -H 'Content-Type: application/json' localhost:8000/v1/jobs \\
-  -d '{"model": "grades", "source": {"dataset": "source"}, "target": {"dataset": "target"}}'
-curl 'localhost:8000/v1/jobs/job_…?wait=60'
-curl -OJ 'localhost:8000/v1/models/grades@1/download?format=keras'
-```
-
-Wherever an id is asked for, a name or `name@version` will do. Every error is an RFC 9457 problem document
-that says what was expected, what was received and what to do.
-"""
-
-TAGS = [
-    {"name": "datasets", "description": "Validated, immutable, versioned tables of examples."},
-    {"name": "jobs", "description": "Transfer jobs: start, watch, stop."},
-    {
-        "name": "models",
-        "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
-    },
-    {"name": "methods", "description": "What a job may ask for: methods of transfer, networks, presets."},
-    {"name": "service", "description": "Health of the service itself."},
-]
-
 
 PAGES = frozenset({"/docs", "/redoc"})
 
@@ -92,31 +63,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.validations.close()
         broker.close()
         engine.dispose()
-
-
-def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the one error shape instead of FastAPI's own."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            tags=app.openapi_tags,
-        )
-        schemas = document["components"]["schemas"]
-        schemas["Problem"] = errors.Problem.model_json_schema()
-        for operation in (o for path in document["paths"].values() for o in path.values()):
-            _replace_validation_error(operation["responses"])
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-def _replace_validation_error(answers: dict[str, Any]) -> None:
-    if "HTTPValidationError" in str(answers.get("422", "")):
-        del answers["422"]
 
 
 def _hear_of_the_end(app: FastAPI) -> None:
@@ -177,5 +123,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(router)
     app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
-    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app

@@ -7,9 +7,9 @@ import secrets
 import time
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, WithJsonSchema
 
-from app.texts import one_line
+from app.texts import Handle
 
 # `\Z` and not `$`, which lets a line's end follow. JSON Schema knows `$` alone, and means the end by it.
 _ID = re.compile(r"^(ds|job|ver)_[0-9a-f]{28}\Z")
@@ -44,7 +44,7 @@ def _named(name: str) -> str:
 Name = Annotated[str, AfterValidator(_named), _schema(_NAME, other_than=r"(?!(ds|job|ver)_)")]
 """1 to 100 letters, digits, dots, underscores and hyphens, beginning with a letter or digit."""
 
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=155), AfterValidator(one_line)]
+Reference = Handle
 """An id, a name (its newest version), `name@version` or, of a model, `name@alias`."""
 
 

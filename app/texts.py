@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -47,10 +47,27 @@ def one_line(text: str) -> str:
     return text
 
 
-Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(one_line)]
-"""Free text on one line, without control characters: what names something, such as a column or a class."""
+ON_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""Text without control characters, as JSON Schema says it."""
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(one_line)]
+
+def _line(least: int, most: int) -> tuple[Any, ...]:
+    """What makes a `str` a text on one line of so many characters."""
+    written = {"type": "string", "minLength": least, "maxLength": most, "pattern": ON_ONE_LINE}
+    constraints = StringConstraints(min_length=least, max_length=most)
+    return constraints, AfterValidator(one_line), WithJsonSchema(written)
+
+
+Line = Annotated[str, *_line(0, 200)]
+"""Free text on one line, without control characters: what names something, such as a preset or a queue."""
+
+Key = Annotated[str, *_line(1, 200)]
+"""The same, but never empty."""
+
+Handle = Annotated[str, *_line(1, 155)]
+"""The same, as long as the name of a model, an @ and an alias are together."""
+
+MetadataKey = Annotated[str, *_line(1, 64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), AfterValidator(_storable)]
 
 Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)]

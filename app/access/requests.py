@@ -13,6 +13,9 @@ from fastapi.routing import APIRoute
 from app.errors import ServiceError, did_you_mean, field_problem
 from app.texts import NotJson, read_json, shown, unstorable
 
+MOST_OF_A_SEGMENT = 200
+"""Characters of a name in a path."""
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -88,7 +91,8 @@ def _query_parameters(route: APIRoute) -> frozenset[str]:
 def _check_path(request: Request) -> None:
     for name, value in request.path_params.items():
         if problem := _unfit(str(value)):
-            raise field_problem(name, "Unicode text without control characters", problem)
+            expected = f"1 to {MOST_OF_A_SEGMENT} characters of Unicode text, without control characters"
+            raise field_problem(name, expected, problem)
 
 
 def _check_query(request: Request, known: Iterable[str]) -> None:
@@ -110,4 +114,6 @@ def _check_query(request: Request, known: Iterable[str]) -> None:
 def _unfit(text: str) -> str | None:
     if problem := unstorable(text):
         return problem
+    if len(text) > MOST_OF_A_SEGMENT:
+        return f"{len(text)} characters"
     return None if shown(text) == text else "a control character"

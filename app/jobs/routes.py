@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -30,6 +31,8 @@ from app.texts import LARGEST, Line
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
 POLL_SECONDS = 0.1
+
+EventId = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 @router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422))
@@ -143,9 +146,7 @@ async def get_events(
     request: Request,
     after: Annotated[int, Query(ge=0, le=LARGEST, description="The last event's id that is known.")] = 0,
     limit: Limit = 100,
-    last_event_id: Annotated[
-        int | None, Header(ge=0, le=LARGEST, description="Where a broken stream continues.")
-    ] = None,
+    last_event_id: Annotated[EventId | None, Header(description="Where a broken stream continues.")] = None,
 ) -> Response:
     """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended.
 

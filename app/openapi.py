@@ -1,0 +1,97 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app import errors
+from app.access.origins import SAFE_METHODS
+from app.access.requests import MOST_OF_A_SEGMENT
+from app.texts import ON_ONE_LINE
+
+DESCRIPTION = """\
+Transfer learning over HTTP: **upload** two data sets, **POST** a job, **poll** it, **download** a fine-tuned
+model that takes raw rows, with the proof of whether the transfer helped.
+
+```
+curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets
+curl -F file=@target.csv -F name=target -F label=y localhost:8000/v1/datasets
+curl -H 'Content-Type: application/json' localhost:8000/v1/jobs \\
+  -d '{"model": "grades", "source": {"dataset": "source"}, "target": {"dataset": "target"}}'
+curl 'localhost:8000/v1/jobs/job_…?wait=60'
+curl -OJ 'localhost:8000/v1/models/grades@1/download?format=keras'
+```
+
+Wherever an id is asked for, a name or `name@version` will do. Every error is an RFC 9457 problem document
+that says what was expected, what was received and what to do.
+"""
+
+TAGS = [
+    {"name": "datasets", "description": "Validated, immutable, versioned tables of examples."},
+    {"name": "jobs", "description": "Transfer jobs: start, watch, stop."},
+    {
+        "name": "models",
+        "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
+    },
+    {"name": "methods", "description": "What a job may ask for: methods of transfer, networks, presets."},
+    {"name": "service", "description": "Health of the service itself."},
+]
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the one error shape instead of FastAPI's own."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
+        )
+        schemas = document["components"]["schemas"]
+        schemas["Problem"] = errors.Problem.model_json_schema()
+        for path in document["paths"].values():
+            for method, operation in path.items():
+                _replace_validation_error(operation["responses"])
+                _add_common(method, operation)
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _replace_validation_error(answers: dict[str, Any]) -> None:
+    if "HTTPValidationError" in str(answers.get("422", "")):
+        del answers["422"]
+
+
+def _add_common(method: str, operation: dict[str, Any]) -> None:
+    """What every route shares: refusals made before it, and what `StrictRoute` asks of its parameters."""
+    statuses = [400, 421, 422, 500, 503]
+    if method.upper() not in SAFE_METHODS:
+        statuses.append(403)
+    if "requestBody" in operation:
+        statuses.append(413)
+        form = operation["requestBody"]["content"].get("multipart/form-data", {}).get("schema", {})
+        for name, schema in form.get("properties", {}).items():
+            form["properties"][name] = _without_null(schema)
+    for parameter in operation.get("parameters", []):
+        schema = parameter["schema"] = _without_null(parameter["schema"])
+        if parameter["in"] == "path" and not schema.keys() & {"pattern", "enum"}:
+            schema |= {"pattern": ON_ONE_LINE, "minLength": 1, "maxLength": MOST_OF_A_SEGMENT}
+    answers = operation["responses"]
+    for status, answer in errors.responses(*statuses).items():
+        answers.setdefault(str(status), answer)
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what is text on its way, and so is left out rather than null."""
+    others = [one for one in schema.get("anyOf", []) if one.get("type") != "null"]
+    if len(others) == len(schema.get("anyOf", [])):
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**(others[0] if len(others) == 1 else {"anyOf": others}), **rest}
