@@ -58,6 +58,19 @@ AliasName = Annotated[str, AfterValidator(_alias), _schema(_ALIAS)]
 """A name for versions that moves, such as `champion`."""
 
 
+_EXACT = re.compile(r"^(ver_[0-9a-f]{28}|[A-Za-z0-9][A-Za-z0-9._-]{0,99}@[0-9]{1,9})\Z")
+
+
+def _exact(reference: str) -> str:
+    if not _EXACT.match(reference):
+        raise ValueError("expected the id of a version, or `name@version` with its number")
+    return reference
+
+
+ExactVersion = Annotated[str, AfterValidator(_exact), _schema(_EXACT)]
+"""A version that no newer one takes the place of."""
+
+
 def split_alias(reference: str) -> tuple[str, str] | None:
     """`churn@champion` as ("churn", "champion"); None where no alias stands after the @."""
     name, _, alias = reference.partition("@")

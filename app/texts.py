@@ -96,7 +96,9 @@ def read_json(document: str | bytes) -> Any:
             bits, a number that is not finite, more than `DEEPEST` levels.
     """
     try:
-        value = json.loads(document, parse_constant=_no_constant, object_pairs_hook=_each_once)
+        value = json.loads(
+            document, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_each_once
+        )
     except _Repeated as error:
         raise NotJson(shown(str(error)), "each key of an object once", "one that comes twice") from None
     except json.JSONDecodeError as error:
@@ -115,6 +117,12 @@ class _Repeated(ValueError):
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name}, which JSON does not have")
+
+
+def _number(text: str) -> int | float:
+    """A whole number, however it is written: to JSON Schema 1.0 is an integer."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

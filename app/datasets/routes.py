@@ -165,7 +165,7 @@ def get_rows(
     "/{dataset}/content",
     summary="Download the uploaded file",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"application/octet-stream": {}}}, **responses(404)},
+    responses={200: {"headers": HEADERS, "content": {"*/*": {}}}, **responses(404)},
 )
 def get_content(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
     """Byte for byte as it came, with ETag and Range."""

@@ -182,7 +182,7 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     "/{job}/model",
     summary="Download the best model so far",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 409)},
+    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 409, 410)},
 )
 def get_model(job: str, request: Request, session: ReadSession) -> Response:
     """The target's network while the job runs, and after it failed; of one that succeeded, its version's.

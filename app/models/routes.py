@@ -20,7 +20,7 @@ from app.models.schemas import (
     VersionView,
 )
 from app.pages import After, Limit
-from app.references import AliasName
+from app.references import AliasName, ExactVersion
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
@@ -33,9 +33,8 @@ ModelPath = Annotated[
 ]
 
 VersionPath = Annotated[
-    str,
+    ExactVersion,
     Path(
-        pattern=r"^(ver_\w+|.+@\d+)$",
         description="Id or `name@version`, so that no other version is deleted than the one that is meant.",
         openapi_examples={"a version": {"value": "grades@1"}},
     ),

@@ -92,7 +92,12 @@ def _not_found(session: Session, reference: str) -> ServiceError:
 def find_artifact(session: Session, reference: str, format_: str) -> Artifact:
     """The file of a version in a format."""
     version = usable(find_version(session, reference))
-    return next(artifact for artifact in version.artifacts if artifact.format == format_)
+    for artifact in version.artifacts:
+        if artifact.format == format_:
+            return artifact
+    there = ", ".join(artifact.format for artifact in version.artifacts) or "none"
+    message = f"Expected a format that {ref(version)} has: {there}. Received: {format_}."
+    raise ServiceError(404, "format_not_found", message, hint="Ask for one of these.")
 
 
 def usable(version: Version) -> Version:

@@ -1,0 +1,59 @@
+"""The API keeps to its OpenAPI document: requests made from it, right and wrong, are answered as it says.
+
+Schemathesis makes the requests and judges the answers, as `schemathesis.toml` says: alike in every run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from tests.app.conftest import Publish
+from tests.app.reports.test_routes import RECEIPT, proved
+from tests.conftest import wait_for
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES, MORE_EXAMPLES = 5, 100
+
+
+@pytest.fixture
+def address(client: TestClient, publish: Publish) -> Iterator[str]:
+    """A server with two data sets, a model, a job that waits no more and one that ended."""
+    publish("helped", RECEIPT, proved(3), name="ended")
+    job = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, "name": "known"}
+    client.post("/v1/jobs", json=job).raise_for_status()
+    client.post("/v1/jobs/known:pause").raise_for_status()
+    config = uvicorn.Config(client.app, port=0, lifespan="off", log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def drawn(address: str, examples: int) -> subprocess.CompletedProcess[str]:
+    """What Schemathesis says after so many examples of each route, and those at the edges of each field."""
+    program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"]
+    options = [f"--max-examples={examples}", "--no-color"]
+    command = [*program, f"{address}/openapi.json", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_drawn_request_is_answered_as_the_document_says(address: str) -> None:
+    told = drawn(address, EXAMPLES)
+    assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]
+
+
+@pytest.mark.slow
+def test_every_one_of_many_drawn_requests_is_answered_as_the_document_says(address: str) -> None:
+    told = drawn(address, MORE_EXAMPLES)
+    assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]
