@@ -22,6 +22,7 @@ from app.datasets.validation import Turns
 from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health
+from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
@@ -143,6 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage = storage_of(settings)
     app.state.stopping = threading.Event()
     errors.install(app)
+    app.add_middleware(HttpMethods, service=app)
     for router in (
         datasets.router,
         jobs.router,
