@@ -15,13 +15,13 @@ from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 from tests.app import hostile_files
-from tests.app.hostile_files import ESCAPES, FORMATS, HOSTILE_TEXTS, RAW
+from tests.app.hostile_files import ESCAPES, FORMATS, HOSTILE_TEXTS, RAW, WORST_TEXTS, hostile_text
 
 SEED = "a closed door"
 
 KNOWN = {
     "dataset": ["source", "target@1", "spare"],
-    "job": ["done", "waiting"],
+    "job": ["done", "waiting"],  # of one that waits, a stream of events would not end: GET asks for the other
     "model": ["m", "m@1", "m@champion"],
     "alias": ["champion", "other"],
     "kind": ["parameter", "mlp"],
@@ -88,6 +88,8 @@ _NUMBERS = [
     "null",
     "[]",
 ]
+_WORST_SEGMENTS = ["%00", "a%00", "%ED%A0%80", "%FF", "m%0A", "m@%D9%A1", "m@99999999999999999999"]
+_WORST_NUMBERS = ["9223372036854775808", "-9223372036854775809", "1e999", "nan", "9" * 5000]
 _HEADERS = {
     "Range": [
         "bytes=0-",
@@ -102,7 +104,7 @@ _HEADERS = {
     "If-Range": ["*", "W/x", "Thu, 99 Foo 2026"],
     "If-Modified-Since": ["yesterday", "Thu, 01 Jan 1970 00:00:00 GMT"],
     "Accept": ["text/event-stream", "text/html", "*/*;q=nan", "\xff/\xff", "," * 3000, ""],
-    "Last-Event-ID": _NUMBERS,
+    "Last-Event-Id": _NUMBERS,
     "Idempotency-Key": [
         "",
         " ",
@@ -189,59 +191,77 @@ def requests(document: dict[str, Any], count: int) -> Iterator[Request]:
     targets += [("file", name) for name in FORMATS] + [("form", "fields"), ("form", "broken")]
     random.Random(SEED).shuffle(targets)
     for number in range(count):
-        kind, what = targets[number % len(targets)]
+        visit, place = divmod(number, len(targets))
+        kind, what = targets[place]
         draw = random.Random(f"{SEED} {number}")
         if kind == "file":
             yield _upload(draw, number, what)
         elif kind == "form":
             yield _form(draw, number, what)
         else:
-            yield _of_operation(draw, number, document, kind, what)
+            yield _of_operation(draw, number, visit, document, kind, what)
 
 
 def _of_operation(
-    draw: random.Random, number: int, document: dict[str, Any], method: str, path: str
+    draw: random.Random, number: int, visit: int, document: dict[str, Any], method: str, path: str
 ) -> Request:
+    """At each visit the next place is strange, and at each round it has another of the worst values."""
     operation = document["paths"][path][method]
     parameters = operation.get("parameters", [])
-    places = [parameter["in"] for parameter in parameters] + ["unknown", "header"]
+    places = [*(parameter["name"] for parameter in parameters), "an unknown one", "a header"]
     has_body = "requestBody" in operation
-    strange = draw.choice([*places, *(["body"] * 2 * len(places) if has_body else [])])
+    if has_body:
+        places = [one for place in places for one in ("the body", "the body", place)]
+    round_, place = divmod(visit, len(places))
+    strange = places[place]
     everything = draw.random() < 0.1
     url = path
     query, headers = [], []
     for parameter in parameters:
         name, place = parameter["name"], parameter["in"]
-        is_strange = everything or (strange == place and draw.random() < 0.8)
+        is_strange = everything or strange == name
         if place == "path":
-            known = draw.choice(KNOWN.get(name, ["x"]))
-            segment = draw.choice(_SEGMENTS) if is_strange else quote(known, safe="@")
+            known = "done" if (name, method) == ("job", "get") else draw.choice(KNOWN.get(name, ["x"]))
+            segment = (
+                _one_of(draw, _WORST_SEGMENTS, _SEGMENTS, round_) if is_strange else quote(known, safe="@")
+            )
             url = url.replace("{" + name + "}", segment)
         elif place == "query" and is_strange:
-            query.append((name, _query_value(draw)))
+            query.append((name, _query_value(draw, parameter["schema"], round_)))
             if draw.random() < 0.2:
-                query.append((name, _query_value(draw)))
+                query.append((name, _query_value(draw, parameter["schema"], round_)))
         elif place == "header" and is_strange:
-            headers.append((name, draw.choice(_HEADERS.get(name, HOSTILE_TEXTS))))
-    if strange == "unknown" or everything:
+            values = _HEADERS.get(name.title() if name.islower() else name, HOSTILE_TEXTS)
+            value = (
+                _one_of(draw, _WORST_NUMBERS, values, round_) if values is _NUMBERS else draw.choice(values)
+            )
+            headers.append((name, value))
+            if values is _NUMBERS:
+                headers.append(("Accept", "text/event-stream"))  # which alone reads it
+    if strange == "an unknown one" or everything:
         query.append((draw.choice(HOSTILE_TEXTS).encode("utf-8", "surrogatepass")[:500], _query_value(draw)))
-    if strange == "header" or everything:
+    if strange == "a header" or everything:
         for name in draw.sample(sorted(_HEADERS), 2):
             headers.append((name, draw.choice(_HEADERS[name])))
     body = b""
     if has_body:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        body = _json_body(draw, document, schema, path, strange == "body" or everything)
+        body = _json_body(draw, document, schema, path, strange == "the body" or everything)
         if not any(name == "Content-Type" for name, _ in headers):
             headers.append(("Content-Type", "application/json"))
     return Request(number, f"{method} {path}", method.upper(), url + _query(query), _wire(headers), body)
 
 
-def _query_value(draw: random.Random) -> bytes:
-    chosen = draw.choice([draw.choice(_NUMBERS), draw.choice(HOSTILE_TEXTS)])
+def _one_of(draw: random.Random, worst: list[str], others: list[str], round_: int) -> str:
+    return worst[round_] if round_ < len(worst) else draw.choice([*worst, *others])
+
+
+def _query_value(draw: random.Random, schema: dict[str, Any] | None = None, round_: int = 99) -> bytes:
     if draw.random() < 0.1:
         return draw.choice([b"\xff", b"\xed\xa0\x80", b"\xc0\xaf"])
-    return chosen.encode("utf-8", "surrogatepass")
+    if re.search("'(integer|number)'", str(schema)):
+        return _one_of(draw, _WORST_NUMBERS, _NUMBERS, round_).encode()
+    return _one_of(draw, WORST_TEXTS, [*HOSTILE_TEXTS, *_NUMBERS], round_).encode("utf-8", "surrogatepass")
 
 
 def _query(pairs: list[tuple[Any, bytes]]) -> str:
@@ -311,13 +331,19 @@ def _json_body(
     return text
 
 
-def _strange_value(draw: random.Random) -> Any:
+def _strange_value(draw: random.Random, instead: Any = None) -> Any:
+    """Of the kind of what stood there, most times: else it comes no further than its type."""
+    if draw.random() < 0.7:
+        if isinstance(instead, str):
+            return draw.choice([Raw(draw.choice(_TEXTS)), Raw(draw.choice(_TEXTS)), hostile_text(draw)])
+        if isinstance(instead, int | float):
+            return draw.choice([Raw(draw.choice(RAW)), 10**18, 10**30, -(2**63) - 1, 2**63, 0, 1e308, True])
     return draw.choice(
         [
             Raw(draw.choice(RAW)),
-            Raw(draw.choice(ESCAPES[:5])),
-            draw.choice(HOSTILE_TEXTS),
-            draw.choice([True, False, None, 0, -1, 1, 0.5, 1e308, 10**18, 10**30, -(2**63) - 1]),
+            Raw(draw.choice(_TEXTS)),
+            hostile_text(draw),
+            draw.choice([True, False, None, 0, -1, 0.5, 10**18]),
             draw.choice([[], {}, [[]], [None], {"a": 1}, [1] * 10_000, ["x"], {key: key for key in _KEYS}]),
             Raw("[" * 3000 + "]" * 3000),
             Raw('{"a":' * 3000 + "1" + "}" * 3000),
@@ -326,17 +352,20 @@ def _strange_value(draw: random.Random) -> Any:
     )
 
 
+_TEXTS = ESCAPES[:5]  # well-formed JSON, whatever it stands for
+
+
 def _changed(draw: random.Random, value: Any) -> Any:
     """The value with one place changed, any place in it."""
-    if isinstance(value, dict) and not isinstance(value, Raw):
+    if isinstance(value, dict):
         if value and draw.random() < 0.8:
             key = draw.choice(sorted(value, key=str))
             return {**value, key: _changed(draw, value[key])}
-        return {**value, draw.choice(_KEYS): _strange_value(draw)}
-    if isinstance(value, list) and value and draw.random() < 0.5:
+        return {**value, draw.choice(_KEYS): _strange_value(draw, "")}
+    if isinstance(value, list) and value and draw.random() < 0.7:
         place = draw.randrange(len(value))
         return [*value[:place], _changed(draw, value[place]), *value[place + 1 :]]
-    return _strange_value(draw)
+    return _strange_value(draw, value)
 
 
 def _made(draw: random.Random, document: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:
@@ -358,10 +387,10 @@ def _made(draw: random.Random, document: dict[str, Any], schema: dict[str, Any],
         found = {
             name: _made(draw, document, about, depth + 1)
             for name, about in properties.items()
-            if name in wanted or "const" in about or draw.random() < (0.4 if depth < 2 else 0.25)
+            if name in wanted | {"kind", "metadata"} or draw.random() < (0.4 if depth < 2 else 0.25)
         }
         if "additionalProperties" in schema and not properties:
-            found["a"] = "b"
+            found |= draw.choice([{"a": "b"}, {"a": Raw(draw.choice(_TEXTS))}, {draw.choice(_KEYS): "b"}])
         return found
     if kind == "array":
         return [

@@ -60,17 +60,21 @@ HOSTILE_TEXTS = [
     "9999999-12-31T99:99:99Z",
 ]
 
+WORST_TEXTS = ["\x00", "a\x00b", "m\n", "\x1b[31m", "x" * 5000]
+"""Chosen more often, so that each place meets some of them."""
+
 NAMES = ["a", "b", "c", "text", "image", "sequence", "label", "y", "split", "id"]
 
 
-def _text(draw: random.Random) -> str:
-    return draw.choice(HOSTILE_TEXTS)
+def hostile_text(draw: random.Random) -> str:
+    """A text that some reader does not like."""
+    return draw.choice(WORST_TEXTS if draw.random() < 0.4 else HOSTILE_TEXTS)
 
 
 def _column_names(draw: random.Random) -> list[str]:
     names = [*draw.sample(NAMES, 3), draw.choice(["y", "label", "target"])]
     if draw.random() < 0.4:
-        names[draw.randrange(len(names))] = _text(draw)
+        names[draw.randrange(len(names))] = hostile_text(draw)
     if draw.random() < 0.15:
         names[0] = names[-1]  # twice the same
     return names
@@ -78,7 +82,7 @@ def _column_names(draw: random.Random) -> list[str]:
 
 def _cell(draw: random.Random, row: int, column: int) -> str:
     if draw.random() < 0.08:
-        return _text(draw)
+        return hostile_text(draw)
     return [str(row), f"{row / 7:.3f}", f"word {row}", "yes" if row % 2 else "no"][min(column, 3)]
 
 
@@ -106,7 +110,7 @@ def table(draw: random.Random, delimiter: str = ",") -> bytes:
     for row in range(rows):
         cells = [_cell(draw, row, column) for column in range(len(names))]
         if draw.random() < 0.02:
-            cells = cells[: draw.randrange(len(cells) + 1)] + [_text(draw)] * draw.randrange(3)
+            cells = cells[: draw.randrange(len(cells) + 1)] + [hostile_text(draw)] * draw.randrange(3)
         lines.append(line(cells))
     return _encode(draw, draw.choice(["\n", "\n", "\r\n", "\r"]).join(lines))
 
@@ -138,7 +142,7 @@ def json_value(draw: random.Random, depth: int = 0) -> str:
     if chosen < 0.35:
         return draw.choice(ESCAPES)
     if chosen < 0.6 or depth > 3:
-        return json.dumps(_text(draw), ensure_ascii=draw.random() < 0.5)
+        return json.dumps(hostile_text(draw), ensure_ascii=draw.random() < 0.5)
     if chosen < 0.7:
         return draw.choice(["true", "null", "[]", "{}", "1", "-1", "0.5", "tru", "'x'", ""])
     if chosen < 0.8:
@@ -147,7 +151,7 @@ def json_value(draw: random.Random, depth: int = 0) -> str:
     items = [json_value(draw, depth + 1) for _ in range(draw.randrange(4))]
     if chosen < 0.9:
         return "[" + ",".join(items) + "]"
-    keys = [draw.choice([json.dumps(_text(draw)), draw.choice(ESCAPES), '"a"', '"a"']) for _ in items]
+    keys = [draw.choice([json.dumps(hostile_text(draw)), draw.choice(ESCAPES), '"a"', '"a"']) for _ in items]
     return "{" + ",".join(f"{key}:{item}" for key, item in zip(keys, items, strict=True)) + "}"
 
 
@@ -172,7 +176,7 @@ def json_lines(draw: random.Random) -> bytes:
 def _arrow_column(draw: random.Random, rows: int) -> pa.Array:
     numbers = list(range(rows))
     made: list[Callable[[], pa.Array]] = [
-        lambda: pa.array([_text(draw) for _ in numbers]),
+        lambda: pa.array([hostile_text(draw) for _ in numbers]),
         lambda: pa.array([b"\xff\xfe\xed\xa0\x80"] * rows, pa.binary()).view(pa.utf8()),
         lambda: pa.array([b"\x00\xff"] * rows),
         lambda: pa.array([2**63 - 1 - n for n in numbers], pa.uint64()),
@@ -390,7 +394,7 @@ def texts(draw: random.Random) -> bytes:
     folders = ["good", draw.choice(["bad", *(text for text in HOSTILE_TEXTS if text and "\x00" not in text)])]
     files = {
         f"{folder}/{n}.txt": _encode(
-            draw, _text(draw) if draw.random() < 0.3 else f"a text of {folder} no {n}"
+            draw, hostile_text(draw) if draw.random() < 0.3 else f"a text of {folder} no {n}"
         )
         for folder in folders
         for n in range(5)
@@ -402,12 +406,12 @@ def fasta(draw: random.Random) -> bytes:
     """Sequences with strange headers and letters."""
     lines = []
     for n in range(draw.choice([1, 6, 12])):
-        label = _text(draw) if draw.random() < 0.2 else ("x", "y")[n % 2]
+        label = hostile_text(draw) if draw.random() < 0.2 else ("x", "y")[n % 2]
         lines.append(
             draw.choice([f">s{n} label={label}", f">s{n}|{label}", f">{label}", f">s{n} label={n % 2}"])
         )
         letters = "".join(draw.choice("ACGTN") for _ in range(draw.choice([0, 8, 40])))
-        lines.append(letters if draw.random() < 0.85 else letters + _text(draw))
+        lines.append(letters if draw.random() < 0.85 else letters + hostile_text(draw))
     return _encode(draw, draw.choice(["\n", "\r\n"]).join(lines))
 
 
