@@ -304,6 +304,16 @@ def _json_body(
         value["version"] = draw.choice([1, "1", "m@1"])
     if not strange:
         return _written(value)
+    if (
+        isinstance(value, dict) and draw.random() < 0.4
+    ):  # nothing but what is needed, and a place for anything
+        value = {
+            name: one
+            for name, one in value.items()
+            if name in {*_resolved(document, schema)["required"], "metadata"}
+        }
+        if draw.random() < 0.6:
+            return _written(value)
     chosen = draw.random()
     if chosen < 0.15:
         return hostile_files.json_value(draw).encode("utf-8", "surrogatepass")
@@ -366,6 +376,11 @@ def _changed(draw: random.Random, value: Any) -> Any:
         place = draw.randrange(len(value))
         return [*value[:place], _changed(draw, value[place]), *value[place + 1 :]]
     return _strange_value(draw, value)
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return {"required": [], **(document["components"]["schemas"][name] if name else schema)}
 
 
 def _made(draw: random.Random, document: dict[str, Any], schema: dict[str, Any], depth: int = 0) -> Any:
