@@ -63,6 +63,7 @@ class ServiceError(Exception):
         *,
         hint: str | None = None,
         errors: Iterable[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -70,6 +71,7 @@ class ServiceError(Exception):
         self.message = message
         self.hint = hint
         self.errors = [dict(error) for error in errors]
+        self.headers = headers
 
 
 _READ_ONLY = "25006"  # SQLSTATE of PostgreSQL
@@ -244,7 +246,7 @@ def _unavailable(request: Request, exc: BaseException) -> ServiceError:
 
 def install(app: FastAPI) -> None:
     """Give every error of the application the one shape."""
-    app.add_exception_handler(ServiceError, lambda request, exc: reply(request, exc))
+    app.add_exception_handler(ServiceError, lambda request, exc: reply(request, exc, exc.headers))
     app.add_exception_handler(RequestValidationError, _on_validation)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
     # What Exception alone is the handler of, the server raises again after the answer: only what is a defect.

@@ -24,6 +24,7 @@ from app.datasets.validation import Turns
 from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health
+from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
 from app.methods import routes as methods
 from app.models import routes as models
@@ -82,6 +83,7 @@ def _hear_of_the_end(app: FastAPI) -> None:
 
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first."""
+    app.add_middleware(HttpMethods, service=app)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -18,7 +18,7 @@ from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
 from app.datasets.validation import Validation, followed
 from app.db.session import ReadSession, WriteSession
-from app.downloads import HEADERS, blob_response
+from app.downloads import answers, blob_response
 from app.errors import responses
 from app.idempotency import IdempotencyKey
 from app.pages import After, Limit
@@ -165,7 +165,7 @@ def get_rows(
     "/{dataset}/content",
     summary="Download the uploaded file",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"*/*": {}}}, **responses(404)},
+    responses={**answers("*/*"), **responses(404)},
 )
 def get_content(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
     """Byte for byte as it came, with ETag and Range."""
@@ -173,7 +173,13 @@ def get_content(dataset: DatasetPath, request: Request, session: ReadSession) ->
     return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)
 
 
-@router.delete("/{dataset}", status_code=204, summary="Delete a data set", responses=responses(404, 409))
+@router.delete(
+    "/{dataset}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a data set",
+    responses=responses(404, 409),
+)
 def delete_dataset(dataset: DatasetPath, session: WriteSession) -> None:
     """Its row stays readable in the lineage of models; 409 while an open job needs it."""
     service.delete(session, dataset)

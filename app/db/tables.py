@@ -96,7 +96,7 @@ class Job(Base):
         ),
         # The rows that sweeps and queues look for are few among many finished ones.
         Index("ix_jobs_open", "state", "queued_at", postgresql_where=text("finished_at IS NULL")),
-        Index("ix_jobs_turns", "state", "queue", "owner", "priority", "queued_at"),
+        Index("ix_jobs_turns", "state", "queue", "owner", "priority", "queued_at", "retry_at"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -204,6 +204,18 @@ class EpochMetrics(Base):
     run: Mapped[str] = mapped_column(String(100), primary_key=True)
     epoch: Mapped[int] = mapped_column(primary_key=True)
     values: Mapped[Json]
+
+
+class Turn(Base):
+    """Which claim of a queue's jobs was an owner's last: who goes first next time."""
+
+    __tablename__ = "turns"
+
+    queue: Mapped[str] = mapped_column(String(50), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    # The id of that claim's event. Moments would do if no two claims fell into one millisecond.
+    number: Mapped[int] = mapped_column(BigInteger)
+    served_at: Mapped[datetime] = mapped_column(default=db_now())
 
 
 class SourceRun(Base):

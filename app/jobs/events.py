@@ -11,6 +11,8 @@ from app.db.tables import Event
 
 def record(
     session: Session, job_id: str, attempt: int, type_: str, message: str, *, level: str = "info", **data: Any
-) -> None:
+) -> Event:
     """Append an event; `attempt` 0 is the service itself rather than a worker."""
-    session.add(Event(job_id=job_id, attempt=attempt, level=level, type=type_, message=message, data=data))
+    event = Event(job_id=job_id, attempt=attempt, level=level, type=type_, message=message, data=data)
+    session.add(event)
+    return event

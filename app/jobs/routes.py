@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.db.tables import Job
-from app.downloads import HEADERS, blob_response
+from app.downloads import answers, blob_response
 from app.errors import responses
 from app.idempotency import IdempotencyKey, once
 from app.jobs import service
@@ -182,7 +182,7 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     "/{job}/model",
     summary="Download the best model so far",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 409, 410)},
+    responses={**answers("application/zip"), **responses(404, 409, 410)},
 )
 def get_model(job: str, request: Request, session: ReadSession) -> Response:
     """The target's network while the job runs, and after it failed; of one that succeeded, its version's.

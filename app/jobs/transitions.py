@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CursorResult, case, null, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
-from app.db.tables import Job, JobStage
+from app.db.tables import Job, JobStage, Turn
 from app.jobs.events import record
 from app.jobs.states import RETRIABLE, TERMINAL, Stage, State
 
@@ -89,8 +90,12 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
     )
     if not _changed(session, statement):
         return None
-    attempt = session.scalars(select(Job.attempt).where(Job.id == job_id)).one()
-    record(session, job_id, attempt, "job.started", f"Attempt {attempt} began.", worker=worker)
+    attempt, queue, owner = session.execute(
+        select(Job.attempt, Job.queue, Job.owner).where(Job.id == job_id)
+    ).one()
+    begun = record(session, job_id, attempt, "job.started", f"Attempt {attempt} began.", worker=worker)
+    session.flush()  # gives the event its number
+    _served(session, queue, owner, begun.id)
     return Lease(job_id, attempt)
 
 
@@ -275,6 +280,17 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     message = f"Attempt {attempt} fell silent (worker {job.worker}); the job is {state}."
     record(session, job_id, attempt, "job.lease_expired", message, level="warning", worker=job.worker)
     return state
+
+
+def _served(session: Session, queue: str, owner: str, number: int) -> None:
+    """Write down that a job of the owner was claimed, for `turns`; `number` grows from claim to claim."""
+    insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(Turn).values(queue=queue, owner=owner, number=number, served_at=db_now())
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Turn.queue, Turn.owner], set_={"number": number, "served_at": db_now()}
+        )
+    )
 
 
 def _not_asked(request: str) -> Any:

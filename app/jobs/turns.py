@@ -1,14 +1,39 @@
-"""Whose turn it is: the highest priority, the owner with the fewest jobs at work, then who came first."""
+"""Whose turn it is: the highest priority, the owner who was served longest ago, then who came first.
+
+An owner is served when a worker claims one of its jobs, in each queue apart. So whatever the others wait
+with, at most one job of each of them begins before an owner's next one.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
-from app.db.locks import lock_name
-from app.db.tables import Job
+from app.db.clock import db_now
+from app.db.locks import lock_name, lock_name_soon
+from app.db.tables import Job, Turn
 from app.jobs.states import State
 from app.jobs.transitions import is_due
+
+FORGET_SECONDS = 24 * 3600.0
+"""An owner that was not served for so long is forgotten, and so counts as one that never was."""
+
+LONGEST_WAIT_SECONDS = 1.0
+"""How long a worker waits for another that chooses at the same time: a claim takes some milliseconds."""
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """One who waits in a queue, with jobs of one priority."""
+
+    name: str
+    priority: int
+    came_at: datetime
+    served: int  # the number of the last turn; 0 where there was none
 
 
 def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | None:
@@ -17,29 +42,57 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
     `most_of_one_owner` jobs of an owner run at once; 0 sets no limit. Rows that another worker is about to
     claim are passed over.
     """
+    full: set[str] = set()
     if most_of_one_owner:
         lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last place
-    at_work = dict(
-        session.execute(
-            select(Job.owner, func.count()).where(Job.state == State.RUNNING).group_by(Job.owner)
-        ).all()
-    )
-    waiting = (Job.state == State.QUEUED, Job.queue == queue, is_due())
-    owners = session.execute(
-        select(Job.owner, Job.priority, func.min(Job.queued_at))
-        .where(*waiting)
-        .group_by(Job.owner, Job.priority)
-    ).all()
-    for owner, priority, _ in sorted(owners, key=lambda row: (-row[1], at_work.get(row[0], 0), row[2])):
-        if most_of_one_owner and at_work.get(owner, 0) >= most_of_one_owner:
-            continue
-        first = (
-            select(Job.id)
-            .where(*waiting, Job.owner == owner, Job.priority == priority)
-            .order_by(Job.queued_at, Job.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        if found := session.scalars(first).first():
+        full = _with_as_many_at_work(session, most_of_one_owner)
+    else:
+        # Or two workers would both serve the owner who was served longest ago. Who holds the lock for long
+        # keeps nobody from working: then it is a turn out of order, no more.
+        lock_name_soon(session, "turns", queue, LONGEST_WAIT_SECONDS)
+    for owner in _waiting(session, queue):
+        if owner.name not in full and (found := _first_of(session, queue, owner)):
             return found
     return None
+
+
+def forget(session: Session) -> None:
+    """Let go the turns of those who were not served for long: else a row would stay of each owner ever."""
+    session.execute(delete(Turn).where(Turn.served_at < db_now(-FORGET_SECONDS)))
+
+
+def _with_as_many_at_work(session: Session, most: int) -> set[str]:
+    running = select(Job.owner).where(Job.state == State.RUNNING).group_by(Job.owner)
+    return set(session.scalars(running.having(func.count() >= most)))
+
+
+def _waiting(session: Session, queue: str) -> list[_Owner]:
+    """Who waits, in the order of their turns."""
+    waiting = (
+        select(Job.owner, Job.priority, func.min(Job.queued_at).label("came_at"))
+        .where(*_due_in(queue))
+        .group_by(Job.owner, Job.priority)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            waiting.c.owner, waiting.c.priority, waiting.c.came_at, func.coalesce(Turn.number, 0)
+        ).outerjoin(Turn, and_(Turn.queue == queue, Turn.owner == waiting.c.owner))
+    )
+    owners = [_Owner(*row) for row in rows]
+    return sorted(owners, key=lambda owner: (-owner.priority, owner.served, owner.came_at, owner.name))
+
+
+def _due_in(queue: str) -> tuple[Any, ...]:
+    return Job.state == State.QUEUED, Job.queue == queue, is_due()
+
+
+def _first_of(session: Session, queue: str, owner: _Owner) -> str | None:
+    first = (
+        select(Job.id)
+        .where(*_due_in(queue), Job.owner == owner.name, Job.priority == owner.priority)
+        .order_by(Job.queued_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalars(first).first()

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession, WriteSession
-from app.downloads import HEADERS, blob_response
+from app.downloads import answers, blob_response
 from app.errors import responses
 from app.models import aliases, service
 from app.models.schemas import (
@@ -54,7 +54,13 @@ def get_model(model: ModelPath, session: ReadSession) -> VersionView:
     return service.view(session, service.find_version(session, model))
 
 
-@router.delete("/{model}", status_code=204, summary="Delete a version's files", responses=responses(404, 409))
+@router.delete(
+    "/{model}",
+    status_code=204,
+    response_class=Response,
+    summary="Delete a version's files",
+    responses=responses(404, 409),
+)
 def delete_version(model: VersionPath, session: WriteSession) -> None:
     """By id or `name@version`. Its record stays readable, and versions that came of it keep working."""
     service.delete(session, model)
@@ -98,7 +104,7 @@ def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
     "/{model}/download",
     summary="Download a model",
     response_class=Response,
-    responses={200: {"headers": HEADERS, "content": {"application/zip": {}}}, **responses(404, 410, 422)},
+    responses={**answers("application/zip"), **responses(404, 410, 422)},
 )
 def download(
     model: ModelPath,

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
+from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Dataset, Job
+from app.db.tables import Dataset, Event, Job, Turn
 from app.jobs import transitions, turns
 from app.jobs.states import State
+from app.settings import Settings
+from app.storage import Storage
+from workers.tasks import Services, _claim
+
+TICK = timedelta(milliseconds=10)
 
 
 @pytest.fixture
@@ -42,6 +50,55 @@ def order(sessions: Sessions, queue: str = "default", most: int = 0) -> list[str
             assert transitions.claim(session, job_id, "worker", 60)
             begun.append(job_id)
     return begun
+
+
+class PostMany(Protocol):
+    """Adds a queued job for each of these owners, in this order; all wait for longer than those to come."""
+
+    def __call__(self, owners: list[str], **about: Any) -> None: ...
+
+
+@pytest.fixture
+def post_many(sessions: Sessions, post: Any) -> PostMany:
+    """Many jobs at once, in the way of `post`."""
+    number = 0
+
+    def add(owners: list[str], **about: Any) -> None:
+        nonlocal number
+        inputs = {"source_dataset_id": "ds_1", "target_dataset_id": "ds_1"}
+        common = {"model": "m", "spec": {}, "extra": {}, "max_attempts": 2, **inputs, **about}
+        now = datetime.now(UTC) - timedelta(hours=1)
+        rows = []
+        for owner in owners:
+            number += 1
+            name = f"j{number:05}"
+            rows.append(common | {"id": name, "name": name, "owner": owner, "queued_at": now + number * TICK})
+        with sessions.begin() as session:
+            session.execute(insert(Job), rows)
+
+    return add
+
+
+class Workers:
+    """So many workers of a queue, whose jobs end in the order in which they began."""
+
+    def __init__(self, sessions: Sessions, count: int, queue: str = "default") -> None:
+        self.sessions, self.count, self.queue = sessions, count, queue
+        self.leases: list[transitions.Lease] = []
+
+    def begin(self) -> str | None:
+        """Begin the next job, where all are at work as soon as one is not; whose job it is."""
+        if len(self.leases) == self.count:
+            with self.sessions.begin() as session:
+                transitions.succeed(session, self.leases.pop(0), {"version": "m@1"})
+        with self.sessions.begin() as session:
+            job_id = turns.next_job(session, self.queue)
+            if job_id is None:
+                return None
+            lease = transitions.claim(session, job_id, "worker", 60)
+            assert lease is not None
+            self.leases.append(lease)
+            return session.get_one(Job, job_id).owner
 
 
 def test_who_waits_longest_begins(sessions: Sessions, post: Any) -> None:
@@ -93,6 +150,113 @@ def test_a_job_that_is_tried_again_later_is_passed_over_until_then(sessions: Ses
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id == "a").values(retry_at=db_now(-1)))
     assert order(sessions) == ["a"]
+
+
+def test_a_job_that_comes_after_a_thousand_of_another_owner_is_the_second_that_the_one_worker_begins(
+    sessions: Sessions, post_many: PostMany
+) -> None:
+    post_many(["alice"] * 1000 + ["bob"])
+    worker = Workers(sessions, 1)
+    assert [worker.begin() for _ in range(4)] == ["alice", "bob", "alice", "alice"]
+
+
+def test_four_workers_give_the_newcomer_the_first_place_that_is_free(
+    sessions: Sessions, post_many: PostMany
+) -> None:
+    post_many(["alice"] * 200)
+    workers = Workers(sessions, 4)
+    assert [workers.begin() for _ in range(4)] == ["alice"] * 4  # none stands idle while nobody else waits
+    post_many(["bob"])
+    assert [workers.begin() for _ in range(3)] == ["bob", "alice", "alice"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_owners_are_served_evenly_at_every_moment_whoever_came_first(
+    sessions: Sessions, post_many: PostMany, workers: int
+) -> None:
+    post_many(["alice"] * 30 + ["bob"] * 30 + [""] * 30)
+    at_work = Workers(sessions, workers)
+    begun = []
+    for _ in range(90):
+        begun.append(at_work.begin())
+        counts = [begun.count(owner) for owner in ("alice", "bob", "")]
+        assert max(counts) - min(counts) <= 1, begun
+    assert at_work.begin() is None
+
+
+def test_a_burst_of_a_new_owner_takes_turns_with_those_who_wait(
+    sessions: Sessions, post_many: PostMany
+) -> None:
+    post_many(["alice"] * 5)
+    worker = Workers(sessions, 1)
+    assert [worker.begin() for _ in range(2)] == ["alice"] * 2
+    post_many(["eve"] * 50)
+    assert [worker.begin() for _ in range(6)] == ["eve", "alice", "eve", "alice", "eve", "alice"]
+
+
+def test_a_job_that_is_claimed_again_takes_one_turn_of_its_owner_and_no_more(
+    sessions: Sessions, post_many: PostMany
+) -> None:
+    post_many(["alice"] * 3 + ["bob"] * 3)
+    worker = Workers(sessions, 1)
+    assert worker.begin() == "alice"
+    with sessions.begin() as session:  # its worker shuts down and hands it back
+        job = session.scalars(select(Job).where(Job.state == State.RUNNING)).one()
+        assert transitions.hand_back(session, transitions.Lease(job.id, job.attempt))
+    assert [worker.begin() for _ in range(6)] == ["bob", "alice", "bob", "alice", "bob", "alice"]
+
+
+def test_turns_are_taken_within_each_priority(sessions: Sessions, post_many: PostMany) -> None:
+    post_many(["alice"] * 4 + ["bob"])
+    post_many(["alice"] * 3 + ["bob"], priority=3)
+    worker = Workers(sessions, 1)
+    assert [worker.begin() for _ in range(4)] == ["alice", "bob", "alice", "alice"]
+    assert [worker.begin() for _ in range(3)] == ["bob", "alice", "alice"]
+
+
+def test_a_turn_in_one_queue_is_none_in_another(sessions: Sessions, post_many: PostMany) -> None:
+    post_many(["alice"] * 3, queue="large")
+    post_many(["alice", "bob"])
+    large, usual = Workers(sessions, 1, queue="large"), Workers(sessions, 1)
+    assert [large.begin() for _ in range(3)] == ["alice"] * 3
+    assert [usual.begin() for _ in range(2)] == ["alice", "bob"]
+
+
+def test_who_was_not_served_for_a_day_is_no_later_than_those_who_never_were(
+    sessions: Sessions, post_many: PostMany
+) -> None:
+    post_many(["alice"])
+    worker = Workers(sessions, 1)
+    assert worker.begin() == "alice"
+    post_many(["alice", "bob"])
+    with sessions.begin() as session:
+        turns.forget(session)
+        assert session.scalars(select(Turn.owner)).all() == ["alice"]
+        session.execute(update(Turn).values(served_at=db_now(-turns.FORGET_SECONDS - 1)))
+        turns.forget(session)
+    assert worker.begin() == "alice"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_workers_that_claim_at_once_serve_owners_evenly_and_no_job_twice(
+    sessions: Sessions, settings: Settings, post_many: PostMany, workers: int
+) -> None:
+    post_many(["alice"] * 30 + ["bob"] * 30 + ["carol"] * 30)
+    held = Services(settings, sessions, Storage(settings.storage_dir), Broker(settings.effective_broker_url))
+
+    def work() -> list[str]:
+        leases = iter(lambda: _claim(held, "default"), None)
+        return [lease.job_id for lease in leases]
+
+    with ThreadPoolExecutor(workers) as threads:
+        claimed = [job for one in [threads.submit(work) for _ in range(workers)] for job in one.result()]
+    assert len(claimed) == len(set(claimed)) == 90
+    with sessions() as session:
+        order = select(Job.owner).join(Event, Event.job_id == Job.id).where(Event.type == "job.started")
+        begun = list(session.scalars(order.order_by(Event.id)))
+    for place in range(1, 91):
+        counts = [begun[:place].count(owner) for owner in ("alice", "bob", "carol")]
+        assert max(counts) - min(counts) <= 1, begun
 
 
 def test_workers_that_choose_at_the_same_time_get_different_jobs(sessions: Sessions, post: Any) -> None:
