@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from app.logs import configure
+from app.private_files import make_folder
+from app.redaction import without_secrets
 from app.settings import Settings, get_settings
 
 cli = typer.Typer(
@@ -35,7 +37,8 @@ def _settings() -> Settings:
     except ValidationError as error:
         for problem in error.errors():
             name = f"MODEL_TRANSFER_{'_'.join(str(part) for part in problem['loc']).upper()}"
-            console.print(f"{name}: {problem['msg']}. Received: {problem['input']!r}.", style="red")
+            received = without_secrets(repr(problem["input"]))
+            console.print(f"{name}: {problem['msg']}. Received: {received}.", style="red")
         raise typer.Exit(2) from error
 
 
@@ -48,12 +51,12 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (CannotServe, GaveUp) as error:
-        console.print(str(error), style="red", soft_wrap=True)
+        console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
 def _say(line: str) -> None:
-    console.print(line, soft_wrap=True)
+    console.print(without_secrets(line), soft_wrap=True)
 
 
 @cli.command()
@@ -108,10 +111,10 @@ def migrate() -> None:
     from app.db.session import make_engine
 
     settings = _settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
-    where = engine.url.render_as_string(hide_password=True)
+    where = without_secrets(engine.url.render_as_string(hide_password=True))
     console.print(f"The database is at the newest revision: {where}", soft_wrap=True)
 
 
@@ -123,7 +126,7 @@ def backup(folder: Path) -> None:
     try:
         made = back_up(_settings(), folder)
     except (CannotBackUp, OSError) as error:
-        console.print(str(error), style="red", soft_wrap=True)
+        console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
     told = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
     console.print(told, soft_wrap=True)
@@ -174,8 +177,6 @@ def fetch(names: list[str]) -> None:
 
 @cli.command()
 def settings() -> None:
-    """List every setting with its value and meaning."""
-    values = _settings()
-    for name, described in Settings.model_fields.items():
-        value = getattr(values, name)
-        typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {described.description}")
+    """List every setting with its value and meaning; passwords and keys are masked."""
+    for name, value in _settings().shown().items():
+        typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {Settings.model_fields[name].description}")

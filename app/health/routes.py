@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.errors import told_of
+
 router = APIRouter(tags=["service"])
 
 
@@ -68,7 +70,7 @@ def _storage(request: Request) -> str:
     try:
         request.app.state.storage.check()
     except OSError as error:
-        return f"cannot be written: {error.strerror}"
+        return f"cannot be written: {told_of(error)}"
     return "ok"
 
 

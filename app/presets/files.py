@@ -1,4 +1,4 @@
-"""What do the small files of a preset say? Read under limits and validated: anyone may have put them there."""
+"""What do the small files of a preset say? Read under limits and validated: whoever put them there."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def read(path: Path, model: type[AnyTold]) -> AnyTold:
     content = _content(path, MOST_BYTES)
     if content is None:
         raise BrokenFile(
-            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger one. Put another there."
+            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger one. "
+            "Put another there."
         )
     try:
         return model.model_validate(from_json(content, allow_inf_nan=False))

@@ -133,8 +133,8 @@ def _fetched(words: Words) -> Iterator[PresetView]:
             place = f"known/{shown(name)}"
             why = f" {word}" if isinstance(word, BrokenFile) else ""
             told = (
-                f"Expected the word that a worker left of it. Received: a broken file, {place}, in the folder "
-                f"that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
+                f"Expected the word that a worker left of it. Received: a broken file, {place}, in the "
+                f"folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
             )
             yield folders.broken(shown(name), place, told)
         elif word.path is not None and os.path.lexists(words.folder / word.path / "config.json"):
