@@ -37,7 +37,9 @@ def _settings() -> Settings:
     except ValidationError as error:
         for problem in error.errors():
             name = f"MODEL_TRANSFER_{'_'.join(str(part) for part in problem['loc']).upper()}"
-            received = without_secrets(repr(problem["input"]))
+            received = repr(problem["input"])
+            # An address may be wrong in just what keeps its password from being known as one.
+            received = "an address that is not shown here" if "@" in received else without_secrets(received)
             console.print(f"{name}: {problem['msg']}. Received: {received}.", style="red")
         raise typer.Exit(2) from error
 

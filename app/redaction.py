@@ -18,8 +18,8 @@ _USERINFO = re.compile(
     r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)"
     # As it should be: before the host, which ends at the first slash. Or a password with a raw slash, which
     # begins with no port.
-    r"(?:(?P<user>[^\s:/?#@\"<>]*)(?::[^\s/?#\"<>]*)?@"
-    r"|(?P<other>[^\s:/?#@\"<>\[]*):(?!\d{1,5}(?:[/?#,;\s'\")]|$))[^\s\"<>]*@)",
+    r"(?:(?P<user>[^\s:/?#@\"<>]{0,500})(?::[^\s/?#\"<>]{0,2000})?@"
+    r"|(?P<other>[^\s:/?#@\"<>\[]{0,500}):(?!\d{1,5}(?:[/?#,;\s'\")]|$))[^\s\"<>]{0,2000}@)",
 )
 _PARAMETER = re.compile(
     rf"(?P<name>\b{_SECRET}(?P<quote>['\"]?)\s*(?:=|(?<=['\"]):)\s*)"
@@ -38,7 +38,7 @@ def without_secrets(text: str, *known: str) -> str:
     """
     for secret in known:
         text = text.replace(secret, MASK)
-    if "://" in text:
+    if "://" in text and "@" in text:
         text = _USERINFO.sub(_without_password, text)
     return _PARAMETER.sub(lambda found: f"{found['name']}{MASK}", text)
 

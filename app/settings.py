@@ -54,7 +54,7 @@ def _broker(url: str) -> str:
         if not is_whole or (parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}"):
             raise ValueError(
                 "expected an address such as redis://:password@host:6379/0, special characters of the "
-                f"password written as %40 for @ or %2F for /. Received: {without_secrets(one)}"
+                "password written as %40 for @ or %2F for /. Received: another, which may hold a password"
             )
     return url
 
