@@ -158,7 +158,9 @@ def list_presets() -> None:
     """List the pretrained backbones that are known here, and how to bring those that are not."""
     from app.presets import service
 
-    for view in service.known(_settings().effective_preset_dir):
+    folder = _settings().effective_preset_dir
+    typer.echo(f"MODEL_TRANSFER_PRESET_DIR: {folder}")
+    for view in service.known(folder):
         size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
         licence = view.licence or "licence not told"
         here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"

@@ -20,8 +20,8 @@ from tests.app.conftest import Publish
 
 BROKEN_FILES = {
     "a.parquet": b"PAR1 broken PAR1",
-    "a.zip": b"PK\x03\x04 broken",
-    "a.npz": b"PK\x03\x04 broken",
+    "a.zip": b"PK\x03\x04 broken" * 9,
+    "a.npz": b"PK\x03\x04 broken" * 9,
     "a.csv": b"\xff\xfe\x00broken",
     "a.jsonl": b"{broken",
     "a.csv.gz": b"\x1f\x8b broken",
