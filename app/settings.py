@@ -6,6 +6,7 @@ Nothing else reads the environment. `.env.example` lists them all; a test keeps 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -46,12 +47,13 @@ def _place_of_files(url: str) -> str:
 def _broker(url: str) -> str:
     """Whoever reads such an address otherwise than it was meant tells parts of the password in errors."""
     for one in url.split(";"):
-        parts = urlsplit(one)
         try:
+            parts = urlsplit(one)
             is_whole = parts.port is None or parts.port > 0
+            is_whole &= not parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}"
         except ValueError:
             is_whole = False
-        if not is_whole or (parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}"):
+        if not is_whole:
             raise ValueError(
                 "expected an address such as redis://:password@host:6379/0, special characters of the "
                 "password written as %40 for @ or %2F for /. Received: another, which may hold a password"
@@ -248,6 +250,10 @@ class Settings(BaseSettings):
                 password = urlsplit(url).password or ""
                 found += [password, unquote(password)]
         return sorted({secret for secret in found if secret}, key=len, reverse=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, str]]:
+        """What a line or a traceback may tell of the settings."""
+        yield from self.shown().items()
 
     def shown(self) -> dict[str, str]:
         """Every value by the setting's name, to be read by people: passwords and keys are masked."""

@@ -216,7 +216,7 @@ def _hugging_face(folder: Path) -> Content:
 
 def _kerashub(folder: Path, family: str) -> Content:
     about = read(folder / "config.json", _KerasHub).config
-    of_images = about.image_shape is not None or about.input_shape is not None
+    of_images = bool({"image_shape", "input_shape"} & about.model_fields_set)
     metadata = _Metadata()
     if os.path.lexists(folder / "metadata.json"):
         metadata = read(folder / "metadata.json", _Metadata)
