@@ -54,7 +54,7 @@ RUN python -m pip uninstall --yes --root-user-action=ignore pip \
     && groupadd --gid 10001 model-transfer \
     && useradd --no-log-init --uid 10001 --gid model-transfer --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin model-transfer \
-    && install --directory --owner=model-transfer --group=model-transfer --mode=0750 /data
+    && install --directory --owner=model-transfer --group=model-transfer --mode=0700 /data
 ENV MODEL_TRANSFER_HOST=0.0.0.0 \
     MODEL_TRANSFER_PORT=8000 \
     MODEL_TRANSFER_DATA_DIR=/data

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from app.private_files import keep_private
+from app.redaction import redact_tracebacks, without_secrets
+
 
 def main() -> None:
     """The entry point of `model-transfer`.
@@ -11,6 +14,8 @@ def main() -> None:
     The API starts without the command line, which would take 5 MB of each of its processes, unless its
     settings are wrong: the command line says so best.
     """
+    keep_private()
+    redact_tracebacks()
     if sys.argv[1:] == ["api"] and _api():
         return
     from app.cli import cli
@@ -34,12 +39,12 @@ def _api() -> bool:
     try:
         run(settings, _say)
     except (CannotServe, GaveUp) as error:
-        raise SystemExit(str(error)) from error
+        raise SystemExit(without_secrets(str(error))) from error
     return True
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{without_secrets(line)}\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +17,13 @@ from sqlalchemy import URL, make_url
 from app.db.session import make_engine, make_sessions
 from app.jobs.sweeper import referenced
 from app.object_storage import storage_of
+from app.private_files import make_folder
+from app.redaction import without_secrets
 from app.settings import Settings
 from app.storage import Storage
 
 DATABASE, DUMP, BLOBS = "model-transfer.db", "database.dump", "blobs"
+_SECRETS = ("password", "sslpassword")
 
 
 class CannotBackUp(RuntimeError):
@@ -43,7 +48,7 @@ def back_up(settings: Settings, folder: Path) -> Backup:
     Raises:
         CannotBackUp: no `pg_dump`, or a file that the database names is not in the storage.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     url = make_url(settings.effective_database_url)
     if url.get_backend_name() == "sqlite":
         _copy_sqlite(str(url.database), folder / DATABASE)
@@ -74,7 +79,7 @@ def _wanted(url: str, settings: Settings) -> set[str]:
 def _copy_sqlite(source: str, target: Path) -> None:
     """SQLite's own online backup; it takes in what the write-ahead log holds."""
     part = target.with_suffix(".part")
-    part.unlink(missing_ok=True)
+    _make_private(part)
     with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(part)) as copy:
         live.backup(copy)
     os.replace(part, target)
@@ -87,12 +92,43 @@ def _dump_postgresql(url: URL, target: Path) -> None:
             "Expected the program pg_dump. Received: none. Install PostgreSQL's client, as new as the server."
         )
     part = target.with_suffix(".part")
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    command = [program, "--format=custom", f"--file={part}", f"--dbname={address}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    _make_private(part)
+    with _connection(url) as (address, environment):
+        command = [program, "--format=custom", f"--file={part}", f"--dbname={address}"]
+        done = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
     if done.returncode:
-        raise CannotBackUp(f"Expected pg_dump to succeed. Received: {done.stderr.strip()}")
+        raise CannotBackUp(f"Expected pg_dump to succeed. Received: {without_secrets(done.stderr.strip())}")
     os.replace(part, target)
+
+
+@contextmanager
+def _connection(url: URL) -> Iterator[tuple[str, dict[str, str]]]:
+    """An address without any secret, and the environment that holds them: all accounts read command lines.
+
+    The password of a client's key has no variable of its own, so it goes by a file of a service.
+    """
+    query = {name: value for name, value in url.query.items() if name not in _SECRETS}
+    address = URL.create(
+        "postgresql", url.username, host=url.host, port=url.port, database=url.database, query=query
+    ).render_as_string(hide_password=False)
+    # libpq takes what the parameters say before what stands in front of the host.
+    password = url.query.get("password", url.password)
+    environment = {"PGPASSWORD": str(password)} if password else {}
+    if "sslpassword" not in url.query:
+        yield address, environment
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:  # for this account alone
+        file.write(f"[model-transfer]\nsslpassword={url.query['sslpassword']}\n")
+        file.flush()
+        yield address, {**environment, "PGSERVICEFILE": file.name, "PGSERVICE": "model-transfer"}
+
+
+def _make_private(part: Path) -> None:
+    """An empty file in place of what an interrupted backup left, for this account alone."""
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
 
 
 def _copy_file(ours: Storage, theirs: Storage, digest: str) -> None:

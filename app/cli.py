@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from app.logs import configure
+from app.private_files import make_folder
+from app.redaction import without_secrets
 from app.settings import Settings, get_settings
 
 cli = typer.Typer(
@@ -35,7 +37,10 @@ def _settings() -> Settings:
     except ValidationError as error:
         for problem in error.errors():
             name = f"MODEL_TRANSFER_{'_'.join(str(part) for part in problem['loc']).upper()}"
-            console.print(f"{name}: {problem['msg']}. Received: {problem['input']!r}.", style="red")
+            received = repr(problem["input"])
+            # An address may be wrong in just what keeps its password from being known as one.
+            received = "an address that is not shown here" if "@" in received else without_secrets(received)
+            console.print(f"{name}: {problem['msg']}. Received: {received}.", style="red")
         raise typer.Exit(2) from error
 
 
@@ -48,12 +53,12 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except (CannotServe, GaveUp) as error:
-        console.print(str(error), style="red", soft_wrap=True)
+        console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
 
 
 def _say(line: str) -> None:
-    console.print(line, soft_wrap=True)
+    console.print(without_secrets(line), soft_wrap=True)
 
 
 @cli.command()
@@ -108,10 +113,10 @@ def migrate() -> None:
     from app.db.session import make_engine
 
     settings = _settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
-    where = engine.url.render_as_string(hide_password=True)
+    where = without_secrets(engine.url.render_as_string(hide_password=True))
     console.print(f"The database is at the newest revision: {where}", soft_wrap=True)
 
 
@@ -123,7 +128,7 @@ def backup(folder: Path) -> None:
     try:
         made = back_up(_settings(), folder)
     except (CannotBackUp, OSError) as error:
-        console.print(str(error), style="red", soft_wrap=True)
+        console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
     told = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
     console.print(told, soft_wrap=True)
@@ -153,7 +158,9 @@ def list_presets() -> None:
     """List the pretrained backbones that are known here, and how to bring those that are not."""
     from app.presets import service
 
-    for view in service.known(_settings().effective_preset_dir):
+    folder = _settings().effective_preset_dir
+    typer.echo(f"MODEL_TRANSFER_PRESET_DIR: {folder}")
+    for view in service.known(folder):
         size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
         licence = view.licence or "licence not told"
         here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"
@@ -174,8 +181,6 @@ def fetch(names: list[str]) -> None:
 
 @cli.command()
 def settings() -> None:
-    """List every setting with its value and meaning."""
-    values = _settings()
-    for name, described in Settings.model_fields.items():
-        value = getattr(values, name)
-        typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {described.description}")
+    """List every setting with its value and meaning; passwords and keys are masked."""
+    for name, value in _settings().shown().items():
+        typer.echo(f"MODEL_TRANSFER_{name.upper()}={value}\n    {Settings.model_fields[name].description}")

@@ -16,6 +16,8 @@ from app.broker import Broker
 from app.db.revision import OutdatedDatabase, require_current
 from app.db.session import make_engine
 from app.object_storage import storage_of
+from app.private_files import readable_by_others
+from app.redaction import without_secrets
 from app.settings import Settings
 
 LITTLE_DISK = 2 << 30
@@ -35,7 +37,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at each part in turn; none keeps the others from being looked at."""
     yield _versions()
-    for look in (_database, _storage, _disk, _broker, _workers):
+    for look in (_folder, _database, _storage, _disk, _broker, _workers):
         yield look(settings)
 
 
@@ -56,9 +58,18 @@ def _versions() -> Finding:
     return Finding("versions", "warning", ", ".join([*told, "no tensorflow"]), advice)
 
 
+def _folder(settings: Settings) -> Finding:
+    """What lies in it are users' data, and the broker's socket takes orders from whoever reaches it."""
+    told = str(settings.data_dir)
+    if readable_by_others(settings.data_dir):
+        advice = f"Keep them out: chmod -R go= {settings.data_dir}"
+        return Finding("folder", "warning", f"{told}: other accounts can enter it", advice)
+    return Finding("folder", "ok", told)
+
+
 def _database(settings: Settings) -> Finding:
     engine = make_engine(settings.effective_database_url)
-    where = engine.url.render_as_string(hide_password=True)
+    where = without_secrets(engine.url.render_as_string(hide_password=True))
     file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
     if file is not None and not Path(file).exists():
         advice = "It is made by the first `model-transfer serve`; or correct MODEL_TRANSFER_DATA_DIR."
@@ -135,4 +146,4 @@ def _ask_broker(settings: Settings, what: str, ask: Callable[[Settings, Broker],
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return without_secrets(str(error).partition("\n")[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -88,6 +89,11 @@ def is_away(error: BaseException) -> bool:
 def may_pass(error: BaseException) -> bool:
     """Whether it is a matter of a disk, storage or database that is away for a while, and no defect."""
     return isinstance(error, OSError) or is_away(error)
+
+
+def told_of(error: OSError) -> str:
+    """What may be told of a disk's error: its kind, without any file, folder or address of the server."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str | None:
@@ -239,7 +245,7 @@ def _unavailable(request: Request, exc: BaseException) -> ServiceError:
     log.error("unavailable at %s %s: %s", request.method, request.url.path, exc)
     message = "Expected the database to answer. Received: no answer."
     if isinstance(exc, OSError):
-        message = f"Expected a storage that can be read and written. Received: {exc.strerror or exc}."
+        message = f"Expected a storage that can be read and written. Received: {told_of(exc)}."
     hint = "Try again in a moment; GET /readyz says what is missing. What was accepted before is not lost."
     return ServiceError(503, "unavailable", message, hint=hint)
 

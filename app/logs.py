@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from app.redaction import without_secrets
 from app.settings import Settings
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _NAME = "model-transfer"
+_LONG = 8
 _about: ContextVar[tuple[str, int] | None] = ContextVar("job", default=None)
 
 
@@ -26,8 +28,27 @@ def of_job(job_id: str, attempt: int) -> Iterator[None]:
         _about.reset(token)
 
 
+class TextFormatter(logging.Formatter):
+    """A line for people, the traceback below it; passwords and keys are masked in both."""
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        super().__init__(_TEXT)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return without_secrets(super().format(record), *self._secrets)
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, process; job and attempt; the traceback."""
+    """One JSON object a line: time, level, logger, message, process; job and attempt; the traceback.
+
+    Passwords and keys are masked in all.
+    """
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -35,14 +56,19 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage(), *self._secrets),
             "process": record.process,
         }
         if about := _about.get():
             line |= {"job": about[0], "attempt": about[1]}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = without_secrets(self.formatException(record.exc_info), *self._secrets)
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def known_secrets(settings: Settings) -> list[str]:
+    """The secrets that are masked wherever they stand; a short one may be part of any word."""
+    return [secret for secret in settings.secrets if len(secret) >= _LONG]
 
 
 def configure(settings: Settings) -> None:
@@ -52,6 +78,7 @@ def configure(settings: Settings) -> None:
         root.removeHandler(known)
     handler = logging.StreamHandler()
     handler.name = _NAME
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else logging.Formatter(_TEXT))
+    formatter = JsonFormatter if settings.log_format == "json" else TextFormatter
+    handler.setFormatter(formatter(known_secrets(settings)))
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.private_files import make_folder
 from app.settings import Settings
 from app.storage import Storage
 
@@ -48,7 +49,7 @@ class ObjectStorage(Storage):
         self._bucket, self._prefix = place.netloc, place.path.strip("/")
         self._cache_bytes = settings.storage_cache_bytes
         self._client, self._impatient = _connect(settings, _PATIENT), _connect(settings, _IMPATIENT)
-        self._incoming.mkdir(parents=True, exist_ok=True)  # a cache of our own: it may be made anew
+        make_folder(self._incoming)  # a cache of our own: it may be made anew
 
     def prepare(self) -> None:
         """Check that the bucket is there; it is not made."""

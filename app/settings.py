@@ -6,17 +6,25 @@ Nothing else reads the environment. `.env.example` lists them all; a test keeps 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.private_files import find_short_folder
+from app.redaction import MASK, without_secrets
+
 SECOND = 1.0
+_KEYS = ("storage_access_key", "storage_secret_key")
 MIB = 1 << 20
+LONGEST_SOCKET = 100
+"""Bytes; the system takes the path of a socket up to 107 of them."""
 
 
 def _absolute(path: Path) -> Path:
@@ -73,14 +81,34 @@ def _public_url(url: str) -> str:
 
 def _place_of_files(url: str) -> str:
     if url and not url.startswith("file:///") and not re.fullmatch(r"s3://[^/]+(/.*)?", url):
-        raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {url}")
+        received = without_secrets(url)
+        raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {received}")
+    return url
+
+
+def _broker(url: str) -> str:
+    """Whoever reads such an address otherwise than it was meant tells parts of the password in errors."""
+    for one in url.split(";"):
+        try:
+            parts = urlsplit(one)
+            is_whole = parts.port is None or parts.port > 0
+            is_whole &= not parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise ValueError(
+                "expected an address such as redis://:password@host:6379/0, special characters of the "
+                "password written as %40 for @ or %2F for /. Received: another, which may hold a password"
+            )
     return url
 
 
 class Settings(BaseSettings):
     """Settings with the defaults of a laptop: SQLite, a local folder, a bundled broker."""
 
-    model_config = SettingsConfigDict(env_prefix="MODEL_TRANSFER_", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MODEL_TRANSFER_", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     host: str = Field(
         "127.0.0.1",
@@ -93,7 +121,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="SQLAlchemy address of the database. Empty: SQLite in the data folder."
     )
-    broker_url: str = Field(
+    broker_url: Annotated[str, AfterValidator(_broker)] = Field(
         "", description="Address of Redis or Valkey. Empty: `serve` starts a broker of its own."
     )
     storage_url: Annotated[str, AfterValidator(_place_of_files)] = Field(
@@ -288,13 +316,33 @@ class Settings(BaseSettings):
     def broker_socket(self) -> Path:
         """Unix socket of the bundled broker; a socket's path must stay under 108 bytes."""
         path = self.data_dir / "broker" / "broker.sock"
-        if len(str(path).encode()) < 100:
+        if len(str(path).encode()) < LONGEST_SOCKET:
             return path
-        import hashlib
-        import tempfile
+        # Made when the broker starts; until then nothing answers on what is too long.
+        return (find_short_folder(path.parent) or path.parent) / path.name
 
-        digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"model-transfer-{digest}.sock"
+    @property
+    def secrets(self) -> list[str]:
+        """The passwords and keys among the values, as they stand there and as they are sent."""
+        found = [self.storage_secret_key.get_secret_value()]
+        for url in (self.database_url, *self.broker_url.split(";"), self.storage_endpoint):
+            with suppress(ValueError):  # an address that cannot be read is told by who uses it
+                password = urlsplit(url).password or ""
+                found += [password, unquote(password)]
+        return sorted({secret for secret in found if secret}, key=len, reverse=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, str]]:
+        """What a line or a traceback may tell of the settings."""
+        yield from self.shown().items()
+
+    def shown(self) -> dict[str, str]:
+        """Every value by the setting's name, to be read by people: passwords and keys are masked."""
+        return {
+            name: (MASK if str(getattr(self, name)) else "")
+            if name in _KEYS
+            else without_secrets(str(getattr(self, name)))
+            for name in type(self).model_fields
+        }
 
 
 @lru_cache(maxsize=1)

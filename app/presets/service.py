@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from app.errors import ServiceError, did_you_mean
 from app.presets import folders
+from app.presets.files import BrokenFile, shown
 from app.presets.packaged import packaged
 from app.presets.schemas import PresetView
-from app.presets.words import Words
+from app.presets.words import LONGEST_NAME, Words
 
 _HANDLES = ("kaggle://", "hf://")
 
@@ -30,7 +33,7 @@ def find(folder: Path, name: str) -> PresetView:
     views = {view.name: view for view in _known(words)}
     if name in views:
         return views[name]
-    message = f"Expected one of {', '.join(views)}. Received: {name}."
+    message = f"Expected one of {_some(views)}. Received: {name}."
     raise ServiceError(404, "preset_not_found", message, hint=_how_to_bring(name, [*views], words))
 
 
@@ -53,33 +56,87 @@ def require(folder: Path, name: str, kind: str, length: int | None) -> None:
         raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
 
 
+def _some(names: Iterable[str]) -> str:
+    """A list that stays readable, however many there are."""
+    first = list(islice(names, 21))
+    return ", ".join([*first[:20], "…"] if len(first) > 20 else first)
+
+
 def _how_to_bring(name: str, others: list[str], words: Words) -> str:
     fetch = (
         f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
-        f"without one, where there is, and copy its presets' folder to {words.folder}."
+        "without one, where there is, and copy its presets' folder to the one that "
+        "MODEL_TRANSFER_PRESET_DIR names here."
     )
     if name in words.names_of_kerashub or name.startswith(_HANDLES):
         return fetch
     return did_you_mean(name, [*others, *words.names_of_kerashub]) or (
         f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
         "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
-        "folder, which MODEL_TRANSFER_PRESET_DIR names, under the name it shall have."
+        "folder under the name it shall have."
     )
 
 
 def _known(words: Words) -> list[PresetView]:
     views = {view.name: view for view in packaged(words)}
-    for name, folder, told in _places(words):
+    for view in (*_in_folders(words), *_fetched(words)):
         # What comes first has the name, as where the workers look for it.
-        if name not in views:
-            views[name] = folders.view(name, folder, told, has_kerashub=words.has_kerashub)
+        views.setdefault(view.name, view)
     return list(views.values())
 
 
-def _places(words: Words) -> Iterator[tuple[str, Path, dict[str, Any]]]:
-    """Name, folder, and what is told of it."""
-    for path in sorted(words.folder.glob("*/config.json")):
-        yield path.parent.name, path.parent, {}
-    for told in words.all:
-        if "path" in told and (words.folder / told["path"] / "config.json").is_file():
-            yield told["name"], words.folder / told["path"], told
+def _in_folders(words: Words) -> Iterator[PresetView]:
+    """Those in folders of their names."""
+    try:
+        names = sorted(os.listdir(words.folder))
+    except OSError:  # there is none, or none that can be read
+        return
+    for name in names:
+        folder, place = words.folder / name, f"folder {shown(name)}"
+        problem = _problem(folder)
+        if problem is not None:
+            received = f"{problem} at the {place}, within the folder that MODEL_TRANSFER_PRESET_DIR names"
+            told = f"Expected a preset's folder that can be read. Received: {received}. Put it there again."
+            yield folders.broken(shown(name), place, told)
+        elif not os.path.lexists(folder / "config.json"):
+            continue
+        elif not _fits(name):
+            told = (
+                "Expected a preset's folder with a name of printable characters, 200 at most. "
+                f"Received: the {place}, within the one that MODEL_TRANSFER_PRESET_DIR names. Rename it."
+            )
+            yield folders.broken(shown(name), place, told)
+        else:
+            yield folders.view(name, folder, place, None, has_kerashub=words.has_kerashub)
+
+
+def _problem(folder: Path) -> str | None:
+    """What keeps a folder from being looked at; nothing is wrong with a file, which is no preset."""
+    try:
+        if stat.S_ISDIR(folder.stat().st_mode):
+            os.lstat(folder / "config.json")
+    except FileNotFoundError:
+        return "a link that leads nowhere" if folder.is_symlink() and not os.path.exists(folder) else None
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return None
+
+
+def _fits(name: str) -> bool:
+    return name.isprintable() and name == name.strip() and len(name) <= LONGEST_NAME
+
+
+def _fetched(words: Words) -> Iterator[PresetView]:
+    """Those that a worker fetched and left word of."""
+    for name, word in words.all():
+        if isinstance(word, BrokenFile) or not _fits(name):
+            place = f"known/{shown(name)}"
+            why = f" {word}" if isinstance(word, BrokenFile) else ""
+            told = (
+                f"Expected the word that a worker left of it. Received: a broken file, {place}, in the "
+                f"folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
+            )
+            yield folders.broken(shown(name), place, told)
+        elif word.path is not None and os.path.lexists(words.folder / word.path / "config.json"):
+            folder, place = words.folder / word.path, f"folder {word.path}"
+            yield folders.view(name, folder, place, word, has_kerashub=words.has_kerashub)

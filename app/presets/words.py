@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+from urllib.parse import quote, unquote
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from app.presets.files import BrokenFile, Count, Text, Told, is_there, one_line, read
+
+LONGEST_NAME = 200
+Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+
+
+def _within(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path.isprintable():
+        raise ValueError("a path within the presets' folder")
+    return path
+
+
+class Word(Told):
+    """What a worker tells of a preset: it fetched it into a folder, or has a package of it."""
+
+    name: Name
+    path: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_within)] | None = None
+    place: Annotated[str, StringConstraints(pattern=r"^package \w{1,100}\z")] | None = None
+    summary: Annotated[str, StringConstraints(max_length=5000), AfterValidator(one_line)] | None = None
+    origin: Text | None = None
+    parameters: Count | None = None
+    units: Count | None = None
+    bytes: Annotated[int, Field(ge=0, le=1 << 60)] | None = None
+
+
+class _Library(Told):
+    """What a worker tells of KerasHub: the names that it can fetch, as far as a fetch learnt them."""
+
+    names: Annotated[tuple[Name, ...], Field(max_length=10_000, strict=False)] = ()
 
 
 @dataclass(frozen=True)
@@ -17,28 +50,44 @@ class Words:
 
     folder: Path
 
-    def of(self, name: str) -> dict[str, Any]:
-        """What is told of a preset by its name; nothing if no worker has it."""
-        return _read(self.folder / "known" / f"{quote(name, safe='')}.json")
+    def of(self, name: str) -> Word | None:
+        """What is told of a preset by its name; nothing if no worker has it, or its word is broken."""
+        try:
+            return _read(self.folder / "known" / f"{quote(name, safe='')}.json")
+        except BrokenFile:
+            return None
 
-    @cached_property
-    def all(self) -> list[dict[str, Any]]:
-        """What is told of each preset."""
-        return [_read(path) for path in sorted(self.folder.glob("known/*.json"))]
+    def all(self) -> Iterator[tuple[str, Word | BrokenFile]]:
+        """What is told of each preset by its name, or why that cannot be read."""
+        for path in sorted((self.folder / "known").glob("*.json")):
+            try:
+                word = _read(path)
+            except BrokenFile as error:
+                yield unquote(path.stem), error
+            else:
+                if word is not None:
+                    yield word.name, word
 
     @cached_property
     def has_kerashub(self) -> bool:
         """Whether the library that reads its presets is here, or where the workers are."""
-        return find_spec("keras_hub") is not None or (self.folder / "keras_hub.json").is_file()
+        return find_spec("keras_hub") is not None or is_there(self.folder / "keras_hub.json")
 
     @cached_property
     def names_of_kerashub(self) -> list[str]:
         """The names that it can fetch, as far as a fetch left word of them."""
-        return list(_read(self.folder / "keras_hub.json").get("names", []))
+        path = self.folder / "keras_hub.json"
+        try:
+            return list(read(path, _Library).names) if os.path.lexists(path) else []
+        except BrokenFile:
+            return []
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+def _read(path: Path) -> Word | None:
+    if not os.path.lexists(path):
+        return None
+    word = read(path, Word)
+    # Those who look for a preset find its word by the file's name.
+    if quote(word.name, safe="") != path.stem:
+        raise BrokenFile("Expected the file to be called by the preset's name. Received: another name.")
+    return word

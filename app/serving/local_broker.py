@@ -9,15 +9,28 @@ from pathlib import Path
 
 import redis
 
-from app.settings import Settings
+from app.private_files import make_folder, make_short_folder
+from app.settings import LONGEST_SOCKET, Settings
 
 START_SECONDS = 10.0
+
+
+def prepare(settings: Settings) -> None:
+    """Make the folder of the broker's files and, where the path to it is too long for a socket, one of that.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+    folder = settings.data_dir / "broker"
+    make_folder(folder)
+    if len(str(folder / settings.broker_socket.name).encode()) >= LONGEST_SOCKET:
+        make_short_folder(folder)
 
 
 def command(settings: Settings) -> list[str]:
     """The command line of the broker; its append-only file survives a kill."""
     folder = settings.data_dir / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare(settings)
     options = {
         "--port": "0",
         "--unixsocket": str(settings.broker_socket),

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.object_storage import storage_of
+from app.private_files import make_folder, readable_by_others
 from app.serving import local_broker
 from app.serving.door import CannotServe, is_loopback, open_door
 from app.serving.server import api_children
@@ -34,8 +35,12 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         GaveUp: a process dies again and again.
     """
     lock = _take_folder(settings)
+    if readable_by_others(settings.data_dir):
+        say(f"Other accounts of this machine can enter {settings.data_dir}: chmod -R go= keeps them out.")
     door = open_door(settings)
     port = int(door.getsockname()[1])
+    if not settings.broker_url:
+        local_broker.prepare(settings)
     _export(settings, port)
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
@@ -59,7 +64,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 def _take_folder(settings: Settings) -> IO[str]:
     folder = settings.data_dir
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = (folder / "serve.lock").open("w")
     except OSError as error:
         raise CannotServe(

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import uvicorn
+from uvicorn.logging import AccessFormatter, DefaultFormatter
 
+from app.logs import known_secrets
+from app.redaction import without_secrets
 from app.serving.door import open_door
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
@@ -67,12 +73,43 @@ def api_children(settings: Settings, door: socket.socket) -> list[Child]:
     ]
 
 
+class _Line(DefaultFormatter):
+    """uvicorn's lines, and tracebacks of what nobody caught, without passwords and keys."""
+
+    def __init__(self, secrets: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return without_secrets(super().format(record), *self._secrets)
+
+
+class _Access(AccessFormatter):
+    """The same of requests, whose addresses may hold some."""
+
+    def __init__(self, secrets: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return without_secrets(super().format(record), *self._secrets)
+
+
+def _log_config(settings: Settings) -> dict[str, Any]:
+    config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
+    for name, formatter in (("default", _Line), ("access", _Access)):
+        config["formatters"][name] |= {"()": formatter, "secrets": known_secrets(settings)}
+    return config
+
+
 def _answer(settings: Settings, door: socket.socket) -> None:
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
         log_level=settings.log_level,
-        log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,
+        log_config=_log_config(settings) if settings.log_format == "text" else None,
         access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),
         timeout_graceful_shutdown=5,
         proxy_headers=bool(settings.trusted_proxies),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import make_url
 
 from app.backup import CannotBackUp, back_up
+from app.db.migrate import upgrade
+from app.db.session import make_engine
 from app.main import create_app
 from app.settings import Settings
 from tests.app.conftest import Publish
@@ -69,3 +72,39 @@ def test_a_file_that_is_missing_or_damaged_is_told_and_not_backed_up(
     file.unlink()
     with pytest.raises(CannotBackUp, match=f"Expected the file {digest}"):
         back_up(settings, tmp_path / "backup")
+
+
+def test_the_password_goes_to_pg_dump_by_its_environment_and_stands_on_no_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
+) -> None:
+    engine = make_engine(postgresql_url)
+    upgrade(engine)
+    engine.dispose()
+    program, told = tmp_path / "bin" / "pg_dump", tmp_path / "told"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n{{ printf "%s\\n" "$@"; echo; env; cat "$PGSERVICEFILE"; }} > {told}\n'
+        'echo "no answer of postgresql://me:s3cret@host/db" >&2; exit 1\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    url = make_url(postgresql_url).set(password="s3cret").update_query_dict({"sslpassword": "s3cret-too"})
+    settings = Settings(data_dir=tmp_path, database_url=url.render_as_string(hide_password=False))
+    with pytest.raises(CannotBackUp, match=r"Received: no answer of postgresql://me:\*\*\*@host/db"):
+        back_up(settings, tmp_path / "backup")
+    arguments, _, environment = told.read_text().partition("\n\n")
+    assert "s3cret" not in arguments
+    assert f"/{url.database}" in arguments
+    assert "PGPASSWORD=s3cret\n" in environment
+    assert "sslpassword=s3cret-too\n" in environment
+
+
+def test_a_backup_is_for_this_account_alone(
+    client: TestClient, settings: Settings, publish: Publish, tmp_path: Path
+) -> None:
+    require_pg_dump(settings)
+    publish("helped")
+    back_up(settings, tmp_path / "backup")
+    made = [tmp_path / "backup", *(tmp_path / "backup").rglob("*")]
+    assert len(made) > 5
+    assert {path: path.stat().st_mode & 0o077 for path in made if path.stat().st_mode & 0o077} == {}

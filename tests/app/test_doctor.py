@@ -19,6 +19,7 @@ def test_a_service_without_a_worker_is_told_to_start_one(settings: Settings, eng
     states = {what: finding.state for what, finding in found(settings).items()}
     assert states == {
         "versions": "ok",
+        "folder": "ok",
         "database": "ok",
         "storage": "ok",
         "disk": "ok",
@@ -53,3 +54,10 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
     database = found(settings)["database"]
     assert database.state == "failed"
     assert "secret" not in database.told
+
+
+def test_a_data_folder_that_other_accounts_can_enter_is_told(settings: Settings, engine: Engine) -> None:
+    Storage(settings.storage_dir).prepare()
+    settings.data_dir.chmod(0o750)
+    folder = found(settings)["folder"]
+    assert (folder.state, folder.advice) == ("warning", f"Keep them out: chmod -R go= {settings.data_dir}")

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app import logs
 from app.settings import Settings
@@ -52,3 +53,27 @@ def test_text_lines_are_for_people(tmp_path: Path, capsys: pytest.CaptureFixture
     logs.configure(Settings(data_dir=tmp_path))
     logging.getLogger("worker").warning("hello")
     assert capsys.readouterr().err.endswith(" WARNING worker hello\n")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_line_and_no_traceback_tells_a_password_or_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        log_format=log_format,
+        database_url="postgresql://me:s3cret-of-the-database@host/db",
+        storage_secret_key=SecretStr("s3cret-of-the-store"),
+    )
+    logs.configure(settings)
+    log = logging.getLogger("kombu.connection")
+    log.warning("connected to %s", "redis://:s3cret-of-the-broker@host:6379/0")
+    log.warning("signed with %s", "s3cret-of-the-store")
+    try:
+        raise OSError("cannot reach amqp://me:s3cret-of-another@host//")
+    except OSError:
+        log.exception("the password s3cret-of-the-database was refused")
+    told = capsys.readouterr().err
+    assert "s3cret-of" not in told.replace('"cannot reach amqp://me:s3cret-of-another@host//"', "")
+    assert "redis://:***@host:6379/0" in told
+    assert "OSError: cannot reach amqp://me:***@host//" in told

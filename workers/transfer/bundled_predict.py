@@ -3,13 +3,15 @@
 A CSV file needs a header with the model's columns, in any order; other columns are passed over. An empty
 cell, or a word like NA, is a missing value. A model of texts also takes a .txt file, a text a line; one of
 sequences a FASTA file. A model of images takes their files: python predict.py a.png b.jpg > predictions.csv
-The labels of a row that may have several are separated by |. It needs what is in requirements.txt.
+The labels of a row that may have several are separated by |. A class or file name that a spreadsheet would take
+for a formula, as =1+1, is written with a ' before it; numbers, negative ones included, stay numbers. It needs what is in requirements.txt.
 """
 
 import csv
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
 ROWS_AT_A_TIME = 1024
 LARGEST_NUMBER = 1e18  # as in training
@@ -65,10 +69,9 @@ def _predict_images(paths: Sequence[str], about: Mapping[str, Any], output: Text
         pixels = _decode(path, channels)
         if model is None:
             model = _model()
-            names = [f"probability_{name}" for name in about["output"]["classes"]]
-            writer.writerow(["file", "prediction", *names])
+            writer.writerow(["file", *_header(about["output"]["classes"])])
         predictions = model.predict({"image": pixels[None]}, verbose=0)
-        writer.writerows([path, *answer] for answer in _answers(predictions.tolist(), about["output"]))
+        writer.writerows([_cell(path), *answer] for answer in _answers(predictions.tolist(), about["output"]))
 
 
 def _decode(path: str, channels: int) -> Any:
@@ -91,8 +94,7 @@ def _predict(file: TextIO, suffix: str, about: Mapping[str, Any], output: TextIO
     reader = _rows(file, suffix, about["inputs"])
     model = _model()
     writer = csv.writer(output, lineterminator="\n")
-    classes = about["output"]["classes"]
-    writer.writerow(["prediction", *(f"probability_{name}" for name in classes)])
+    writer.writerow(_header(about["output"]["classes"]))
     first = 1
     while rows := list(islice(reader, ROWS_AT_A_TIME)):
         inputs = _arrays(rows, about["inputs"], first)
@@ -195,11 +197,20 @@ def _answers(predictions: Sequence[Sequence[float]], output: Mapping[str, Any]) 
             continue
         if output["task"] == "multilabel":
             names = [name for name, p in zip(output["classes"], prediction, strict=True) if p > 0.5]
-            yield ["|".join(names), *prediction]
+            yield [_cell("|".join(names)), *prediction]
             continue
         binary = output["task"] == "binary"
         chances = [1 - prediction[0], prediction[0]] if binary else list(prediction)
-        yield [output["classes"][chances.index(max(chances))], *chances]
+        yield [_cell(output["classes"][chances.index(max(chances))]), *chances]
+
+
+def _header(classes: Sequence[str]) -> list[str]:
+    return ["prediction", *(f"probability_{name}" for name in classes)]
+
+
+def _cell(name: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if FORMULA.match(name) and not NUMBER.fullmatch(name) else name
 
 
 if __name__ == "__main__":

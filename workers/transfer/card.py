@@ -1,5 +1,7 @@
 """The model card: what the model is, what it takes, how good it is, and what was transferred."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +14,9 @@ pip install -r requirements.txt
 python predict.py FILES > predictions.csv
 ```
 
-or in Python, strings as object arrays and never None:
+In `predictions.csv` a class or file name that a spreadsheet would run as a formula has a `'` before it; numbers stay numbers.
+
+Or in Python, strings as object arrays and never None:
 
 ```python
 import keras
@@ -22,6 +26,14 @@ model = keras.saving.load_model("model.keras")
 model.predict({EXAMPLE})
 ```"""
 
+
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
+"""What marks text up in Markdown; an underscore does at a word's begin and end."""
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_HTML = re.compile("[&<>]")
+_LINKS = re.compile(r"(?<=\w):(?=//)|(?<=\bwww)\.|(?<=\w)@(?=[\w-]+\.\w)", re.IGNORECASE)
+"""What Markdown makes links of without being asked."""
 
 _PIXELS = """from PIL import Image, ImageOps
 
@@ -59,7 +71,7 @@ def _what(signature: Signature, card: Mapping[str, Any]) -> str:
     if signature.classes:
         facts.append(["classes", ", ".join(signature.classes)])
     facts += [[key, card[key]] for key in ("method", "source", "dataset", "seed") if key in card]
-    return f"# {card.get('name', 'Model')}\n\n" + _table(["", ""], facts)
+    return f"# {_cell(card.get('name', 'Model'))}\n\n" + _table(["", ""], facts)
 
 
 def _inputs(signature: Signature) -> str:
@@ -74,9 +86,9 @@ def _use(signature: Signature, channels: int) -> str:
         return use.replace("MORE", pixels).replace("EXAMPLE", '"image": pixels')
     use = use.replace("MORE", "")
     example = ", ".join(
-        f'"{column.name}": np.array([float("nan")], dtype="float32")'
+        f'{_literal(column.name)}: np.array([float("nan")], dtype="float32")'
         if column.is_numeric
-        else f'"{column.name}": np.array([""], dtype=object)'
+        else f'{_literal(column.name)}: np.array([""], dtype=object)'
         for column in signature.columns
     )
     return use.replace("EXAMPLE", example)
@@ -85,8 +97,8 @@ def _use(signature: Signature, channels: int) -> str:
 def _proof(card: Mapping[str, Any]) -> str:
     if "verdict" not in card:
         return ""
-    sentence = f"Against the same network trained from scratch, transfer: **{card['verdict']}**."
-    return "## Did the transfer help?\n\n" + " ".join([sentence, str(card.get("reason", ""))]).strip()
+    sentence = f"Against the same network trained from scratch, transfer: **{_cell(card['verdict'])}**."
+    return "## Did the transfer help?\n\n" + " ".join([sentence, _cell(card.get("reason", ""))]).strip()
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:
@@ -161,4 +173,13 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
+    """Names and texts come from users: they are shown as they are, and are no markup, link or HTML."""
+    text = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(str(value).split()))
+    text = _HTML.sub(lambda found: _ENTITIES[found[0]], _MARKUP.sub(r"\\\g<0>", text))
+    return _LINKS.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def _literal(name: str) -> str:
+    """The name as a string of Python that is one line of printable characters, and no markup around it."""
+    quoted = json.dumps(name, ensure_ascii=False).replace("<", "\\x3c").replace("`", "\\x60")
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in quoted)

@@ -51,7 +51,7 @@ class FeatureStore:
 
     def keep(self, key: str, rows: int, blocks: Iterable[Array]) -> Array:
         """Write the blocks one by one, so that they never are in memory together; the whole, mapped."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, part = self._path(key), self.folder / f"{uuid.uuid4().hex}.part"
         try:
             with part.open("xb") as held:

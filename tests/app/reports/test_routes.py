@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -222,3 +224,24 @@ def test_a_job_that_has_not_succeeded_has_no_report(client: TestClient) -> None:
     job = client.post("/v1/jobs", json=request).json()
     answer = client.get(f"/v1/jobs/{job['id']}/report")
     assert (answer.status_code, answer.json()["code"]) == (409, "job_state")
+
+
+HOSTILE = ['<img src=x onerror="alert(1)">', '"><script>alert(1)</script>', "{{ 7 * 7 }}", "a'b&amp;</pre>"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("case", ["three classes", "many classes"])
+def test_a_class_of_any_name_is_text_wherever_it_stands(
+    client: TestClient, publish: Publish, name: str, case: str
+) -> None:
+    evaluated, _ = CASES[case]
+    named = json.loads(json.dumps(evaluated).replace('"class 1"', json.dumps(name)))
+    trials = {"trials": [{"number": 1, "score": 0.5, "epochs": 3, "options": {name: [name]}}]}
+    receipt = json.loads(json.dumps(RECEIPT).replace('"kernel"', json.dumps(name)))
+    job = publish("helped", receipt, named, {**trials, name: {name: name}}, metadata={"a": name})
+    text = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    page = Page(text)
+    assert page.open == []
+    assert page.loads == []
+    assert not {"script", "img"} & page.tags
+    assert text.count(html.escape(name, quote=False).replace('"', "&#34;").replace("'", "&#39;")) >= 4

@@ -1,3 +1,7 @@
+import re
+
+import pytest
+
 from workers.transfer.card import model_card
 from workers.transfer.data import Signature
 
@@ -49,3 +53,48 @@ def test_what_the_method_found_is_told_with_each_trial_of_a_search():
 def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "transfer: **hurt**. It lies below 0." in _card(verdict="hurt", reason="It lies below 0.")
     assert "Did the transfer help" not in _card()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a|b", "a\\|b"),
+        ("a\\|b", "a\\\\\\|b"),
+        ("`code`", "\\`code\\`"),
+        ("**b** _i_ ~~s~~ a_b", "\\*\\*b\\*\\* \\_i\\_ \\~\\~s\\~\\~ a_b"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("AT&amp;T", "AT&amp;amp;T"),
+        ("![x](http://e/x.png)", "!\\[x\\](http&#58;//e/x.png)"),
+        ("see www.example.org", "see www&#46;example.org"),
+        ("me@example.org", "me&#64;example.org"),
+        ("y\n# A title", "y # A title"),
+        ("\ud800\x1b[2J\u202e", "\ufffd\ufffd\\[2J\ufffd"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_and_is_no_markup_wherever_it_stands(name: str, shown: str) -> None:
+    signature = Signature.from_dict(
+        {
+            "columns": [{"name": name, "type": "number"}],
+            "label": name,
+            "task": "multiclass",
+            "classes": [name, "b"],
+        }
+    )
+    facts = {"source": name, "dataset": name, "method": name, "reason": name, "verdict": "helped"}
+    receipt = _receipt(origin="partly copied", share=0.5, new=[name], moved=None)
+    card = {"name": name, "findings": {name: [name]}, "metrics": {name: 0.5}, "receipt": receipt, **facts}
+    told = model_card(signature, {"keras": "3"}, card)
+    prose = re.sub(r"```.*?```", "", told, flags=re.DOTALL)
+    assert f"# {shown}\n" in prose
+    assert f"| {shown} | number |" in prose
+    assert f"| predicts | {shown} (multiclass) |" in prose
+    assert f"| classes | {shown}, b |" in prose
+    assert f"| {shown.replace('_', ' ')} | {shown} |" in prose or "_" in name
+    assert f"(50%; new: {shown})" in prose
+    assert prose.count(shown) >= 10
+    assert name not in prose
+    told.encode()
+
+
+def test_the_refs_of_versions_and_data_sets_are_left_readable() -> None:
+    assert "| dataset | grades_2@1 |" in _card(dataset="grades_2@1")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,7 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from workers.transfer.bundled_predict import _answers
 from workers.transfer.bundled_predict import main as predict_program
+from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.export import ExportDiffers, Loaded, verify, write_bundle, write_keras
 from workers.transfer.features import predict
 from workers.transfer.fitting import Fit
@@ -221,3 +224,107 @@ def test_a_large_network_and_one_of_another_structure_are_loaded_anew(options, n
     write_keras(wider, path)
     assert small.load(path, wider).model is not first
     assert weights_digest(small.load(path, wider)) == weights_digest(wider)
+
+
+HOSTILE = [
+    'a"b',
+    "c\nd",
+    "e\\",
+    "{x}",
+    "EXAMPLE",
+    "FILES",
+    "'''",
+    '"""',
+    "</script>",
+    "```",
+    "=1+1",
+    "\u2028",
+]
+
+
+@pytest.fixture
+def hostile(options) -> Network:
+    """A network whose columns, classes and label are called so."""
+    rng = np.random.default_rng(0)
+    half = len(HOSTILE) // 2
+    columns = tuple(Column(name, "number") for name in HOSTILE[:half])
+    columns += tuple(Column(name, "category") for name in HOSTILE[half:])
+    inputs = {
+        column.name: rng.normal(size=40).astype(np.float32)
+        if column.is_numeric
+        else np.array(rng.choice(["u", "v"], 40), object)
+        for column in columns
+    }
+    rows = Rows(inputs, rng.integers(0, 3, 40))
+    signature = Signature(columns, '=HYPERLINK("x")', "multiclass", ("=1+1", "-1", "@SUM(1)"))
+    return build(options, Data(signature, rows, rows, rows), 0)
+
+
+@pytest.fixture
+def hostile_bundle(hostile: Network, tmp_path: Path) -> Path:
+    write_bundle(hostile, tmp_path / "model.zip", {"name": "</script>"})
+    with zipfile.ZipFile(tmp_path / "model.zip") as file:
+        file.extractall(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_the_python_of_the_readme_runs_whatever_the_columns_are_called(hostile, hostile_bundle):
+    readme = (hostile_bundle / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    assert "</script>" not in readme
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"{program}\nprint(model.predict({{}}) if 0 else 'done')"],
+        cwd=hostile_bundle,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("done\n")
+    named = eval(
+        program[program.index("model.predict(") + len("model.predict(") : program.rindex(")")], {"np": np}
+    )
+    assert list(named) == HOSTILE
+    assert predict(hostile, named).shape == (1, 3)
+
+
+def test_the_program_reads_a_header_and_writes_classes_that_a_spreadsheet_might_run(hostile, hostile_bundle):
+    with (hostile_bundle / "rows.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([HOSTILE, *([str(n)] * len(HOSTILE) for n in range(-30, 30))])
+    command = [sys.executable, "-I", str(hostile_bundle / "predict.py"), "rows.csv"]
+    done = subprocess.run(command, cwd=hostile_bundle, capture_output=True, text=True, check=True)
+    header, *answers = csv.reader(done.stdout.splitlines())
+    assert header == ["prediction", "probability_=1+1", "probability_-1", "probability_@SUM(1)"]
+    assert len(answers) == 60
+    for prediction, *chances in answers:
+        best = max(range(3), key=lambda number: float(chances[number]))
+        assert prediction == ["'=1+1", "-1", "'@SUM(1)"][best]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1+1", "'+1+1"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("-", "'-"),
+        ("-1", "-1"),
+        ("+1.5e-3", "+1.5e-3"),
+        ("-.5", "-.5"),
+        ("a=1", "a=1"),
+        ("'=1", "'=1"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_a_class_that_is_a_formula_is_written_as_text_and_one_that_is_a_number_as_a_number(task, name, cell):
+    about = {"task": task, "classes": [name, "b"]}
+    (answer,) = _answers([[0.25]] if task == "binary" else [[0.75, 0.25]], about)
+    assert answer[0] == cell
+
+
+def test_a_predicted_number_below_0_stays_a_number():
+    assert list(_answers([[-1.5]], {"task": "regression", "classes": []})) == [[-1.5]]

@@ -64,7 +64,7 @@ def vocabulary(folder: Path) -> Vocabulary:
     Raises:
         ValueError: it cuts in a way that BERT does not, or its pieces do not fit the encoder.
     """
-    shape, about = shape_of(folder), _tokenizer(folder)["config"]
+    shape, about = shape_of(folder), _tokenizer(folder).get("config", {})
     usual = {"split": True, "suffix_indicator": "##", "oov_token": "[UNK]", "special_tokens": None}
     other = {name: about[name] for name, value in usual.items() if about.get(name, value) != value}
     if other:

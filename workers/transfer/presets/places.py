@@ -118,9 +118,10 @@ def _own(name: str, folder: Path) -> Preset | None:
 
 def _fetched(name: str, folder: Path) -> Preset | None:
     told = words.read(words.path_of(folder, name))
-    if "path" not in told:
+    inside = told.get("path")
+    if not isinstance(inside, str) or Path(inside).is_absolute() or ".." in Path(inside).parts:
         return None
-    path = folder / told["path"]
+    path = folder / inside
     return Preset(name, layout_of(path), path) if (path / "config.json").is_file() else None
 
 

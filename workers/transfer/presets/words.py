@@ -18,6 +18,10 @@ LIBRARY = "keras_hub.json"
 """The version of KerasHub that the workers have, and the names it knows."""
 
 
+MOST_BYTES = 1 << 20
+"""Of one word; a larger file is none."""
+
+
 def path_of(folder: Path, name: str) -> Path:
     """Where the word of a preset is; a name such as hf://org/model is one file as well."""
     return folder / FOLDER / f"{quote(name, safe='')}.json"
@@ -32,8 +36,11 @@ def leave(path: Path, told: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What was left there; nothing if there is no word."""
-    if not path.is_file():
+    """What was left there; nothing if there is no word, or none that can be read."""
+    try:
+        if path.stat().st_size > MOST_BYTES or not path.is_file():
+            return {}
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    return told if isinstance(told, dict) else {}
