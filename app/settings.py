@@ -140,6 +140,16 @@ class Settings(BaseSettings):
         0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
     )
 
+    max_job_memory_bytes: int = Field(
+        8 * 1024 * MIB,
+        gt=0,
+        description="Memory that a training may need by its estimate; a job that needs more is refused.",
+    )
+    max_job_steps: int = Field(
+        100_000_000,
+        gt=0,
+        description="Training steps that a job may need by its estimate; one that needs more is refused.",
+    )
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
     inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
     inspection_memory_bytes: int = Field(

@@ -76,10 +76,13 @@ class StructureTransfer(Recipe):
     epochs_per_trial: int | None = Field(
         None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
     )
-    space: dict[str, list[Any]] | None = Field(
-        None,
-        description="With `search`: values to try for an option of the network, by its name, such as "
-        '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
+    space: dict[Annotated[str, Field(max_length=64)], Annotated[list[Any], Field(max_length=64)]] | None = (
+        Field(
+            None,
+            max_length=16,
+            description="With `search`: values to try for an option of the network, by its name, such as "
+            '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
+        )
     )
 
 
