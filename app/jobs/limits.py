@@ -7,14 +7,24 @@ besides, and holds outputs more than once; see docs/api.md for how far it is off
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 from app.errors import ServiceError
 from app.jobs import sizes, spaces
 from app.jobs.forms import form_of
 from app.jobs.networks import Application, Network
-from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer, Training
+from app.jobs.recipe import Recipe
+from app.jobs.recipes import (
+    CombinedTransfer,
+    Distillation,
+    Method,
+    ParameterTransfer,
+    StructureTransfer,
+    Training,
+)
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
 from app.jobs.sizes import NUMBER_BYTES, Form, Layer, PresetSize
@@ -34,16 +44,21 @@ Presets = Mapping[str, PresetSize]
 
 @dataclass(frozen=True)
 class _Need:
-    """What one training needs: weights that are trained and that are not, and what is kept of a row."""
+    """What one training needs: weights that are trained and that are not, and what is kept of a row.
+
+    `again` is the same with another network and method.
+    """
 
     place: str
     training: str
-    layers: Sequence[Layer]
+    network: Network
+    form: Form
     trained: int
     frozen: int
     kept: int
     batch: int
     table: int
+    again: Callable[[Network, Method], _Need]
 
     @property
     def weights_bytes(self) -> int:
@@ -79,7 +94,7 @@ def check(
     needs = list(_needs(spec, source, target, presets))
     most = max(needs, key=lambda need: need.bytes)
     if most.bytes > settings.max_job_memory_bytes:
-        raise _too_large(most, settings.max_job_memory_bytes)
+        raise _too_large(spec, most, settings.max_job_memory_bytes)
     parts = list(_parts(spec, source, target))
     steps = sum(part.steps for part in parts)
     if steps > settings.max_job_steps:
@@ -87,22 +102,15 @@ def check(
     return Estimate(parameters=most.trained + most.frozen, memory_bytes=most.bytes, steps=steps)
 
 
-def _too_large(need: _Need, limit: int) -> ServiceError:
+def _too_large(spec: JobSpec, need: _Need, limit: int) -> ServiceError:
     rows = f"{need.batch:,} row{'s' if need.batch > 1 else ''}"
     received = f"{need.trained + need.frozen:,} weights, and at least {_gib(need.bytes)} for a step of {rows}"
-    if need.table >= max(need.weights_bytes, need.batch * need.row_bytes):
-        field, hint = f"{need.place}.max_categories", "Lower it, or upload fewer columns of many values"
-        received += f", of which {_gib(need.table)} for the rows of the table"
-    elif need.weights_bytes >= need.batch * need.row_bytes:
-        largest = max(need.layers, key=lambda layer: layer.parameters)
-        field, hint = _field(need.place, largest), "Lower it"
-    elif need.weights_bytes + need.row_bytes + need.table <= limit and need.batch > 1:
+    of_batch = need.batch * need.row_bytes
+    if of_batch > need.weights_bytes + need.table and need.bytes - of_batch + need.row_bytes <= limit:
         fits = (limit - need.weights_bytes - need.table) // need.row_bytes
         field, hint = f"{need.training}.batch_size", f"Lower it to {fits:,} or less"
     else:
-        largest = max(need.layers, key=lambda layer: layer.kept)
-        option = {"filters": "image_size", "units": "length"}.get(largest.option, largest.option)
-        field, hint = _field(need.place, Layer((), option=option)), "Lower it"
+        field, hint = _to_lower(spec, need), "Lower it"
     message = (
         f"{field}: expected a training that needs at most {_gib(limit)} of memory. Received: {received}."
     )
@@ -110,8 +118,50 @@ def _too_large(need: _Need, limit: int) -> ServiceError:
     return ServiceError(422, "network_too_large", message, hint=hint)
 
 
-def _field(place: str, layer: Layer) -> str:
-    return f"method.{layer.option}" if layer.option in ("bottleneck", "rank") else f"{place}.{layer.option}"
+def _to_lower(spec: JobSpec, need: _Need) -> str:
+    """The field that makes the need least where it has its default, or of defaults half of it."""
+    searched = (spec.method.space or {}) if isinstance(spec.method, StructureTransfer) else {}
+    for lowered in (_defaults, _halves):
+        fields = {
+            f"{'method.space' if option in searched else need.place}.{option}": need.again(
+                need.network.model_copy(update={option: value}), spec.method
+            ).bytes
+            for option, value in lowered(need.network, need.form).items()
+        }
+        for option, value in lowered(spec.method, need.form).items():
+            if option in ("rank", "bottleneck"):
+                changed = spec.method.model_copy(update={option: value})
+                fields[f"method.{option}"] = need.again(need.network, changed).bytes
+        field = min(fields, key=lambda field: fields[field], default=need.place)
+        if fields and fields[field] < need.bytes:
+            return field
+    return need.place
+
+
+def _defaults(recipe: Recipe, form: Form) -> dict[str, Any]:
+    """The options that have another value than their default."""
+    return {
+        name: field.get_default()
+        for name, field in type(recipe).model_fields.items()
+        if name != "image_shape" and not field.is_required() and getattr(recipe, name) != field.get_default()
+    }
+
+
+def _halves(recipe: Recipe, form: Form) -> dict[str, Any]:
+    """The numbers and lists of numbers, each half as large; of those that the data decides, what it says."""
+    found = {
+        "image_size": form.shape[:2] if len(form.shape) == 3 else None,
+        "length": form.shape[0] if form.tokens or len(form.shape) == 2 else None,
+    }
+    halves: dict[str, Any] = {}
+    for option in set(type(recipe).model_fields) - {"image_shape", "channels"}:
+        value = getattr(recipe, option)
+        value = found.get(option) if value is None else value
+        if isinstance(value, list | tuple):
+            halves[option] = type(value)((number + 1) // 2 for number in value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            halves[option] = (value + 1) // 2
+    return dict(sorted(halves.items()))
 
 
 def _too_long(parts: Sequence[_Part], steps: int, limit: int) -> ServiceError:
@@ -158,14 +208,14 @@ def _needs(spec: JobSpec, source: Examples | None, target: Examples, presets: Pr
         networks = spaces.largest(spec.network, method.space)
     else:
         networks = [spec.network]
-    if source is not None and spec.source_training is not None:
+    learnt = spec.source_training
+    if source is not None and learnt is not None and (searches or not isinstance(method, StructureTransfer)):
+        training = "training" if learnt == spec.training else "source.training"
         for network in networks if searches else [spec.source_network]:
-            if searches or not isinstance(method, StructureTransfer):
-                yield _whole(
-                    "source.network", network, "source.training", spec.source_training, source, presets
-                )
+            place = "network" if searches or network == spec.network else "source.network"
+            yield _whole(place, network, training, learnt, source, presets)
     for network in networks:
-        yield _transfer(spec, network, target, presets)
+        yield _transfer(spec, method, network, target, presets)
         if spec.evaluation.control:
             yield _whole("network", network, "training", spec.training, target, presets)
 
@@ -177,37 +227,53 @@ def _whole(
     form = form_of(network, examples)
     layers = network.layers(form, presets)
     head = _head(layers, examples)
-    weights = sizes.weights_of([*layers, head])
-    return _need(place, training, layers, weights, 0, sizes.kept_of(layers), options, form, examples)
+    return _Need(
+        place=place,
+        training=training,
+        network=network,
+        form=form,
+        trained=sizes.weights_of([*layers, head]),
+        frozen=0,
+        kept=sizes.kept_of(layers) + prod(form.shape),
+        batch=_batch(options, examples),
+        table=_table(form, examples),
+        again=lambda other, _: _whole(place, other, training, options, examples, presets),
+    )
 
 
-def _transfer(spec: JobSpec, network: Network, target: Examples, presets: Presets) -> _Need:
-    """The job's method on the target."""
-    method, form = spec.method, form_of(network, target)
+def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples, presets: Presets) -> _Need:
+    """The method on the target."""
+    form = form_of(network, target)
     layers = network.layers(form, presets)
-    backbone, kept, frozen = sizes.weights_of(layers), sizes.kept_of(layers), 0
-    trained = backbone
+    frozen, trained = 0, sizes.weights_of(layers)
     if isinstance(method, ParameterTransfer):
         if method.strategy == "linear_probe":
-            trained, frozen, kept = 0, backbone, 0
+            # The backbone answers once, and its layers are not kept.
+            layers, trained, frozen = layers[-1:], 0, trained
         elif method.strategy == "lora":
-            thin = sizes.low_rank(layers, method.rank)
-            layers = [*layers, Layer(layers[-1].shape, thin, option="rank")]
-            trained, frozen = thin, backbone
+            trained, frozen = sizes.low_rank(layers, method.rank), trained
         elif method.frozen_layers:
             weighted = [layer for layer in layers if layer.parameters]
             frozen = sizes.weights_of(weighted[: method.frozen_layers])
-            trained = backbone - frozen
+            trained -= frozen
     elif isinstance(method, CombinedTransfer):
-        own = spec.source_network.layers(form_of(spec.source_network, target), presets)
-        layers, trained, frozen = _combined(method, own, layers, form, spec.source_network.in_sequence)
-        kept = sizes.kept_of(layers)
+        source = spec.source_network if network == spec.network else network
+        own = source.layers(form_of(source, target), presets)
+        layers, trained, frozen = _combined(method, own, layers, form, source.in_sequence)
     elif isinstance(method, Distillation):
         teacher = spec.source_network.layers(form_of(spec.source_network, target), presets)
         frozen = sizes.weights_of(teacher) * (1 + len(spec.other_versions))
-    head = _head(layers, target)
-    return _need(
-        "network", "training", layers, trained + head.parameters, frozen, kept, spec.training, form, target
+    return _Need(
+        place="network",
+        training="training",
+        network=network,
+        form=form,
+        trained=trained + _head(layers, target).parameters,
+        frozen=frozen,
+        kept=sizes.kept_of(layers) + prod(form.shape),
+        batch=_batch(spec.training, target),
+        table=_table(form, target),
+        again=lambda other, changed: _transfer(spec, changed, other, target, presets),
     )
 
 
@@ -221,7 +287,7 @@ def _combined(
         count = method.copied_layers or max(1, len(weighted) - 1)
         layers = [*weighted[:count], *[layer for layer in new if layer.parameters][count:]]
         trained = sizes.weights_of(layers)
-        return layers, (trained, 0)[method.source_learning_rate_factor == 0], 0
+        return layers, trained, 0
     if method.strategy == "adapter":
         added = sizes.adapters(source if in_sequence else source[-1:], method.bottleneck)
     elif method.strategy == "side_tuning":
@@ -240,38 +306,16 @@ def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
     return sizes.dense(layers[-1].shape[-1:], units, "")
 
 
-def _need(
-    place: str,
-    training: str,
-    layers: Sequence[Layer],
-    trained: int,
-    frozen: int,
-    kept: int,
-    options: Training,
-    form: Form,
-    examples: Examples,
-) -> _Need:
+def _batch(training: Training, examples: Examples) -> int:
+    return max(1, min(training.batch_size, examples.description.split.rows["train"]))
+
+
+def _table(form: Form, examples: Examples) -> int:
+    """Bytes of a table's features, which are in memory as a whole; those of other kinds are in files."""
+    if examples.description.kind != "tabular":
+        return 0
     rows = examples.description.split.rows
-    # A table's features are in memory as a whole; those of other kinds are in files.
-    table = NUMBER_BYTES * (rows["train"] + rows["validation"]) * form.shape[0]
-    is_table = examples.description.kind == "tabular"
-    return _Need(
-        place=place,
-        training=training,
-        layers=layers,
-        trained=trained,
-        frozen=frozen,
-        kept=kept + _read(form),
-        batch=max(1, min(options.batch_size, rows["train"])),
-        table=table if is_table else 0,
-    )
-
-
-def _read(form: Form) -> int:
-    count = 1
-    for length in form.shape:
-        count *= length
-    return count
+    return NUMBER_BYTES * (rows["train"] + rows["validation"]) * form.shape[0]
 
 
 def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator[_Part]:

@@ -39,12 +39,12 @@ def checked(method: StructureTransfer, network: Network) -> StructureTransfer:
         )
         raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
     space = {
-        name: [_taken(network, {name: value}, name, value) for value in values]
+        name: [_taken(network, {name: value}, by_itself=True)[name] for value in values]
         for name, values in method.space.items()
     }
-    together = [name for name in network.dependent if name in space]
-    for values in product(*(space[name] for name in together)):
-        _taken(network, dict(zip(together, values, strict=True)), together[0] if together else "", values)
+    together = [name for name in space if name in network.dependent]
+    for values in product(*(space[name] for name in together)) if together else ():
+        _taken(network, dict(zip(together, values, strict=True)), by_itself=False)
     return method.model_copy(update={"space": space})
 
 
@@ -89,25 +89,28 @@ def _changed(network: Network, options: Mapping[str, Any]) -> Network:
 _TUPLES = frozenset({"image_size", "image_shape"})
 
 
-def _taken(network: Network, options: dict[str, Any], name: str, value: Any) -> Any:
-    """The value as the network's option takes it, as JSON has it."""
+def _taken(network: Network, options: dict[str, Any], *, by_itself: bool) -> dict[str, Any]:
+    """The options as the network takes them, as JSON has them.
+
+    `by_itself` an option need not go with the network's others: in the space it may have others beside it.
+    """
     asked = json.dumps({**network.model_dump(mode="json"), **options})
     try:
         # Strictly, since the workers take the value as it is: "64" would be no number to them.
-        return type(network).model_validate_json(asked, strict=True).model_dump(mode="json")[name]
+        taken: dict[str, Any] = type(network).model_validate_json(asked, strict=True).model_dump(mode="json")
     except ValidationError as error:
-        about = error.errors()[0]
-        alone = len(options) == 1
-        if alone and not about["loc"] and about["type"] == "value_error" and network.dependent:
-            return value  # it does not go with the network's own, but may with the space's
+        about, name = error.errors()[0], next(iter(options))
+        if by_itself and name in network.dependent and not about["loc"] and about["type"] == "value_error":
+            return options
         expected = str(about["msg"]).removeprefix("Value error, expected ").removeprefix("Input should be ")
-        received = json.dumps(value)
+        received = ", ".join(json.dumps(value) for value in options.values())
         message = (
             f"method.space.{name}: expected values that `network.{name}` takes: {expected}. "
             f"Received: {received if len(received) <= 200 else f'{received[:200]}…'}."
         )
         hint = f"GET /v1/networks/{network.kind} says what the option takes."
         raise ServiceError(422, "space_does_not_fit", message, hint=hint) from None
+    return taken
 
 
 def _extremes(name: str, values: Sequence[Any]) -> list[Any]:
