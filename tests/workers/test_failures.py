@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
-import random
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from fastapi.testclient import TestClient
-from PIL import Image
 from sqlalchemy import Engine, select
 
 from app.broker import Broker
@@ -24,7 +20,7 @@ from app.db.tables import Artifact, Dataset, Job, SourceRun
 from app.main import create_app
 from app.settings import Settings
 from app.storage import Storage
-from tests.conftest import WriteCsv
+from tests.kinds import images, table, texts
 from tests.workers.conftest import claimed
 from tests.workers.transfer.presets import tiny
 from workers import failures
@@ -43,25 +39,13 @@ def held(sessions: Sessions, settings: Settings, broker_url: str) -> Services:
     return Services(settings, sessions, Storage(settings.storage_dir), Broker(broker_url))
 
 
+FILES = {"table": table, "texts": texts, "images": images}
+
+
 @pytest.fixture
-def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Path) -> Iterator[TestClient]:
-    """The API, with tables, texts and images."""
-    rng = random.Random(0)
+def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
+    """The API."""
     with TestClient(create_app(settings)) as client:
-        content = write_csv(tmp_path / "t.csv", 60, seed=0).read_bytes()
-        assert client.post("/v1/datasets?name=table&label=y", content=content).status_code == 201
-        rows = [f"{' '.join(rng.choices(['good', 'bad', 'film', 'the'], k=4))},{n % 2}" for n in range(40)]
-        content = "\n".join(["text,y", *rows]).encode()
-        answer = client.post("/v1/datasets?name=texts&kind=text&filename=t.csv", content=content)
-        assert answer.status_code == 201, answer.text
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for row in range(40):
-                png = io.BytesIO()
-                Image.frombytes("L", (32, 32), rng.randbytes(1024)).save(png, "PNG")
-                archive.writestr(f"{row % 2}/{row}.png", png.getvalue())
-        answer = client.post("/v1/datasets?name=images&filename=i.zip", content=packed.getvalue())
-        assert answer.status_code == 201, answer.text
         yield client
 
 
@@ -69,12 +53,18 @@ Attempt = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def attempt(client: TestClient, held: Services) -> Attempt:
+def attempt(client: TestClient, held: Services, tmp_path: Path) -> Attempt:
     """Post a job about this data set, make one attempt at it, and answer how it stands."""
 
     def attempt(
         dataset: str, *, before: Callable[[str], object] | None = None, **asked: Any
     ) -> dict[str, Any]:
+        if client.get(f"/v1/datasets/{dataset}").status_code == 404:
+            path = FILES[dataset](tmp_path / f"{dataset}.{'zip' if dataset == 'images' else 'csv'}")
+            asked_of = {"name": dataset, "filename": path.name}
+            asked_of |= {"texts": {"kind": "text"}, "table": {"label": "y"}}.get(dataset, {})
+            answer = client.post("/v1/datasets", params=asked_of, content=path.read_bytes())
+            assert answer.status_code == 201, answer.text
         request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}}
         request |= {"training": {"epochs": 1}, **asked}
         answer = client.post("/v1/jobs", json=request)

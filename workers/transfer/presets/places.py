@@ -78,9 +78,9 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         )
     raise PresetAway(
         name,
-        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets lists "
-        f"them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
-        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there under its name.",
+        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets "
+        f"lists them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
+        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there by its name.",
     )
 
 
