@@ -14,6 +14,9 @@ from app.errors import ServiceError
 from app.jobs.networks import Network
 from app.jobs.recipes import StructureTransfer
 
+MOST_VALUES = 64
+"""Values of one option, since each is asked."""
+
 MOST_SHAPES = 4096
 """Structures of different shape that a space may hold, since each one's size is looked at."""
 
@@ -35,9 +38,15 @@ def checked(method: StructureTransfer, network: Network) -> StructureTransfer:
         known = ", ".join(name for name in type(network).model_fields if name != "kind")
         message = (
             f"method.space: expected options of an `{network.kind}` with values: {known}. "
-            f"Received: {unknown[0] if unknown else 'none'}."
+            f"Received: {unknown[0][:100] if unknown else 'none'}."
         )
         raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
+    for name, values in method.space.items():
+        if len(values) > MOST_VALUES:
+            message = (
+                f"method.space.{name}: expected at most {MOST_VALUES} values. Received: {len(values):,}."
+            )
+            raise ServiceError(422, "space_too_large", message, hint="List fewer values.")
     space = {
         name: [_taken(network, {name: value}, by_itself=True)[name] for value in values]
         for name, values in method.space.items()

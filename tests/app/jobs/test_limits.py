@@ -379,7 +379,7 @@ def test_a_space_of_other_options_is_refused_whether_it_is_searched_or_not(
 
 def test_a_space_of_more_values_than_anyone_tries_is_refused(api: TestClient) -> None:
     method = {**SEARCH, "space": {"hidden_units": [[units] for units in range(1, 100)]}}
-    assert refused(api, "tabular", method=method)["code"] == "invalid_request"
+    assert refused(api, "tabular", method=method)["code"] == "space_too_large"
     lists = [[number, 65 - number] for number in range(1, 65)]
     method = {**SEARCH, "space": {"filters": lists, "dense_units": lists, "image_size": lists}}
     assert refused(api, "image", method=method)["code"] == "space_too_large"
