@@ -77,6 +77,21 @@ class StructureTransfer(Recipe):
         None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
     )
     space: dict[str, list[Any]] | None = Field(
+        None,
+        max_length=16,
+        description="With `search`: values to try for an option of the network, by its name, such as "
+        '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
+    )
+
+
+class CombinedTransfer(Recipe):
+    """Combined transfer: the source's structure and parameters are joined with new ones for the target.
+
+    Use it when the source's knowledge should stay as it is while the target needs more than it offers.
+    """
+
+    kind: Literal["combined"] = "combined"
+    strategy: Literal["partial_copy", "adapter", "side_tuning", "progressive"] = Field(
         "adapter",
         description="`partial_copy` takes the source's first layers and new ones after them; `adapter` puts "
         "small new layers between the source's; `side_tuning` blends the source with a new network beside "

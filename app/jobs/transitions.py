@@ -322,8 +322,8 @@ def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
             "the last without getting any further."
         ),
         "error_hint": (
-            f"Usually the system ran out of memory and killed it{_estimated(job)}. Lower `training.batch_size` "
-            "or the network, or give the workers more memory; the worker's log and the job's events tell more."
+            f"Usually the system ran out of memory and killed it{_estimated(job)}. Lower "
+            "`training.batch_size` or the network, or give the workers more memory; see the worker's log and the job's events."
         ),
     }
 
