@@ -52,8 +52,8 @@ def checked(method: StructureTransfer, network: Network) -> StructureTransfer:
         for name, values in method.space.items()
     }
     together = [name for name in space if name in network.dependent]
-    for values in product(*(space[name] for name in together)) if together else ():
-        _taken(network, dict(zip(together, values, strict=True)), by_itself=False)
+    for chosen in product(*(space[name] for name in together)) if together else ():
+        _taken(network, dict(zip(together, chosen, strict=True)), by_itself=False)
     return method.model_copy(update={"space": space})
 
 

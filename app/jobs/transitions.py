@@ -323,7 +323,8 @@ def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
         ),
         "error_hint": (
             f"Usually the system ran out of memory and killed it{_estimated(job)}. Lower "
-            "`training.batch_size` or the network, or give the workers more memory; see the worker's log and the job's events."
+            "`training.batch_size` or the network, or give the workers more memory; see the worker's log and "
+            "the job's events."
         ),
     }
 
