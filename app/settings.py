@@ -236,6 +236,16 @@ class Settings(BaseSettings):
         0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
     )
 
+    max_job_memory_bytes: int = Field(
+        8 * 1024 * MIB,
+        gt=0,
+        description="Memory that a training may need by its estimate; a job that needs more is refused.",
+    )
+    max_job_steps: int = Field(
+        100_000_000,
+        gt=0,
+        description="Training steps that a job may need by its estimate; one that needs more is refused.",
+    )
     max_json_bytes: int = Field(
         MIB, ge=1024, description="Largest body of a request but an upload's file, and all fields beside it."
     )

@@ -27,10 +27,14 @@ class LeaseLost(Exception):
 
 
 class Journal:
-    """Fenced writes of one attempt. Epochs are gathered and written a few times a second."""
+    """Fenced writes of one attempt. Epochs are gathered and written a few times a second.
+
+    `began` is the last stage that this attempt marked as running.
+    """
 
     def __init__(self, sessions: Sessions, lease: Lease) -> None:
         self.lease = lease
+        self.began: Stage | None = None
         self._sessions = sessions
         self._epochs: list[tuple[Stage, str, int, dict[str, float]]] = []
         self._progress: dict[str, Any] | None = None
@@ -66,6 +70,7 @@ class Journal:
 
     def started(self, stage: Stage, progress: dict[str, Any]) -> None:
         """Mark a stage as running."""
+        self.began = stage
         with self.transaction() as session:
             session.execute(
                 update(JobStage)

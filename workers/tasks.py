@@ -26,8 +26,9 @@ from app.models import service as models
 from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
+from workers import failures
 from workers.celery import app, is_shutting_down
-from workers.facts import read_facts
+from workers.facts import JobFacts, read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
 
@@ -126,10 +127,11 @@ def _ring_again(held: Services, queue: str) -> None:
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     from workers.runner import run
     from workers.transfer.features import FeatureStore
-    from workers.transfer.training import Stopped, TrainingDiverged
+    from workers.transfer.training import Stopped
     from workers.work import Work
 
     journal = Journal(held.sessions, lease)
+    facts: JobFacts | None = None
     try:
         with held.sessions() as session:
             facts = read_facts(session, lease.job_id)
@@ -151,27 +153,36 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         reason = stopped.reason
         if reason != LOST:
             _conclude(held, heartbeat, lambda session: end(session, lease, reason))
-    except TrainingDiverged as error:
-        told, hint = str(error), "Post the job again with a lower learning_rate or a larger batch_size."
-        _conclude(
-            held, heartbeat, lambda session: transitions.fail(session, lease, "training_diverged", told, hint)
-        )
     except Exception as error:  # the runner's edge: whatever happens, the job must end
+        # The job tells in this service's words; what the libraries said is in the log alone.
+        known = failures.final(error, facts, journal.began)
+        if known is not None:
+            log.warning("%s attempt %d failed: %s", lease.job_id, lease.attempt, known.code, exc_info=error)
+            _conclude(
+                held,
+                heartbeat,
+                lambda session: transitions.fail(session, lease, known.code, known.message, known.hint),
+            )
+            return
         if may_pass(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-            told = f"{type(error).__name__}: {error}"
+            told = failures.passing(error)
             _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
             return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
         most = MOST_RETRIES if _was_outside(error) else UNEXPECTED_RETRIES
-        hint = "This is a defect of the service; the worker's log has the details."
-        told = f"{type(error).__name__}: {error}"
+        unexpected = failures.unexpected(error, lease, journal.began)
         _conclude(
             held,
             heartbeat,
             lambda session: transitions.retry(
-                session, lease, told, most=most, code="internal_error", hint=hint
+                session,
+                lease,
+                unexpected.message,
+                most=most,
+                code=unexpected.code,
+                hint=unexpected.hint,
             ),
         )
 

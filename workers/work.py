@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version as version_of
@@ -24,6 +25,7 @@ from workers.transfer import export, network
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.evaluation import Outcome
 from workers.transfer.features import FeatureStore
+from workers.transfer.memory import is_out_of_memory
 from workers.transfer.network import Network
 from workers.transfer.training import Stopped
 
@@ -39,6 +41,10 @@ class Made:
     digest: str
     receipt: dict[str, Any]
     findings: dict[str, Any]
+
+
+class FileDamaged(Exception):
+    """A file of the storage is not what was written; says which."""
 
 
 def versions() -> dict[str, str]:
@@ -63,7 +69,7 @@ class Work:
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
         description = dataset.description
-        with self.storage.workspace() as folder:
+        with self.storage.workspace() as folder, self._opened(dataset.digest, f"data set {dataset.ref}"):
             table = read(self.storage.require(dataset.digest), description, folder)
         plan = description.split
         return from_table(
@@ -146,12 +152,31 @@ class Work:
             made.save(path)
             return self.storage.put(path)
 
-    def load(self, digest: str, signature: Signature, options: Mapping[str, Any]) -> Network:
-        """The network that `keep` wrote."""
-        with self.storage.workspace() as folder:
+    def load(
+        self, digest: str, signature: Signature, options: Mapping[str, Any], what: str = "network it kept"
+    ) -> Network:
+        """The network that `keep` wrote; `what` it is, in words.
+
+        Raises:
+            FileDamaged: its file is not what was written.
+        """
+        with self.storage.workspace() as folder, self._opened(digest, what):
             path = folder / "network.keras"
             path.symlink_to(self.storage.require(digest))
             return network.load(path, signature, options)
+
+    @contextmanager
+    def _opened(self, digest: str, what: str) -> Iterator[None]:
+        """What a damaged file makes any reader raise becomes a FileDamaged."""
+        try:
+            yield
+        except Exception as error:
+            if is_out_of_memory(error) or not self.storage.exists(digest) or self.storage.is_intact(digest):
+                raise
+            raise FileDamaged(
+                f"Expected the file of the {what} as it was written. Received: other bytes "
+                f"({type(error).__name__} while it was read)."
+            ) from error
 
 
 def signature_of(description: Description) -> Signature:

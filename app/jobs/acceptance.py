@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,16 +14,18 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import compatibility
+from app.jobs import compatibility, limits, spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
-from app.jobs.recipes import Training
+from app.jobs.recipes import StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
+from app.jobs.sizes import PresetSize
 from app.jobs.states import MEANING, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.presets import service as presets
+from app.presets.schemas import PresetView
 from app.references import new_id
 from app.settings import Settings
 
@@ -42,9 +46,11 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     spec = _spec(request, network, source_network, trained_on, versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
-    for used in (network, source_network):
-        if isinstance(used, Pretrained):
-            presets.require(preset_dir, used.preset, _examples(target).description.kind, used.length)
+    pretrained = [used for used in _used(spec) if isinstance(used, Pretrained)]
+    for used in pretrained:
+        presets.require(preset_dir, used.preset, _examples(target).description.kind, used.length)
+    known = {used.preset: _size(presets.find(preset_dir, used.preset)) for used in pretrained}
+    spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings)
 
     job_id = new_id("job")
     job = Job(
@@ -70,6 +76,21 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
     session.refresh(job)
     return job
+
+
+def _size(preset: PresetView) -> PresetSize:
+    """Where nobody counted its numbers, half of what its files could hold, which may hold them twice."""
+    return PresetSize(preset.parameters or (preset.bytes or 0) // 8, preset.units or _USUAL_UNITS)
+
+
+_USUAL_UNITS = 1024
+
+
+def _used(spec: JobSpec) -> Iterator[Network]:
+    """The job's networks, and what a search tries in their place."""
+    yield from (spec.network, spec.source_network)
+    if isinstance(spec.method, StructureTransfer) and spec.method.space:
+        yield from spaces.tried(spec.network, spec.method.space)
 
 
 def _queue(request: JobRequest, known: list[str]) -> str:
@@ -156,8 +177,11 @@ def _spec(
     source: Examples | None,
     versions: list[Version],
 ) -> JobSpec:
+    method = request.method
+    if isinstance(method, StructureTransfer):
+        method = spaces.checked(method, network)
     return JobSpec(
-        method=request.method,
+        method=method,
         network=network,
         source_network=source_network,
         training=request.training,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.datasets.schema import Description
 from app.errors import ServiceError
-from app.jobs import requirements
+from app.jobs import requirements, spaces
 from app.jobs.networks import NETWORKS, Convnet, Mlp, Network
-from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, Training
+from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, StructureTransfer, Training
 from app.jobs.requirements import Examples, needs_validation
 from app.jobs.schemas import JobSpec
 from app.models.signature import Backbone, Signature, features, signature
@@ -44,13 +44,20 @@ def check(
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None and examples.description.kind == "tabular":
-            _network_fits(place, network, examples)
+            for tried in (network, *_tried(spec, network)):
+                _network_fits(place, tried, examples)
     _training_fits("training", spec.training, target.description)
     if source is not None and spec.source_training is not None:
         _training_fits("source.training", spec.source_training, source.description)
     _has_test_rows(target.description)
     _metric_fits(spec.evaluation.metric, target.description)
     requirements.check(spec, learnt, backbone, source, target)
+
+
+def _tried(spec: JobSpec, network: Network) -> Iterator[Network]:
+    """What a search puts in the network's place, one option at a time."""
+    if isinstance(spec.method, StructureTransfer) and spec.method.space:
+        yield from spaces.tried(network, spec.method.space)
 
 
 def _columns_by_name(described: Signature) -> dict[str, str]:

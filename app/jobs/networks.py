@@ -1,13 +1,20 @@
-"""The networks a job may ask for: one class a kind; fields are keywords of its backbone and inputs."""
+"""The networks a job may ask for: one class a kind; fields are keywords of its backbone and inputs.
+
+Each says which layers it has, so that its size is known before it is built: a test holds that against what
+`workers/transfer/backbones` builds.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, Strict, TypeAdapter
+from pydantic import Field, Strict, TypeAdapter, model_validator
 
 from app.datasets.schema import Kind
+from app.jobs import sizes
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
+from app.jobs.sizes import Form, Layer, PresetSize
 from app.texts import Line
 
 # JSON has lists alone, so a tuple takes one; its items stay strict.
@@ -28,6 +35,14 @@ class NetworkRecipe(Recipe):
     """The kinds of data it is for."""
     in_sequence: ClassVar[bool] = True
     """Whether its layers, or blocks of them, follow one another."""
+    dependent: ClassVar[tuple[str, ...]] = ()
+    """Options of which not every value goes with every other's."""
+    searched: ClassVar[Mapping[str, list[Any]]] = {}
+    """The largest structures that a search without a `space` tries, by option."""
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """Its backbone's layers on what it reads, in order; `presets` are those that options name."""
+        raise NotImplementedError
 
     @property
     def count_blocks(self) -> int:
@@ -62,6 +77,7 @@ class Mlp(NetworkRecipe):
     """Multilayer perceptron for tabular data, its preprocessing inside."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("tabular",)
+    searched: ClassVar[Mapping[str, list[Any]]] = {"hidden_units": [[512] * 4]}
 
     kind: Literal["mlp"] = "mlp"
     hidden_units: Annotated[list[Positive], Field(min_length=1, max_length=16)] = Field(
@@ -79,6 +95,10 @@ class Mlp(NetworkRecipe):
         256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."
     )
 
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """Dense layers, one after the other."""
+        return _dense_layers(form.shape, self.hidden_units, "hidden_units")
+
     @property
     def count_layers(self) -> int:
         """The backbone's layers with weights."""
@@ -89,6 +109,11 @@ class Convnet(NetworkRecipe):
     """Small convolutional network for images, or for pixels in number columns, in rows from the top left."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("image", "tabular")
+    searched: ClassVar[Mapping[str, list[Any]]] = {
+        "filters": [[64], [64, 128], [64, 128, 256]],
+        "kernel_size": [5],
+        "dense_units": [[256]],
+    }
 
     kind: Literal["convnet"] = "convnet"
     image_shape: Annotated[tuple[Positive, Positive, Positive], Strict(False)] | None = Field(
@@ -110,6 +135,16 @@ class Convnet(NetworkRecipe):
     )
     max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
 
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """Convolutions and pooling, then dense layers on all that is left."""
+        shape = form.shape if len(form.shape) == 3 else self.image_shape or (1, 1, *form.shape)
+        made = [Layer(shape)]
+        for filters in self.filters:
+            made.append(sizes.convolution(made[-1].shape, filters, self.kernel_size, "filters"))
+            made.append(sizes.pooling(made[-1].shape, 2))
+        made.append(sizes.flat(made[-1].shape))
+        return made + _dense_layers(made[-1].shape, self.dense_units, "dense_units")
+
     @property
     def count_layers(self) -> int:
         """The backbone's layers with weights."""
@@ -129,9 +164,19 @@ class Application(NetworkRecipe):
     image_size: ImageSize = ImageSizeField
     channels: Channels = ChannelsField
 
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """The whole architecture as one: its weights do not depend on the images' size."""
+        parameters, units, kept = _ARCHITECTURES[self.architecture]
+        return [sizes.image_backbone(form, PresetSize(parameters, units), kept / _THEIR_PIXELS)]
+
 
 class Averaged(ReadsText):
     """Averaged embeddings for texts: quick, and hard to beat where few words decide."""
+
+    searched: ClassVar[Mapping[str, list[Any]]] = {
+        "embedding_units": [128],
+        "hidden_units": [[], [128], [128, 128]],
+    }
 
     kind: Literal["averaged"] = "averaged"
     embedding_units: int = Field(64, gt=0, le=4096, description="Width of a token's vector.")
@@ -139,6 +184,12 @@ class Averaged(ReadsText):
         default=[64], description="Units of each Dense layer after the mean."
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of outputs dropped before the head.")
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """The embedding and its mean, then dense layers."""
+        vectors = sizes.embedding(form, self.embedding_units, "embedding_units")
+        mean = sizes.joined([vectors], (self.embedding_units,))
+        return [mean, *_dense_layers(mean.shape, self.hidden_units, "hidden_units")]
 
     @property
     def count_layers(self) -> int:
@@ -149,6 +200,12 @@ class Averaged(ReadsText):
 class TextConvnet(ReadsText):
     """Convolutions of several widths over a text's words, and the largest answer of each (Kim 2014)."""
 
+    searched: ClassVar[Mapping[str, list[Any]]] = {
+        "embedding_units": [100],
+        "filters": [100],
+        "widths": [[3, 4, 5]],
+    }
+
     kind: Literal["text_convnet"] = "text_convnet"
     embedding_units: int = Field(100, gt=0, le=4096, description="Width of a token's vector.")
     filters: int = Field(100, gt=0, le=4096, description="Filters of each width.")
@@ -156,6 +213,18 @@ class TextConvnet(ReadsText):
         default=[3, 4, 5], description="Tokens that each convolution looks at together."
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of outputs dropped before the head.")
+
+    @model_validator(mode="after")
+    def _each_width_once(self) -> Self:
+        if len(set(self.widths)) < len(self.widths):
+            raise ValueError("expected each of `widths` once")
+        return self
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """The embedding, and the convolutions side by side."""
+        vectors = sizes.embedding(form, self.embedding_units, "embedding_units")
+        beside = [sizes.convolution(vectors.shape, self.filters, width, "filters") for width in self.widths]
+        return [vectors, sizes.joined(beside, (self.filters * len(self.widths),))]
 
     @property
     def count_layers(self) -> int:
@@ -172,6 +241,8 @@ class Transformer(HasTokens):
     """Small transformer encoder for texts and biological sequences."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("text", "sequence")
+    searched: ClassVar[Mapping[str, list[Any]]] = {"units": [128], "heads": [4], "blocks": [3]}
+    dependent: ClassVar[tuple[str, ...]] = ("units", "heads")
 
     kind: Literal["transformer"] = "transformer"
     units: int = Field(64, gt=0, le=4096, description="Width of the representation.")
@@ -185,11 +256,36 @@ class Transformer(HasTokens):
         description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has.",
     )
 
+    @model_validator(mode="after")
+    def _heads_divide_units(self) -> Self:
+        if self.units % self.heads:
+            raise ValueError(f"expected `heads` that divide the {self.units} `units`, received {self.heads}")
+        return self
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """What a place is as a vector, the blocks, the normalised mean."""
+        shape = (form.shape[0], self.units)
+        tokens = (
+            sizes.embedding(form, self.units, "units")
+            if form.tokens
+            else sizes.dense(form.shape, self.units, "units")
+        )
+        places = sizes.embedding(Form(form.shape[:1], form.shape[0]), self.units, "units")
+        blocks = [sizes.attention_block(shape, self.heads, "units") for _ in range(self.blocks)]
+        mean = Layer((self.units,), 2 * self.units, option="units")
+        return [sizes.joined([tokens, places], shape), *blocks, mean]
+
 
 class SequenceConvnet(NetworkRecipe):
     """Convolutions over a biological sequence that keep where a motif stands."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("sequence",)
+    searched: ClassVar[Mapping[str, list[Any]]] = {
+        "filters": [[64], [64, 64], [64, 64, 64]],
+        "kernel_size": [12],
+        "pool_size": [2],
+        "dense_units": [[128]],
+    }
 
     kind: Literal["sequence_convnet"] = "sequence_convnet"
     filters: Annotated[list[Positive], Field(min_length=1, max_length=8)] = Field(
@@ -207,6 +303,15 @@ class SequenceConvnet(NetworkRecipe):
         le=16_384,
         description="Letters read of a sequence; by default the longest one's, up to 1024.",
     )
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """Convolutions and pooling, then dense layers on all that is left."""
+        made = [Layer(form.shape)]
+        for filters in self.filters:
+            made.append(sizes.convolution(made[-1].shape, filters, self.kernel_size, "filters"))
+            made.append(sizes.pooling(made[-1].shape, self.pool_size))
+        made.append(sizes.flat(made[-1].shape))
+        return made + _dense_layers(made[-1].shape, self.dense_units, "dense_units")
 
     @property
     def count_layers(self) -> int:
@@ -232,6 +337,37 @@ class Pretrained(NetworkRecipe):
         None, description="Of images: height and width; by default the preset's own."
     )
     channels: Literal[3] = Field(3, description="Of images: red, green and blue.")
+
+    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+        """The whole preset as one; nothing where nobody knows how large it is."""
+        known = presets.get(self.preset)
+        if known is None:
+            return [Layer((1,))]
+        if len(form.shape) == 3:
+            return [sizes.image_backbone(form, known, _LEAST_A_PIXEL)]
+        return [sizes.text_encoder(form, known)]
+
+
+def _dense_layers(shape: tuple[int, ...], units: list[int], option: str) -> list[Layer]:
+    made: list[Layer] = []
+    for count in units:
+        made.append(sizes.dense(made[-1].shape if made else shape, count, option))
+    return made
+
+
+_ARCHITECTURES = {
+    "MobileNetV3Small": (939_120, 576, 2_828_424),
+    "MobileNetV3Large": (2_996_352, 960, 8_804_696),
+    "MobileNetV2": (2_257_984, 1280, 13_356_224),
+    "EfficientNetV2B0": (5_919_312, 1280, 9_681_808),
+    "ResNet50V2": (23_564_800, 2048, 16_432_640),
+    "DenseNet121": (7_037_504, 1024, 22_566_656),
+}
+"""Weights, width of the answer, and the outputs of convolutions and normalisations on 224 x 224 pixels."""
+
+_THEIR_PIXELS = 224 * 224
+_LEAST_A_PIXEL = 50.0
+"""Numbers that a preset for images keeps of a pixel: about what MobileNetV3Small does, the least of all."""
 
 
 Network = Annotated[

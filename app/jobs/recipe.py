@@ -6,13 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=1_000_000_000)]
+"""Beyond it nothing can be run; what is below may still be too much, see `limits.py`."""
 
 
 class Recipe(BaseModel):
     """Options are complete and closed: an unknown field is an error, and so is `true` or "1" for 1."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def of_usual_kind(kind: str) -> BeforeValidator:

@@ -78,6 +78,7 @@ class StructureTransfer(Recipe):
     )
     space: dict[str, list[Any]] | None = Field(
         None,
+        max_length=16,
         description="With `search`: values to try for an option of the network, by its name, such as "
         '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
     )

@@ -114,14 +114,6 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
         message = f"method.space: expected the values to try for an `{spec.network.kind}`. Received: none."
         hint = 'Give some, such as {"architecture": ["MobileNetV2", "ResNet50V2"]}.'
         raise ServiceError(422, "option_unknown", message, hint=hint)
-    options = set(type(spec.network).model_fields) - {"kind"}
-    unknown = [name for name, values in (method.space or {}).items() if name not in options or not values]
-    if unknown:
-        known = ", ".join(name for name in type(spec.network).model_fields if name != "kind")
-        message = (
-            f"method.space: expected options of an `{spec.network.kind}`: {known}. Received: {unknown[0]}."
-        )
-        raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
 
 
 def _arms(spec: JobSpec, source: Examples | None, kind: Kind) -> None:

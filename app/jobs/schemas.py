@@ -123,6 +123,14 @@ class JobRequest(Recipe):
     metadata: Metadata = Field(default_factory=dict, description="Yours to use: at most 16 texts.")
 
 
+class Estimate(BaseModel):
+    """What a job was estimated to need at least, when it was accepted."""
+
+    parameters: int = Field(description="Weights of the network whose training needs most.")
+    memory_bytes: int = Field(description="Memory of a step of that training.")
+    steps: int = Field(description="Training steps of the whole job.")
+
+
 class JobSpec(Recipe):
     """A request with every default and reference filled in, as the workers run it."""
 
@@ -135,6 +143,7 @@ class JobSpec(Recipe):
     other_versions: list[str] = Field(default=[], description="Ids of the further source versions.")
     pseudo_labels: float | None = None
     evaluation: Evaluation
+    estimate: Estimate | None = None
 
 
 class Progress(BaseModel):

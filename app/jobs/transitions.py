@@ -344,5 +344,16 @@ def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
             f"All {job.max_attempts} attempts lost their worker without a word (last: {job.worker}), "
             "the last without getting any further."
         ),
-        "error_hint": "Usually memory ran out: see the worker's log and the job's events, then try again.",
+        "error_hint": (
+            f"Usually the system ran out of memory and killed it{_estimated(job)}. Lower "
+            "`training.batch_size` or the network, or give the workers more memory; see the worker's log and "
+            "the job's events."
+        ),
     }
+
+
+def _estimated(job: Job) -> str:
+    estimate = job.spec.get("estimate")
+    if not estimate:
+        return ""
+    return f"; a step was estimated to need at least {estimate['memory_bytes'] / 2**20:,.0f} MiB"

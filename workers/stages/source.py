@@ -32,7 +32,7 @@ def source(work: Work) -> list[Network]:
     work.begin(Stage.SOURCE)
     key = _source_key(work, work.job.source)
     known = work.journal.source_run(key)
-    if known is not None and work.storage.exists(known.output_digest):
+    if known is not None and work.storage.is_intact(known.output_digest):
         message = "The same source stage was run before; its network is reused."
         work.journal.ended(Stage.SOURCE, known.output, known.output_digest, message, reused=True)
         return [work.load(known.output_digest, signature, known.output["network"])]
@@ -118,7 +118,12 @@ def _given_sources(work: Work) -> list[Network]:
     if done is None:
         work.begin(Stage.SOURCE)
     sources = [
-        work.load(version.digest, Signature.from_dict(version.signature), {**version.network, **work.places})
+        work.load(
+            version.digest,
+            Signature.from_dict(version.signature),
+            {**version.network, **work.places},
+            f"version {version.ref}",
+        )
         for version in work.job.sources
         if isinstance(version, VersionFacts)
     ]

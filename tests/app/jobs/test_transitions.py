@@ -271,6 +271,8 @@ def test_a_lease_that_has_not_run_out_does_not_expire(sessions: Sessions, job_id
 
 def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, job_id: str) -> None:
     states = []
+    with sessions.begin() as session:
+        session.get_one(Job, job_id).spec = {"estimate": {"memory_bytes": 3 << 30}}
     for _ in range(2):
         lease = claim(sessions, job_id, lease_seconds=-1)
         with sessions.begin() as session:
@@ -281,6 +283,9 @@ def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, 
         history = session.scalars(select(Event.message).where(Event.type == "job.lease_expired")).all()
     assert job.error_code == "attempts_exhausted"
     assert "All 2 attempts" in str(job.error_message)
+    assert "out of memory and killed it; a step was estimated to need at least 3,072 MiB" in str(
+        job.error_hint
+    )
     assert len(history) == 2
 
 

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 from workers.transfer.data import Array
 from workers.transfer.form import Form
 from workers.transfer.presets.encoder import Shape, Weights, encoder
-from workers.transfer.presets.wordpiece import Vocabulary, read_vocabulary
+from workers.transfer.presets.unreadable import PresetError
+from workers.transfer.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FILES = ("config.json", "vocab.txt", "model.safetensors")
 """What a folder must hold."""
@@ -29,13 +30,13 @@ def shape_of(folder: Path) -> Shape:
     """The encoder's shape by the folder's config.
 
     Raises:
-        ValueError: it is not of the BERT family.
+        PresetError: it is not of the BERT family.
     """
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind, activation = about.get("model_type"), about.get("hidden_act")
     places = about.get("position_embedding_type", "absolute")
     if (kind, activation, places) != ("bert", "gelu", "absolute"):
-        raise ValueError(
+        raise PresetError(
             "Expected an encoder of the BERT family, with gelu and absolute positions. "
             f"Received: {kind} with {activation} in {folder.name}. Use another preset."
         )
@@ -52,17 +53,23 @@ def shape_of(folder: Path) -> Shape:
 
 
 def vocabulary(folder: Path) -> Vocabulary:
-    """The pieces of `vocab.txt`."""
+    """The pieces of `vocab.txt`.
+
+    Raises:
+        PresetError: they do not fit the encoder.
+    """
     said = folder / CASE_FILE
     about = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
-    return read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
+    pieces = read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
+    check_pieces(pieces, shape_of(folder).vocabulary, "vocab.txt")
+    return pieces
 
 
 def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone as `encoder` makes it, with the folder's weights or drawn ones.
 
     Raises:
-        ValueError: the folder is of another family, or the length is beyond its places.
+        PresetError: the folder is of another family, or the length is beyond its places.
     """
     shape = shape_of(folder)
     weights = _weights(load_file(folder / "model.safetensors"), shape) if with_weights else None

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from workers.transfer.data import Array
 from workers.transfer.form import Form
+from workers.transfer.presets.unreadable import PresetError
 from workers.transfer.seeds import layer_seed
 
 
@@ -42,11 +43,11 @@ def encoder(form: Form, seed: int, shape: Shape, weights: Weights | None) -> ker
     and the layers' names alone.
 
     Raises:
-        ValueError: the length is beyond its places.
+        PresetError: the length is beyond its places.
     """
     (length,) = form.shape
     if length > shape.places:
-        raise ValueError(
+        raise PresetError(
             f"Expected at most {shape.places} tokens, as the preset was made for. Received: {length}. "
             "Lower length."
         )

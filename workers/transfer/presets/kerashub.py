@@ -4,6 +4,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from workers.transfer.presets.unreadable import PresetError
+
 MARK = "keras_hub>"
 INSTALL = "pip install --no-deps -r locks/worker.txt"
 """With its own requirements pip would bring tensorflow-text, and so a second, full TensorFlow."""
@@ -33,12 +35,12 @@ def keras_hub() -> ModuleType:
     """The library.
 
     Raises:
-        ValueError: it is not installed; says how to bring it.
+        PresetError: it is not installed; says how to bring it.
     """
     try:
         import keras_hub
     except ImportError as error:
-        raise ValueError(
+        raise PresetError(
             f"Expected the package keras-hub for this preset. Received: none. Bring it by: {INSTALL}"
         ) from error
     module: ModuleType = keras_hub

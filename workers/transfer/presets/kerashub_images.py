@@ -10,6 +10,7 @@ import keras
 
 from workers.transfer.form import Form
 from workers.transfer.presets.kerashub import family_of, image_option, keras_hub
+from workers.transfer.presets.unreadable import PresetError
 from workers.transfer.structures import reinitialised
 
 CONVERTER_FILE = "image_converter.json"
@@ -23,7 +24,7 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
     weights they are drawn, and depend on `seed` and the layers' names alone.
 
     Raises:
-        ValueError: KerasHub is not installed, the preset is not one for images, or it has layers that are
+        PresetError: KerasHub is not installed, the preset is not one for images, or it has layers that are
             not made of Keras' own, so that what is downloaded would not open without KerasHub.
     """
     library = keras_hub()
@@ -33,7 +34,7 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
     loaded = library.models.Backbone.from_preset(str(folder), load_weights=with_weights, **size)
     outputs = [tuple(output.shape) for output in loaded.outputs]
     if len(loaded.inputs) != 1 or [len(shape) for shape in outputs] != [4]:
-        raise ValueError(
+        raise PresetError(
             "Expected a preset that makes maps (n, h, w, filters) of an image. "
             f"Received: {family_of(config)}, which makes {outputs} of {len(loaded.inputs)} inputs. "
             "Take another preset."
@@ -79,7 +80,7 @@ def _in_built_in_layers(loaded: keras.Model, family: str) -> keras.Model:
         if all(_is_built_in(layer) for layer in _with_inner(opened)):
             return opened
     names = ", ".join(sorted({type(layer).__name__ for layer in holders or strangers}))
-    raise ValueError(
+    raise PresetError(
         "Expected a preset that is made of Keras' own layers, so that the model opens without KerasHub. "
         f"Received: {family}, with {names}. Take another preset."
     )

@@ -16,7 +16,8 @@ from workers.transfer.data import Array
 from workers.transfer.form import Form
 from workers.transfer.presets.encoder import Shape, Weights, encoder
 from workers.transfer.presets.kerashub import family_of, keras_hub
-from workers.transfer.presets.wordpiece import SPECIAL, Vocabulary, read_vocabulary
+from workers.transfer.presets.unreadable import PresetError
+from workers.transfer.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FAMILIES = ("BertBackbone", "DistilBertBackbone", "ElectraBackbone")
 
@@ -31,13 +32,13 @@ def shape_of(folder: Path) -> Shape:
     """The encoder's shape by the preset's config.
 
     Raises:
-        ValueError: it is of another family, or cuts texts by another tokenizer.
+        PresetError: it is of another family, or cuts texts by another tokenizer.
     """
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     family, config = family_of(about), about["config"]
     reads = family_of(_tokenizer(folder))
     if family not in FAMILIES or reads not in TOKENIZERS:
-        raise ValueError(
+        raise PresetError(
             f"Expected a KerasHub preset for texts of {_listed(FAMILIES)} with WordPiece, which can be made "
             f"of Keras' own layers, tokenizer included. Received: {family} with {reads} in {folder.name}. "
             "Take one of these families, or a Hugging Face folder of the BERT family."
@@ -62,24 +63,18 @@ def vocabulary(folder: Path) -> Vocabulary:
     were trained on, also where KerasHub's own settings leave the accents.
 
     Raises:
-        ValueError: it cuts in a way that BERT does not, or its pieces do not fit the encoder.
+        PresetError: it cuts in a way that BERT does not, or its pieces do not fit the encoder.
     """
     shape, about = shape_of(folder), _tokenizer(folder).get("config", {})
     usual = {"split": True, "suffix_indicator": "##", "oov_token": "[UNK]", "special_tokens": None}
     other = {name: about[name] for name, value in usual.items() if about.get(name, value) != value}
     if other:
-        raise ValueError(
+        raise PresetError(
             f"Expected a tokenizer that cuts as BERT does. Received: {other} in {folder.name}. "
             "Take another preset."
         )
     pieces = read_vocabulary(folder / VOCABULARY_FILE, lowercase=bool(about.get("lowercase")))
-    lacking = [piece for piece in SPECIAL if piece not in pieces.pieces]
-    if lacking or pieces.pieces[0] != SPECIAL[0] or len(pieces.pieces) > shape.vocabulary:
-        raise ValueError(
-            f"Expected at most {shape.vocabulary} pieces, {_listed(SPECIAL)} among them, {SPECIAL[0]} the "
-            f"first. Received: {len(pieces.pieces)}, {pieces.pieces[0]!r} the first, lacking: "
-            f"{_listed(lacking) or 'none'}, in {folder / VOCABULARY_FILE}. Take another preset."
-        )
+    check_pieces(pieces, shape.vocabulary, VOCABULARY_FILE)
     return pieces
 
 
@@ -87,7 +82,7 @@ def kerashub_text(form: Form, seed: int, folder: Path, *, with_weights: bool) ->
     """A backbone as `encoder` makes it, with the preset's weights or drawn ones.
 
     Raises:
-        ValueError: KerasHub is not installed, the preset is of another family, or the length is beyond its
+        PresetError: KerasHub is not installed, the preset is of another family, or the length is beyond its
             places.
     """
     shape = shape_of(folder)
@@ -138,9 +133,9 @@ def _weights(of: dict[str, Array], shape: Shape) -> Weights:
 def _tokenizer(folder: Path) -> dict[str, Any]:
     path = folder / TOKENIZER_FILE
     if not path.is_file():
-        raise ValueError(
+        raise PresetError(
             f"Expected {TOKENIZER_FILE} and {VOCABULARY_FILE} beside the weights, which say how texts are "
-            f"cut. Received: none in {folder}. Save the preset's tokenizer there too, by its save_to_preset."
+            f"cut. Received: none in {folder.name}. Save the preset's tokenizer there, by its save_to_preset."
         )
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return told

