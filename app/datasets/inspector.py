@@ -143,6 +143,10 @@ def _answer(
             return Inspection.model_validate(answer["inspection"])
         if "refused" in answer:
             raise DatasetError.from_json(json.dumps(answer["refused"]))
+        if "broken" in answer:
+            # If the fault is ours after all, this line is where it shows.
+            log.error("the inspection of a file failed, which was refused as broken: %s", answer["broken"])
+            raise _broken(answer["broken"])
         raise _too_large(memory_bytes)
     stderr = said.decode("utf-8", "replace")
     log.error("inspection of a file ended with %s: %s", status, stderr[-4000:])
@@ -163,6 +167,12 @@ def _signal(name: str) -> int:
     import signal
 
     return int(getattr(signal, name, 0))
+
+
+def _broken(traceback: str) -> DatasetError:
+    reason = traceback.strip().rpartition("\n")[2][:200]
+    message = f"Expected a whole file. Received: one that cannot be read ({reason})."
+    return DatasetError("broken_file", message, "Write the file anew and upload it again.")
 
 
 def _too_slow(seconds: float) -> DatasetError:
