@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,11 +81,11 @@ def find_encoding(path: Path, declared: str | None, limits: Limits | None = None
 def known_encoding(declared: str) -> str:
     """Python's name of a declared encoding, or a DatasetError."""
     try:
-        # codecs knows more than encodings, such as zlib, which `decode` refuses.
-        b"".decode(declared)
         codecs.getincrementaldecoder(declared)
+        with suppress(UnicodeError):
+            b"a".decode(declared)  # codecs knows more than encodings, such as zlib, which this refuses
         return codecs.lookup(declared).name
-    except (LookupError, ValueError):  # ValueError: a NUL in its name, or an encoding that has no bytes
+    except (LookupError, ValueError):  # ValueError: a NUL in its name
         message = f"Expected an encoding that Python knows, such as utf-8 or cp1252. Received: {declared}."
         raise DatasetError("unknown_encoding", message, "Leave `encoding` out to have it found.") from None
 

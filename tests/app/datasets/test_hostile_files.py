@@ -7,6 +7,7 @@ import io
 import json
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,7 @@ from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 from tests.app.datasets.kinds.conftest import folders, packed, picture
 
 LIMITS = Limits(unpacked_freely=8 << 20, unpacked_ratio=100)
-LINES = [
-    f"{n},{n / 7:.3f},2024-01-{n % 27 + 1:02},Köln {n % 4},{'up' if n % 2 else 'down'}" for n in range(30)
-]
+LINES = [f"{n},{n / 7:.3f},2024-01-{n % 27 + 1:02},Köln {n % 4},{'ab'[n % 2]}" for n in range(30)]
 CSV = "\n".join(["a,b,day,city,y", *LINES, ""]).encode()
 RECORDS = [
     {"a": n, "t": f"some words é {n}", "f": n / 3, "b": n % 3 == 0, "labels": [f"l{n % 3}", "x"]}
@@ -138,9 +137,8 @@ def check(content: bytes, name: str, path: Path) -> None:
         answer: Inspection | DatasetError = inspect(path, Declaration(filename=name), LIMITS)
     except DatasetError as refusal:
         answer = refusal
-    told = (
-        answer.to_json() if isinstance(answer, DatasetError) else json.dumps(answer.model_dump(mode="json"))
-    )
+    refused = isinstance(answer, DatasetError)
+    told = answer.to_json() if refused else json.dumps(answer.model_dump(mode="json"))
     json.dumps(json.loads(told), allow_nan=False, ensure_ascii=False).encode()  # as answers are made
 
 
@@ -164,10 +162,9 @@ def test_a_file_damaged_in_hundreds_of_ways_is_accepted_or_refused(name: str, tm
         check(damaged(random.Random(seed), FILES[name]), name, tmp_path / "upload")
 
 
-def test_damaged_files_are_no_fault_of_the_child(tmp_path: Path) -> None:
+def test_damaged_files_are_no_fault_of_the_child(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for seed, (name, content) in enumerate(list(FILES.items())[::4]):
         (tmp_path / "upload").write_bytes(damaged(random.Random(seed), content))
-        try:
+        with suppress(DatasetError):
             inspector.run(tmp_path / "upload", Declaration(filename=name), memory_bytes=1 << 30, seconds=60)
-        except DatasetError as refusal:
-            assert "{" not in refusal.message[:1]
+    assert not caplog.records
