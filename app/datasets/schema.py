@@ -127,7 +127,7 @@ class Limits(Model):
     entries: int = Field(1_000_000, description="Files in an archive.")
     unpacked_bytes: int = Field(50 << 30, description="Bytes of a file unpacked, images decoded.")
     unpacked_ratio: int = Field(200, description="Times its own size that a file may unpack to.")
-    unpacked_freely: int = Field(512 << 20, description="Bytes up to which that ratio does not matter.")
+    unpacked_freely: int = Field(256 << 20, description="Bytes up to which that ratio does not matter.")
     example_bytes: int = Field(64 << 20, description="Bytes of one image or text.")
     pixels: int = Field(64 << 20, description="Pixels of one image.")
 

@@ -1,4 +1,4 @@
-"""Files that make decoders raise: each is refused in an answer of its own, and never a fault of the service."""
+"""Files that make decoders raise: each is refused with its code, and none is a fault of the service."""
 
 from __future__ import annotations
 
