@@ -164,8 +164,8 @@ def _pass(
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
     result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
-    # What packs little into much is bounded by its size; a plain file is no larger than it was sent.
-    packed = layout.options.compression is not None or layout.format in ("zip", "npz", "parquet")
+    # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
+    packed = layout.format in ("zip", "npz", "parquet")
     most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
     with closing(_ahead(decoded(FILES[layout.format], batches))) as ahead:
         for batch in ahead:

@@ -119,7 +119,7 @@ class Validation:
     def leave(self) -> None:
         """End the validation, since its client is gone; what is being kept by now is kept."""
         self._is_left = True
-        if self._stop():
+        if self._stop() and not self._request.app.state.stopping.is_set():
             log.info("the client of an upload left; its validation is ended and nothing kept")
 
     def _stop(self) -> bool:

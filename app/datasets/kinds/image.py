@@ -85,7 +85,8 @@ class ImageScan:
                 self._check_size(index, image)
                 self._check_work(index, image, data)
                 self._formats[image.format or "?"] += 1
-                self._animated += getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+                # Not n_frames: to count them, Pillow goes through millions of empty ones.
+                self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
                 image.getexif().get(_ORIENTATION)  # who learns from it turns it upright
                 image.load()
                 key = _key(image)
