@@ -13,7 +13,6 @@ import zlib
 import numpy as np
 import pyarrow as pa
 import pytest
-from fastapi.testclient import TestClient
 from PIL import Image
 from pyarrow import parquet
 
@@ -213,30 +212,9 @@ def test_a_hostile_file_is_refused_with_its_code(
     error.message.encode()
 
 
-def test_hostile_files_are_answered_422_and_leave_nothing(client: TestClient) -> None:
-    for what, content, name, declared, codes in HOSTILE[::3]:
-        fields = {"name": "t", **declared}
-        if name is not None:
-            fields["filename"] = name
-        answer = client.post("/v1/datasets", params=fields, content=content)
-        assert (answer.status_code, answer.json()["code"] in codes) == (422, True), (what, answer.text)
-    assert client.get("/v1/datasets").json()["data"] == []
-
-
 @pytest.mark.parametrize("image", [broken_exif(), png_of_a_wrong_palette()])
 def test_an_image_that_is_odd_and_not_broken_is_accepted(inspect_text: Inspect, image: bytes) -> None:
     assert len(inspect_text(of_classes(image, picture(3)), "a.zip").preview) == 16
-
-
-def test_numbers_whose_squares_are_beyond_floats_have_a_profile_that_json_can_say(
-    client: TestClient,
-) -> None:
-    rows = "".join(f"{n % 3 - 1}e300,{n % 2}\n" for n in range(30))
-    answer = client.post("/v1/datasets?name=t&label=y", content=f"a,y\n{rows}".encode())
-    assert answer.status_code == 201, answer.text
-    profile = answer.json()["profile"]["columns"][0]
-    assert (profile["maximum"], profile["standard_deviation"]) == (1e300, None)
-    assert client.get("/v1/datasets/t/rows").status_code == 200
 
 
 def test_plain_arrays_of_any_writer_are_read(inspect_text: Inspect) -> None:
