@@ -213,6 +213,10 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     keys: list[Any] | None = None
     for name in layout.columns:
         cells = batch[name]
+        if name != layout.input and pa.types.is_binary(cells.type):
+            message = f"Expected text, numbers, booleans or dates. Received: bytes in column {name}."
+            hint = "Declare another `label` or `split`, or store the column as text."
+            raise DatasetError("unsupported_column", message, hint)
         if not layout.is_csv and pa.types.is_string(cells.type):
             _check_text(layout, result.rows, name, cells)
         try:

@@ -93,7 +93,11 @@ class Declaration(Model):
         description="What cells of CSV and TSV are quoted with; by default found. `none` reads all as it is.",
     )
     delimiter: str | None = Field(
-        None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."
+        None,
+        min_length=1,
+        max_length=1,
+        pattern=r"^[\x01-\x7f]$",
+        description="An ASCII character; by default the one of `, ; tab |` that fits.",
     )
 
     def may_be_label(self, name: str) -> bool:

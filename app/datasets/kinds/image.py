@@ -57,6 +57,8 @@ class ImageScan:
         digests: list[str] = []
         keys: list[Any] = []
         sizes: list[tuple[int, int, int]] = []
+        if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
+            raise RefusedExample(0, "no_image", _EXPECTED, f"{cells.type}", "Declare another `input`.")
         for index, value in enumerate(cells):
             data = value.as_buffer() if value.is_valid else b""
             image, key = self._opened(index, data)
@@ -87,8 +89,9 @@ class ImageScan:
                 self._formats[image.format or "?"] += 1
                 # Not n_frames: to count them, Pillow goes through millions of empty ones.
                 self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
-                image.getexif().get(_ORIENTATION)  # who learns from it turns it upright
                 image.load()
+                if image.getexif().get(_ORIENTATION, 1) != 1:  # who learns from it turns it upright
+                    ImageOps.exif_transpose(image)
                 key = _key(image)
         except (RefusedExample, MemoryError):
             raise

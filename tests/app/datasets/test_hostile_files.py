@@ -9,11 +9,13 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from pydantic import ValidationError
 
 from app.datasets import inspector
 from app.datasets.inspection import inspect
@@ -131,15 +133,69 @@ def damaged(draw: random.Random, content: bytes) -> bytes:
     return bytes(data)
 
 
-def check(content: bytes, name: str, path: Path) -> None:
+def check(content: bytes, declaration: Declaration, path: Path) -> None:
     path.write_bytes(content)
     try:
-        answer: Inspection | DatasetError = inspect(path, Declaration(filename=name), LIMITS)
+        answer: Inspection | DatasetError = inspect(path, declaration, LIMITS)
     except DatasetError as refusal:
         answer = refusal
     refused = isinstance(answer, DatasetError)
     told = answer.to_json() if refused else json.dumps(answer.model_dump(mode="json"))
     json.dumps(json.loads(told), allow_nan=False, ensure_ascii=False).encode()  # as answers are made
+
+
+WORDS = ["a", "t", "y", "f", "b", "day", "text", "image", "label", "labels", "sequence", "split", "file", "x"]
+CHOICES: dict[str, list[Any]] = {
+    "kind": ["tabular", "text", "image", "sequence"],
+    "input": WORDS,
+    "label": WORDS,
+    "task": ["binary", "multiclass", "multilabel", "regression"],
+    "separator": ["|", " ", "w"],
+    "split": WORDS,
+    "unlabelled": [True],
+    "encoding": [
+        "utf-8",
+        "utf-16",
+        "cp1252",
+        "utf-7",
+        "idna",
+        "punycode",
+        "raw_unicode_escape",
+        "zlib",
+        "x\0",
+    ],
+    "quote": ["double", "single", "none"],
+    "delimiter": [",", ";", " ", "'", '"', "|", "é", "\n", "\0", "1", "\x1f"],
+    "format": ["csv", "tsv", "jsonl", "parquet", "zip", "fasta", "npz"],
+    "types": [
+        {word: of}
+        for word in WORDS
+        for of in ("number", "category", "boolean", "date", "text", "image", "nucleotide", "protein")
+    ],
+}
+
+
+def declared(draw: random.Random, name: str) -> Declaration:
+    """What may be said of a file, true or not."""
+    while True:
+        said = {
+            field: draw.choice(CHOICES[field]) for field in draw.sample(list(CHOICES), draw.randrange(1, 5))
+        }
+        with suppress(ValidationError):
+            return Declaration(filename=name, **said)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_which_anything_is_declared_is_accepted_or_refused(name: str, tmp_path: Path) -> None:
+    for seed in range(8):
+        check(FILES[name], declared(random.Random(f"{name}{seed}"), name), tmp_path / "upload")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_which_much_is_declared_is_accepted_or_refused(name: str, tmp_path: Path) -> None:
+    for seed in range(8, 200):
+        check(FILES[name], declared(random.Random(f"{name}{seed}"), name), tmp_path / "upload")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -152,14 +208,14 @@ def test_the_files_to_be_damaged_are_accepted_whole(name: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_accepted_or_refused(name: str, tmp_path: Path) -> None:
     for seed in range(4):
-        check(damaged(random.Random(seed), FILES[name]), name, tmp_path / "upload")
+        check(damaged(random.Random(seed), FILES[name]), Declaration(filename=name), tmp_path / "upload")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_damaged_in_hundreds_of_ways_is_accepted_or_refused(name: str, tmp_path: Path) -> None:
     for seed in range(4, 200):
-        check(damaged(random.Random(seed), FILES[name]), name, tmp_path / "upload")
+        check(damaged(random.Random(seed), FILES[name]), Declaration(filename=name), tmp_path / "upload")
 
 
 def test_damaged_files_are_no_fault_of_the_child(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -123,6 +123,24 @@ def test_a_waiting_validation_whose_client_leaves_is_dropped_from_the_queue(
     assert service.http.post("/v1/datasets?name=t&label=y", content=CSV).json()["ref"] == "t@1"
 
 
+def test_a_large_upload_whose_client_leaves_at_its_end_gives_back_the_turn_it_began_early_with(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    content = b"a,y\n" + b"1,u\n2,v\n" * (10 << 17)
+    with service.connect("name=t&label=y", len(content)) as connection:
+        connection.sendall(content[: 9 << 20])
+        wait_for(lambda: len(inspecting()) == 1)
+        inspecting()[0].suspend()  # it takes its time
+        connection.sendall(content[9 << 20 :])
+        wait_for(lambda: service.incoming[0].stat().st_size == len(content))
+        wait_for(lambda: len(service.app.state.validations._running) == 1)
+    wait_for(lambda: not inspecting() and not service.incoming)
+    assert told(caplog) == ["INFO the client of an upload left; its validation is ended and nothing kept"]
+    assert service.app.state.validations.early.acquire(blocking=False)
+    service.app.state.validations.early.release()
+
+
 @pytest.mark.parametrize("sent", [10, 9 << 20])
 def test_a_client_that_leaves_during_its_upload_is_one_line_and_leaves_nothing(
     service: Service, sent: int, caplog: pytest.LogCaptureFixture

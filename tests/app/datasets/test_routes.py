@@ -348,6 +348,7 @@ def inspecting() -> list[psutil.Process]:
         ({"files": {"file": ("a.csv", CSV)}, "data": {"types": "{"}}, 422, "invalid_request"),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"types": '{"a": "colour"}'}}, 422, "invalid_request"),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"seed": "many"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"delimiter": "§"}}, 422, "invalid_request"),
         ({"content": CSV}, 422, "no_name"),
         (
             {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
