@@ -251,6 +251,11 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
     inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
+    small_inspection_seconds: float = Field(
+        20 * SECOND,
+        gt=0,
+        description="Longest validation of an upload under 8 MB among its like; then it joins the large.",
+    )
     inspection_memory_bytes: int = Field(
         4096 * MIB, gt=0, description="Address space that the validation of an upload may use."
     )
@@ -262,14 +267,21 @@ class Settings(BaseSettings):
     )
     max_archive_files: int = Field(1_000_000, gt=0, description="Most files in an uploaded archive.")
     max_unpacked_bytes: int = Field(
-        50 * 1024 * MIB, gt=0, description="Most bytes of an archive's files together, unpacked."
+        50 * 1024 * MIB, gt=0, description="Most bytes of a packed file, unpacked, images decoded."
+    )
+    max_unpacked_ratio: int = Field(
+        200, ge=1, description="Times its own size that a file may unpack to, images decoded."
+    )
+    free_unpacked_bytes: int = Field(
+        256 * MIB, ge=0, description="Bytes that a file may unpack to, images decoded, whatever its size."
     )
     max_example_bytes: int = Field(64 * MIB, gt=0, description="Most bytes of one image, text or sequence.")
     max_image_pixels: int = Field(64 * MIB, gt=0, description="Most pixels of one image.")
     inspection_concurrency: int = Field(
         2,
         ge=1,
-        description="Uploads validated at once by one API process, and as many large ones while they come.",
+        description="Uploads under 8 MB validated at once by one API process; as many larger ones, and as "
+        "many while they come.",
     )
     orphan_seconds: float = Field(
         3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."

@@ -2,7 +2,8 @@
 
 It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
 the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
-`{"inspection": …}`, `{"refused": …}` or `{"out_of_memory": {}}`.
+`{"inspection": …}`, `{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}` where a decoder
+raised what is not known of it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from app.datasets.formats import arrival
 from app.datasets.limits import limit_process
-from app.datasets.schema import DatasetError, Declaration, Limits
+from app.datasets.schema import DatasetError, Declaration, Limits, speakable
 
 _SECONDS_BETWEEN = 0.5
+_TRACEBACK = 4000  # characters, of its end
 
 
 def main() -> None:
@@ -29,21 +32,26 @@ def main() -> None:
     # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
     # long as all others together.
     sys.modules["numpy"] = None  # type: ignore[assignment]
+    from app.datasets.formats.decoding import is_of_the_machine
     from app.datasets.inspection import inspect
 
+    declaration = Declaration.model_validate(request["declaration"])
+    limits = Limits.model_validate(request["limits"])
     arrival.expect(told)
     limit_process(request["memory_bytes"], request["seconds"])
     try:
-        declaration = Declaration.model_validate(request["declaration"])
-        limits = Limits.model_validate(request["limits"])
         inspection = inspect(Path(request["path"]), declaration, limits, _telling())
-        answer = {"inspection": inspection.model_dump(mode="json")}
+        answer = {"inspection": speakable(inspection.model_dump(mode="json"))}
     except DatasetError as error:
         # Libraries name the file by where it lies, which is a matter of the server.
         folder = json.dumps(f"{Path(request['path']).parent}{os.sep}")[1:-1]
         answer = {"refused": json.loads(error.to_json().replace(folder, ""))}
     except MemoryError:
         answer = {"out_of_memory": {}}
+    except Exception as error:  # the file is anyone's: whatever it makes a decoder raise is the file's fault
+        if is_of_the_machine(error):
+            raise
+        answer = {"broken": speakable(traceback.format_exc()[-_TRACEBACK:])}
     sys.stdout.write(json.dumps(answer))
     sys.stdout.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.

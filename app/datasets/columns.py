@@ -119,6 +119,11 @@ class Moments:
         return math.sqrt(self.squares / self.count) if self.count else 0.0
 
 
+def _finite(value: float) -> float | None:
+    """The value, or None beyond what a float holds: squares of numbers around 1e200 are."""
+    return value if math.isfinite(value) else None
+
+
 class ColumnScan:
     """Finds the type of a column, or checks the given one, and gathers its statistics.
 
@@ -197,7 +202,9 @@ class ColumnScan:
         )
         if self.type == "number" and self.moments.count:
             profile.minimum, profile.maximum = self.moments.low, self.moments.high
-            profile.mean, profile.standard_deviation = self.moments.mean, self.moments.deviation
+            profile.mean, profile.standard_deviation = map(
+                _finite, (self.moments.mean, self.moments.deviation)
+            )
         elif self.type in ("category", "boolean"):
             top = sorted(self._counted(), key=lambda counted: (-counted[1], counted[0]))
             profile.top = [ValueCount(value=value, count=count) for value, count in top[:TOP]]

@@ -13,7 +13,8 @@ import pyarrow as pa
 from app.datasets import splits
 from app.datasets.cells import as_lists, convert, text_of
 from app.datasets.formats import arrival, csv, tsv
-from app.datasets.formats.contents import MODULES, find_format
+from app.datasets.formats.contents import FILES, MODULES, find_format
+from app.datasets.formats.decoding import decoding
 from app.datasets.formats.stream import Misjudged
 from app.datasets.kinds.registry import MODULES as KINDS
 from app.datasets.kinds.registry import declared_kind, find_input, guess_kind
@@ -64,7 +65,8 @@ def inspect(
         arrival.wait()
     else:
         try:
-            glanced = read.glance(path, declaration)
+            with decoding(FILES[file_format]):
+                glanced = read.glance(path, declaration)
             if glanced:
                 layout = _lay_out(path, file_format, glanced.options, declaration, limits, glanced)
                 return _inspect(layout, declaration, on_progress)
@@ -72,7 +74,8 @@ def inspect(
             pass
         except DatasetError as error:
             refused = error
-    options = read.recognise(path, declaration, limits)
+    with decoding(FILES[file_format]):
+        options = read.recognise(path, declaration, limits)
     # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
     if refused and glanced and glanced.options == options:
         raise refused

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class Stopped(Exception):
+    """The inspection was ended from outside: nobody wants its answer."""
+
+
 class Inspector:
     """A child process that inspects one file, and may begin while the file is still being written.
 
@@ -33,6 +37,7 @@ class Inspector:
         self.declaration = declaration
         self._memory_bytes = memory_bytes
         self._seconds = seconds
+        self._is_stopped = False
         request = {
             "path": str(path),
             "declaration": declaration.model_dump(mode="json"),
@@ -62,7 +67,8 @@ class Inspector:
         return self._child.poll() is None
 
     def kill(self) -> None:
-        """End the process; who waits for its answer hears of it."""
+        """End the process; who waits for its answer hears of it by `Stopped`."""
+        self._is_stopped = True
         self._child.kill()
 
     def _say(self, line: str) -> None:
@@ -78,6 +84,7 @@ class Inspector:
 
         Raises:
             DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
+            Stopped: if it was killed.
             RuntimeError: if the inspection itself is at fault.
         """
         self._say("whole")
@@ -92,6 +99,8 @@ class Inspector:
                 errors = said.result()
         finally:
             late.cancel()
+        if self._is_stopped:
+            raise Stopped
         if is_late and not last:
             raise _too_slow(self._seconds)
         return _answer(self._child.returncode, last, errors, self._memory_bytes, self._seconds)
@@ -143,6 +152,10 @@ def _answer(
             return Inspection.model_validate(answer["inspection"])
         if "refused" in answer:
             raise DatasetError.from_json(json.dumps(answer["refused"]))
+        if "broken" in answer:
+            # If the fault is ours after all, this line is where it shows.
+            log.error("the inspection of a file failed, which was refused as broken: %s", answer["broken"])
+            raise _broken(answer["broken"])
         raise _too_large(memory_bytes)
     stderr = said.decode("utf-8", "replace")
     log.error("inspection of a file ended with %s: %s", status, stderr[-4000:])
@@ -163,6 +176,12 @@ def _signal(name: str) -> int:
     import signal
 
     return int(getattr(signal, name, 0))
+
+
+def _broken(traceback: str) -> DatasetError:
+    reason = traceback.strip().rpartition("\n")[2][:200]
+    message = f"Expected a whole file. Received: one that cannot be read ({reason})."
+    return DatasetError("broken_file", message, "Write the file anew and upload it again.")
 
 
 def _too_slow(seconds: float) -> DatasetError:

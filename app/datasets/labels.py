@@ -79,6 +79,9 @@ def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool 
         raise _refuse(
             column, "label_is_date", "numbers or classes", "dates", "Declare another label or type."
         )
+    if column.missing == scan.rows:
+        expected, hint = "a label in some rows at least", "Label rows of two classes or more."
+        raise _refuse(column, "label_missing", expected, f"none in {scan.rows} rows", hint)
     if declared == "multilabel":
         return _several(scan, column)
     if column.tally.distinct < 2:

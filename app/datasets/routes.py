@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -11,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
-from app.datasets.validation import Validation, followed
+from app.datasets.validation import Validation, awaited, followed, left_early
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
 from app.errors import responses
@@ -103,13 +103,16 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
         validation = held.enter_context(Validation(request, incoming))
-        upload = await receive(
-            request,
-            incoming,
-            validation.begin,
-            max_bytes=settings.max_upload_bytes,
-            max_field_bytes=settings.max_json_bytes,
-        )
+        try:
+            upload = await receive(
+                request,
+                incoming,
+                validation.begin,
+                max_bytes=settings.max_upload_bytes,
+                max_field_bytes=settings.max_json_bytes,
+            )
+        except ClientDisconnect:
+            raise left_early() from None
         view = await run_in_threadpool(validation.known, upload)
         if "text/event-stream" in request.headers.get("accept", ""):
             told: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -118,9 +121,12 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
                 made.set_result(view)
             else:
                 made = validation.create(upload, held.pop_all(), told.put)
-            return EventSourceResponse(followed(request, made, told), headers={"Cache-Control": "no-cache"})
+            return EventSourceResponse(
+                followed(request, validation, made, told), headers={"Cache-Control": "no-cache"}
+            )
         if view is None:
-            view = await asyncio.wrap_future(validation.create(upload, held.pop_all()))
+            made = validation.create(upload, held.pop_all())
+            view = await awaited(request, validation, made)
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -16,7 +17,9 @@ from app.datasets.cells import EXPECTED, BadCell, infer, marks_of, text_of
 from app.datasets.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.duplicates import Duplicates
 from app.datasets.formats import csv
-from app.datasets.formats.contents import MODULES
+from app.datasets.formats.contents import FILES, MODULES
+from app.datasets.formats.decoding import decoded, decoding
+from app.datasets.formats.stream import too_much_unpacked
 from app.datasets.kinds.examples import RefusedExample, Repeats
 from app.datasets.kinds.registry import new_scan
 from app.datasets.schema import ColumnType, DatasetError, Format, Kind, Limits, ReadOptions
@@ -87,6 +90,7 @@ class Scan:
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
     sampled_bytes: int = 0
+    unpacked: int = 0  # bytes
 
     @property
     def outdated(self) -> bool:
@@ -121,7 +125,8 @@ def scan(
     try:
         return _pass(layout, types, _open(layout), on_progress)
     except RefusedCell as cell:
-        raise _refusal(layout, cell) from None
+        with decoding(FILES[layout.format]):
+            raise _refusal(layout, cell) from None
 
 
 def _open(layout: Layout) -> Generator[pa.RecordBatch]:
@@ -159,8 +164,17 @@ def _pass(
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
     result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
-    with closing(_ahead(batches)) as ahead:
+    # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
+    packed = layout.format in ("zip", "npz", "parquet")
+    most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
+    with closing(_ahead(decoded(FILES[layout.format], batches))) as ahead:
         for batch in ahead:
+            unpacked = result.unpacked + batch.nbytes
+            if layout.kind == "image" and layout.input is not None:
+                result.columns[layout.input].allow(most - unpacked)
+            if unpacked > most:
+                raise too_much_unpacked(FILES[layout.format], layout.path, most)
+            result.unpacked = unpacked
             _add(result, batch, layout)
             if on_progress:
                 on_progress(result.rows)
@@ -199,6 +213,12 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     keys: list[Any] | None = None
     for name in layout.columns:
         cells = batch[name]
+        if name != layout.input and pa.types.is_binary(cells.type):
+            message = f"Expected text, numbers, booleans or dates. Received: bytes in column {name}."
+            hint = "Declare another `label` or `split`, or store the column as text."
+            raise DatasetError("unsupported_column", message, hint)
+        if not layout.is_csv and pa.types.is_string(cells.type):
+            _check_text(layout, result.rows, name, cells)
         try:
             if name == layout.input:
                 values[name], keys = result.columns[name].add(cells)
@@ -230,6 +250,17 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         result.sampled_rows += part.num_rows
         result.sampled_bytes += part.nbytes
     result.rows += batch.num_rows
+
+
+def _check_text(layout: Layout, rows: int, name: str, cells: pa.Array) -> None:
+    """Refuse NUL, which databases do not keep; of CSV it was refused with the bytes."""
+    found = pc.index(pc.match_substring(cells, "\0"), True).as_py()
+    if found >= 0:
+        row = rows + found + 1
+        received = cells[found].as_py()[:80]
+        error = {"row": row, "column": name, "expected": "text without NUL", "received": received}
+        message = f"Expected text without NUL, in column {name}. Received: {received} in row {row}."
+        raise DatasetError("not_text", message, "Take the NUL out, or leave the row out.", [error])
 
 
 def _add_split(

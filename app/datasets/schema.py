@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -100,7 +101,11 @@ class Declaration(Model):
         description="What cells of CSV and TSV are quoted with; by default found. `none` reads all as it is.",
     )
     delimiter: str | None = Field(
-        None, min_length=1, max_length=1, description="By default the one of `, ; tab |` that fits."
+        None,
+        min_length=1,
+        max_length=1,
+        pattern=r"^[\x01-\x7f]$",
+        description="An ASCII character; by default the one of `, ; tab |` that fits.",
     )
 
     def may_be_label(self, name: str) -> bool:
@@ -132,9 +137,19 @@ class Limits(Model):
     """What one file may hold; more is refused."""
 
     entries: int = Field(1_000_000, description="Files in an archive.")
-    unpacked_bytes: int = Field(50 << 30, description="Bytes of an archive's files together.")
+    unpacked_bytes: int = Field(50 << 30, description="Bytes of a file unpacked, images decoded.")
+    unpacked_ratio: int = Field(200, description="Times its own size that a file may unpack to.")
+    unpacked_freely: int = Field(256 << 20, description="Bytes up to which that ratio does not matter.")
     example_bytes: int = Field(64 << 20, description="Bytes of one image or text.")
     pixels: int = Field(64 << 20, description="Pixels of one image.")
+
+    def unpacked_from(self, size: int) -> int:
+        """The most bytes that a packed file of `size` bytes may hold."""
+        return min(self.unpacked_bytes, self.in_proportion_to(size))
+
+    def in_proportion_to(self, size: int) -> int:
+        """The most bytes that work on a file of `size` bytes may make of it."""
+        return max(self.unpacked_freely, self.unpacked_ratio * size)
 
 
 class Column(Model):
@@ -288,6 +303,28 @@ class Inspection(Model):
     preview: list[dict[str, Any]] = Field(description="The first 100 rows, long cells cut.")
 
 
+def is_text(text: str) -> bool:
+    """Whether it can be kept and answered: no NUL, no half of a surrogate pair."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def speakable(value: Any) -> Any:
+    """Plain values as JSON answers can carry them, whatever was in the file that they quote."""
+    if isinstance(value, str):
+        plain = value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+        return plain.replace("\0", "\ufffd")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {speakable(name): speakable(held) for name, held in value.items()}
+    return [speakable(held) for held in value] if isinstance(value, list | tuple) else value
+
+
 class DatasetError(Exception):
     """The file is refused.
 
@@ -298,11 +335,11 @@ class DatasetError(Exception):
     def __init__(
         self, code: str, message: str, hint: str | None = None, errors: list[dict[str, Any]] | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(speakable(message))
         self.code = code
-        self.message = message
-        self.hint = hint
-        self.errors = errors or []
+        self.message: str = speakable(message)
+        self.hint: str | None = speakable(hint)
+        self.errors: list[dict[str, Any]] = speakable(errors or [])
 
     def to_json(self) -> str:
         """The error as JSON text."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import queue
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -18,21 +19,28 @@ from fastapi.sse import format_sse_event
 from pydantic import ValidationError
 
 from app.datasets import service
-from app.datasets.inspector import Inspector
+from app.datasets.inspector import Inspector, Stopped
 from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
-from app.datasets.upload import Upload
+from app.datasets.upload import LARGE, Upload
 from app.errors import ServiceError, field_problem, problem_of
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
 from app.texts import unstorable
 
+log = logging.getLogger(__name__)
+
 _SECONDS_BETWEEN = 1.0
+_SECONDS_OF_ANY, _SECONDS_A_MIB = 60.0, 10.0  # many times what the slowest honest files take
+
+
+Lane = Literal["small", "large", "early"]
+"""With which uploads one waits: those under 8 MB, larger ones, or those that began while they came."""
 
 
 class Turns:
-    """The validations that run at once: so many of whole files, and as many of files that still come.
+    """The validations that run at once: so many in each lane, so that small files wait for small ones alone.
 
     They have threads of their own. Uploads that wait for their turn hold none, so that other requests are
     answered meanwhile.
@@ -40,12 +48,21 @@ class Turns:
 
     def __init__(self, at_once: int) -> None:
         self.early = threading.BoundedSemaphore(at_once)
-        self._pools = [ThreadPoolExecutor(at_once, f"validation {what}") for what in ("whole", "early")]
+        self._pools: dict[Lane, ThreadPoolExecutor] = {
+            lane: ThreadPoolExecutor(at_once, f"validation {lane}") for lane in get_args(Lane)
+        }
         self._running: set[Validation] = set()
 
-    def take(self, make: Callable[[], DatasetView], *, is_early: bool) -> Future[DatasetView]:
-        """What is made in its turn; one that began early has its turn already."""
-        return self._pools[is_early].submit(make)
+    def take(self, act: Callable[[], None], lane: Lane) -> Future[None] | None:
+        """Do something in its turn; one that began early has its turn already. None: the service ends."""
+        try:
+            return self._pools[lane].submit(act)
+        except RuntimeError:
+            return None
+
+    def waiting(self, lane: Lane) -> int:
+        """How many wait for their turn."""
+        return self._pools[lane]._work_queue.qsize()
 
     @contextmanager
     def running(self, validation: Validation) -> Iterator[None]:
@@ -58,10 +75,14 @@ class Turns:
 
     def close(self) -> None:
         """Begin none any more, and end those that run: the process does not wait for them."""
-        for pool in self._pools:
+        for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
         for validation in list(self._running):
             validation.abandon()
+
+
+class Outgrown(Exception):
+    """A small upload takes longer to validate than small ones may."""
 
 
 class Validation:
@@ -77,6 +98,9 @@ class Validation:
         self._early: Inspector | None = None
         self._inspecting: Inspector | None = None
         self._held = ExitStack()
+        self._deciding = threading.Lock()
+        self._is_stopped = self._is_left = self._is_kept = False
+        self._turn: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -91,8 +115,30 @@ class Validation:
     def abandon(self) -> None:
         """Leave no file and no process behind, though a thread may still be at work."""
         self._incoming.discard()
-        if self._inspecting is not None:
-            self._inspecting.kill()
+        self._stop()
+
+    def leave(self) -> None:
+        """End the validation, since its client is gone; what is being kept by now is kept."""
+        self._is_left = True
+        if self._stop() and not self._request.app.state.stopping.is_set():
+            log.info("the client of an upload left; its validation is ended and nothing kept")
+
+    def _stop(self) -> bool:
+        """Whether it was in time."""
+        with self._deciding:
+            if self._is_kept:
+                return False
+            self._is_stopped = True
+            inspecting, turn = self._inspecting or self._early, self._turn
+        if turn is not None:
+            turn.cancel()  # of one that still waits
+        if inspecting is not None:
+            inspecting.kill()
+        return True
+
+    def _check_wanted(self) -> None:
+        if self._is_stopped:
+            raise Stopped
 
     def begin(self, upload: Upload) -> None:
         """Read the file as it comes, by the fields that came before it.
@@ -101,14 +147,14 @@ class Validation:
         """
         try:
             declaration = _form(upload).declaration()
-        except (
-            RequestValidationError,
-            ServiceError,
-        ):  # the missing or wrong field may be mended by those to come
+        # The missing or wrong field may be mended by those to come.
+        except (RequestValidationError, ServiceError):
             return
         if self._turns.early.acquire(blocking=False):
+            # How large it gets is not known yet.
+            seconds = self._request.app.state.settings.inspection_seconds
             self._held.callback(self._turns.early.release)
-            self._early = self._held.enter_context(self._inspector(declaration))
+            self._early = self._held.enter_context(self._inspector(declaration, seconds))
 
     def known(self, upload: Upload) -> DatasetView | None:
         """What was answered to the request before; all that can be refused without the file's contents is.
@@ -129,16 +175,53 @@ class Validation:
         """Validate and keep the file in its turn; `on_rows` is told how many rows were read so far.
 
         `held` is what the file needs until then. It is closed at the end, whether anybody still waits or not.
-        The future's result raises ServiceError where the file is refused.
+        The future's result raises ServiceError where the file is refused, and where it was stopped.
         """
+        made: Future[DatasetView] = Future()
 
-        def make() -> DatasetView:
-            with held, self._turns.running(self):
-                return self._create(upload, on_rows)
+        def end(view: DatasetView | None, error: BaseException | None) -> None:
+            held.close()  # before anybody hears of the end
+            if view is not None:
+                made.set_result(view)
+            else:
+                made.set_exception(self._ended() if error is None or isinstance(error, Stopped) else error)
 
-        made = self._turns.take(make, is_early=self._early is not None)
-        made.add_done_callback(lambda _: held.close())  # of one whose turn never came
+        def turn_came(lane: Lane) -> None:
+            try:
+                with self._turns.running(self):
+                    view = self._create(upload, lane, on_rows)
+            except Outgrown:
+                wait_in("large")
+            except BaseException as error:  # noqa: BLE001  # whatever it is, who waits has to hear of it
+                end(None, error)
+            else:
+                end(view, None)
+
+        def turn_is_over(turn: Future[None]) -> None:
+            if turn.cancelled():  # it never came
+                end(None, None)
+
+        def wait_in(lane: Lane) -> None:
+            with self._deciding:
+                turn = None if self._is_stopped else self._turns.take(lambda: turn_came(lane), lane)
+                self._turn = turn
+            if turn is None:
+                end(None, None)
+            else:
+                turn.add_done_callback(turn_is_over)
+
+        wait_in(self._lane)
         return made
+
+    def _ended(self) -> ServiceError:
+        """What is told of a validation that was stopped."""
+        return cut_off() if self._is_left else _service_ends()
+
+    @property
+    def _lane(self) -> Lane:
+        if self._early is not None:
+            return "early"
+        return "small" if self._incoming.size < LARGE else "large"
 
     @property
     def _key(self) -> str | None:
@@ -147,10 +230,13 @@ class Validation:
     def _asked(self, form: DatasetForm) -> list[Any]:
         return ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
 
-    def _create(self, upload: Upload, on_rows: Callable[[int], None] | None) -> DatasetView:
+    def _create(self, upload: Upload, lane: Lane, on_rows: Callable[[int], None] | None) -> DatasetView:
         form, state = _form(upload), self._request.app.state
         name = service.name_of(form, upload.filename)
-        inspection = self._inspect(form.declaration(), on_rows)
+        inspection = self._inspect(form.declaration(), lane, on_rows)
+        with self._deciding:
+            self._check_wanted()
+            self._is_kept = True
         digest, size = state.storage.keep(self._incoming), self._incoming.size
         with state.sessions.begin() as session:
 
@@ -159,45 +245,122 @@ class Validation:
 
             return once(session, self._key, self._asked(form), DatasetView, make)[0]
 
-    def _inspect(self, declaration: Declaration, on_rows: Callable[[int], None] | None) -> Inspection:
+    def _inspect(
+        self, declaration: Declaration, lane: Lane, on_rows: Callable[[int], None] | None
+    ) -> Inspection:
         self._incoming.flush()
         try:
             if self._early is not None:
-                self._inspecting = self._early
+                with self._deciding:
+                    self._check_wanted()
+                    self._inspecting = self._early
                 return self._early.finish(on_rows)
-            with self._inspector(declaration) as self._inspecting:
-                return self._inspecting.finish(on_rows)
+            with self._inspector(declaration, self._seconds(lane)) as inspector:
+                with self._deciding:
+                    self._check_wanted()
+                    self._inspecting = inspector
+                return inspector.finish(on_rows)
         except DatasetError as error:
+            if error.code == "inspection_too_slow" and lane == "small" and self._is_limited:
+                raise Outgrown from error
             raise service.refusal(error) from error
 
-    def _inspector(self, declaration: Declaration) -> Inspector:
+    def _seconds(self, lane: Lane) -> float:
+        """How long the file may be read: no upload holds a place for longer than its size can justify."""
+        settings: Settings = self._request.app.state.settings
+        if lane == "small":
+            return min(settings.small_inspection_seconds, settings.inspection_seconds)
+        of_its_size = _SECONDS_OF_ANY + _SECONDS_A_MIB * (self._incoming.size >> 20)
+        return min(settings.inspection_seconds, of_its_size)
+
+    @property
+    def _is_limited(self) -> bool:
+        """Whether small files are given less time than they have among large ones."""
+        return self._seconds("small") < self._seconds("large")
+
+    def _inspector(self, declaration: Declaration, seconds: float) -> Inspector:
         settings: Settings = self._request.app.state.settings
         return Inspector(
             self._incoming.path,
             declaration,
             _limits(settings),
             memory_bytes=settings.inspection_memory_bytes,
-            seconds=settings.inspection_seconds,
+            seconds=seconds,
         )
 
 
+async def awaited(request: Request, validation: Validation, made: Future[DatasetView]) -> DatasetView:
+    """What `made` brings, as long as the client is there; the validation of one that left is stopped.
+
+    Raises:
+        ServiceError: the file is refused, or the client left and hears nothing.
+    """
+    waiting = asyncio.wrap_future(made)
+    leaving = asyncio.create_task(_left(request))
+    try:
+        both: list[asyncio.Future[Any]] = [waiting, leaving]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            validation.leave()
+        return await waiting
+    except asyncio.CancelledError:  # a server may say so in this way
+        validation.leave()
+        waiting.add_done_callback(_hear)
+        raise
+    finally:
+        leaving.cancel()
+
+
+async def _left(request: Request) -> None:
+    """Return when the client is gone. Its request was read whole: there is nothing else to come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _hear(done: asyncio.Future[Any]) -> None:
+    """An error that nobody is left to hear of is no warning."""
+    if not done.cancelled():
+        done.exception()
+
+
+def left_early() -> ServiceError:
+    """The client left before its upload was whole."""
+    log.info("the client of an upload left before its end; nothing is kept")
+    return cut_off()
+
+
+def cut_off() -> ServiceError:
+    """What is answered to nobody: the client left before its data set was made."""
+    message = "Expected an upload whose client waits for the answer. Received: one that was cut off."
+    return ServiceError(400, "cut_off", message, hint="Send it again; nothing of it was kept.")
+
+
+def _service_ends() -> ServiceError:
+    message = "Expected the service to go on until the file was validated. Received: its end."
+    return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was kept.")
+
+
 async def followed(
-    request: Request, made: Future[DatasetView], told: queue.SimpleQueue[int]
+    request: Request, validation: Validation, made: Future[DatasetView], told: queue.SimpleQueue[int]
 ) -> AsyncIterator[bytes]:
     """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
 
-    `told` brings the rows. Who stops listening ends nothing but the events.
+    `told` brings the rows. Where nobody listens any more, the validation is stopped.
     """
     began, rows = time.monotonic(), 0
     waiting = asyncio.wrap_future(made)
-    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # heard, whoever is gone
-    while not waiting.done():
-        await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
-        while not told.empty():
-            rows = told.get_nowait()
+    waiting.add_done_callback(_hear)
+    try:
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
+            while not told.empty():
+                rows = told.get_nowait()
+            if not waiting.done():
+                seconds = round(time.monotonic() - began, 1)
+                yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))
+    finally:
         if not waiting.done():
-            seconds = round(time.monotonic() - began, 1)
-            yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))
+            validation.leave()
     yield _outcome(request, made)
 
 
@@ -227,6 +390,8 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         entries=settings.max_archive_files,
         unpacked_bytes=settings.max_unpacked_bytes,
+        unpacked_ratio=settings.max_unpacked_ratio,
+        unpacked_freely=settings.free_unpacked_bytes,
         example_bytes=settings.max_example_bytes,
         pixels=settings.max_image_pixels,
     )

@@ -6,8 +6,6 @@ The folders say what a file is: `label/file`, `split/label/file`, or neither bes
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +13,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from app.datasets.formats.dialect import check_names
+from app.datasets.formats.decoding import decoding
+from app.datasets.formats.dialect import check_names, rows_of
 from app.datasets.formats.fasta import records
 from app.datasets.formats.listing import (
     METADATA,
@@ -28,6 +27,7 @@ from app.datasets.formats.listing import (
     read_bytes,
     read_text,
 )
+from app.datasets.formats.stream import known_encoding
 from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 from app.datasets.splits_words import WORDS
 
@@ -54,7 +54,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
             return ReadOptions(columns=[column, *names], **common)
     folders = _folders(listing)
     columns = [column, "label", *(["split"] if "split" in folders else []), "file"]
-    encoding = declaration.encoding or "utf-8"
+    encoding = known_encoding(declaration.encoding or "utf-8")
     return ReadOptions(columns=columns, folders=folders, encoding=encoding, **common)
 
 
@@ -154,13 +154,25 @@ def _folders(listing: Listing) -> list[Literal["split", "label"]]:
 def _metadata(archive: zipfile.ZipFile, listing: Listing) -> Iterator[dict[str, str]]:
     assert listing.metadata is not None
     text = read_text(archive, listing.metadata, "utf-8")
-    yield from csv.DictReader(io.StringIO(text, newline=""))
+    reader = rows_of(text, ",", '"')
+    names = next(reader, [])
+    with decoding(METADATA):
+        for number, cells in enumerate(filter(None, reader), start=1):
+            if len(cells) > len(names):
+                error: dict[str, Any] = {"row": number, "line": reader.line_num, "column": None}
+                error |= {"expected": f"{len(names)} cells", "received": f"{len(cells)} cells"}
+                message = (
+                    f"Expected {len(names)} cells in every row of {METADATA}, as in its header. "
+                    f"Received: {len(cells)} in row {number}."
+                )
+                raise DatasetError("ragged_row", message, "Quote cells that contain commas.", [error])
+            yield dict(zip(names, cells, strict=False))
 
 
 def _metadata_columns(archive: zipfile.ZipFile, listing: Listing) -> list[str]:
     assert listing.metadata is not None
     text = read_text(archive, listing.metadata, "utf-8")
-    names = next(csv.reader(io.StringIO(text, newline="")), [])
+    names = next(rows_of(text, ",", '"'), [])
     check_names(names)
     if "file_name" not in names or _COLUMN[listing.contents] in names:
         received = ", ".join(names)

@@ -6,9 +6,8 @@ from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
-import pyarrow as pa
-
 from app.datasets.formats import archive, csv, fasta, jsonl, npz, parquet, tsv
+from app.datasets.formats.decoding import decoding
 from app.datasets.formats.stream import open_stream
 from app.datasets.schema import DatasetError, Declaration, Format
 
@@ -20,6 +19,15 @@ MODULES: dict[Format, ModuleType] = {
     "zip": archive,
     "fasta": fasta,
     "npz": npz,
+}
+FILES: dict[Format, str] = {
+    "csv": "CSV file",
+    "tsv": "TSV file",
+    "jsonl": "file of JSON lines",
+    "parquet": "Parquet file",
+    "zip": "zip archive",
+    "fasta": "FASTA file",
+    "npz": "NumPy archive",
 }
 _ENDINGS: dict[str, Format] = {
     ".csv": "csv",
@@ -101,12 +109,8 @@ def _head(path: Path) -> bytes:
         head = file.read(4096)
     if not head.startswith(b"\x1f\x8b"):
         return head
-    try:
-        with open_stream(path) as stream:
-            return bytes(stream.read(4096))
-    except (OSError, pa.ArrowException) as error:
-        message = f"Expected a whole gzip file. Received: one that cannot be unpacked ({error})."
-        raise DatasetError("broken_file", message, "Upload the file again.") from error
+    with decoding("gzip file"), open_stream(path) as stream:
+        return bytes(stream.read(4096))
 
 
 def _by_name(filename: str | None) -> Format | None:
@@ -115,7 +119,7 @@ def _by_name(filename: str | None) -> Format | None:
 
 
 def _by_contents(head: bytes) -> str:
-    if head.startswith(b"PK\x03\x04") and head[30:].split(b"PK\x03\x04")[0][: head[26]].endswith(b".npy"):
+    if head.startswith(b"PK\x03\x04") and _first_name(head).endswith(b".npy"):
         return _BINARY["npz"]
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
@@ -126,6 +130,11 @@ def _by_contents(head: bytes) -> str:
     if start.startswith(b">"):
         return "fasta"
     return "json" if start.startswith((b'{"', b"{}", b"[{")) or start.rstrip() == b"{" else "text"
+
+
+def _first_name(head: bytes) -> bytes:
+    """The name of a zip archive's first file."""
+    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
 def _of_contents(found: str, filename: str | None) -> Format:

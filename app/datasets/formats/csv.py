@@ -36,7 +36,7 @@ _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
 def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """How to read the file: encoding, delimiter, quote and names, found or as declared."""
-    encoding = find_encoding(path, declaration.encoding)
+    encoding = find_encoding(path, declaration.encoding, limits)
     sample = read_sample(path, encoding)
     quote = _quote(sample, declaration)
     quote = quote if quote and has_byte(path, quote.encode()) else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from app.datasets.cells import MISSING
 from app.datasets.formats.stream import open_stream
-from app.datasets.schema import DatasetError
+from app.datasets.schema import DatasetError, is_text
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SAMPLE = 1 << 18
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 10_000
+MAX_NAME = 1000  # characters
 
 
 def read_sample(path: Path, encoding: str) -> str:
@@ -85,14 +86,20 @@ def read_header(sample: str, delimiter: str, quote: str | None) -> list[str]:
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse names that are blank, repeated or too many."""
+    """Refuse names that are blank, repeated, too long, no text, or too many."""
     if len(names) > MAX_COLUMNS:
         raise DatasetError(
             "too_many_columns", f"Expected at most {MAX_COLUMNS} columns. Received: {len(names)}.", None
         )
     first: dict[str, int] = {}
     for position, name in enumerate(names, start=1):
-        if not name:
+        if not is_text(name) or len(name) > MAX_NAME:
+            expected = f"a name of at most {MAX_NAME} characters, without NUL and halves of surrogate pairs"
+            received = f"{name[:80]!r} ({len(name)} characters) for column {position}"
+            error = {"row": None, "column": str(position), "expected": expected, "received": received}
+            message = f"Expected {expected}, for every column. Received: {received}."
+            raise DatasetError("unusable_column_name", message, "Rename the column.", [error])
+        if not name.strip():
             message = f"Expected a name for every column. Received: none for column {position}."
             error = {"row": None, "column": str(position), "expected": "a name", "received": ""}
             raise DatasetError("blank_column_name", message, "Name the column in the header.", [error])

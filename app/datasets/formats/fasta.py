@@ -14,9 +14,10 @@ from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
 ROWS = 4096
 _MAX_CLASSES = 1000
+# Searched in headers of any length: the time each takes may not grow with the square of it.
 _LABELS = (
     r"(?i)\b(?:label|class)\s*[=:]\s*([^\s|;,]+)",
-    r"\|\s*([^|]*\S)\s*$",
+    r"\|([^|]*[^|\s])\s*$",
     r"\s(\S+)\s*$",
     r"^\s*(\S+)\s*$",
 )
@@ -32,7 +33,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     Raises:
         DatasetError: no label is found.
     """
-    find_encoding(path, "utf-8")
+    find_encoding(path, "utf-8", limits)
     candidates: dict[str, set[str]] = {expression: set() for expression in _LABELS}
     has_split, rows, first = True, 0, ""
     for header, _ in _records(path):
@@ -42,7 +43,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
             if found is None or len(candidates[expression]) > _MAX_CLASSES:
                 del candidates[expression]
             else:
-                candidates[expression].add(found[1])
+                candidates[expression].add(found[1].strip())
         has_split = has_split and re.search(_SPLIT, header) is not None
         if not candidates:
             break
@@ -67,7 +68,7 @@ def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
         found = {"sequence": sequence, "header": header}
         for name, expression in (("label", options.header or ""), ("split", _SPLIT)):
             match = re.search(expression, header)
-            found[name] = match[1] if match else ""
+            found[name] = match[1].strip() if match else ""
         rows.append([found[name] or None for name in options.columns])
         if len(rows) == ROWS:
             yield _batch(rows, options.columns)

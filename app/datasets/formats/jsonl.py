@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.json
 
 from app.datasets.cells import joined
-from app.datasets.formats.dialect import check_names
+from app.datasets.formats.dialect import MAX_COLUMNS, check_names
 from app.datasets.formats.stream import find_compression, find_encoding, open_stream
-from app.datasets.schema import DatasetError, Declaration, Limits, Physical, ReadOptions
+from app.datasets.schema import DatasetError, Declaration, Limits, Physical, ReadOptions, is_text
 
 BLOCK = 4 << 20
 _SHAPES = 1000
@@ -65,21 +65,28 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         DatasetError: for a line that is no object, a value that is no single value beside the label's, a key
             of two types.
     """
-    encoding = find_encoding(path, declaration.encoding)
+    encoding = find_encoding(path, declaration.encoding, limits)
     if encoding not in ("utf-8", "utf-8-sig", "ascii"):
         message = f"Expected JSON lines in UTF-8. Received: {encoding}."
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
     physical: dict[str, Physical] = {}
     known: dict[_Shape, _Keys] = {}  # the shapes that fit
+    most = (limits or Limits()).in_proportion_to(path.stat().st_size) // 8
     for row, (line, item) in enumerate(_objects(path), start=1):
         shape = (tuple(item), tuple(map(type, item.values())))
         if shape not in known:
             for key, value in item.items():
                 kind = _kind(value, may_be_list=declaration.may_be_label(key))
+                if key not in physical:
+                    _check_key(key, row, line)
                 physical[key] = _join(physical.get(key, "nothing"), kind, row, line, key, value)
+            if len(physical) > MAX_COLUMNS:
+                check_names(list(physical))
             if len(known) == _SHAPES:
                 known.clear()
             known[shape] = _keys(item)
+        if row * len(physical) > most:
+            raise _too_many_cells(row, len(physical), most)
         numbers, lists = known[shape]
         for key in numbers:
             if not _is_short(item[key], row, line, key):
@@ -94,6 +101,19 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         physical=physical,
         lists=[key for key, kind in physical.items() if kind in _ITEMS],
     )
+
+
+def _check_key(key: str, row: int, line: int) -> None:
+    if not is_text(key):
+        expected = "keys without NUL and halves of surrogate pairs"
+        raise _refused("unusable_column_name", row, line, key, expected, key, "Rename the key.")
+
+
+def _too_many_cells(rows: int, columns: int, most: int) -> DatasetError:
+    """Keys that few rows have: as a table they are much more than the file."""
+    received = f"{rows} rows of {columns} keys"
+    message = f"Expected at most {most} cells of a file of this size. Received: {received}."
+    return DatasetError("too_many_cells", message, "Leave out keys that few rows have.")
 
 
 def _kind(value: Any, *, may_be_list: bool) -> Physical | None:
@@ -183,11 +203,19 @@ def _join(known: Physical, kind: Physical | None, row: int, line: int, key: str,
     raise _refused("mixed_types", row, line, key, f"{_SAID[known]}, as in the rows before", value)
 
 
-def _refused(code: str, row: int, line: int, key: str, expected: str, value: Any) -> DatasetError:
+def _refused(
+    code: str,
+    row: int,
+    line: int,
+    key: str,
+    expected: str,
+    value: Any,
+    hint: str = "Give each key single values of one type.",
+) -> DatasetError:
     received = json.dumps(value, ensure_ascii=False)[:80]
     error = {"row": row, "line": line, "column": key, "expected": expected, "received": received}
     message = f"Expected {expected}. Received: {received} in row {row}, column {key}."
-    return DatasetError(code, message, "Give each key single values of one type.", [error])
+    return DatasetError(code, message, hint, [error])
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from app.datasets.schema import DatasetError, Limits
+from app.datasets.formats.decoding import broken, decoding, is_of_the_machine
+from app.datasets.schema import DatasetError, Limits, is_text
 
 Contents = Literal["images", "texts", "sequences"]
 METADATA = "metadata.csv"
-NO_LIMITS = Limits(entries=2**31, unpacked_bytes=2**62, example_bytes=2**62)
+NO_LIMITS = Limits(entries=2**31, unpacked_bytes=2**62, unpacked_freely=2**62, example_bytes=2**62)
 """Of an archive that was accepted."""
 
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
@@ -24,6 +25,7 @@ _ENDINGS: dict[str, Contents] = {
 }
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _SHOWN = 5
+_LOCAL_HEADER = 30  # bytes at least, before a file's own
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,10 @@ class Listing:
 def open_archive(path: Path) -> zipfile.ZipFile:
     """The archive, or a DatasetError."""
     try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        # NotImplementedError: zipfile's word for an archive that needs a later version of the format.
-        message = f"Expected a whole zip archive. Received: one that cannot be opened ({error})."
-        raise DatasetError("broken_file", message, "Upload the file again.") from error
+        with decoding("zip archive"):  # NotImplementedError: it needs a later version of the format
+            return zipfile.ZipFile(path)
+    except (ValueError, IndexError) as error:  # of offsets that point outside, and extra fields cut short
+        raise broken("zip archive", error) from error
 
 
 def check_count(path: Path, limits: Limits) -> None:
@@ -54,16 +55,17 @@ def check_count(path: Path, limits: Limits) -> None:
         file.seek(max(0, size - 65_557 - 20))
         tail = file.read()
     end = tail.rfind(b"PK\x05\x06")
-    if end < 0:
+    if end < 0 or len(tail) - end < 22:
         return  # opening it says so
     count, directory = (
         struct.unpack_from("<H", tail, end + 10)[0],
         struct.unpack_from("<I", tail, end + 12)[0],
     )
     locator = tail.rfind(b"PK\x06\x07", 0, end)
-    if count == 0xFFFF and locator >= 0:
+    if count == 0xFFFF and 0 <= locator <= len(tail) - 20:
         offset = struct.unpack_from("<Q", tail, locator + 8)[0]
         with path.open("rb") as file:
+            offset = min(offset, size)
             file.seek(offset)
             record = file.read(56)
         if record.startswith(b"PK\x06\x06") and len(record) == 56:
@@ -85,22 +87,24 @@ def list_archive(archive: zipfile.ZipFile, limits: Limits) -> Listing:
     """
     known: dict[Contents, dict[str, zipfile.ZipInfo]] = {"images": {}, "sequences": {}, "texts": {}}
     others: list[zipfile.ZipInfo] = []
-    total = 0
+    total, most = 0, limits.unpacked_from(_size(archive))
     infos = archive.infolist()
     if len(infos) > limits.entries:
         message = f"Expected at most {limits.entries} files in the archive. Received: {len(infos)}."
         raise DatasetError("too_many_files", message, "Pack fewer.")
+    check_entries(archive)
     for info in infos:
-        _check_safe(info)
         if info.is_dir() or _is_junk(info.filename):
             continue
         total += info.file_size
-        _check_size(info, total, limits)
+        _check_size(info, limits)
+        if total > most:
+            raise too_much(info, most)
         ending = PurePosixPath(info.filename).suffix.lower()
         if ending in _ARCHIVES:
             raise _refused(info, "nested_archive", "no archive inside of the archive", "Unpack it first.")
         if ending in _ENDINGS:
-            known[_ENDINGS[ending]][info.filename] = info
+            known[_ENDINGS[ending]][_path(info)] = info
         else:
             others.append(info)
     contents = next((name for name, files in known.items() if files), None)
@@ -112,7 +116,7 @@ def list_archive(archive: zipfile.ZipFile, limits: Limits) -> Listing:
     files = known[contents]
     metadata = [info for info in others if PurePosixPath(info.filename).name.lower() == METADATA]
     metadata = sorted(metadata, key=lambda info: len(info.filename))[:1] if contents == "images" else []
-    inside = _inside([*files, *(info.filename for info in metadata)])
+    inside = _inside([*files, *map(_path, metadata)])
     ignored = [info.filename for info in others if info not in metadata]
     ignored += [name for other, of in known.items() if other != contents for name in of]
     return Listing(
@@ -130,11 +134,53 @@ def ignored_files(path: Path) -> list[str]:
         return list_archive(archive, NO_LIMITS).ignored
 
 
+def check_entries(archive: zipfile.ZipFile) -> None:
+    """Whether each file may be read at all, and is told from all others.
+
+    Raises:
+        DatasetError: an unsafe or repeated path, a password, a packing that cannot be read in bounded memory,
+            or files that share their bytes, as those of bombs do.
+    """
+    infos = archive.infolist()
+    paths: set[str] = set()
+    for info in infos:
+        _check_safe(info)
+        path = _path(info)
+        if path in paths and not info.is_dir():
+            hint = "Pack the folder anew: programs differ in which of the two they read."
+            raise _refused(info, "duplicate_file_name", "each path once in the archive", hint)
+        paths.add(path)
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise _refused(info, "unsafe_archive", "files that do not overlap", "Pack the folder anew.")
+        end = info.header_offset + _LOCAL_HEADER + info.compress_size
+
+
+def _path(info: zipfile.ZipInfo) -> str:
+    """Its path without what means nothing, such as `./` and `//`."""
+    return "/".join(PurePosixPath(info.filename).parts)
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    assert archive.fp is not None
+    return archive.fp.seek(0, 2)
+
+
 def read_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     """One file, or a DatasetError."""
     try:
-        return archive.read(info)
+        # No more than it says: without a number all of a bomb is unpacked before its size is looked at.
+        with archive.open(info) as stream:
+            data = stream.read(info.file_size)
+        if len(data) < info.file_size:
+            raise EOFError("it ends too early")
+        return data
+    except MemoryError:
+        raise
     except Exception as error:  # zipfile and its decompressors raise what they like
+        if is_of_the_machine(error):
+            raise
         received = f"{info.filename}, which cannot be unpacked ({str(error)[:120]})"
         message = f"Expected a whole archive. Received: {received}."
         raise DatasetError("broken_file", message, "Pack it anew.") from error
@@ -153,25 +199,34 @@ def read_text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, encoding: str) ->
 def _check_safe(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename.replace("\\", "/")
     parts = PurePosixPath(name).parts
-    if name.startswith("/") or ".." in parts or (parts and ":" in parts[0]) or "\0" in name:
+    if not parts or name.startswith("/") or ".." in parts or ":" in parts[0] or not is_text(name):
         raise _refused(info, "unsafe_archive", "paths inside of the archive", "Pack it without such paths.")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _refused(info, "unsafe_archive", "files, no links", "Pack the files themselves.")
     if info.flag_bits & 1:
         raise _refused(info, "encrypted_archive", "files without a password", "Pack it without one.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile unpacks bzip2 and LZMA in memory without a bound.
+        raise _refused(info, "unsupported_packing", "files that are deflated or stored", "Pack it so.")
 
 
-def _check_size(info: zipfile.ZipInfo, total: int, limits: Limits) -> None:
+def _check_size(info: zipfile.ZipInfo, limits: Limits) -> None:
     whole = PurePosixPath(info.filename).suffix.lower() in (*FASTA, ".csv")
     most = 16 * limits.example_bytes if whole else limits.example_bytes
     if info.file_size > most:
         raise _refused(
             info, "example_too_large", f"files of at most {most} bytes unpacked", "Make it smaller."
         )
-    if total > limits.unpacked_bytes:
-        expected = f"at most {limits.unpacked_bytes} bytes unpacked, all files together"
-        hint = "Pack fewer; whoever runs the service can allow more with MODEL_TRANSFER_MAX_UNPACKED_BYTES."
-        raise _refused(info, "archive_too_large", expected, hint)
+
+
+def too_much(info: zipfile.ZipInfo, most: int) -> DatasetError:
+    """The refusal of an archive whose files are more than `most` bytes with this one."""
+    expected = f"at most {most} bytes unpacked, all files together, in an archive of this size"
+    hint = (
+        "Pack fewer; whoever runs the service can allow more with MODEL_TRANSFER_MAX_UNPACKED_RATIO and "
+        "MODEL_TRANSFER_MAX_UNPACKED_BYTES."
+    )
+    return _refused(info, "archive_too_large", expected, hint)
 
 
 def _refused(info: zipfile.ZipInfo, code: str, expected: str, hint: str) -> DatasetError:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import math
 import re
 import struct
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pyarrow as pa
 from PIL import Image
 
+from app.datasets.formats.decoding import broken, decoding
+from app.datasets.formats.listing import check_count, check_entries, open_archive, too_much
 from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 from app.datasets.splits_words import WORDS
 
@@ -25,6 +27,12 @@ _SPLITS = "|".join(WORDS)
 _IMAGES = rf"^(?:(?P<before>{_SPLITS})_)?(?:images?|x|data)(?:_(?P<after>{_SPLITS}))?$"
 _LABELS = rf"^(?:(?P<before>{_SPLITS})_)?(?:labels?|y|targets?)(?:_(?P<after>{_SPLITS}))?$"
 _MODES = {("u1", 1): "L", ("u1", 3): "RGB", ("u1", 4): "RGBA", ("u2", 1): "I;16"}
+_FIELDS = {
+    "descr": r"['\"]descr['\"]\s*:\s*['\"]([^'\"]*)['\"]",
+    "fortran_order": r"['\"]fortran_order['\"]\s*:\s*(True|False)",
+    "shape": r"['\"]shape['\"]\s*:\s*\(((?:\s*\d+L?\s*,)*\s*(?:\d+L?)?\s*)\)",
+}
+_DIMENSIONS, _DIGITS = 32, 15
 _INTEGERS = {
     "i1": "b",
     "u1": "B",
@@ -61,7 +69,15 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     Raises:
         DatasetError: other arrays, or ones that are no images.
     """
-    with _archive(path) as archive:
+    limits = limits or Limits()
+    check_count(path, limits)
+    with open_archive(path) as archive:
+        check_entries(archive)
+        most = limits.unpacked_from(path.stat().st_size)
+        for info in archive.infolist():
+            most -= info.file_size
+            if most < 0:
+                raise too_much(info, limits.unpacked_from(path.stat().st_size))
         parts = _parts(archive)
         for images, labels in parts.values():
             shape, of_labels = _image_header(archive, images).shape, _header(archive, labels).shape
@@ -76,7 +92,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of images as PNG, labels as text, and the split's word."""
-    with _archive(path) as archive:
+    with open_archive(path) as archive:
         for part, (images, labels) in _parts(archive).items():
             yield from _batches(archive, part, images, labels)
 
@@ -85,8 +101,7 @@ def _batches(
     archive: zipfile.ZipFile, part: str | None, images: str, labels: str
 ) -> Iterator[pa.RecordBatch]:
     texts = _labels(archive, labels)
-    with archive.open(f"{images}.npy") as stream:
-        header = _read_header(stream, images)
+    with _opened(archive, images) as (stream, header):
         size = math.prod(header.shape[1:]) * header.item_bytes
         rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(size, 1)))
         for start in range(0, header.shape[0], rows):
@@ -117,19 +132,10 @@ def _size(header: Header) -> tuple[int, int, int]:
     return height, width, channels[0] if channels else 1
 
 
-def _archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        message = f"Expected a whole .npz file. Received: one that cannot be opened ({error})."
-        raise DatasetError("broken_file", message, "Upload the file again.") from error
-
-
 def _parts(archive: zipfile.ZipFile) -> dict[str | None, tuple[str, str]]:
     """The names of images and labels by the split's word; None for the only part."""
-    names = [name.removesuffix(".npy") for name in archive.namelist()]
-    found = {_part(re.match(_IMAGES, name)): name for name in names if re.match(_IMAGES, name)}
-    labels = {_part(re.match(_LABELS, name)): name for name in names if re.match(_LABELS, name)}
+    names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    found, labels = _by_part(names, _IMAGES), _by_part(names, _LABELS)
     lost = [name for part, name in found.items() if part not in labels]
     if not found or lost or (None in found and len(found) > 1):
         message = (
@@ -140,15 +146,47 @@ def _parts(archive: zipfile.ZipFile) -> dict[str | None, tuple[str, str]]:
     return {part: (name, labels[part]) for part, name in found.items()}
 
 
-def _part(match: re.Match[str] | None) -> str | None:
-    assert match is not None
+def _by_part(names: list[str], expression: str) -> dict[str | None, str]:
+    found: dict[str | None, str] = {}
+    for match in filter(None, (re.match(expression, name) for name in names)):
+        part, name = _part(match), match[0]
+        if part in found:
+            received = f"{found[part]} and {name}"
+            message = f"Expected one array of images and one of labels a part. Received: {received}."
+            raise DatasetError("arrays_not_found", message, "Leave one of them out.")
+        found[part] = name
+    return found
+
+
+def _part(match: re.Match[str]) -> str | None:
     word = match["before"] or match["after"]
     return None if word is None else WORDS[word]
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
-    with archive.open(f"{name}.npy") as stream:
-        return _read_header(stream, name)
+    with _opened(archive, name) as (_, header):
+        return header
+
+
+@contextmanager
+def _opened(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[IO[bytes], Header]]:
+    """An array's values, behind its header."""
+    info = archive.getinfo(f"{name}.npy")
+    with _told(name), archive.open(info) as stream:
+        header = _read_header(stream, name)
+        if math.prod(header.shape) * header.item_bytes > info.file_size - stream.tell():
+            raise _cut_off(name)
+        yield stream, header
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Tell what zipfile raises of an entry: RuntimeError, among others."""
+    try:
+        with decoding(f"array {name}"):
+            yield
+    except (RuntimeError, ValueError) as error:
+        raise broken(f"array {name}", error) from error
 
 
 def _image_header(archive: zipfile.ZipFile, name: str) -> Header:
@@ -171,23 +209,36 @@ def _read_header(stream: IO[bytes], name: str) -> Header:
         size = struct.unpack("<H" if version == 1 else "<I", stream.read(2 if version == 1 else 4))[0]
         if size > 10_000:
             raise ValueError("its header is too long")
-        about: dict[str, Any] = ast.literal_eval(stream.read(size).decode("latin-1"))
-        kind, shape = str(about["descr"]), tuple(int(n) for n in about["shape"])
-        if about["fortran_order"] and len(shape) > 1:
+        kind, is_fortran, shape = _fields(stream.read(size).decode("latin-1"))
+        if is_fortran and len(shape) > 1:
             raise ValueError("it is in Fortran order; save numpy.ascontiguousarray of it")
-        if not re.fullmatch(r"[<>|=]?[biufU]\d+", kind) or not shape or min(shape) < 1:
-            raise ValueError(f"it holds {kind} of shape {shape}")
-    except (ValueError, KeyError, SyntaxError, TypeError, IndexError, struct.error) as error:
+        if not re.fullmatch(r"[<>|=]?[biufU][1-9]\d{0,5}", kind) or not shape or min(shape) < 1:
+            raise ValueError(f"it holds {kind[:80]} of shape {shape}")
+    except (ValueError, IndexError, struct.error) as error:
         message = f"Expected plain arrays of numbers. Received: {name}, which is none ({error})."
         raise DatasetError("broken_file", message, "Save it with numpy.savez, without objects.") from error
     return Header(kind.lstrip("<>|="), ">" if kind.startswith(">") else "<", shape)
 
 
+def _fields(text: str) -> tuple[str, bool, tuple[int, ...]]:
+    """Type, whether in Fortran order, and shape, of the one form of header that plain arrays have.
+
+    It is a Python literal; to evaluate any literal would be to run a parser on whatever comes.
+    """
+    found = {name: re.findall(expression, text) for name, expression in _FIELDS.items()}
+    rest = text
+    for expression in _FIELDS.values():
+        rest = re.sub(expression, "", rest)
+    if re.sub(r"[\s,]", "", rest) != "{}" or any(len(values) != 1 for values in found.values()):
+        raise ValueError(f"its header is {text[:80]!r}")
+    lengths = re.findall(r"\d+", found["shape"][0])
+    if len(lengths) > _DIMENSIONS or any(len(length) > _DIGITS for length in lengths):
+        raise ValueError(f"its shape is ({found['shape'][0][:80]})")
+    return found["descr"][0], found["fortran_order"][0] == "True", tuple(map(int, lengths))
+
+
 def _exactly(stream: IO[bytes], size: int, name: str) -> bytes:
-    try:
-        data = stream.read(size)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise _cut_off(name) from error
+    data = stream.read(size)
     if len(data) < size:
         raise _cut_off(name)
     return data
@@ -202,13 +253,13 @@ def _cut_off(name: str) -> DatasetError:
 
 
 def _labels(archive: zipfile.ZipFile, name: str) -> list[str]:
-    with archive.open(f"{name}.npy") as stream:
-        header = _read_header(stream, name)
+    with _opened(archive, name) as (stream, header):
         data = _exactly(stream, header.shape[0] * header.item_bytes, name)
     if header.kind[0] == "U":
         codec = "utf-32-be" if header.order == ">" else "utf-32-le"
         width = header.item_bytes
-        return [data[at : at + width].decode(codec).rstrip("\0") for at in range(0, len(data), width)]
+        with decoding(f"array {name}"):
+            return [data[at : at + width].decode(codec).rstrip("\0") for at in range(0, len(data), width)]
     if header.kind in ("f4", "f8"):
         letter = "f" if header.kind == "f4" else "d"
     elif header.kind in _INTEGERS:

@@ -5,7 +5,7 @@ The label may be a column of lists, the labels of a row, which are handed on as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from app.datasets.cells import joined
+from app.datasets.formats.decoding import decoded, decoding
 from app.datasets.formats.dialect import check_names
 from app.datasets.schema import DatasetError, Declaration, Limits, ReadOptions
 
 _CELLS = 1 << 19  # of a batch, unless it has many columns: each costs some time a batch
 _MIN_ROWS = 1024
 _BUFFER = 1 << 20
+_WHAT = "Parquet file"
 
 
 def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
@@ -28,29 +30,32 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         DatasetError: for a broken file, and for columns of lists beside the label's, of structures or other
             types.
     """
-    with _open(path) as file:
+    with decoding(_WHAT), _open(path) as file:
         schema = file.schema_arrow
-    check_names(schema.names)
+        names = schema.names
+    check_names(names)
     lists = [field.name for field in schema if _is_list(field.type) and declaration.may_be_label(field.name)]
     for field in schema:
         if field.name not in lists and _cell_type(field.type) is None:
             _refuse(field)
     pictures = any(_cell_type(field.type) == pa.binary() for field in schema)
-    return ReadOptions(columns=schema.names, pictures=pictures, lists=lists)
+    return ReadOptions(columns=names, pictures=pictures, lists=lists)
 
 
-def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
+def open_batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
     """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns; a list is one text."""
-    try:
-        with _open(path) as file:
-            for batch in file.iter_batches(_batch_rows(options), use_threads=False):
-                columns = [
-                    joined(column, name) if name in options.lists else _plain(column)
-                    for name, column in zip(options.columns, batch.columns, strict=True)
-                ]
-                yield pa.RecordBatch.from_arrays(columns, names=options.columns)
-    except (OSError, pa.ArrowException) as error:
-        raise _broken(error) from error
+    yield from decoded(_WHAT, _batches(path, options))
+
+
+def _batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
+    with _open(path) as file:
+        for batch in file.iter_batches(_batch_rows(options), use_threads=False):
+            batch.validate(full=True)  # Arrow itself takes any bytes for text
+            columns = [
+                joined(column, name) if name in options.lists else _plain(column)
+                for name, column in zip(options.columns, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, names=options.columns)
 
 
 def _batch_rows(options: ReadOptions) -> int:
@@ -60,15 +65,7 @@ def _batch_rows(options: ReadOptions) -> int:
 
 
 def _open(path: Path) -> pa.parquet.ParquetFile:
-    try:
-        return pa.parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
-    except (OSError, pa.ArrowException) as error:
-        raise _broken(error) from error
-
-
-def _broken(error: Exception) -> DatasetError:
-    message = f"Expected a whole Parquet file. Received: one that cannot be read ({error})."
-    return DatasetError("broken_file", message, "Upload the file again.")
+    return pa.parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
 
 
 def _refuse(field: pa.Field) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import codecs
 import io
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from app.datasets.formats import arrival
-from app.datasets.schema import DatasetError
+from app.datasets.formats.decoding import decoding
+from app.datasets.schema import DatasetError, Limits, is_text
 
 CHUNK = 1 << 20
 _EVIDENCE = 32  # bytes beyond ASCII: with fewer, a statistical guess is worse than the usual Windows one
@@ -50,30 +53,39 @@ def has_byte(path: Path, byte: bytes) -> bool:
     return False
 
 
-def find_encoding(path: Path, declared: str | None) -> str:
+def find_encoding(path: Path, declared: str | None, limits: Limits | None = None) -> str:
     """The encoding all of the file's bytes are valid in: declared, by its mark, UTF-8, UTF-16 or guessed.
 
+    All of the bytes are read here first, and those of a packed file counted.
+
     Raises:
-        DatasetError: if it is not text, or not in the declared encoding.
+        DatasetError: if it is not text, not in the declared encoding, or more unpacked than it may be.
     """
-    if declared is not None:
-        encoding = _known(declared)
-        _check(path, encoding)
+    is_packed = find_compression(path) is not None
+    most = (limits or Limits()).unpacked_from(path.stat().st_size) if is_packed else sys.maxsize
+    with decoding("gzip file" if is_packed else "text file"):
+        if declared is not None:
+            encoding = known_encoding(declared)
+            _check(path, encoding, most)
+            return encoding
+        with open_stream(path) as stream:
+            head = stream.read(4096)
+        encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "") or _unmarked_utf16(head)
+        if not encoding and _first_undecodable(path, "utf-8", most) is None:
+            return "utf-8"
+        encoding = encoding or _guess(path, most)
+        _check(path, encoding, most)
         return encoding
-    with open_stream(path) as stream:
-        head = stream.read(4096)
-    encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "") or _unmarked_utf16(head)
-    if not encoding and _first_undecodable(path, "utf-8") is None:
-        return "utf-8"
-    encoding = encoding or _guess(path)
-    _check(path, encoding)
-    return encoding
 
 
-def _known(declared: str) -> str:
+def known_encoding(declared: str) -> str:
+    """Python's name of a declared encoding, or a DatasetError."""
     try:
+        codecs.getincrementaldecoder(declared)
+        with suppress(UnicodeError):
+            b"a".decode(declared)  # codecs knows more than encodings, such as zlib, which this refuses
         return codecs.lookup(declared).name
-    except LookupError:
+    except (LookupError, ValueError):  # ValueError: a NUL in its name
         message = f"Expected an encoding that Python knows, such as utf-8 or cp1252. Received: {declared}."
         raise DatasetError("unknown_encoding", message, "Leave `encoding` out to have it found.") from None
 
@@ -85,25 +97,32 @@ def _unmarked_utf16(head: bytes) -> str:
     return "utf-16-be" if head[0::2].count(0) > 0.4 * pairs else ""
 
 
-def _check(path: Path, encoding: str) -> None:
-    offset = _first_undecodable(path, encoding)
+def _check(path: Path, encoding: str, most: int) -> None:
+    offset = _first_undecodable(path, encoding, most)
     if offset is not None:
         message = f"Expected text in {encoding}. Received: bytes that are none, near byte {offset + 1}."
         raise DatasetError("not_text", message, _HINT)
 
 
-def _first_undecodable(path: Path, encoding: str) -> int | None:
-    """The offset of the first byte that is no text in this encoding."""
-    check = _TextCheck(encoding)
+def _first_undecodable(path: Path, encoding: str, most: int) -> int | None:
+    """The offset of the first byte that is no text in this encoding.
+
+    Raises:
+        DatasetError: there are more bytes than `most`.
+    """
+    check, size = _TextCheck(encoding), 0
     with open_stream(path) as stream:
         while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > most:
+                raise too_much_unpacked("gzip file", path, most)
             if (offset := check.feed(chunk)) is not None:
                 return offset
     return check.feed(b"")
 
 
 class _TextCheck:
-    """Looks at a text's bytes as they come; NUL characters are no text in any encoding."""
+    """Looks at a text's bytes as they come; NUL and halves of surrogate pairs are no text in any encoding."""
 
     def __init__(self, encoding: str) -> None:
         self._decoder = codecs.getincrementaldecoder(encoding)()
@@ -119,10 +138,21 @@ class _TextCheck:
                 text = self._decoder.decode(chunk, final=not chunk)
             except UnicodeError as error:
                 return self._offset + (int(getattr(error, "start", 0)) if chunk else 0)
-        if "\0" in text:
+        if "\0" in text or not (self._plain or is_text(text)):
             return self._offset + max(chunk.find(b"\0"), 0)
         self._offset += len(chunk)
         return None
+
+
+def too_much_unpacked(what: str, path: Path, most: int) -> DatasetError:
+    """The refusal of a file that unpacks to more than is allowed to one of its size."""
+    size = path.stat().st_size
+    message = f"Expected a {what} of {size} bytes to hold at most {most} unpacked. Received: more."
+    hint = (
+        "Upload less, or less packed; whoever runs the service can allow more with "
+        "MODEL_TRANSFER_MAX_UNPACKED_RATIO and MODEL_TRANSFER_MAX_UNPACKED_BYTES."
+    )
+    return DatasetError("archive_too_large", message, hint)
 
 
 class Misjudged(Exception):
@@ -151,7 +181,7 @@ class Watched:
 
 def may_be_utf8(path: Path, declared: str | None) -> bool:
     """Whether `find_encoding` will say UTF-8, as far as a plain file's head can tell."""
-    if find_compression(path) or (declared is not None and _known(declared) != "utf-8"):
+    if find_compression(path) or (declared is not None and known_encoding(declared) != "utf-8"):
         return False
     with open_stream(path) as stream:
         head = stream.read(4096)
@@ -159,7 +189,7 @@ def may_be_utf8(path: Path, declared: str | None) -> bool:
     return marked == "utf-8" and not _unmarked_utf16(head)
 
 
-def _guess(path: Path) -> str:
+def _guess(path: Path, most: int) -> str:
     """By the lines that have bytes beyond ASCII; Windows-1252 where they are too few to tell."""
     sample = _lines_beyond_ascii(path)
     if sum(byte > 127 for byte in sample) < _EVIDENCE:
@@ -167,7 +197,7 @@ def _guess(path: Path) -> str:
     import charset_normalizer  # only here: its import takes a tenth of a small file's inspection
 
     best = charset_normalizer.from_bytes(sample).best()
-    if best is None or _first_undecodable(path, best.encoding) is not None:
+    if best is None or _first_undecodable(path, best.encoding, most) is not None:
         return "cp1252"
     return str(best.encoding)
 

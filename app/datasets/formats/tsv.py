@@ -12,7 +12,7 @@ open_batches = csv.open_batches
 
 def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """As CSV; a header of one column means that the file has no tabs."""
-    return _with_tabs(csv.recognise(path, _declare_tabs(declaration)))
+    return _with_tabs(csv.recognise(path, _declare_tabs(declaration), limits))
 
 
 def glance(path: Path, declaration: Declaration) -> csv.Glance | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import sys
 import warnings
 from collections import Counter
 from typing import Any
@@ -14,10 +15,12 @@ from PIL import Image, ImageOps
 from PIL import WebPImagePlugin as _webp  # noqa: F401  # Pillow knows a format once its plugin is imported
 
 from app.datasets.kinds.examples import Measure, RefusedExample
-from app.datasets.schema import ColumnProfile, Limits, Notice, Role, ValueCount
+from app.datasets.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I")
+_ORIENTATION = 0x0112  # of EXIF
+_JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
 _SMALLEST = 2  # pixels a side
 _THUMBNAIL = 64
 _HASH = 8
@@ -38,6 +41,12 @@ class ImageScan:
         self._modes: Counter[str] = Counter()
         self._formats: Counter[str] = Counter()
         self._animated = 0
+        self._most = sys.maxsize
+        self._decoded = 0  # bytes, of all images so far
+
+    def allow(self, most: int) -> None:
+        """Refuse the image with which more than `most` bytes would be decoded."""
+        self._most = most
 
     def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
         """A digest of each image, and of each a key that it shares with the same picture saved otherwise.
@@ -48,19 +57,22 @@ class ImageScan:
         digests: list[str] = []
         keys: list[Any] = []
         sizes: list[tuple[int, int, int]] = []
+        if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
+            raise RefusedExample(0, "no_image", _EXPECTED, f"{cells.type}", "Declare another `input`.")
         for index, value in enumerate(cells):
             data = value.as_buffer() if value.is_valid else b""
-            image = self._opened(index, data)
+            image, key = self._opened(index, data)
             sizes.append((image.width, image.height, len(data)))
             digests.append(hashlib.sha256(data).hexdigest())
-            keys.append(_key(image))
+            keys.append(key)
         for measure, values in zip(
             (self._width, self._height, self._bytes), zip(*sizes, strict=True), strict=False
         ):
             measure.add(values)
         return pa.array(digests, pa.string()), keys
 
-    def _opened(self, index: int, data: Any) -> Image.Image:
+    def _opened(self, index: int, data: Any) -> tuple[Image.Image, bytes | None]:
+        """The decoded image, and its key."""
         if len(data) > self._limits.example_bytes:
             expected = f"images of at most {self._limits.example_bytes} bytes"
             raise RefusedExample(
@@ -73,10 +85,15 @@ class ImageScan:
                 warnings.simplefilter("ignore")
                 image = Image.open(io.BytesIO(data), formats=FORMATS)
                 self._check_size(index, image)
+                self._check_work(index, image, data)
                 self._formats[image.format or "?"] += 1
-                self._animated += getattr(image, "n_frames", 1) > 1 and image.format != "MPO"
+                # Not n_frames: to count them, Pillow goes through millions of empty ones.
+                self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
                 image.load()
-        except RefusedExample:
+                if image.getexif().get(_ORIENTATION, 1) != 1:  # who learns from it turns it upright
+                    ImageOps.exif_transpose(image)
+                key = _key(image)
+        except (RefusedExample, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
             received = f"one that cannot be decoded ({str(error)[:120] or type(error).__name__})"
@@ -90,7 +107,7 @@ class ImageScan:
                 index, "unsupported_image", "8 or 16 bits a channel", image.mode, "Convert it to PNG."
             )
         self._modes[image.mode] += 1
-        return image
+        return image, key
 
     def _check_size(self, index: int, image: Image.Image) -> None:
         pixels = image.width * image.height
@@ -104,6 +121,19 @@ class ImageScan:
         if min(image.width, image.height) < _SMALLEST:
             received = f"{image.width} x {image.height}"
             raise RefusedExample(index, "image_too_small", "2 x 2 pixels or more", received, "Leave it out.")
+
+    def _check_work(self, index: int, image: Image.Image, data: Any) -> None:
+        # A JPEG's every scan goes over all pixels, and may be a few bytes: usual ones have ten.
+        scans = bytes(data).count(_JPEG_SCAN) if image.format in ("JPEG", "MPO") else 1
+        self._decoded += image.width * image.height * len(image.getbands()) * (1 + scans // _USUAL_SCANS)
+        if self._decoded > self._most:
+            expected = "images that are not much larger decoded than the file, all together"
+            received = f"{image.width} x {image.height} pixels in {len(data)} bytes, after others like it"
+            hint = (
+                "Scale them down, or upload fewer; whoever runs the service can allow more with "
+                "MODEL_TRANSFER_MAX_UNPACKED_RATIO."
+            )
+            raise RefusedExample(index, "archive_too_large", expected, received, hint)
 
     def profile(self, role: Role) -> ColumnProfile:
         """Sizes, formats and modes."""
@@ -133,7 +163,21 @@ class ImageScan:
 
 def shown(values: pa.Array) -> list[Any]:
     """Thumbnails as data URIs: PNG of at most 64 pixels a side, upright."""
-    return [_thumbnail(value.as_buffer()) for value in values]
+    return [_shown(row, value.as_buffer()) for row, value in enumerate(values, start=1)]
+
+
+def _shown(row: int, data: Any) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _thumbnail(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like on a broken file
+        received = f"one that cannot be turned upright and shown ({str(error)[:120] or type(error).__name__})"
+        message = f"Expected {_EXPECTED}. Received: {received}, in row {row}."
+        told = {"row": row, "column": None, "expected": _EXPECTED, "received": received}
+        raise DatasetError("broken_image", message, "Save it anew, or leave it out.", [told]) from error
 
 
 def _thumbnail(data: Any) -> str:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -113,6 +115,35 @@ def test_an_inspection_ends_with_its_upload(path: Path) -> None:
     with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=60) as child:
         assert child.is_running
     assert not child.is_running
+
+
+def test_whatever_a_decoder_raises_is_the_files_fault_and_is_logged(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = """
+import app.datasets.inspection
+from app.datasets import child
+
+def decode(*_):
+    raise KeyError("half a pair: \\ud800")
+
+app.datasets.inspection.inspect = decode
+child.main()
+"""
+    request = {
+        "path": str(path),
+        "declaration": Declaration().model_dump(mode="json"),
+        "limits": Limits().model_dump(mode="json"),
+        "memory_bytes": MEMORY,
+        "seconds": 60,
+    }
+    told = json.dumps(request).encode() + b"\nwhole\n"
+    ended = subprocess.run([sys.executable, "-c", program], input=told, capture_output=True, check=True)
+    with pytest.raises(DatasetError) as caught:
+        inspector._answer(ended.returncode, json.loads(ended.stdout), ended.stderr, MEMORY, 60)
+    assert (caught.value.code, "KeyError" in caught.value.message) == ("broken_file", True)
+    assert caplog.records[0].levelname == "ERROR"
+    assert "in decode" in caplog.text  # where it was raised
 
 
 def test_a_fault_of_the_inspection_itself_is_no_fault_of_the_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -173,8 +174,8 @@ def test_a_large_upload_that_is_cut_off_leaves_nothing_behind(client: TestClient
 def all_turns_taken(client: TestClient) -> Iterator[None]:
     """Every upload must wait meanwhile."""
     over, turns = threading.Event(), client.app.state.validations  # type: ignore[attr-defined]
-    for _ in range(2):
-        turns.take(over.wait, is_early=False)
+    for lane in ("small", "small", "large", "large"):
+        turns.take(over.wait, lane)
     try:
         yield
     finally:
@@ -224,8 +225,10 @@ def test_what_needs_no_validation_waits_for_no_turn(client: TestClient) -> None:
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
-def begin(client: TestClient, query: str, headers: dict[str, str], chunks: list[bytes]) -> Future[list[Any]]:
-    """Send an upload piece by piece, then leave; what the API sent."""
+def begin(
+    client: TestClient, query: str, headers: dict[str, str], chunks: list[bytes], *, stay: bool = False
+) -> Future[list[Any]]:
+    """Send an upload piece by piece, then leave, unless to `stay`; what the API sent."""
     scope = {
         "type": "http",
         "method": "POST",
@@ -241,6 +244,8 @@ def begin(client: TestClient, query: str, headers: dict[str, str], chunks: list[
 
     async def receive() -> dict[str, Any]:
         if not left:
+            if stay:
+                await asyncio.Event().wait()
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
 
@@ -268,9 +273,10 @@ def test_a_file_that_is_to_be_read_otherwise_than_it_was_while_it_came_waits_for
     whole = (begun + part).encode() + LARGE_CSV + late
     pieces = [whole[start : start + (1 << 20)] for start in range(0, len(whole), 1 << 20)]
     with all_turns_taken(client):
-        answer = begin(client, "", {"content-type": "multipart/form-data; boundary=x"}, pieces)
-        whole = client.app.state.validations._pools[0]  # type: ignore[attr-defined]
-        wait_for(lambda: whole._work_queue.qsize() == 1)  # not among those that began early
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        answer = begin(client, "", headers, pieces, stay=True)
+        turns = client.app.state.validations  # type: ignore[attr-defined]
+        wait_for(lambda: turns.waiting("large") == 1)  # not among those that began early
         assert inspecting() == []
         assert free_turns(client) == 2
         assert listed_soon(client) == []
@@ -304,13 +310,22 @@ def test_a_storage_that_fails_at_the_end_of_a_followed_validation_is_told(client
     assert client.get("/v1/datasets").json()["data"] == []
 
 
-def test_who_stops_listening_to_a_validation_keeps_nobody_waiting_and_the_data_set_is_made(
-    client: TestClient,
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+def test_a_waiting_validation_whose_client_left_never_has_its_turn(
+    client: TestClient, accept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "app")
+    incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
+    turns = client.app.state.validations  # type: ignore[attr-defined]
     with all_turns_taken(client):
-        begin(client, "name=t&label=y", {"accept": "text/event-stream"}, [CSV]).result(timeout=10)
-        assert listed_soon(client) == []
-    wait_for(lambda: client.get("/v1/datasets/t").status_code == 200)
+        begin(client, "name=t&label=y", {"accept": accept}, [CSV]).result(timeout=10)
+        wait_for(lambda: list(incoming.iterdir()) == [] and len(caplog.records) > 0)
+        assert [(record.levelname, record.name) for record in caplog.records] == [
+            ("INFO", "app.datasets.validation")
+        ]
+    wait_for(lambda: turns.waiting("small") == 0)
+    assert client.get("/v1/datasets").json()["data"] == []
+    assert client.post("/v1/datasets?name=t&label=y", content=CSV).status_code == 201
 
 
 def is_clean(client: TestClient) -> bool:
@@ -336,6 +351,7 @@ def inspecting() -> list[psutil.Process]:
         ({"files": {"file": ("a.csv", CSV)}, "data": {"types": "{"}}, 422, "invalid_request"),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"types": '{"a": "colour"}'}}, 422, "invalid_request"),
         ({"files": {"file": ("a.csv", CSV)}, "data": {"seed": "many"}}, 422, "invalid_request"),
+        ({"files": {"file": ("a.csv", CSV)}, "data": {"delimiter": "§"}}, 422, "invalid_request"),
         ({"content": CSV}, 422, "no_name"),
         (
             {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
