@@ -75,7 +75,10 @@ def _public_url(url: str) -> str:
     except ValueError:
         fits = False
     if url and (not fits or parts.username is not None or parts.query or parts.fragment):
-        raise ValueError(f"expected an address such as https://models.example.com. Received: {url}")
+        raise ValueError(
+            "expected an address such as https://models.example.com, without a password. "
+            f"Received: {without_secrets(url)}"
+        )
     return url.rstrip("/")
 
 

@@ -70,7 +70,6 @@ SECRET = {
     "MODEL_TRANSFER_STORAGE_ENDPOINT": "https://key:s3cret-4@store:9000",
     "MODEL_TRANSFER_STORAGE_ACCESS_KEY": "s3cret-5",
     "MODEL_TRANSFER_STORAGE_SECRET_KEY": "s3cret-6",
-    "MODEL_TRANSFER_PUBLIC_URL": "https://me:s3cret-7@host",
 }
 
 
