@@ -22,6 +22,7 @@ from app.datasets.formats.listing import (
     Contents,
     Listing,
     check_count,
+    check_entries,
     list_archive,
     open_archive,
     read_bytes,
@@ -46,6 +47,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     limits = limits or Limits()
     check_count(path, limits)
     with open_archive(path) as archive:
+        check_entries(archive)
         listing = list_archive(archive, limits)
         column = _COLUMN[listing.contents]
         common = {"contents": listing.contents, "inside": listing.inside or None}
