@@ -40,20 +40,25 @@ def address(client: TestClient, publish: Publish) -> Iterator[str]:
     thread.join()
 
 
-def drawn(address: str, examples: int) -> subprocess.CompletedProcess[str]:
-    """What Schemathesis says after so many examples of each route, and those at the edges of each field."""
+def drawn(address: str, examples: int, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What Schemathesis says after so many examples of each route, and those at the edges of each field.
+
+    It keeps what failed in the folder it is started from, to try it again: an empty one keeps runs alike.
+    """
     program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"]
     options = [f"--max-examples={examples}", "--no-color"]
     command = [*program, f"{address}/openapi.json", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_every_drawn_request_is_answered_as_the_document_says(address: str) -> None:
-    told = drawn(address, EXAMPLES)
+def test_every_drawn_request_is_answered_as_the_document_says(address: str, tmp_path: Path) -> None:
+    told = drawn(address, EXAMPLES, tmp_path)
     assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]
 
 
 @pytest.mark.slow
-def test_every_one_of_many_drawn_requests_is_answered_as_the_document_says(address: str) -> None:
-    told = drawn(address, MORE_EXAMPLES)
+def test_every_one_of_many_drawn_requests_is_answered_as_the_document_says(
+    address: str, tmp_path: Path
+) -> None:
+    told = drawn(address, MORE_EXAMPLES, tmp_path)
     assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]
