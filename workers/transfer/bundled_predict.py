@@ -3,8 +3,9 @@
 A CSV file needs a header with the model's columns, in any order; other columns are passed over. An empty
 cell, or a word like NA, is a missing value. A model of texts also takes a .txt file, a text a line; one of
 sequences a FASTA file. A model of images takes their files: python predict.py a.png b.jpg > predictions.csv
-The labels of a row that may have several are separated by |. A class or file name that a spreadsheet would take
-for a formula, as =1+1, is written with a ' before it; numbers, negative ones included, stay numbers. It needs what is in requirements.txt.
+The labels of a row that may have several are separated by |. A class or file name that a spreadsheet would
+take for a formula, as =1+1, is written with a ' before it; numbers, negative ones included, stay numbers.
+It needs what is in requirements.txt.
 """
 
 import csv

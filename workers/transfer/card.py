@@ -14,7 +14,8 @@ pip install -r requirements.txt
 python predict.py FILES > predictions.csv
 ```
 
-In `predictions.csv` a class or file name that a spreadsheet would run as a formula has a `'` before it; numbers stay numbers.
+In `predictions.csv` a class or file name that a spreadsheet would run as a formula has a `'` before it;
+numbers stay numbers.
 
 Or in Python, strings as object arrays and never None:
 
