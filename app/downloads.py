@@ -125,8 +125,11 @@ def blob_response(
         "ETag": etag,
         "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:",
         "Cache-Control": "private, no-cache",
+        # As a header of its own: starlette would add to a text that it is UTF-8, which it may not be.
+        "Content-Type": media_type,
     }
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in known or "*" in known:
+        del headers["Content-Type"]
         return Response(status_code=304, headers=headers)
-    return _BlobResponse(storage.require(digest), filename=filename, media_type=media_type, headers=headers)
+    return _BlobResponse(storage.require(digest), filename=filename, headers=headers)

@@ -38,7 +38,7 @@ def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Fail
         hint = "Put the file back from a backup and POST …:retry, or post a new job with other inputs."
         return Failure("file_damaged", str(error), hint)
     if is_out_of_memory(error):
-        return _out_of_memory(facts, stage)
+        return out_of_memory(facts, stage)
     return None
 
 
@@ -66,7 +66,8 @@ def unexpected(error: Exception, lease: Lease, stage: Stage | None) -> Failure:
     return Failure("internal_error", message, hint)
 
 
-def _out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
+def out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
+    """Memory that ran out, and what the job was estimated to need of it."""
     message = f"Expected a job that fits into the worker's memory. Received: one that filled it{_in(stage)}"
     estimate = None if facts is None else facts.spec.estimate
     if facts is not None and estimate is not None:

@@ -120,6 +120,12 @@ def test_a_download_is_asked_for_its_headers_alone(client: TestClient, etag: str
     assert client.head(PATH, headers={"If-None-Match": etag}).status_code == 304
 
 
+def test_a_download_says_of_its_type_what_was_said_at_its_upload_and_no_more(client: TestClient) -> None:
+    file = {"file": ("d.csv", CONTENT.decode().encode("utf-16"), "text/csv")}
+    assert client.post("/v1/datasets", files=file, data={"name": "utf-16", "label": "y"}).status_code == 201
+    assert client.get("/v1/datasets/utf-16/content").headers["content-type"] == "text/csv"
+
+
 def test_downloads_declare_what_they_answer(client: TestClient) -> None:
     routes = client.get("/openapi.json").json()["paths"]
     for path in (

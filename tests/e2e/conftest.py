@@ -110,8 +110,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(data_dir: Path, **settings: str) -> Service:
-    """Start `serve` and wait until it is ready."""
+def start(data_dir: Path, inside: Path | None = None, **settings: str) -> Service:
+    """Start `serve` and wait until it is ready; `inside` is the list of processes of a control group."""
     port = free_port()
     given = {"DATA_DIR": str(data_dir), "PORT": str(port), "HEARTBEAT_SECONDS": "0.5", **settings}
     env = {**os.environ, **{f"MODEL_TRANSFER_{name}": value for name, value in given.items()}}
@@ -121,6 +121,7 @@ def start(data_dir: Path, **settings: str) -> Service:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        preexec_fn=None if inside is None else lambda: inside.write_text(str(os.getpid())) and None,
     )
     service = Service(process, f"http://127.0.0.1:{port}")
     assert service.ready.wait(START_SECONDS), service.lines
