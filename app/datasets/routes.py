@@ -22,6 +22,7 @@ from app.downloads import answers, blob_response
 from app.errors import responses
 from app.idempotency import IdempotencyKey
 from app.pages import After, Limit
+from app.settings import MIB
 from app.texts import Line
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=StrictRoute)
@@ -35,44 +36,50 @@ DatasetPath = Annotated[
 ]
 
 
-def _request_body() -> dict[str, Any]:
-    form = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")
-    form.pop("$defs", None)
-    form["properties"] = {"file": {"type": "string", "format": "binary"}, **form["properties"]}
+_RAW = (
+    "text/csv",
+    "application/vnd.apache.parquet",
+    "application/x-ndjson",
+    "application/zip",
+    "text/x-fasta",
+    "application/octet-stream",
+)
+
+
+def _fields() -> dict[str, dict[str, Any]]:
+    """The fields beside the file, as the text that they are in a form or an address."""
+    fields: dict[str, dict[str, Any]] = DatasetForm.model_json_schema()["properties"]
     for name in ("types", "metadata"):
-        form["properties"][name] = {
-            "type": "string",
-            "description": form["properties"][name]["description"],
-            "default": "{}",
-        }
-    form["properties"].pop("filename", None)
-    form["required"] = ["file"]
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    raw = (
-        "text/csv",
-        "application/vnd.apache.parquet",
-        "application/x-ndjson",
-        "application/zip",
-        "text/x-fasta",
-        "application/octet-stream",
-    )
-    return {
-        "required": True,
-        "content": {"multipart/form-data": {"schema": form}, **dict.fromkeys(raw, binary)},
+        about = fields[name]["description"]
+        fields[name] = {"type": "string", "maxLength": MIB, "description": about, "default": "{}"}
+    return fields
+
+
+def _request_body() -> dict[str, Any]:
+    fields = _fields()
+    del fields["filename"]  # the part of the file has it
+    binary = {"type": "string", "format": "binary"}
+    form = {
+        "type": "object",
+        "properties": {"file": binary, **fields},
+        "required": ["file"],
+        "additionalProperties": False,
     }
+    content = {"multipart/form-data": {"schema": form}, **{one: {"schema": binary} for one in _RAW}}
+    return {"required": True, "content": content}
 
 
 def _query_parameters() -> list[dict[str, Any]]:
     """The fields of a raw body, which has no parts for them."""
-    form = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")
-    form["properties"]["filename"]["description"] = "Of a raw body: the name of the file."
-    parameters = []
-    for name, schema in form["properties"].items():
-        if name in ("types", "metadata"):
-            schema = {"type": "string", "description": f"{schema['description']} Written as text."}
-        description = f"With a raw body. {schema.pop('description')}"
-        parameters.append({"name": name, "in": "query", "description": description, "schema": schema})
-    return parameters
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": f"With a raw body. {schema.pop('description')}",
+            "schema": schema,
+        }
+        for name, schema in _fields().items()
+    ]
 
 
 @router.post(

@@ -56,6 +56,9 @@ class ParameterTransfer(Recipe):
     )
 
 
+OptionName = Annotated[str, Field(max_length=100)]
+
+
 class StructureTransfer(Recipe):
     """Structure transfer: the network's structure comes from the source, its parameters do not.
 
@@ -76,7 +79,7 @@ class StructureTransfer(Recipe):
     epochs_per_trial: int | None = Field(
         None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
     )
-    space: dict[str, list[Any]] | None = Field(
+    space: dict[OptionName, Annotated[list[Any], Field(max_length=1000)]] | None = Field(
         None,
         max_length=16,
         description="With `search`: values to try for an option of the network, by its name, such as "

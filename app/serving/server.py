@@ -105,7 +105,12 @@ def _log_config(settings: Settings) -> dict[str, Any]:
 
 
 def _answer(settings: Settings, door: socket.socket) -> None:
-    config = uvicorn.Config(
+    GentleServer(config_of(settings)).run([door])
+
+
+def config_of(settings: Settings) -> uvicorn.Config:
+    """uvicorn's own settings."""
+    return uvicorn.Config(
         "app.main:create_app",
         factory=True,
         log_level=settings.log_level,
@@ -115,4 +120,3 @@ def _answer(settings: Settings, door: socket.socket) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,  # never what the environment says beside the settings
     )
-    GentleServer(config).run([door])

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
+from sqlalchemy import select, update
 
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Reply
+from app.db.tables import Model, Reply
+from app.idempotency import once
 from app.jobs import retention, transitions
 from app.settings import Settings
 
@@ -105,3 +108,21 @@ def test_a_key_that_is_too_long_is_refused(client: TestClient) -> None:
     answer = client.post("/v1/jobs", json=BODY, headers={"Idempotency-Key": "k" * 201})
     assert answer.status_code == 422
     assert "200 characters" in answer.text
+
+
+class Unwritable(BaseModel):
+    """An answer that cannot be written as JSON."""
+
+    text: str = "\ud800"
+
+
+def test_nothing_is_kept_of_a_request_whose_answer_cannot_be_written(sessions: Sessions) -> None:
+    def make() -> Unwritable:
+        session.add(Model(name="m"))
+        return Unwritable()
+
+    for key in (None, "k"):
+        with pytest.raises(PydanticSerializationError), sessions.begin() as session:
+            once(session, key, [], Unwritable, make)
+        with sessions() as session:
+            assert session.scalars(select(Model)).all() == session.scalars(select(Reply)).all() == []
