@@ -7,6 +7,9 @@ SUITABLE := 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_in
 # Where Python may write no compiled modules, each start would compile TensorFlow anew, for seven seconds.
 COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
+# Processes that share the tests out among them; 0 runs them in one, which tells more when it stops.
+PROCESSES ?= 2
+
 BIN := .venv/bin
 STAMP := .venv/installed
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -42,7 +45,7 @@ serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 	@$(BIN)/model-transfer serve $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS='-k csv' chooses
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 chaos: $(STAMP) ## kill processes at random for half an hour; ARGS='--kills 20 --jobs 8'
 	$(BIN)/python -m tests.e2e.chaos $(ARGS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -29,8 +30,12 @@ from app.db.session import Sessions, make_engine, make_sessions
 from app.serving import local_broker
 from app.settings import Settings, get_settings
 
-POSTGRES = os.environ.pop("MODEL_TRANSFER_TEST_POSTGRES_URL", "")
-REDIS = os.environ.pop("MODEL_TRANSFER_TEST_REDIS_URL", "")
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Of the processes that share the tests: each has databases, a broker and ports of its own."""
+
+POSTGRES = os.environ.get("MODEL_TRANSFER_TEST_POSTGRES_URL", "")
+_GIVEN = os.environ.get("MODEL_TRANSFER_TEST_REDIS_URL", "")
+REDIS = re.sub(r"/(\d+)$", lambda number: f"/{int(number[1]) - PROCESS}", _GIVEN)
 DATABASES = ["sqlite", *(["postgresql"] if POSTGRES else [])]
 
 
@@ -58,6 +63,18 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert local_broker.wait(settings.broker_socket)
             yield settings.effective_broker_url
             process.terminate()
+
+
+def free_port() -> int:
+    """A port of this process that nobody listens on, below those that the system gives out by itself."""
+    while True:
+        port = random.SystemRandom().randrange(20_000 + 6_000 * PROCESS, 26_000 + 6_000 * PROCESS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -122,9 +139,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[str]:
     """The address of an S3-compatible store with nothing in it: moto's server, a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 30

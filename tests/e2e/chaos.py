@@ -37,7 +37,7 @@ from app.db.session import make_engine, make_sessions
 from app.db.tables import Base
 from app.jobs import sweeper
 from app.storage import Storage
-from tests.e2e.conftest import free_port
+from tests.conftest import free_port
 from tests.workers.transfer import examples
 
 LEASE_SECONDS = 2.0

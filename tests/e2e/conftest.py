@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from tests.conftest import free_port
 
 START_SECONDS = 90
 
@@ -102,12 +103,6 @@ class Service:
         self.process.stderr.close()
         self.http.close()
         return code
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(data_dir: Path, inside: Path | None = None, **settings: str) -> Service:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import WriteCsv
+from tests.conftest import WriteCsv, free_port
 from tests.e2e.chaos import HASTE, postgres, wait_for_database
-from tests.e2e.conftest import Service, free_port
+from tests.e2e.conftest import Service
 
 NAME, OURS, THEIRS, NETWORK = "mt-worker", "10.77.0.1", "10.77.0.2", "10.77.0.0/24"
 

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from app.settings import Settings
-from tests.conftest import WriteCsv
-from tests.e2e.conftest import Service, free_port, start
+from tests.conftest import WriteCsv, free_port
+from tests.e2e.conftest import Service, start
 
 
 def refused(data_dir: Path, port: int) -> str:
