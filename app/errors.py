@@ -181,17 +181,19 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     return {"field": place, "expected": expected, "received": received}
 
 
-def _explain(errors: list[dict[str, Any]]) -> str:
+def _explain(errors: list[dict[str, Any]], count: int) -> str:
     first = errors[0]
-    more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
+    more = f" ({count - 1} more in `errors`)" if count > 1 else ""
     received = "nothing" if first["received"] is None else json.dumps(first["received"], ensure_ascii=False)
     return f"{first['field']}: expected {first['expected']}. Received: {received}.{more}"
 
 
 def field_problem(field: str, expected: str, received: str, *, hint: str | None = None) -> ServiceError:
-    """The 422 of one field of a request."""
-    error = {"field": field, "expected": expected, "received": _shorten(received)}
-    return ServiceError(422, "invalid_request", _explain([error]), hint=hint or _HINT, errors=[error])
+    """The 422 of one field of a request; `received` says in words what it holds."""
+    received = shown(received if len(received) <= 200 else f"{received[:200]}…")
+    message = f"{field}: expected {expected}. Received: {received}."
+    error = {"field": field, "expected": expected, "received": received}
+    return ServiceError(422, "invalid_request", message, hint=hint or _HINT, errors=[error])
 
 
 def problem_of(request: Request, error: BaseException) -> Problem:
@@ -208,12 +210,13 @@ def _on_validation(request: Request, exc: RequestValidationError) -> JSONRespons
 
 
 def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
-    errors = [_field_error(error) for error in exc.errors()]
+    found = exc.errors()
+    errors = [_field_error(error) for error in found[:_MOST_ERRORS]]
     content_type = request.headers.get("content-type", "none")
     hint = _HINT
     if any(error["field"] == "body" for error in errors) and "json" not in content_type:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
-    return ServiceError(422, "invalid_request", _explain(errors), hint=hint, errors=errors[:_MOST_ERRORS])
+    return ServiceError(422, "invalid_request", _explain(errors, len(found)), hint=hint, errors=errors)
 
 
 def _on_http(request: Request, exc: HTTPException) -> JSONResponse:

@@ -78,6 +78,9 @@ DEEPEST = 16
 """Levels of lists and objects in a JSON value; the deepest that has a meaning here has 6."""
 
 
+_MOST_DIGITS = 100  # of a number that is turned into one, to tell where it stands
+
+
 class NotJson(ValueError):
     """What is no JSON, or holds what cannot be kept: where, what was expected, what was received."""
 
@@ -97,16 +100,22 @@ def read_json(document: str | bytes) -> Any:
     """
     try:
         value = json.loads(
-            document, parse_constant=_no_constant, parse_float=_number, object_pairs_hook=_each_once
+            document,
+            parse_constant=_no_constant,
+            parse_int=_whole_number,
+            parse_float=_number,
+            object_pairs_hook=_each_once,
         )
+    except NotJson:
+        raise
     except _Repeated as error:
         raise NotJson(shown(str(error)), "each key of an object once", "one that comes twice") from None
     except json.JSONDecodeError as error:
         raise NotJson("body", "JSON", f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise NotJson("body", f"at most {DEEPEST} levels of lists and objects", "more") from None
-    except ValueError as error:  # bytes of no encoding, a constant of JavaScript, a number of 10,000 digits
-        raise NotJson("body", "JSON in UTF-8", shown(str(error))[:200]) from None
+    except ValueError:
+        raise NotJson("body", "JSON in UTF-8", "bytes that are none") from None
     _check(value)
     return value
 
@@ -116,7 +125,13 @@ class _Repeated(ValueError):
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name}, which JSON does not have")
+    raise NotJson("body", "finite numbers", name)
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise NotJson("body", "whole numbers of at most 64 bits", f"one of {len(text)} digits")
+    return int(text)
 
 
 def _number(text: str) -> int | float:
@@ -134,23 +149,28 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(value: Any) -> None:
-    """Raise NotJson unless all of the value can be kept; looks at keys, too, and calls itself not."""
-    waiting: list[tuple[Any, tuple[str, ...]]] = [(value, ())]
+    """Raise NotJson unless all of the value, keys included, can be kept; without recursion."""
+    waiting: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
     while waiting:
         value, path = waiting.pop()
-        place = shown(".".join(path))[:200] or "body"
         if len(path) > DEEPEST:
-            raise NotJson(place, f"at most {DEEPEST} levels of lists and objects", "more")
-        if isinstance(value, str) and (problem := unstorable(value)):
-            raise NotJson(place, "Unicode text", problem)
-        if isinstance(value, int) and not -LARGEST - 1 <= value <= LARGEST:
-            raise NotJson(place, "a whole number of at most 64 bits", "a larger one")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise NotJson(place, "a finite number", "one beyond the largest")
-        if isinstance(value, dict):
+            raise _unfit(path, f"at most {DEEPEST} levels of lists and objects", "more")
+        if isinstance(value, str):
+            if problem := unstorable(value):
+                raise _unfit(path, "Unicode text", problem)
+        elif isinstance(value, dict):
             for key, item in value.items():
                 if problem := unstorable(key):
-                    raise NotJson(place, "Unicode text as a key", problem)
+                    raise _unfit(path, "Unicode text as a key", problem)
                 waiting.append((item, (*path, key)))
         elif isinstance(value, list):
-            waiting += [(item, (*path, str(index))) for index, item in enumerate(value)]
+            waiting += [(item, (*path, index)) for index, item in enumerate(value)]
+        elif isinstance(value, int):
+            if not -LARGEST - 1 <= value <= LARGEST:
+                raise _unfit(path, "a whole number of at most 64 bits", "a larger one")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise _unfit(path, "a finite number", "one beyond the largest")
+
+
+def _unfit(path: tuple[str | int, ...], expected: str, received: str) -> NotJson:
+    return NotJson(shown(".".join(map(str, path)))[:200] or "body", expected, received)

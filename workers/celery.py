@@ -7,18 +7,20 @@ import gc
 import logging
 import os
 import threading
-from multiprocessing.sharedctypes import RawValue
+from multiprocessing.sharedctypes import RawArray, RawValue
 from typing import Any
 
+from billiard.process import current_process
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.broker import make_celery, named
+from app.jobs.transitions import Lease
 from app.logs import configure
 from app.private_files import keep_private
 from app.redaction import redact_tracebacks
 from app.settings import get_settings
-from workers.killed import end_their_jobs, oom_kills
+from workers.killed import AtWork, end_job, oom_kills
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,8 @@ app.conf.update(
     worker_send_task_events=False,
 )
 
-kills_seen: ctypes.c_longlong = RawValue(ctypes.c_longlong, 0)
-"""How many processes the system had killed for memory when it was last asked."""
+at_work: ctypes.Array[AtWork] = RawArray(AtWork, settings.worker_concurrency)
+"""What each process that runs jobs is doing, by the number that Celery gives it and the one in its place."""
 
 shutting_down: ctypes.c_bool = RawValue(ctypes.c_bool, False)
 """Set in the parent, read by the forked processes that run the jobs; no lock that one killed could hold."""
@@ -72,7 +74,6 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     from workers.transfer.presets.places import leave_word
 
     leave_word(settings.effective_preset_dir)
-    kills_seen.value = oom_kills() or 0
     # The libraries' objects stay. To look through a million of them for garbage takes half a second in the
     # midst of a job, and each process then copies the memory it shares; `run_next` collects after each job.
     gc.collect()
@@ -80,24 +81,29 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     gc.set_threshold(20_000)
 
 
+def own_work() -> AtWork:
+    """What this process is doing."""
+    return at_work[getattr(current_process(), "index", 0) % len(at_work)]
+
+
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _ask_whose_place_it_takes(**_: Any) -> None:
-    kills = oom_kills() or 0
-    if kills > kills_seen.value:
-        kills_seen.value = kills
+    killed = own_work().killed_for_memory(oom_kills())
+    own_work().end()
+    if killed is not None:
         # Celery kills a process that is not ready within seconds, and the database may be slow.
-        threading.Thread(target=_end_jobs_of_the_killed, daemon=True).start()
+        threading.Thread(target=_end_job, args=(killed,), daemon=True).start()
 
 
-def _end_jobs_of_the_killed() -> None:
+def _end_job(killed: Lease) -> None:
     from app.db.session import make_engine, make_sessions
 
     engine = make_engine(settings.effective_database_url)
     try:
-        for job_id in end_their_jobs(make_sessions(engine)):
-            log.error("%s was ended: its process was killed, since memory ran out", job_id)
+        if end_job(make_sessions(engine), killed):
+            log.error("%s was ended: its process was killed, since memory ran out", killed.job_id)
     except SQLAlchemyError as error:  # its lease will run out, and it is tried again
-        log.warning("a process was killed for memory; its job cannot be looked up: %s", error)
+        log.warning("%s lost its process for memory, which cannot be written down: %s", killed.job_id, error)
     finally:
         engine.dispose()
 

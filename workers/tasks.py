@@ -27,10 +27,11 @@ from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers import failures
-from workers.celery import app, is_shutting_down
+from workers.celery import app, is_shutting_down, own_work
 from workers.facts import JobFacts, read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
+from workers.killed import oom_kills
 
 if TYPE_CHECKING:
     from celery import Task
@@ -95,10 +96,14 @@ def run_next(self: Task) -> None:
     if lease is None:
         log.info("no job is to be had")
         return
-    with of_job(lease.job_id, lease.attempt):
-        log.info("%s attempt %d begins", lease.job_id, lease.attempt)
-        with Heartbeat(held.sessions, lease, held.settings, is_shutting_down) as heartbeat:
-            _attempt(held, lease, heartbeat)
+    own_work().begin(lease, oom_kills())
+    try:
+        with of_job(lease.job_id, lease.attempt):
+            log.info("%s attempt %d begins", lease.job_id, lease.attempt)
+            with Heartbeat(held.sessions, lease, held.settings, is_shutting_down) as heartbeat:
+                _attempt(held, lease, heartbeat)
+    finally:
+        own_work().end()
     if gc.get_freeze_count():  # else it would look through the libraries, too
         gc.collect()  # networks refer to themselves; the next job has their room from its start
     _ring_again(held, queue)

@@ -73,8 +73,8 @@ def api_children(settings: Settings, door: socket.socket) -> list[Child]:
     ]
 
 
-class _Line(DefaultFormatter):
-    """uvicorn's lines, and tracebacks of what nobody caught, without passwords and keys."""
+class _Redacted(logging.Formatter):
+    """Lines without passwords and keys, whatever formatter stands beside it."""
 
     def __init__(self, secrets: Sequence[str], **options: Any) -> None:
         super().__init__(**options)
@@ -85,16 +85,12 @@ class _Line(DefaultFormatter):
         return without_secrets(super().format(record), *self._secrets)
 
 
-class _Access(AccessFormatter):
-    """The same of requests, whose addresses may hold some."""
+class _Line(_Redacted, DefaultFormatter):
+    """uvicorn's lines, and tracebacks of what nobody caught."""
 
-    def __init__(self, secrets: Sequence[str], **options: Any) -> None:
-        super().__init__(**options)
-        self._secrets = secrets
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        return without_secrets(super().format(record), *self._secrets)
+class _Access(_Redacted, AccessFormatter):
+    """Its lines of requests, whose addresses may hold secrets."""
 
 
 def _log_config(settings: Settings) -> dict[str, Any]:

@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,10 +9,11 @@ from sqlalchemy import Engine
 
 from app.db.session import Sessions
 from app.jobs import transitions
+from app.jobs.transitions import Lease
 from app.main import create_app
 from app.settings import Settings
 from tests.kinds import table
-from workers.killed import end_their_jobs, oom_kills
+from workers.killed import AtWork, end_job, oom_kills
 
 EVENTS = "low 0\nhigh 3\nmax 9\noom 4\noom_kill 7\n"
 CONTROL = "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"
@@ -58,34 +54,34 @@ def test_the_kernels_count_of_processes_killed_for_memory_is_found(
     assert oom_kills(write(tmp_path, files)) == 7
 
 
-def test_where_no_kernel_counts_nothing_is_known(tmp_path: Path) -> None:
-    assert oom_kills(tmp_path) is None
+def test_where_no_kernel_counts_there_are_none(tmp_path: Path) -> None:
+    assert oom_kills(tmp_path) == 0
     assert (
         oom_kills(write(tmp_path, {"proc/self/cgroup": "0::/\n", "proc/vmstat": "nr_free_pages 5\n"})) is None
     )
 
 
-def claimed(client: TestClient, sessions: Sessions, process: int, host: str = "") -> str:
-    """A job at work in this process."""
-    job: dict[str, Any] = client.post("/v1/jobs", json=JOB).json()
-    with sessions.begin() as session:
-        assert transitions.claim(session, job["id"], f"{host or socket.gethostname()}/{process}", 60.0)
-    return str(job["id"])
+def test_an_attempt_that_lost_its_process_is_told_by_kills_since_it_began() -> None:
+    work = AtWork()
+    assert work.killed_for_memory(4) is None
+    work.begin(Lease("job_1", 2), 4)
+    assert work.killed_for_memory(4) is None  # those before it began were others
+    assert work.killed_for_memory(5) == Lease("job_1", 2)
+    work.end()
+    assert work.killed_for_memory(5) is None
 
 
-def test_jobs_of_processes_that_are_gone_fail_once_memory_was_why(
+def test_the_job_of_a_process_that_was_killed_for_memory_fails_unless_another_attempt_has_it(
     client: TestClient, sessions: Sessions
 ) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    lost = claimed(client, sessions, gone.pid)
-    alive = claimed(client, sessions, os.getpid())
-    elsewhere = claimed(client, sessions, gone.pid, host=f"{socket.gethostname()}-2")
-    assert end_their_jobs(sessions) == [lost]
-    job = client.get(f"/v1/jobs/{lost}").json()
-    assert (job["state"], job["error"]["code"], job["attempt"]) == ("failed", "out_of_memory", 1)
-    assert "training.batch_size" in job["error"]["hint"]
-    assert "estimated to need" in job["error"]["message"]
-    for other in (alive, elsewhere):
-        assert client.get(f"/v1/jobs/{other}").json()["state"] == "running"
-    assert end_their_jobs(sessions) == []
+    job: str = client.post("/v1/jobs", json=JOB).json()["id"]
+    with sessions.begin() as session:
+        lease = transitions.claim(session, job, "worker", 60.0)
+    assert lease is not None
+    assert not end_job(sessions, Lease(job, lease.attempt + 1))
+    assert client.get(f"/v1/jobs/{job}").json()["state"] == "running"
+    assert end_job(sessions, lease)
+    ended = client.get(f"/v1/jobs/{job}").json()
+    assert (ended["state"], ended["error"]["code"], ended["attempt"]) == ("failed", "out_of_memory", 1)
+    assert "training.batch_size" in ended["error"]["hint"]
+    assert "estimated to need" in ended["error"]["message"]
