@@ -82,7 +82,7 @@ def _hear_of_the_end(app: FastAPI) -> None:
 
 
 def _guard(app: FastAPI, settings: Settings) -> None:
-    """What stands before the routes; the one that is added last is asked first."""
+    """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
     if settings.allowed_origins:
         app.add_middleware(
@@ -93,7 +93,9 @@ def _guard(app: FastAPI, settings: Settings) -> None:
             expose_headers=EXPOSED,
         )
     app.add_middleware(OriginGuard, settings=settings)
-    app.add_middleware(SecurityHeaders, page_paths=PAGES)
+    build = app.build_middleware_stack
+    # Around all of it: what is added as a middleware stands inside of what answers an unforeseen error.
+    app.build_middleware_stack = lambda: SecurityHeaders(build(), PAGES)  # type: ignore[method-assign]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

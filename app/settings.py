@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.addresses import origin_of
 from app.private_files import find_short_folder
 from app.redaction import MASK, without_secrets
 
@@ -56,7 +57,7 @@ def _origins(listed: str) -> str:
     for origin in origins:
         if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", origin):
             raise ValueError(f"expected origins such as https://example.com, by commas. Received: {origin}")
-    return ",".join(origins)
+    return ",".join(map(origin_of, origins))
 
 
 def _proxies(listed: str) -> str:
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
         -1, ge=-1, description="Inherited socket that the API listens on; `serve` sets it. -1: its own."
     )
     published_host: str = Field(
-        "", description="Address that a container's port is published on. Empty: the one it listens on."
+        "", description="Address that a container's port is published on; docker-compose.yml sets it."
     )
     allow_anonymous: bool = Field(
         False,
@@ -250,14 +251,16 @@ class Settings(BaseSettings):
         description="Training steps that a job may need by its estimate; one that needs more is refused.",
     )
     max_json_bytes: int = Field(
-        MIB, ge=1024, description="Largest body of a request but an upload's file, and all fields beside it."
+        MIB,
+        ge=1024,
+        description="Largest JSON body, and largest total of the fields beside an upload's file.",
     )
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
     inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
     small_inspection_seconds: float = Field(
         20 * SECOND,
         gt=0,
-        description="Longest validation of an upload under 8 MB among its like; then it joins the large.",
+        description="Longest validation of a small upload before it waits its turn among the large ones.",
     )
     inspection_memory_bytes: int = Field(
         4096 * MIB, gt=0, description="Address space that the validation of an upload may use."

@@ -1,4 +1,4 @@
-"""What every answer tells a browser: load nothing of elsewhere, show it in no foreign page, guess no type."""
+"""What every answer tells a browser: load nothing from other sites, be framed by none, guess no type."""
 
 from __future__ import annotations
 

@@ -9,28 +9,27 @@ programs such as curl send neither, and need not.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.addresses import PORTS, is_loopback, origin_of
 from app.errors import ServiceError, reply
 from app.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing, and no other page can read their answers."""
 
-_PORTS = {"http": 80, "https": 443}
-
 
 class OriginGuard:
-    """ASGI middleware that answers what comes from elsewhere with a problem document: 400, 403 or 421."""
+    """ASGI middleware that answers what comes from other sites with a problem document: 400, 403 or 421."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._hosts = {"localhost", settings.host.lower(), *settings.allowed_host_names}
+        own = (settings.host.lower(), settings.published_host.lower())
+        self._hosts = {"localhost", *own, *settings.allowed_host_names} - {""}
         self._origins = set(settings.allowed_origins)
         if settings.public_url:
             self._hosts.add(_host(settings.public_url) or "")
@@ -65,7 +64,8 @@ class OriginGuard:
                 "MODEL_TRANSFER_PUBLIC_URL or MODEL_TRANSFER_ALLOWED_HOSTS."
             )
             return ServiceError(421, "host_not_allowed", message, hint=hint)
-        if scope["method"] in SAFE_METHODS:
+        is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        if scope["method"] in SAFE_METHODS and not is_preflight:
             return None
         return self._foreign(headers, host)
 
@@ -75,17 +75,17 @@ class OriginGuard:
             return False
         # The address that the connection came in at cannot be a name that leads here by rebinding.
         own = (scope.get("server") or ("", None))[0]
-        return name in self._hosts or name == own or _is_loopback(name)
+        return name in self._hosts or name == own or is_loopback(name)
 
     def _foreign(self, headers: Headers, host: str) -> ServiceError | None:
-        """The refusal of an unsafe request that a page of elsewhere makes."""
+        """The refusal of an unsafe request that another website's page makes."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         if origin is not None:
             if origin.lower() in self._origins or _is_same(origin, host):
                 return None
             received = f"a request from a page of {origin}"
         elif site not in (None, "same-origin", "none"):
-            received = f"a request from a page of elsewhere ({site})"
+            received = f"a request from another website's page ({site})"
         else:
             return None
         message = (
@@ -99,22 +99,13 @@ class OriginGuard:
         return ServiceError(403, "origin_not_allowed", message, hint=hint)
 
 
-def origin_of(url: str) -> str:
-    """Scheme, host and port of an address, as browsers write it in `Origin`."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    usual = parts.port in (None, _PORTS.get(parts.scheme))
-    return f"{parts.scheme}://{host}" if usual else f"{parts.scheme}://{host}:{parts.port}"
-
-
 def _is_same(origin: str, host: str) -> bool:
     """Whether a page of this origin was loaded by the name and port of `Host`; a proxy may speak TLS."""
     try:
         page, here = urlsplit(origin), urlsplit(f"//{host}")
-        if page.scheme not in _PORTS or not page.hostname:
+        if page.scheme not in PORTS or not page.hostname:
             return False
-        usual = _PORTS[page.scheme]
+        usual = PORTS[page.scheme]
         return (page.hostname, page.port or usual) == (here.hostname, here.port or usual)
     except ValueError:
         return False
@@ -129,10 +120,3 @@ def _host(url: str) -> str | None:
         return parts.hostname if plain and parts.username is None else None
     except ValueError:
         return None
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False

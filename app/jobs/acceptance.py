@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -24,8 +25,8 @@ from app.jobs.sizes import PresetSize
 from app.jobs.states import MEANING, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
-from app.presets import service as presets
 from app.presets.schemas import PresetView
+from app.presets.service import Shelf
 from app.references import new_id
 from app.settings import Settings
 
@@ -46,10 +47,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     spec = _spec(request, network, source_network, trained_on, versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
-    pretrained = [used for used in _used(spec) if isinstance(used, Pretrained)]
-    for used in pretrained:
-        presets.require(preset_dir, used.preset, _examples(target).description.kind, used.length)
-    known = {used.preset: _size(presets.find(preset_dir, used.preset)) for used in pretrained}
+    known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings)
 
     job_id = new_id("job")
@@ -76,6 +74,17 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
     session.refresh(job)
     return job
+
+
+def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:
+    """The sizes of the presets that the job uses, or a ServiceError if one cannot be used."""
+    pretrained = [used for used in _used(spec) if isinstance(used, Pretrained)]
+    shelf = Shelf(folder) if pretrained else None
+    found = {}
+    for name, length in dict.fromkeys((used.preset, used.length) for used in pretrained):
+        assert shelf is not None
+        found[name] = _size(shelf.require(name, kind, length))
+    return found
 
 
 def _size(preset: PresetView) -> PresetSize:

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Request
 
 from app.access.requests import StrictRoute
 from app.errors import responses
-from app.presets import service
 from app.presets.schemas import PresetList, PresetView
+from app.presets.service import Shelf
 
 router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRoute)
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRou
 @router.get("", summary="List pretrained backbones")
 def list_presets(request: Request) -> PresetList:
     """With size, licence and origin, whether they are here, and how to bring those that are not."""
-    return PresetList(data=service.known(request.app.state.settings.effective_preset_dir))
+    return PresetList(data=list(Shelf(request.app.state.settings.effective_preset_dir).views.values()))
 
 
 @router.get("/{name:path}", summary="Get a pretrained backbone", responses=responses(404))
@@ -25,4 +25,4 @@ def get_preset(
     name: Annotated[str, Path(openapi_examples={"text": {"value": "minilm_l6_v2"}})], request: Request
 ) -> PresetView:
     """What it reads and makes, and where it is."""
-    return service.find(request.app.state.settings.effective_preset_dir, name)
+    return Shelf(request.app.state.settings.effective_preset_dir).find(name)

@@ -18,42 +18,50 @@ from app.presets.words import LONGEST_NAME, Words
 _HANDLES = ("kaggle://", "hf://")
 
 
-def known(folder: Path) -> list[PresetView]:
-    """The packaged ones, then those in folders of their names, then those that were fetched."""
-    return _known(Words(folder))
+class Shelf:
+    """The presets of a folder, looked up once: to list them takes a look into each."""
 
+    def __init__(self, folder: Path) -> None:
+        self._words = Words(folder)
+        self.views = {view.name: view for view in _known(self._words)}
+        """The packaged ones, then those in folders of their names, then those that were fetched."""
 
-def find(folder: Path, name: str) -> PresetView:
-    """The one of this name.
+    def find(self, name: str) -> PresetView:
+        """The one of this name.
 
-    Raises:
-        ServiceError: 404; it is not known here, and how to bring it.
-    """
-    words = Words(folder)
-    views = {view.name: view for view in _known(words)}
-    if name in views:
-        return views[name]
-    message = f"Expected one of {_some(views)}. Received: {name}."
-    raise ServiceError(404, "preset_not_found", message, hint=_how_to_bring(name, [*views], words))
+        Raises:
+            ServiceError: 404; it is not known here, and how to bring it.
+        """
+        if name in self.views:
+            return self.views[name]
+        message = f"Expected one of {_some(self.views)}. Received: {name}."
+        hint = _how_to_bring(name, [*self.views], self._words)
+        raise ServiceError(404, "preset_not_found", message, hint=hint)
 
+    def require(self, name: str, kind: str, length: int | None) -> PresetView:
+        """The preset, if it is here and reads such data, and so many tokens of it.
 
-def require(folder: Path, name: str, kind: str, length: int | None) -> None:
-    """Raise a ServiceError (422) unless the preset is here and reads such data, and so many tokens of it."""
-    try:
-        view = find(folder, name)
-    except ServiceError as error:
-        raise ServiceError(422, "preset_not_found", error.message, hint=error.hint) from error
-    if not view.here:
-        message = f"Expected a preset that is here. Received: {name}, which is not."
-        raise ServiceError(422, "preset_not_here", message, hint=view.how_to_bring)
-    if view.kind != kind:
-        message = f"Expected a preset for {kind} data. Received: {name}, which is for {view.kind}s."
-        others = [other.name for other in known(folder) if other.kind == kind and other.here]
-        hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
-        raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
-    if length is not None and view.length is not None and length > view.length:
-        message = f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
-        raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
+        Raises:
+            ServiceError: 422.
+        """
+        try:
+            view = self.find(name)
+        except ServiceError as error:
+            raise ServiceError(422, "preset_not_found", error.message, hint=error.hint) from error
+        if not view.here:
+            message = f"Expected a preset that is here. Received: {name}, which is not."
+            raise ServiceError(422, "preset_not_here", message, hint=view.how_to_bring)
+        if view.kind != kind:
+            message = f"Expected a preset for {kind} data. Received: {name}, which is for {view.kind}s."
+            others = [other.name for other in self.views.values() if other.kind == kind and other.here]
+            hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
+            raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
+        if length is not None and view.length is not None and length > view.length:
+            message = (
+                f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
+            )
+            raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
+        return view
 
 
 def _some(names: Iterable[str]) -> str:
@@ -133,8 +141,8 @@ def _fetched(words: Words) -> Iterator[PresetView]:
             place = f"known/{shown(name)}"
             why = f" {word}" if isinstance(word, BrokenFile) else ""
             told = (
-                f"Expected the word that a worker left of it. Received: a broken file, {place}, in the "
-                f"folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
+                f"Expected the description that a worker left of it. Received: a broken file, {place}, in "
+                f"the folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
             )
             yield folders.broken(shown(name), place, told)
         elif word.path is not None and os.path.lexists(words.folder / word.path / "config.json"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv6Address, ip_address
 
+from app.addresses import is_loopback
 from app.settings import Settings
 
 
@@ -55,15 +55,3 @@ def _require_private(settings: Settings, door: socket.socket) -> None:
             "which others may reach. Listen on 127.0.0.1, behind a proxy that authenticates if need be, or "
             "set MODEL_TRANSFER_ALLOW_ANONYMOUS=true to let anyone who reaches it use the service."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address, by name or number."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback

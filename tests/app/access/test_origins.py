@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.access.origins import origin_of
+from app.addresses import origin_of
 from app.main import create_app
 from app.serving.door import CannotServe, open_door
 from app.settings import Settings
@@ -74,6 +74,15 @@ def test_loopback_and_the_public_address_are_allowed_as_names(settings: Settings
     with service(settings, public_url="https://models.example/api") as client:
         for host in hosts:
             assert client.get("/healthz", headers={"host": host}).status_code == 200, host
+
+
+def test_the_address_that_a_containers_port_is_published_on_is_allowed(
+    settings: Settings, engine: Engine
+) -> None:
+    published = {"host": "0.0.0.0", "published_host": "192.0.2.1", "allow_anonymous": True}
+    with service(settings, **published) as client:
+        assert client.get("/healthz", headers={"host": "192.0.2.1:8000"}).status_code == 200
+        assert client.get("/healthz", headers={"host": "192.0.2.2:8000"}).status_code == 421
 
 
 def test_further_names_are_allowed_by_a_setting(settings: Settings, engine: Engine) -> None:
@@ -153,7 +162,7 @@ def test_no_page_of_elsewhere_reads_anything_unless_its_origin_is_listed(
     }
     with service(settings) as client:
         assert "access-control-allow-origin" not in client.get("/v1/jobs", headers=page).headers
-        assert "access-control-allow-origin" not in client.options("/v1/jobs", headers=asked).headers
+        assert client.options("/v1/jobs", headers=asked).status_code == 403
     with service(settings, cors_origins="https://notebooks.example") as client:
         allowed = client.options("/v1/jobs", headers=asked)
         assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, page["origin"])
@@ -176,6 +185,15 @@ def test_every_answer_tells_browsers_to_load_and_frame_nothing_of_elsewhere(
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_an_unforeseen_error_has_these_headers_too(settings: Settings, engine: Engine) -> None:
+    app = create_app(settings)
+    app.add_api_route("/fails", lambda: [][0])
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/fails")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_refused_request_has_these_headers_too(client: TestClient) -> None:

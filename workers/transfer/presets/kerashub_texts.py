@@ -70,8 +70,8 @@ def vocabulary(folder: Path) -> Vocabulary:
     other = {name: about[name] for name, value in usual.items() if about.get(name, value) != value}
     if other:
         raise PresetError(
-            f"Expected a tokenizer that cuts as BERT does. Received: {other} in {folder.name}. "
-            "Take another preset."
+            "Expected a tokenizer that cuts as BERT does. "
+            f"Received: another {', '.join(other)} in {folder.name}. Take another preset."
         )
     pieces = read_vocabulary(folder / VOCABULARY_FILE, lowercase=bool(about.get("lowercase")))
     check_pieces(pieces, shape.vocabulary, VOCABULARY_FILE)
