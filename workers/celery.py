@@ -69,7 +69,7 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import workers.runner  # noqa: F401
-    from workers.transfer.presets.places import leave_word
+    from workers.transfer.networks.presets.places import leave_word
 
     leave_word(settings.effective_preset_dir)
     kills_seen.value = oom_kills() or 0

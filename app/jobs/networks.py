@@ -1,7 +1,7 @@
 """The networks a job may ask for: one class a kind; fields are keywords of its backbone and inputs.
 
 Each says which layers it has, so that its size is known before it is built: a test holds that against what
-`workers/transfer/backbones` builds.
+`workers/transfer/networks/backbones` builds.
 """
 
 from __future__ import annotations
