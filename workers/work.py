@@ -10,8 +10,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-from app.datasets.reading import read
-from app.datasets.schema import Description
+from app.datasets.reading.schema import Description
+from app.datasets.reading.table import read
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage

@@ -11,9 +11,9 @@ import keras_tuner
 import pytest
 from pydantic import TypeAdapter
 
-from app.datasets.inspection import inspect
-from app.datasets.reading import read
-from app.datasets.schema import Declaration
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import Declaration
+from app.datasets.reading.table import read
 from app.jobs import sizes, spaces
 from app.jobs.forms import form_of
 from app.jobs.networks import NETWORKS, Network
