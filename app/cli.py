@@ -174,7 +174,7 @@ def fetch(names: list[str]) -> None:
     A name is one of KerasHub's (bert_tiny_en_uncased), or kaggle://owner/model/keras/variant/version, or
     hf://owner/model.
     """
-    words = ["workers.transfer.presets.fetch", str(_settings().effective_preset_dir), *names]
+    words = ["workers.transfer.networks.presets.fetch", str(_settings().effective_preset_dir), *names]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "KERAS_BACKEND": "tensorflow"}
     os.execve(sys.executable, [sys.executable, "-m", *words], environment)
 

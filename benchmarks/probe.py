@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from PIL import Image
 
-from workers.transfer.form import Form
-from workers.transfer.presets.lite0 import lite0
-from workers.transfer.presets.places import LITE0, find_preset
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets.lite0 import lite0
+from workers.transfer.networks.presets.places import LITE0, find_preset
 
 SIZE = (224, 224)
 

@@ -24,8 +24,8 @@ class Failure:
 def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
     from workers.transfer.memory import is_out_of_memory
-    from workers.transfer.presets.unreadable import PresetError
-    from workers.transfer.training import TrainingDiverged
+    from workers.transfer.networks.presets.unreadable import PresetError
+    from workers.transfer.training.training import TrainingDiverged
     from workers.work import FileDamaged
 
     if isinstance(error, TrainingDiverged):
@@ -44,7 +44,7 @@ def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Fail
 
 def passing(error: Exception) -> str:
     """An error of a disk, a storage or a database, which the next attempt may not meet; it names no path."""
-    from workers.transfer.presets.unreadable import PresetAway
+    from workers.transfer.networks.presets.unreadable import PresetAway
 
     if is_away(error):
         return "Expected a database that answers. Received: no answer."

@@ -10,12 +10,12 @@ from typing import Any
 import keras
 
 from workers.transfer.data import Data
-from workers.transfer.export import Loaded
-from workers.transfer.features import never_changes
-from workers.transfer.form import Form
-from workers.transfer.network import Network, build_after, new_backbone, new_preprocessing
-from workers.transfer.presets.places import find_preset
-from workers.transfer.steps import Steps
+from workers.transfer.delivery.export import Loaded
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.network import Network, build_after, new_backbone, new_preprocessing
+from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.training.features import never_changes
+from workers.transfer.training.steps import Steps
 
 MOST_BYTES = 256 << 20
 """A larger part is made anew for each job: a process that idles must not hold much."""

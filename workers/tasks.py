@@ -62,7 +62,7 @@ class Services:
 @lru_cache(maxsize=1)
 def services() -> Services:
     """Made in the forked process, at its first job: connections must not cross a fork."""
-    from workers.transfer.process import prepare_process
+    from workers.transfer.training.process import prepare_process
 
     settings = get_settings()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -131,8 +131,8 @@ def _ring_again(held: Services, queue: str) -> None:
 
 def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     from workers.runner import run
-    from workers.transfer.features import FeatureStore
-    from workers.transfer.training import Stopped
+    from workers.transfer.training.features import FeatureStore
+    from workers.transfer.training.training import Stopped
     from workers.work import Work
 
     journal = Journal(held.sessions, lease)

@@ -18,13 +18,13 @@ from app.storage import Storage
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.transfer.data import Array, Data, Rows
-from workers.transfer.evaluation import Outcome
-from workers.transfer.features import FeatureStore, predict
-from workers.transfer.fitting import Fit
-from workers.transfer.network import Network
-from workers.transfer.receipt import Transferred, is_backbone_frozen
-from workers.transfer.steps import Steps
-from workers.transfer.training import Hooks, Training
+from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
+from workers.transfer.networks.network import Network
+from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.features import FeatureStore, predict
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.steps import Steps
+from workers.transfer.training.training import Hooks, Training
 
 
 @dataclass

@@ -10,8 +10,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-from app.datasets.reading import read
-from app.datasets.schema import Description
+from app.datasets.reading.schema import Description
+from app.datasets.reading.table import read
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
@@ -21,13 +21,14 @@ from workers.held import Held
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.trainings import Trainings
-from workers.transfer import export, network
 from workers.transfer.data import Data, Signature, from_table
-from workers.transfer.evaluation import Outcome
-from workers.transfer.features import FeatureStore
+from workers.transfer.delivery import export
 from workers.transfer.memory import is_out_of_memory
-from workers.transfer.network import Network
-from workers.transfer.training import Stopped
+from workers.transfer.networks import network
+from workers.transfer.networks.network import Network
+from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.features import FeatureStore
+from workers.transfer.training.training import Stopped
 
 Arms = dict[str, list[Outcome]]
 """What each seed of each arm came to."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Inspector:
             "seconds": seconds,
         }
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "app.datasets.child"],
+            [sys.executable, "-m", "app.datasets.inspection.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

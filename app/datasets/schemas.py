@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.datasets.schema import ColumnName, ColumnType, Declaration, Description, Notice, Profile
+from app.datasets.reading.schema import ColumnName, ColumnType, Declaration, Description, Notice, Profile
 from app.references import Name
 from app.texts import Metadata, NotJson, read_json
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.inspector import Inspector, Stopped
-from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
 from app.errors import ServiceError, field_problem, problem_of

@@ -1,7 +1,7 @@
 """The networks a job may ask for: one class a kind; fields are keywords of its backbone and inputs.
 
 Each says which layers it has, so that its size is known before it is built: a test holds that against what
-`workers/transfer/backbones` builds.
+`workers/transfer/networks/backbones` builds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, Strict, TypeAdapter, model_validator
 
-from app.datasets.schema import Kind
+from app.datasets.reading.schema import Kind
 from app.jobs import sizes
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
 from app.jobs.sizes import Form, Layer, PresetSize

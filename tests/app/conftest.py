@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app.datasets import service
-from app.datasets.inspection import inspect
-from app.datasets.schema import Declaration, Inspection
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import Declaration, Inspection
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
 from app.db.tables import Job, JobStage

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.app.datasets.kinds.conftest import picture
+from tests.app.datasets.inspection.kinds.conftest import picture
 
 HOSTILE_TEXTS = [
     "",

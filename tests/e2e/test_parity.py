@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.e2e.conftest import Service
-from workers.transfer import network
 from workers.transfer.data import Column, Data, Rows, Signature
+from workers.transfer.networks import network
 
 Array = npt.NDArray[np.float32]
 

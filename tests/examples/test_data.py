@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.datasets.inspection import inspect
-from app.datasets.schema import Declaration
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import Declaration
 from examples.data import DEMOS, PER_CLASS, sequence
 
 

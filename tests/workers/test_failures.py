@@ -22,12 +22,12 @@ from app.settings import Settings
 from app.storage import Storage
 from tests.kinds import images, table, texts
 from tests.workers.conftest import claimed
-from tests.workers.transfer.presets import tiny
+from tests.workers.transfer.networks.presets import tiny
 from workers import failures
 from workers.heartbeat import Heartbeat
 from workers.tasks import Services, _attempt
 from workers.transfer.memory import is_out_of_memory
-from workers.transfer.presets.unreadable import PresetAway, PresetError, told_of
+from workers.transfer.networks.presets.unreadable import PresetAway, PresetError, told_of
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -9,11 +9,11 @@ import pytest
 
 from tests.workers.transfer import examples
 from workers.held import MOST_GRAPHS, Held
-from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.network import build, weights_digest
-from workers.transfer.presets.places import find_preset
-from workers.transfer.training import Training
+from workers.transfer.networks.network import build, weights_digest
+from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Training
 
 DATA = examples.make("image")
 

@@ -11,12 +11,12 @@ import pytest
 
 from app.errors import ServiceError
 from app.presets.service import Shelf
-from tests.workers.transfer.presets import tiny
-from workers.transfer.backbones.pretrained import pretrained
-from workers.transfer.form import Form
-from workers.transfer.presets import reading
-from workers.transfer.presets.fetch import caches, fetch
-from workers.transfer.presets.places import find_preset, leave_word
+from tests.workers.transfer.networks.presets import tiny
+from workers.transfer.networks.backbones.pretrained import pretrained
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets import reading
+from workers.transfer.networks.presets.fetch import caches, fetch
+from workers.transfer.networks.presets.places import find_preset, leave_word
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

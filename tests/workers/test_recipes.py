@@ -21,7 +21,8 @@ from app.jobs.recipes import (
     StructureTransfer,
     Training,
 )
-from workers.transfer import augmentation, tasks, training
+from workers.transfer import tasks
+from workers.transfer.training import augmentation, training
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
 OF_THIS_MACHINE = {"folder"}
@@ -52,8 +53,10 @@ def test_a_methods_recipe_has_its_keywords_defaults_and_words(recipe: type[BaseM
 
 @pytest.mark.parametrize("recipe", NETWORKS)
 def test_a_networks_options_are_its_backbones_keywords_and_its_inputs(recipe: type[NetworkRecipe]) -> None:
-    _form, _seed, *keywords = inspect.signature(function("backbones", recipe)).parameters
-    inputs = [importlib.import_module(f"workers.transfer.inputs.{kind}").OPTIONS for kind in recipe.reads]
+    _form, _seed, *keywords = inspect.signature(function("networks.backbones", recipe)).parameters
+    inputs = [
+        importlib.import_module(f"workers.transfer.networks.inputs.{kind}").OPTIONS for kind in recipe.reads
+    ]
     of_inputs = {name for names in inputs for name in names}
     if recipe.model_fields["kind"].default == "pretrained":
         of_inputs -= {"split", "max_tokens"}  # the preset brings its tokens

@@ -11,19 +11,19 @@ import keras_tuner
 import pytest
 from pydantic import TypeAdapter
 
-from app.datasets.inspection import inspect
-from app.datasets.reading import read
-from app.datasets.schema import Declaration
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import Declaration
+from app.datasets.reading.table import read
 from app.jobs import sizes, spaces
 from app.jobs.forms import form_of
 from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
-from workers.transfer import branches
 from workers.transfer.data import from_table
-from workers.transfer.form import Form
-from workers.transfer.form import form_of as form_of_backbone
-from workers.transfer.network import build, leaves, new_backbone
+from workers.transfer.methods.parts import branches
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.form import form_of as form_of_backbone
+from workers.transfer.networks.network import build, leaves, new_backbone
 from workers.work import signature_of
 
 NETWORK: TypeAdapter[Any] = TypeAdapter(Network)
@@ -177,7 +177,7 @@ def test_no_structure_that_a_search_draws_by_itself_is_larger_than_was_estimated
     of = sizes.Form(*form)
     most = max(sizes.weights_of(one.layers(of, {})) for one in spaces.largest(network, None))
     kept = max(sizes.kept_of(one.layers(of, {})) for one in spaces.largest(network, None))
-    space = import_module(f"workers.transfer.backbones.{kind}").space
+    space = import_module(f"workers.transfer.networks.backbones.{kind}").space
     oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=200, seed=1)
     hp = keras_tuner.HyperParameters()
     space(hp)

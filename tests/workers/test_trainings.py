@@ -12,7 +12,7 @@ from tests.workers.conftest import accepted, claimed
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.trainings import Trainings
-from workers.transfer.features import FeatureStore
+from workers.transfer.training.features import FeatureStore
 
 
 def test_equal_jobs_delete_no_checkpoints_of_each_other(

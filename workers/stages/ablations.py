@@ -11,13 +11,13 @@ from app.jobs.recipes import Training
 from app.jobs.states import Stage
 from workers.facts import DatasetFacts
 from workers.stages.transfer import with_pseudo_labels
-from workers.transfer import scratch
 from workers.transfer.data import Data
-from workers.transfer.fitting import Fit
+from workers.transfer.methods import scratch
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.network import Network
-from workers.transfer.receipt import Transferred
-from workers.transfer.structures import random_structure
+from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.networks.network import Network
+from workers.transfer.networks.structures import random_structure
+from workers.transfer.training.fitting import Fit
 from workers.work import Work
 
 Make = Callable[[Data, Fit], Transferred]

@@ -11,14 +11,14 @@ from workers.facts import PresetFacts
 from workers.stages.ablations import ablation
 from workers.stages.source import search_structure
 from workers.stages.transfer import transferred, with_pseudo_labels
-from workers.transfer import scratch
 from workers.transfer.data import Data, few
-from workers.transfer.evaluation import Outcome
-from workers.transfer.fitting import Fit
-from workers.transfer.inputs import geometry
+from workers.transfer.methods import scratch
+from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.structure import structure
-from workers.transfer.network import Network, in_sequence
-from workers.transfer.receipt import Transferred
+from workers.transfer.networks.inputs import geometry
+from workers.transfer.networks.network import Network, in_sequence
+from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.fitting import Fit
 from workers.work import Arms, Work
 
 

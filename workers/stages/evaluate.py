@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.jobs.states import Stage
-from workers.transfer import evaluation
-from workers.transfer.curves import labels_saved
 from workers.transfer.data import few
+from workers.transfer.proof import evaluation
+from workers.transfer.proof.curves import labels_saved
 from workers.transfer.tasks import LOWER_IS_BETTER
 from workers.work import Arms, Work
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from app.jobs.states import Stage
 from workers.facts import PresetFacts, VersionFacts
-from workers.transfer import export as exporting
-from workers.transfer.features import predict
-from workers.transfer.network import in_sequence, leaves, weights_digest
-from workers.transfer.receipt import is_backbone_frozen
+from workers.transfer.delivery import export as exporting
+from workers.transfer.methods.parts.receipt import is_backbone_frozen
+from workers.transfer.networks.network import in_sequence, leaves, weights_digest
+from workers.transfer.training.features import predict
 from workers.work import Made, Work, versions
 
 _COMPARED = 4

@@ -11,11 +11,12 @@ from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from workers.facts import DatasetFacts, PresetFacts, VersionFacts
-from workers.transfer import network, scratch
 from workers.transfer.data import Data, Signature
-from workers.transfer.network import Network, weights_digest
-from workers.transfer.presets import words
-from workers.transfer.searching import Found, Trial, search
+from workers.transfer.methods import scratch
+from workers.transfer.methods.parts.searching import Found, Trial, search
+from workers.transfer.networks import network
+from workers.transfer.networks.network import Network, weights_digest
+from workers.transfer.networks.presets import words
 from workers.work import Work, signature_of, versions
 
 

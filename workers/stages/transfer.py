@@ -8,11 +8,11 @@ from functools import partial
 
 from app.jobs.states import TRAINED, Stage
 from workers.transfer.data import Data
-from workers.transfer.evaluation import Outcome
-from workers.transfer.fitting import Fit
-from workers.transfer.network import Network
-from workers.transfer.pseudo_labels import self_trained
-from workers.transfer.receipt import Transferred
+from workers.transfer.methods.parts.pseudo_labels import self_trained
+from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.networks.network import Network
+from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.fitting import Fit
 from workers.work import Arms, Made, Work
 
 

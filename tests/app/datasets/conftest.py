@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.datasets.formats import csv, jsonl
-from app.datasets.inspection import inspect
-from app.datasets.schema import DatasetError, Declaration, Inspection
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.formats import csv, jsonl
+from app.datasets.reading.schema import DatasetError, Declaration, Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from app.datasets.inspection import inspect
-from app.datasets.schema import DatasetError, Declaration, Limits
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import DatasetError, Declaration, Limits
 from tests.app.datasets.conftest import Inspect, Refuse
-from tests.app.datasets.kinds.conftest import packed, picture
+from tests.app.datasets.inspection.kinds.conftest import packed, picture
 
 TIGHT = Limits(unpacked_freely=1 << 20, unpacked_ratio=10)
 

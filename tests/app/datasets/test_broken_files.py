@@ -17,7 +17,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from tests.app.datasets.conftest import Inspect, Refuse
-from tests.app.datasets.kinds.conftest import folders, packed, picture
+from tests.app.datasets.inspection.kinds.conftest import folders, packed, picture
 
 
 def npz(header: str, data: bytes = b"", labels: str | None = None) -> bytes:

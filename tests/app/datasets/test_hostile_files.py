@@ -18,9 +18,9 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from app.datasets import inspector
-from app.datasets.inspection import inspect
-from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
-from tests.app.datasets.kinds.conftest import folders, packed, picture
+from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from tests.app.datasets.inspection.kinds.conftest import folders, packed, picture
 
 LIMITS = Limits(unpacked_freely=8 << 20, unpacked_ratio=100)
 LINES = [f"{n},{n / 7:.3f},2024-01-{n % 27 + 1:02},Köln {n % 4},{'ab'[n % 2]}" for n in range(30)]

@@ -13,9 +13,9 @@ import pytest
 from pyarrow import parquet
 
 from app.datasets import inspector
-from app.datasets.inspection import inspect
+from app.datasets.inspection.inspect_file import inspect
 from app.datasets.inspector import Inspector
-from app.datasets.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 
 MEMORY = 1 << 30
 
@@ -121,13 +121,13 @@ def test_whatever_a_decoder_raises_is_the_files_fault_and_is_logged(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = """
-import app.datasets.inspection
-from app.datasets import child
+import app.datasets.inspection.inspect_file
+from app.datasets.inspection import child
 
 def decode(*_):
     raise KeyError("half a pair: \\ud800")
 
-app.datasets.inspection.inspect = decode
+app.datasets.inspection.inspect_file.inspect = decode
 child.main()
 """
     request = {

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from app.datasets.reading import read
-from app.datasets.schema import DatasetError, Inspection
+from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

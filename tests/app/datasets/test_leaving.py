@@ -72,7 +72,9 @@ def service(settings: Settings, engine: Engine) -> Iterator[Service]:
 
 def inspecting() -> list[psutil.Process]:
     """The processes that read uploads."""
-    return [child for child in psutil.Process().children() if "app.datasets.child" in child.cmdline()]
+    return [
+        child for child in psutil.Process().children() if "app.datasets.inspection.child" in child.cmdline()
+    ]
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:

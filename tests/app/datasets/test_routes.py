@@ -337,7 +337,9 @@ def is_clean(client: TestClient) -> bool:
 
 def inspecting() -> list[psutil.Process]:
     """The processes that read uploads."""
-    return [child for child in psutil.Process().children() if "app.datasets.child" in child.cmdline()]
+    return [
+        child for child in psutil.Process().children() if "app.datasets.inspection.child" in child.cmdline()
+    ]
 
 
 @pytest.mark.parametrize(

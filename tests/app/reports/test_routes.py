@@ -13,8 +13,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.app.conftest import Publish
-from workers.transfer import evaluation
-from workers.transfer.evaluation import Outcome
+from workers.transfer.proof import evaluation
+from workers.transfer.proof.evaluation import Outcome
 
 RECEIPT: dict[str, Any] = {
     "layers": [

@@ -17,12 +17,12 @@ from app.jobs.networks import NETWORKS
 from app.jobs.recipe import Recipe
 from tests.workers.transfer import examples
 from workers.transfer.data import Data
-from workers.transfer.features import FeatureStore, outputs, predict
-from workers.transfer.fitting import Fit
-from workers.transfer.inputs import image
-from workers.transfer.network import Network, build, load, weights_digest
-from workers.transfer.scratch import scratch
-from workers.transfer.training import Hooks, Stopped, Training
+from workers.transfer.methods.scratch import scratch
+from workers.transfer.networks.inputs import image
+from workers.transfer.networks.network import Network, build, load, weights_digest
+from workers.transfer.training.features import FeatureStore, outputs, predict
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Hooks, Stopped, Training
 
 RECIPES: dict[str, type[Recipe]] = {
     recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])
@@ -121,7 +121,7 @@ def test_every_network_names_the_kinds_it_reads(recipe) -> None:
 
 
 def test_new_tokens_leave_the_function_unchanged_at_step_0() -> None:
-    from workers.transfer.schema_map import start
+    from workers.transfer.methods.parts.schema_map import start
 
     source = source_of("text", "averaged")
     target = examples.make("text", seed=1, more=("an unheard opera",))
@@ -232,7 +232,7 @@ def test_the_store_deletes_what_a_killed_process_left_and_nothing_that_is_being_
 
 @pytest.mark.parametrize(("kind", "options"), ALL, ids=NAMES)
 def test_a_search_finds_a_structure_for_every_network(kind, options) -> None:
-    from workers.transfer.searching import search
+    from workers.transfer.methods.parts.searching import search
 
     found = search(options, examples.make(kind), FIT.named("search", epochs=1), tuner="random", trials=1)
     assert found.trials[0].options["kind"] == options["kind"]

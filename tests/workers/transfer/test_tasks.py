@@ -4,7 +4,7 @@ from sklearn import metrics as sk
 
 from workers.transfer import tasks
 from workers.transfer.data import Signature
-from workers.transfer.network import build
+from workers.transfer.networks.network import build
 
 
 @pytest.mark.parametrize(("task", "width"), [("binary", 1), ("multiclass", 3), ("regression", 1)])

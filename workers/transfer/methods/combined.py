@@ -6,15 +6,16 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from workers.transfer import branches, tasks
-from workers.transfer.branches import Joined
+from workers.transfer import tasks
 from workers.transfer.data import Data
-from workers.transfer.features import outputs
-from workers.transfer.fitting import Fit
-from workers.transfer.network import Network, forward, join
-from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.schema_map import start as start_from
+from workers.transfer.methods.parts import branches
+from workers.transfer.methods.parts.branches import Joined
+from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.methods.parts.schema_map import start as start_from
+from workers.transfer.networks.network import Network, forward, join
 from workers.transfer.seeds import beside_source
+from workers.transfer.training.features import outputs
+from workers.transfer.training.fitting import Fit
 
 PARTIAL_COPY_FACTOR = 0.1
 

@@ -10,14 +10,14 @@ from keras import ops
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
-from workers.transfer.features import predict
-from workers.transfer.fitting import Fit
-from workers.transfer.network import PARTS, Network, build
-from workers.transfer.objective import Objective, Seen, Term
-from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.run import row_weights
+from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.methods.parts.teachers import check_teacher, lessons
+from workers.transfer.networks.network import PARTS, Network, build
 from workers.transfer.seeds import layer_seed
-from workers.transfer.teachers import check_teacher, lessons
+from workers.transfer.training.features import predict
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.objective import Objective, Seen, Term
+from workers.transfer.training.run import row_weights
 
 
 def distillation(

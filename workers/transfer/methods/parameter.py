@@ -6,16 +6,16 @@ from typing import Any, Literal
 import numpy as np
 
 from workers.transfer.data import Array, Data
-from workers.transfer.fitting import Fit
-from workers.transfer.interpolation import wise_ft as interpolate
-from workers.transfer.lora import low_rank
-from workers.transfer.network import Network, leaves
-from workers.transfer.objective import Objective
-from workers.transfer.receipt import Transferred, weight_values, write_receipt
-from workers.transfer.regularisers import regulariser as regularise
-from workers.transfer.schema_map import start as start_from
-from workers.transfer.steps import Rates
-from workers.transfer.training import History
+from workers.transfer.methods.parts.interpolation import wise_ft as interpolate
+from workers.transfer.methods.parts.lora import low_rank
+from workers.transfer.methods.parts.receipt import Transferred, weight_values, write_receipt
+from workers.transfer.methods.parts.regularisers import regulariser as regularise
+from workers.transfer.methods.parts.schema_map import start as start_from
+from workers.transfer.networks.network import Network, leaves
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.objective import Objective
+from workers.transfer.training.steps import Rates
+from workers.transfer.training.training import History
 
 GRADUAL_FACTOR = 2.6
 """How many times slower each layer learns than the one above it, in gradual unfreezing (ULMFiT)."""

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from workers.transfer import inputs, tasks
+from workers.transfer import tasks
 from workers.transfer.data import Data
-from workers.transfer.fitting import Fit
-from workers.transfer.form import Form
-from workers.transfer.network import Network, join
-from workers.transfer.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.structures import reinitialised
+from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
+from workers.transfer.networks import inputs
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.network import Network, join
+from workers.transfer.networks.structures import reinitialised
+from workers.transfer.training.fitting import Fit
 
 
 def structure(

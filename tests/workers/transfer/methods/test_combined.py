@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Column
-from workers.transfer.features import predict
-from workers.transfer.fitting import Fit
 from workers.transfer.methods.combined import combined
-from workers.transfer.network import leaves
-from workers.transfer.scratch import scratch
-from workers.transfer.training import Training
+from workers.transfer.methods.scratch import scratch
+from workers.transfer.networks.network import leaves
+from workers.transfer.training.features import predict
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Training
 
 FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 STRATEGIES = ["partial_copy", "adapter", "side_tuning", "progressive"]

@@ -13,11 +13,11 @@ import pytest
 
 from app.jobs import recipes
 from app.jobs.recipes import Recipe
-from workers.transfer.fitting import Fit
-from workers.transfer.network import Network, weights_digest
-from workers.transfer.receipt import Transferred
-from workers.transfer.scratch import scratch
-from workers.transfer.training import Training
+from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.scratch import scratch
+from workers.transfer.networks.network import Network, weights_digest
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Training
 
 RECIPES: dict[str, type[Recipe]] = {
     recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])

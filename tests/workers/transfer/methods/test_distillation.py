@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from workers.transfer.features import predict
-from workers.transfer.fitting import Fit
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
-from workers.transfer.scratch import scratch
-from workers.transfer.teachers import lessons
-from workers.transfer.training import Hooks, Training
+from workers.transfer.methods.parts.teachers import lessons
+from workers.transfer.methods.scratch import scratch
+from workers.transfer.training.features import predict
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Hooks, Training
 
 FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 STUDENT = {"hidden_units": [6]}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Column, Data
-from workers.transfer.fitting import Fit
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.network import build, weights_digest
-from workers.transfer.scratch import scratch
-from workers.transfer.training import Training
+from workers.transfer.methods.scratch import scratch
+from workers.transfer.networks.network import build, weights_digest
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Training
 
 FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from workers.transfer.fitting import Fit
+from workers.transfer.methods.scratch import scratch
 from workers.transfer.methods.structure import structure
-from workers.transfer.scratch import scratch
-from workers.transfer.training import Training
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.training import Training
 
 FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 

@@ -1,0 +1,76 @@
+"""The program that inspects one untrusted file under limits: `python -m app.datasets.inspection.child`.
+
+It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
+the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
+`{"inspection": …}`, `{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}` where a decoder
+raised what is not known of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from app.datasets.inspection.limits import limit_process
+from app.datasets.reading.formats import arrival
+from app.datasets.reading.schema import DatasetError, Declaration, Limits, speakable
+
+_SECONDS_BETWEEN = 0.5
+_TRACEBACK = 4000  # characters, of its end
+
+
+def main() -> None:
+    """Inspect the file that standard input names."""
+    # Not sys.stdin: a thread that waits for its lock would make an abort of an exit by an exception.
+    told = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
+    request = json.loads(told.readline())
+    # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
+    # long as all others together.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    from app.datasets.inspection.inspect_file import inspect
+    from app.datasets.reading.formats.decoding import is_of_the_machine
+
+    declaration = Declaration.model_validate(request["declaration"])
+    limits = Limits.model_validate(request["limits"])
+    arrival.expect(told)
+    limit_process(request["memory_bytes"], request["seconds"])
+    try:
+        inspection = inspect(Path(request["path"]), declaration, limits, _telling())
+        answer = {"inspection": speakable(inspection.model_dump(mode="json"))}
+    except DatasetError as error:
+        # Libraries name the file by where it lies, which is a matter of the server.
+        folder = json.dumps(f"{Path(request['path']).parent}{os.sep}")[1:-1]
+        answer = {"refused": json.loads(error.to_json().replace(folder, ""))}
+    except MemoryError:
+        answer = {"out_of_memory": {}}
+    except Exception as error:  # the file is anyone's: whatever it makes a decoder raise is the file's fault
+        if is_of_the_machine(error):
+            raise
+        answer = {"broken": speakable(traceback.format_exc()[-_TRACEBACK:])}
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
+    os._exit(0)
+
+
+def _telling() -> Callable[[int], None]:
+    told = time.monotonic()
+
+    def tell(rows: int) -> None:
+        nonlocal told
+        # Before the file is whole nobody reads; the lines would fill the pipe.
+        if arrival.is_whole() and time.monotonic() - told >= _SECONDS_BETWEEN:
+            told = time.monotonic()
+            sys.stdout.write(json.dumps({"rows": rows}) + "\n")
+            sys.stdout.flush()
+
+    return tell
+
+
+if __name__ == "__main__":
+    main()

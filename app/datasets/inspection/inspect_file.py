@@ -1,0 +1,317 @@
+"""A file's description, profile and notices, or its refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from app.datasets.inspection import splits
+from app.datasets.inspection.kinds.registry import MODULES as KINDS
+from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
+from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
+from app.datasets.inspection.notices import find_notices
+from app.datasets.inspection.scanning import Layout, Scan, scan
+from app.datasets.reading.cells import as_lists, convert, text_of
+from app.datasets.reading.formats import arrival, csv, tsv
+from app.datasets.reading.formats.contents import FILES, MODULES, find_format
+from app.datasets.reading.formats.decoding import decoding
+from app.datasets.reading.formats.stream import Misjudged
+from app.datasets.reading.schema import (
+    BETWEEN,
+    Column,
+    ColumnProfile,
+    DatasetError,
+    Declaration,
+    Description,
+    Format,
+    Inspection,
+    Kind,
+    Limits,
+    Notice,
+    Profile,
+    ReadOptions,
+    Role,
+    SplitPlan,
+    ValueCount,
+)
+
+PREVIEW_ROWS = 100
+_PREVIEW_CHARACTERS = 1000
+
+
+def inspect(
+    path: Path,
+    declaration: Declaration,
+    limits: Limits | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Inspection:
+    """Read the file once or twice, in bounded memory.
+
+    `on_progress` is told the number of rows read so far, now and then.
+
+    Raises:
+        DatasetError: if it is refused.
+    """
+    limits = limits or Limits()
+    file_format = find_format(path, declaration)
+    read = MODULES[file_format]
+    glanced = refused = None
+    if read not in (csv, tsv):
+        arrival.wait()
+    else:
+        try:
+            with decoding(FILES[file_format]):
+                glanced = read.glance(path, declaration)
+            if glanced:
+                layout = _lay_out(path, file_format, glanced.options, declaration, limits, glanced)
+                return _inspect(layout, declaration, on_progress)
+        except Misjudged:
+            pass
+        except DatasetError as error:
+            refused = error
+    with decoding(FILES[file_format]):
+        options = read.recognise(path, declaration, limits)
+    # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
+    if refused and glanced and glanced.options == options:
+        raise refused
+    return _inspect(_lay_out(path, file_format, options, declaration, limits), declaration, on_progress)
+
+
+def _inspect(
+    layout: Layout, declaration: Declaration, on_progress: Callable[[int], None] | None
+) -> Inspection:
+    scanned = _scan(layout, on_progress)
+    guessed = _guessed_kind(layout, declaration, scanned)
+    if guessed:
+        layout = replace(layout, kind=guessed[0], input=guessed[1])
+        scanned = _scan(layout, on_progress)
+    task = declaration.task if layout.separator is None else "multilabel"
+    labels = read_labels(scanned, layout.label, task, declaration.unlabelled)
+    split = layout.split
+    if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
+        split = None
+    plan = splits.plan(scanned, labels, split, declaration)
+    roles = _roles(scanned, layout.label, split)
+    sample = _sample(layout, scanned)
+    notices = [
+        *_label_guessed(layout, declaration),
+        *_kind_guessed(guessed),
+        *labels.notices,
+        *splits.notices(split, layout.split, plan.rows),
+        *find_notices(layout, declaration, scanned, labels, roles, sample),
+    ]
+    return Inspection(
+        description=_description(layout, scanned, labels, plan, roles),
+        profile=_profile(layout, scanned, labels, roles),
+        warnings=notices,
+        preview=_preview(layout, sample),
+    )
+
+
+def _lay_out(
+    path: Path,
+    file_format: Format,
+    options: ReadOptions,
+    declaration: Declaration,
+    limits: Limits,
+    glanced: csv.Glance | None = None,
+) -> Layout:
+    unknown = [name for name in declaration.types if name not in options.columns]
+    if unknown:
+        message = f"Expected types of columns of the file. Received: types of {', '.join(unknown)}."
+        hint = f"Its columns are {', '.join(options.columns[:50])}."
+        raise DatasetError("unknown_column", message, hint)
+    label = find_label(options.columns, declaration)
+    types, separator = declaration.types, None
+    _check_lists(options, label, declaration)
+    if declaration.task == "multilabel" or label in options.lists:
+        separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
+        types = {**types, label: "category"}
+    split = splits.find_split(options.columns, label, declaration)
+    layout = Layout(
+        path, file_format, options, label, split, types, separator=separator, limits=limits, glance=glanced
+    )
+    kind = declared_kind(declaration, options.columns)
+    found = _kind_of_format(layout)
+    if found is not None and kind not in (None, found):
+        message = f"Expected a data set of {found}s, as the file holds. Received: the declared kind {kind}."
+        raise DatasetError("kind_differs", message, "Leave `kind` out.")
+    kind = found or kind
+    if kind in (None, "tabular"):
+        return layout
+    taken = {label, *([split] if split else [])}
+    return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
+
+
+def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> None:
+    """Only the label may hold lists, and they are its labels as they stand."""
+    others = [name for name in options.lists if name != label]
+    if others:
+        message = f"Expected lists in the label alone, {label}. Received: lists in {', '.join(others)}."
+        raise DatasetError("nested_value", message, "Declare another `label`, or leave the column out.")
+    if options.lists and declaration.task not in (None, "multilabel"):
+        message = f"Expected the task multilabel for a label of lists. Received: {declaration.task}."
+        raise DatasetError("task_does_not_fit", message, "Leave `task` out, or give each row one label.")
+    if options.lists and declaration.separator is not None:
+        message = f"Expected no separator, since {label} holds lists. Received: {declaration.separator!r}."
+        raise DatasetError("task_does_not_fit", message, "Leave `separator` out.")
+
+
+def _kind_of_format(layout: Layout) -> Kind | None:
+    """The kind that a format says; of Parquet, where it has a column of bytes."""
+    if layout.format == "zip":
+        of: dict[str, Kind] = {"images": "image", "texts": "text", "sequences": "sequence"}
+        return of[layout.options.contents or ""]
+    if layout.format == "parquet" and layout.options.pictures:
+        return "image"
+    by_format: dict[str, Kind] = {"fasta": "sequence", "npz": "image"}
+    return by_format.get(layout.format)
+
+
+def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
+    """Texts or sequences where the one column beside the label looks so."""
+    others = [name for name in layout.columns if name not in (layout.label, layout.split)]
+    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or declaration.types:
+        return None
+    column = scanned.columns[others[0]]
+    kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())
+    return None if kind is None else (kind, others[0])
+
+
+def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
+    if guessed is None:
+        return []
+    kind, column = guessed
+    message = (
+        f"The column {column} was taken for {kind}s, the one input of the data set. Declare `kind` as "
+        "tabular if its values are categories."
+    )
+    return [Notice(code="kind_guessed", column=column, message=message)]
+
+
+def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
+    scanned = scan(layout, on_progress=on_progress)
+    types = {
+        name: column.type for name, column in scanned.columns.items() if name != layout.input and column.type
+    }
+    # A label of words, yes and no, keeps them as the names of its classes.
+    words = types.get(layout.label) == "boolean" and layout.label not in layout.declared
+    if words:
+        types[layout.label] = "category"
+    if words or scanned.outdated:
+        scanned = scan(layout, types, on_progress)
+    if not scanned.rows:
+        raise DatasetError(
+            "no_rows", "Expected at least one row. Received: none.", "Upload a file with rows."
+        )
+    return scanned
+
+
+def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
+    roles: dict[str, Role] = {
+        name: "ignored" if column.type is None else "feature" for name, column in scanned.columns.items()
+    }
+    roles[label] = "label"
+    if split:
+        roles[split] = "split"
+    if "feature" not in roles.values():
+        message = f"Expected a column to learn from beside the label {label}. Received: {', '.join(roles)}."
+        hint = "If the file has more columns, declare its `delimiter`."
+        raise DatasetError("no_features", message, hint)
+    return roles
+
+
+def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:
+    table = pa.Table.from_batches(scanned.sample)
+    return {
+        name: table[name].combine_chunks()
+        if name == layout.input
+        else convert(table[name].combine_chunks(), column.type or "category", tokens=layout.tokens)
+        for name, column in scanned.columns.items()
+    }
+
+
+def _label_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
+    made = layout.format in ("zip", "fasta", "npz") and layout.label == "label"  # from folders and headers
+    if declaration.label is not None or made:
+        return []
+    message = f"No label was declared; the column {layout.label} was taken for its name."
+    return [Notice(code="label_guessed", column=layout.label, message=message)]
+
+
+def _description(
+    layout: Layout, scanned: Scan, labels: Labels, plan: SplitPlan, roles: dict[str, Role]
+) -> Description:
+    types = {name: column.type or "category" for name, column in scanned.columns.items()}
+    return Description(
+        kind=layout.kind,
+        format=layout.format,
+        options=layout.options,
+        columns=[
+            Column(name=name, type=types.get(name, "category"), role=roles.get(name, "ignored"))
+            for name in layout.options.columns
+        ],
+        label=layout.label,
+        task=labels.task,
+        classes=labels.names,
+        separator=None if layout.label in layout.options.lists else layout.separator,
+        rows=scanned.rows,
+        labelled_rows=scanned.labelled_rows,
+        split=plan,
+    )
+
+
+def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
+    columns = [column.profile(roles[name]) for name, column in scanned.columns.items()]
+    return Profile(
+        rows=scanned.rows,
+        bytes=layout.path.stat().st_size,
+        missing_cells=sum(column.missing for column in scanned.columns.values()),
+        duplicate_rows=scanned.duplicates.count,
+        duplicates_searched=scanned.duplicates.searched,
+        columns=[
+            _with_lists(column) if column.name in layout.options.lists else column for column in columns
+        ],
+        classes=labels.classes,
+    )
+
+
+def _with_lists(column: ColumnProfile) -> ColumnProfile:
+    """The profile of a column of lists, its values as JSON has them."""
+    shown = as_lists(pa.array([known.value for known in column.top], pa.string()))
+    top = [
+        ValueCount(value=json.dumps(items, ensure_ascii=False), count=known.count)
+        for items, known in zip(shown, column.top, strict=True)
+    ]
+    return column.model_copy(update={"top": top})
+
+
+def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
+    columns = {
+        name: KINDS[layout.kind].shown(values[:PREVIEW_ROWS])
+        if name == layout.input
+        else as_lists(values[:PREVIEW_ROWS])
+        if name in layout.options.lists
+        else _shown(values[:PREVIEW_ROWS])
+        for name, values in sample.items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _shown(values: pa.Array) -> list[Any]:
+    if pa.types.is_floating(values.type):
+        return [
+            int(x) if x is not None and x.is_integer() and abs(x) < 2**53 else x for x in values.to_pylist()
+        ]
+    if pa.types.is_boolean(values.type):
+        return list(values.to_pylist())
+    texts = text_of(values).to_pylist()
+    return [
+        text[:_PREVIEW_CHARACTERS] + "…" if text is not None and len(text) > _PREVIEW_CHARACTERS else text
+        for text in texts
+    ]

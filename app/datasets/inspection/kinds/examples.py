@@ -1,0 +1,77 @@
+"""What the scans of texts, images and sequences share."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.datasets.reading.schema import Spread
+
+SHOWN = 5
+REMEMBERED = 500_000
+
+
+@dataclass
+class RefusedExample(Exception):
+    """The example at `index` of a batch is refused."""
+
+    index: int
+    code: str
+    expected: str
+    received: str
+    hint: str
+
+
+@dataclass
+class Measure:
+    """A number of each example, four bytes a row."""
+
+    values: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, values: Iterable[int]) -> None:
+        """Take in a batch."""
+        self.values.extend(values)
+
+    def spread(self) -> Spread | None:
+        """How the values are spread; None without any."""
+        if not self.values:
+            return None
+        ordered = sorted(self.values)
+        last = len(ordered) - 1
+        return Spread(
+            minimum=ordered[0],
+            median=ordered[last // 2],
+            percentile_95=ordered[round(last * 0.95)],
+            maximum=ordered[-1],
+            mean=sum(ordered) / len(ordered),
+        )
+
+
+@dataclass
+class Repeats:
+    """Examples that are nearly an earlier one, by a key that forgets what does not matter.
+
+    `apart` counts those whose earlier one is in another part of the split, where the file has one.
+    """
+
+    count: int = 0
+    apart: int = 0
+    rows: list[int] = field(default_factory=list)
+    _seen: dict[Any, str | None] = field(default_factory=dict)
+    _row: int = 0
+
+    def add(self, keys: Iterable[Any], parts: Iterable[str | None]) -> None:
+        """Take in a batch; a key of None is never a repeat."""
+        for key, part in zip(keys, parts, strict=True):
+            self._row += 1
+            if key is None:
+                continue
+            if key in self._seen:
+                self.count += 1
+                self.apart += self._seen[key] != part
+                if len(self.rows) < SHOWN:
+                    self.rows.append(self._row)
+            elif len(self._seen) < REMEMBERED:
+                self._seen[key] = part

@@ -1,0 +1,204 @@
+"""Images: PNG, JPEG, WebP, GIF and BMP, each decoded once before the data set exists."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import sys
+import warnings
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image, ImageOps
+from PIL import WebPImagePlugin as _webp  # noqa: F401  # Pillow knows a format once its plugin is imported
+
+from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I")
+_ORIENTATION = 0x0112  # of EXIF
+_JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
+_SMALLEST = 2  # pixels a side
+_THUMBNAIL = 64
+_HASH = 8
+_EDGE, _EDGES = 6, 8
+_EXPECTED = "an image in PNG, JPEG, WebP, GIF or BMP"
+
+Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel is decoded
+
+
+class ImageScan:
+    """The statistics of a column of encoded images as its batches go by."""
+
+    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+        self.name, self.type = name, "image"
+        self.missing = 0
+        self._limits = limits
+        self._width, self._height, self._bytes = Measure(), Measure(), Measure()
+        self._modes: Counter[str] = Counter()
+        self._formats: Counter[str] = Counter()
+        self._animated = 0
+        self._most = sys.maxsize
+        self._decoded = 0  # bytes, of all images so far
+
+    def allow(self, most: int) -> None:
+        """Refuse the image with which more than `most` bytes would be decoded."""
+        self._most = most
+
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
+        """A digest of each image, and of each a key that it shares with the same picture saved otherwise.
+
+        Raises:
+            RefusedExample: what is no image, broken, too large or too small.
+        """
+        digests: list[str] = []
+        keys: list[Any] = []
+        sizes: list[tuple[int, int, int]] = []
+        if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
+            raise RefusedExample(0, "no_image", _EXPECTED, f"{cells.type}", "Declare another `input`.")
+        for index, value in enumerate(cells):
+            data = value.as_buffer() if value.is_valid else b""
+            image, key = self._opened(index, data)
+            sizes.append((image.width, image.height, len(data)))
+            digests.append(hashlib.sha256(data).hexdigest())
+            keys.append(key)
+        for measure, values in zip(
+            (self._width, self._height, self._bytes), zip(*sizes, strict=True), strict=False
+        ):
+            measure.add(values)
+        return pa.array(digests, pa.string()), keys
+
+    def _opened(self, index: int, data: Any) -> tuple[Image.Image, bytes | None]:
+        """The decoded image, and its key."""
+        if len(data) > self._limits.example_bytes:
+            expected = f"images of at most {self._limits.example_bytes} bytes"
+            raise RefusedExample(
+                index, "example_too_large", expected, f"{len(data)} bytes", "Make it smaller."
+            )
+        if not len(data):
+            raise RefusedExample(index, "no_image", _EXPECTED, "nothing", "Leave the row out.")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image = Image.open(io.BytesIO(data), formats=FORMATS)
+                self._check_size(index, image)
+                self._check_work(index, image, data)
+                self._formats[image.format or "?"] += 1
+                # Not n_frames: to count them, Pillow goes through millions of empty ones.
+                self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
+                image.load()
+                if image.getexif().get(_ORIENTATION, 1) != 1:  # who learns from it turns it upright
+                    ImageOps.exif_transpose(image)
+                key = _key(image)
+        except (RefusedExample, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
+            received = f"one that cannot be decoded ({str(error)[:120] or type(error).__name__})"
+            if type(error).__name__ == "UnidentifiedImageError":
+                received = f"{len(data)} bytes that are none, beginning with {bytes(data[:8])!r}"
+            raise RefusedExample(
+                index, "broken_image", _EXPECTED, received, "Save it anew, or leave it out."
+            ) from None
+        if image.mode not in MODES:
+            raise RefusedExample(
+                index, "unsupported_image", "8 or 16 bits a channel", image.mode, "Convert it to PNG."
+            )
+        self._modes[image.mode] += 1
+        return image, key
+
+    def _check_size(self, index: int, image: Image.Image) -> None:
+        pixels = image.width * image.height
+        if pixels > self._limits.pixels:
+            received = f"{image.width} x {image.height}"
+            hint = (
+                "Scale it down; whoever runs the service can allow more with MODEL_TRANSFER_MAX_IMAGE_PIXELS."
+            )
+            expected = f"at most {self._limits.pixels} pixels"
+            raise RefusedExample(index, "image_too_large", expected, received, hint)
+        if min(image.width, image.height) < _SMALLEST:
+            received = f"{image.width} x {image.height}"
+            raise RefusedExample(index, "image_too_small", "2 x 2 pixels or more", received, "Leave it out.")
+
+    def _check_work(self, index: int, image: Image.Image, data: Any) -> None:
+        # A JPEG's every scan goes over all pixels, and may be a few bytes: usual ones have ten.
+        scans = bytes(data).count(_JPEG_SCAN) if image.format in ("JPEG", "MPO") else 1
+        self._decoded += image.width * image.height * len(image.getbands()) * (1 + scans // _USUAL_SCANS)
+        if self._decoded > self._most:
+            expected = "images that are not much larger decoded than the file, all together"
+            received = f"{image.width} x {image.height} pixels in {len(data)} bytes, after others like it"
+            hint = (
+                "Scale them down, or upload fewer; whoever runs the service can allow more with "
+                "MODEL_TRANSFER_MAX_UNPACKED_RATIO."
+            )
+            raise RefusedExample(index, "archive_too_large", expected, received, hint)
+
+    def profile(self, role: Role) -> ColumnProfile:
+        """Sizes, formats and modes."""
+        counts = [*self._formats.most_common(), *self._modes.most_common()]
+        spreads = {
+            "width": self._width.spread(),
+            "height": self._height.spread(),
+            "bytes": self._bytes.spread(),
+        }
+        return ColumnProfile(
+            name=self.name,
+            type="image",
+            role=role,
+            missing=0,
+            distinct=len(self._formats),
+            top=[ValueCount(value=value, count=count) for value, count in counts],
+            measures={name: spread for name, spread in spreads.items() if spread is not None},
+        )
+
+    def notices(self) -> list[Notice]:
+        """Pictures that move."""
+        if not self._animated:
+            return []
+        message = f"{self._animated} images have several frames; the first of each is used."
+        return [Notice(code="animated_images", column=self.name, message=message)]
+
+
+def shown(values: pa.Array) -> list[Any]:
+    """Thumbnails as data URIs: PNG of at most 64 pixels a side, upright."""
+    return [_shown(row, value.as_buffer()) for row, value in enumerate(values, start=1)]
+
+
+def _shown(row: int, data: Any) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _thumbnail(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise what they like on a broken file
+        received = f"one that cannot be turned upright and shown ({str(error)[:120] or type(error).__name__})"
+        message = f"Expected {_EXPECTED}. Received: {received}, in row {row}."
+        told = {"row": row, "column": None, "expected": _EXPECTED, "received": received}
+        raise DatasetError("broken_image", message, "Save it anew, or leave it out.", [told]) from error
+
+
+def _thumbnail(data: Any) -> str:
+    image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        image = image.point(lambda value: value / 257).convert("L")
+    image = image.convert("RGBA" if image.mode in ("LA", "PA", "RGBA", "P") else "RGB")
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def _key(image: Image.Image) -> bytes | None:
+    """Where brightness rises on a grid of 8 x 8; None where it hardly does, and pictures would look alike."""
+    grey = image.convert("L")
+    small = grey.resize((_HASH + 1, _HASH), Image.Resampling.BOX).tobytes()
+    places = [row * (_HASH + 1) + x for row in range(_HASH) for x in range(_HASH)]
+    rises = bytes(small[place + 1] - small[place] > _EDGE for place in places)
+    if sum(rises) < _EDGES:
+        return None
+    shape = f"{image.width / image.height:.1f}".encode()
+    return hashlib.blake2b(rises + shape, digest_size=12).digest()

@@ -1,0 +1,106 @@
+"""Texts: any Unicode, as it stands; the empty one is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+
+from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.reading.cells import texts
+from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
+
+DISTINCT_WORDS = 200_000
+_TOP = 20
+_PREVIEW_CHARACTERS = 1000
+_WORD = re.compile(r"\w+")
+
+
+class TextScan:
+    """The statistics of a column of texts as its batches go by."""
+
+    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+        self.name, self.type = name, "text"
+        self.missing = 0
+        self._limit = limits.example_bytes
+        self._characters, self._words = Measure(), Measure()
+        self._vocabulary: Counter[str] = Counter()
+        self._exact = True
+
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
+        """The texts, null where missing, and of each what is left without case, blanks and punctuation.
+
+        Raises:
+            RefusedExample: a text is too long.
+        """
+        values = texts(cells)
+        self.missing += values.null_count
+        keys: list[Any] = []
+        lengths: list[int] = []
+        counts: list[int] = []
+        for index, text in enumerate(values.to_pylist()):
+            if text is None:
+                keys.append(None)
+                continue
+            if len(text.encode("utf-8", "surrogatepass")) > self._limit:
+                expected = f"texts of at most {self._limit} bytes"
+                raise RefusedExample(
+                    index, "example_too_large", expected, f"one of {len(text)} characters", "Cut it."
+                )
+            words = _WORD.findall(text.casefold())
+            self._count(words)
+            lengths.append(len(text))
+            counts.append(len(words))
+            keys.append(_key(words) if words else None)
+        self._characters.add(lengths)
+        self._words.add(counts)
+        return values, keys
+
+    def _count(self, words: list[str]) -> None:
+        if len(self._vocabulary) < DISTINCT_WORDS:
+            self._vocabulary.update(words)
+            return
+        self._exact = False
+        for word in words:
+            if word in self._vocabulary:
+                self._vocabulary[word] += 1
+
+    def profile(self, role: Role) -> ColumnProfile:
+        """Lengths and the most frequent words."""
+        spreads = {"characters": self._characters.spread(), "words": self._words.spread()}
+        return ColumnProfile(
+            name=self.name,
+            type="text",
+            role=role,
+            missing=self.missing,
+            distinct=len(self._vocabulary),
+            distinct_is_exact=self._exact,
+            top=[ValueCount(value=word, count=count) for word, count in self._vocabulary.most_common(_TOP)],
+            measures={name: spread for name, spread in spreads.items() if spread is not None},
+        )
+
+    def notices(self) -> list[Notice]:
+        """Texts that are not there, or hold no word."""
+        if not self.missing:
+            return []
+        message = (
+            f"{self.missing} rows have no text in the column {self.name}; they are learnt from as empty."
+        )
+        return [Notice(code="empty_texts", column=self.name, message=message)]
+
+
+def shown(values: pa.Array) -> list[Any]:
+    """Texts for a preview, long ones cut."""
+    return [
+        text[:_PREVIEW_CHARACTERS] + "…" if text is not None and len(text) > _PREVIEW_CHARACTERS else text
+        for text in texts(values).to_pylist()
+    ]
+
+
+def _key(words: list[str]) -> bytes:
+    plain = unicodedata.normalize("NFKC", " ".join(words))
+    return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=12).digest()

@@ -1,0 +1,221 @@
+"""CSV in any sane dialect: delimiters `, ; tab |`, quotes, newlines in quotes, UTF-8, UTF-16 and others.
+
+Cells come as text; the empty cell and the words of `cells.MISSING` come as null. Empty lines are skipped.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
+from .parsing import Parser, Ragged, Stream
+from .stream import (
+    Watched,
+    find_compression,
+    find_encoding,
+    has_byte,
+    may_be_utf8,
+    open_stream,
+)
+
+BLOCK = 4 << 20
+_COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
+_MAX_BLOCK = 32 << 20
+_QUOTES = {"double": '"', "single": "'", "none": None}
+_SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
+
+
+def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
+    """How to read the file: encoding, delimiter, quote and names, found or as declared."""
+    encoding = find_encoding(path, declaration.encoding, limits)
+    sample = read_sample(path, encoding)
+    quote = _quote(sample, declaration)
+    quote = quote if quote and has_byte(path, quote.encode()) else None
+    return _options(path, declaration, sample, encoding, quote)
+
+
+@dataclass(frozen=True)
+class Glance:
+    """How to read the file, by its head alone; reading it shows whether its other bytes are of the kind."""
+
+    options: ReadOptions
+    absent: bytes | None  # the quote, where the head has none
+
+    def watch(self, stream: Stream) -> Stream:
+        """The stream, which raises `Misjudged` where it is no UTF-8, or has the quote."""
+        return Watched(stream, self.absent)
+
+
+def glance(path: Path, declaration: Declaration) -> Glance | None:
+    """What `recognise` will say, most likely, by the file's head alone; None where that is hard to tell."""
+    if not may_be_utf8(path, declaration.encoding):
+        return None
+    sample = read_sample(path, "utf-8")
+    quote = _quote(sample, declaration)
+    found = quote if quote and quote in sample else None
+    absent = quote.encode() if quote and not found else None
+    return Glance(_options(path, declaration, sample, "utf-8", found), absent)
+
+
+def _quote(sample: str, declaration: Declaration) -> str | None:
+    return find_quote(sample) if declaration.quote is None else _QUOTES[declaration.quote]
+
+
+def _options(
+    path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
+) -> ReadOptions:
+    delimiter = declaration.delimiter or find_delimiter(sample, quote)
+    if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
+        raise DatasetError(
+            "no_rows", "Expected a header and at least one row. Received: no row.", "Upload a file with rows."
+        )
+    return ReadOptions(
+        columns=read_header(sample, delimiter, quote),
+        compression=find_compression(path),
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+    )
+
+
+class NotNumbers(Exception):
+    """A column that was to be read as numbers holds something else."""
+
+
+def open_batches(
+    path: Path,
+    options: ReadOptions,
+    numbers: Collection[str] = (),
+    *,
+    words: bool = True,
+    glance: Glance | None = None,
+) -> Generator[pa.RecordBatch]:
+    """Batches of text columns of about 4 MB, more for more than 512 columns.
+
+    Close it where it is not read to its end: left to the garbage collector, threads end at any odd moment.
+
+    Args:
+        numbers: columns to read as float64 at once, much faster than by way of text.
+        words: whether cells that are words like NA become null; in texts they are what was written.
+        glance: where `options` come of, if the file was not yet read as a whole.
+
+    Raises:
+        NotNumbers: if one of `numbers` is none.
+        Misjudged: if the file is not what `glance` took it for.
+        DatasetError: for rows that are too short or too long, and a quote that never closes.
+    """
+    block = min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK)
+    last = None
+    try:
+        with open_stream(path) as stream:
+            source = glance.watch(stream) if glance else stream
+            with closing(Parser(options, numbers, words, block).batches(source)) as batches:
+                for batch in batches:
+                    last = batch[-1][-1].as_py() if batch.num_rows else last
+                    yield batch
+    except Ragged as error:
+        raise _ragged(path, options, error.rows) from None
+    except (pa.ArrowInvalid, UnicodeError, OSError) as error:
+        if numbers:
+            raise NotNumbers from error
+        raise _unreadable(path, options, error) from error
+    if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
+        raise _never_closed()
+
+
+def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:
+    if "straddling" in str(error):
+        return _never_closed(_long_line(path, options))
+    message = f"Expected rows of delimited cells. Received: {error}."
+    return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
+
+
+def _never_closed(line: int | None = None) -> DatasetError:
+    """`line` is that of a row that is too long by itself."""
+    received = "a quote that opens and does not close, or a longer row"
+    if line is not None:
+        received = f"more in line {line}"
+    message = f"Expected rows of at most 4 MB whose quotes close. Received: {received}."
+    hint = (
+        "Double each quote inside a quoted cell, and close the cell; declare `quote` as none if quotes are "
+        "ordinary characters of the texts."
+    )
+    error = {"row": None, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
+    return DatasetError("unclosed_quote", message, hint, [error] if line else [])
+
+
+def _long_line(path: Path, options: ReadOptions) -> int | None:
+    """The first line of the file that is longer than a row may be."""
+    with open_stream(path) as stream:
+        number, length = 1, 0
+        while chunk := stream.read(1 << 20):
+            first, *others = chunk.split(b"\n")
+            if length + len(first) > BLOCK:
+                return number
+            length = len(others[-1]) if others else length + len(first)
+            number += len(others)
+    return None
+
+
+def _ends_with_quote(path: Path, options: ReadOptions) -> bool:
+    """Arrow takes the end of the file for the end of a quoted cell; a cell with newlines shows it."""
+    tail = b""
+    with open_stream(path) as stream:
+        if options.compression is None:
+            stream.seek(max(stream.size() // 4 * 4 - 4096, 0))
+        while chunk := stream.read(1 << 20):
+            tail = (tail + chunk)[-4096:]
+    text = tail.decode(options.encoding or "utf-8", errors="ignore")
+    return text.rstrip().endswith(options.quote or '"')
+
+
+def _ragged(path: Path, options: ReadOptions, rows: list[Any]) -> DatasetError:
+    if options.quote and rows[-1].text.count(options.quote) % 2:
+        return _never_closed()
+    width = len(options.columns)
+    uneven = ((row, line, cells) for row, line, cells in _numbered(path, options) if len(cells) != width)
+    errors = [
+        {
+            "row": row,
+            "line": line,
+            "column": None,
+            "expected": f"{width} cells",
+            "received": f"{len(cells)} cells: {(options.delimiter or ',').join(cells)[:80]}",
+        }
+        for row, line, cells in islice(uneven, len(rows))
+    ]
+    where = f"row {errors[0]['row']} (line {errors[0]['line']})" if errors else f"`{rows[0].text[:80]}`"
+    message = (
+        f"Expected {width} cells in every row, as in the header. "
+        f"Received: {rows[0].actual_columns} in {where}."
+    )
+    hint = f"Mend the row, quote cells that contain `{options.delimiter}`, or declare the `delimiter`."
+    return DatasetError("ragged_row", message, hint, errors)
+
+
+def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
+    """The line of the file on which a row starts; None beyond the first million rows."""
+    if row > _SEARCHED:
+        return None
+    return next((line for number, line, _ in _numbered(path, options) if number == row), None)
+
+
+def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
+    """Row, line it starts on, cells: as Python reads them."""
+    with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
+        reader = rows_of(text, options.delimiter or ",", options.quote)
+        row, line = 0, 1
+        for cells in reader:
+            if cells and row:
+                yield row, line, cells
+            row += bool(cells)
+            line = reader.line_num + 1

@@ -1,0 +1,253 @@
+"""What is in a zip archive, and whether it is safe: asked before any of it is read."""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ..schema import DatasetError, Limits, is_text
+from .decoding import broken, decoding, is_of_the_machine
+
+Contents = Literal["images", "texts", "sequences"]
+METADATA = "metadata.csv"
+NO_LIMITS = Limits(entries=2**31, unpacked_bytes=2**62, unpacked_freely=2**62, example_bytes=2**62)
+"""Of an archive that was accepted."""
+
+FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
+_ENDINGS: dict[str, Contents] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".bmp"), "images"),
+    ".txt": "texts",
+    **dict.fromkeys(FASTA, "sequences"),
+}
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+_SHOWN = 5
+_LOCAL_HEADER = 30  # bytes at least, before a file's own
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of an archive that matter, by their paths inside of `inside`."""
+
+    contents: Contents
+    files: dict[str, zipfile.ZipInfo]
+    metadata: zipfile.ZipInfo | None
+    inside: str
+    ignored: list[str]
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """The archive, or a DatasetError."""
+    try:
+        with decoding("zip archive"):  # NotImplementedError: it needs a later version of the format
+            return zipfile.ZipFile(path)
+    except (ValueError, IndexError) as error:  # of offsets that point outside, and extra fields cut short
+        raise broken("zip archive", error) from error
+
+
+def check_count(path: Path, limits: Limits) -> None:
+    """Ask the archive's last record how many files there are, before a list of them is made."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 65_557 - 20))
+        tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) - end < 22:
+        return  # opening it says so
+    count, directory = (
+        struct.unpack_from("<H", tail, end + 10)[0],
+        struct.unpack_from("<I", tail, end + 12)[0],
+    )
+    locator = tail.rfind(b"PK\x06\x07", 0, end)
+    if count == 0xFFFF and 0 <= locator <= len(tail) - 20:
+        offset = struct.unpack_from("<Q", tail, locator + 8)[0]
+        with path.open("rb") as file:
+            offset = min(offset, size)
+            file.seek(offset)
+            record = file.read(56)
+        if record.startswith(b"PK\x06\x06") and len(record) == 56:
+            count, directory = (
+                struct.unpack_from("<Q", record, 32)[0],
+                struct.unpack_from("<Q", record, 40)[0],
+            )
+    if count > limits.entries or directory // 46 > 8 * limits.entries:
+        message = f"Expected at most {limits.entries} files in the archive. Received: {count}."
+        hint = "Pack fewer; whoever runs the service can allow more with MODEL_TRANSFER_MAX_ARCHIVE_FILES."
+        raise DatasetError("too_many_files", message, hint)
+
+
+def list_archive(archive: zipfile.ZipFile, limits: Limits) -> Listing:
+    """The files that matter, of an archive that `check_entries` found nothing wrong with.
+
+    Raises:
+        DatasetError: for what is too large, or no example.
+    """
+    known: dict[Contents, dict[str, zipfile.ZipInfo]] = {"images": {}, "sequences": {}, "texts": {}}
+    others: list[zipfile.ZipInfo] = []
+    total, most = 0, limits.unpacked_from(_size(archive))
+    infos = archive.infolist()
+    if len(infos) > limits.entries:
+        message = f"Expected at most {limits.entries} files in the archive. Received: {len(infos)}."
+        raise DatasetError("too_many_files", message, "Pack fewer.")
+    for info in infos:
+        if info.is_dir() or _is_junk(info.filename):
+            continue
+        total += info.file_size
+        _check_size(info, limits)
+        if total > most:
+            raise too_much(info, most)
+        ending = PurePosixPath(info.filename).suffix.lower()
+        if ending in _ARCHIVES:
+            raise _refused(info, "nested_archive", "no archive inside of the archive", "Unpack it first.")
+        if ending in _ENDINGS:
+            known[_ENDINGS[ending]][_path(info)] = info
+        else:
+            others.append(info)
+    contents = next((name for name, files in known.items() if files), None)
+    if contents is None:
+        names = ", ".join(info.filename for info in others[:_SHOWN]) or "no file"
+        message = f"Expected images, .txt files or FASTA files in the archive. Received: {names}."
+        hint = "Pack PNG, JPEG, WebP, GIF, BMP, .txt or .fa files; a table is uploaded as it is."
+        raise DatasetError("nothing_to_learn_from", message, hint)
+    files = known[contents]
+    metadata = [info for info in others if PurePosixPath(info.filename).name.lower() == METADATA]
+    metadata = sorted(metadata, key=lambda info: len(info.filename))[:1] if contents == "images" else []
+    inside = _inside([*files, *map(_path, metadata)])
+    ignored = [info.filename for info in others if info not in metadata]
+    ignored += [name for other, of in known.items() if other != contents for name in of]
+    return Listing(
+        contents,
+        {name.removeprefix(inside): info for name, info in files.items()},
+        metadata[0] if metadata else None,
+        inside,
+        ignored,
+    )
+
+
+def ignored_files(path: Path) -> list[str]:
+    """The archive's files that were passed over."""
+    with open_archive(path) as archive:
+        return list_archive(archive, NO_LIMITS).ignored
+
+
+def check_entries(archive: zipfile.ZipFile) -> None:
+    """Whether each file may be read at all, and is told from all others.
+
+    Raises:
+        DatasetError: an unsafe or repeated path, a password, a packing that cannot be read in bounded memory,
+            or files that share their bytes, as those of bombs do.
+    """
+    infos = archive.infolist()
+    paths: set[str] = set()
+    for info in infos:
+        _check_safe(info)
+        path = _path(info)
+        if path in paths and not info.is_dir():
+            hint = "Pack the folder anew: programs differ in which of the two they read."
+            raise _refused(info, "duplicate_file_name", "each path once in the archive", hint)
+        paths.add(path)
+    end = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise _refused(info, "unsafe_archive", "files that do not overlap", "Pack the folder anew.")
+        end = info.header_offset + _LOCAL_HEADER + info.compress_size
+
+
+def _path(info: zipfile.ZipInfo) -> str:
+    """Its path without what means nothing, such as `./` and `//`."""
+    return "/".join(PurePosixPath(info.filename).parts)
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    assert archive.fp is not None
+    return archive.fp.seek(0, 2)
+
+
+def read_bytes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """One file, or a DatasetError."""
+    try:
+        # No more than it says: without a number all of a bomb is unpacked before its size is looked at.
+        with archive.open(info) as stream:
+            data = stream.read(info.file_size)
+        if len(data) < info.file_size:
+            raise EOFError("it ends too early")
+        return data
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise what they like
+        if is_of_the_machine(error):
+            raise
+        received = f"{info.filename}, which cannot be unpacked ({str(error)[:120]})"
+        message = f"Expected a whole archive. Received: {received}."
+        raise DatasetError("broken_file", message, "Pack it anew.") from error
+
+
+def read_text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, encoding: str) -> str:
+    """One file as text, or a DatasetError."""
+    data = read_bytes(archive, info)
+    try:
+        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except (UnicodeError, LookupError) as error:
+        message = f"Expected text in {encoding}. Received: {info.filename}, which is none ({error})."
+        raise DatasetError("not_text", message, "Save it as UTF-8, or declare `encoding`.") from error
+
+
+def _check_safe(info: zipfile.ZipInfo) -> None:
+    name = info.orig_filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or ":" in parts[0] or not is_text(name):
+        raise _refused(info, "unsafe_archive", "paths inside of the archive", "Pack it without such paths.")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise _refused(info, "unsafe_archive", "files, no links", "Pack the files themselves.")
+    if info.flag_bits & 1:
+        raise _refused(info, "encrypted_archive", "files without a password", "Pack it without one.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # zipfile unpacks bzip2 and LZMA in memory without a bound.
+        raise _refused(info, "unsupported_packing", "files that are deflated or stored", "Pack it so.")
+
+
+def _check_size(info: zipfile.ZipInfo, limits: Limits) -> None:
+    whole = PurePosixPath(info.filename).suffix.lower() in (*FASTA, ".csv")
+    most = 16 * limits.example_bytes if whole else limits.example_bytes
+    if info.file_size > most:
+        raise _refused(
+            info, "example_too_large", f"files of at most {most} bytes unpacked", "Make it smaller."
+        )
+
+
+def too_much(info: zipfile.ZipInfo, most: int) -> DatasetError:
+    """The refusal of an archive whose files are more than `most` bytes with this one."""
+    expected = f"at most {most} bytes unpacked, all files together, in an archive of this size"
+    hint = (
+        "Pack fewer; whoever runs the service can allow more with MODEL_TRANSFER_MAX_UNPACKED_RATIO and "
+        "MODEL_TRANSFER_MAX_UNPACKED_BYTES."
+    )
+    return _refused(info, "archive_too_large", expected, hint)
+
+
+def _refused(info: zipfile.ZipInfo, code: str, expected: str, hint: str) -> DatasetError:
+    name = info.orig_filename[:200]
+    error = {"row": None, "column": None, "file": name, "expected": expected, "received": name}
+    return DatasetError(
+        code, f"Expected {expected}. Received: {name} ({info.file_size} bytes).", hint, [error]
+    )
+
+
+def _is_junk(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1] in ("Thumbs.db", "desktop.ini")
+
+
+def _inside(names: list[str]) -> str:
+    """The folders that hold all files, ended by a slash; the last may not be the files' only label."""
+    common: list[str] = []
+    parts = [PurePosixPath(name).parts for name in names]
+    while all(len(one) > len(common) + 1 for one in parts):
+        heads = {one[len(common)] for one in parts}
+        if len(heads) > 1:
+            break
+        common.append(heads.pop())
+    return "".join(f"{part}/" for part in common)

@@ -1,0 +1,114 @@
+"""A described file as one typed table: what training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .cells import convert, sequences, several, text_of, texts
+from .formats import csv
+from .formats.contents import MODULES
+from .schema import KIND_OF, Column, Description
+from .splits_words import WORDS
+
+
+def read(path: Path, description: Description, spool: Path | None = None) -> pa.Table:
+    """The file's columns, by the same parse as the inspection's, those of role `ignored` left out.
+
+    The one input of texts, images or sequences is called by the kind of data: text and sequence string, image
+    binary (the encoded file; where `spool` is a folder, the table lies in a file there and not in memory).
+
+    number float64; boolean bool; category string; date string `YYYY-MM-DD`, or `YYYY-MM-DDTHH:MM:SS` (UTC if
+    zoned) beside midnight; label string (a class's name), of several labels a row a list of strings, of a
+    regression float64; split string train, validation or test. Missing cells are null, but a missing split is
+    train. All rows are kept, in the file's order.
+    """
+    if description.kind != "tabular":
+        batches = _batches(path, description, fast=False)
+        return _collected(batches, _schema(description), spool if description.kind == "image" else None)
+    try:
+        return _read(path, description, fast=description.format in ("csv", "tsv"))
+    except csv.NotNumbers:  # such as one with a blank before NA, which reading by way of text understands
+        return _read(path, description, fast=False)
+
+
+def _read(path: Path, description: Description, *, fast: bool) -> pa.Table:
+    return _collected(_batches(path, description, fast=fast), _schema(description), None)
+
+
+def _collected(batches: Iterator[pa.RecordBatch], schema: pa.Schema, spool: Path | None) -> pa.Table:
+    if spool is None:
+        return pa.Table.from_batches(batches, schema=schema)
+    file = spool / "rows.arrow"
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+    file.unlink()  # the map keeps it; the disk has it back as soon as the table is gone
+    return table
+
+
+def _batches(path: Path, description: Description, *, fast: bool) -> Iterator[pa.RecordBatch]:
+    tokens = description.format not in ("parquet", "jsonl")
+    schema = _schema(description)
+    with closing(_open(path, description, fast)) as batches:
+        for batch in batches:
+            cells = [
+                _canonical(batch[column.name], column, description, tokens)
+                for column in _read_columns(description)
+            ]
+            yield pa.RecordBatch.from_arrays(cells, schema=schema)
+
+
+def _read_columns(description: Description) -> list[Column]:
+    return [column for column in description.columns if column.role != "ignored"]
+
+
+def _schema(description: Description) -> pa.Schema:
+    return pa.schema(
+        [(column.input, _data_type(column, description)) for column in _read_columns(description)]
+    )
+
+
+def _open(path: Path, description: Description, fast: bool) -> Generator[pa.RecordBatch]:
+    if fast:
+        numbers = [column.name for column in description.columns if column.type == "number"]
+        return csv.open_batches(path, description.options, numbers)
+    if description.format in ("csv", "tsv"):
+        return csv.open_batches(path, description.options, words=description.kind == "tabular")
+    batches: Generator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
+    return batches
+
+
+def _data_type(column: Column, description: Description) -> pa.DataType:
+    if column.role == "label":
+        types = {"regression": pa.float64(), "multilabel": pa.list_(pa.string())}
+        return types.get(description.task, pa.string())
+    if column.role == "split":
+        return pa.string()
+    types = {"number": pa.float64(), "boolean": pa.bool_(), "image": pa.binary()}
+    return types.get(column.type, pa.string())
+
+
+def _canonical(cells: pa.Array, column: Column, description: Description, tokens: bool) -> pa.Array:
+    if column.type == "image":
+        return cells
+    if column.type in KIND_OF:
+        return texts(cells) if column.type == "text" else sequences(cells)
+    values = convert(cells, column.type, tokens=tokens)
+    if column.role == "split":
+        return _split_words(values)
+    if column.role == "label" and description.between is not None:
+        return several(values, description.between)
+    named = column.role == "label" and description.task != "regression"
+    return text_of(values) if named or column.type in ("category", "date") else values
+
+
+def _split_words(values: pa.Array) -> pa.Array:
+    words = pc.ascii_lower(values)
+    position = pc.index_in(words, pa.array(list(WORDS)))
+    return pc.fill_null(pc.take(pa.array(list(WORDS.values())), position), "train")

@@ -1,0 +1,100 @@
+import re
+
+import pytest
+
+from workers.transfer.data import Signature
+from workers.transfer.delivery.card import model_card
+
+SIGNATURE = Signature.from_dict(
+    {
+        "columns": [{"name": "age", "type": "number"}, {"name": "city", "type": "category"}],
+        "label": "y",
+        "task": "binary",
+        "classes": ["no", "yes"],
+    }
+)
+WEIGHT = {"name": "kernel", "shape": [3, 2], "parameters": 6, "training": "trained"}
+
+
+def _card(**card) -> str:
+    return model_card(SIGNATURE, {"keras": "3"}, {"name": "m", **card})
+
+
+def _receipt(**weight) -> dict:
+    layer = {"part": "backbone", "layer": "dense_1", "kind": "Dense", "why": "by name"}
+    plain = {**layer, "layer": "activation", "weights": []}
+    return {"layers": [{**layer, "weights": [{**WEIGHT, **weight}]}, plain], "totals": {"coverage": 0.5}}
+
+
+def test_the_card_says_what_goes_in_and_what_comes_out():
+    card = _card()
+    assert "| predicts | y (binary) |" in card
+    assert "| classes | no, yes |" in card
+    assert "| age | number |" in card
+    assert '"city": np.array([""], dtype=object)' in card
+
+
+def test_the_receipt_has_a_line_for_each_weight_with_its_new_rows_and_how_far_it_moved():
+    partly = _card(receipt=_receipt(origin="partly copied", share=2 / 3, new=["height"], moved=0.125))
+    line = "| backbone/dense_1 | kernel 3x2 | partly copied (67%; new: height) | trained | 12.5% | by name |"
+    assert line in partly
+    assert "activation" not in partly
+    assert "| new | trained | - | by name |" in _card(receipt=_receipt(origin="new", moved=None))
+
+
+def test_what_the_method_found_is_told_with_each_trial_of_a_search():
+    trial = {"number": 1, "score": 0.25, "epochs": 3, "options": {"hidden_units": [4, 8]}}
+    card = _card(findings={"structure": {"hidden_units": [4, 8]}, "alpha": 0.625, "trials": [trial]})
+    assert "| structure | hidden_units 4, 8 |" in card
+    assert "| alpha | 0.625 |" in card
+    assert "| 1 | 0.25 | 3 | hidden_units 4, 8 |" in card
+
+
+def test_the_verdict_stands_in_the_card_if_there_is_one():
+    assert "transfer: **hurt**. It lies below 0." in _card(verdict="hurt", reason="It lies below 0.")
+    assert "Did the transfer help" not in _card()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a|b", "a\\|b"),
+        ("a\\|b", "a\\\\\\|b"),
+        ("`code`", "\\`code\\`"),
+        ("**b** _i_ ~~s~~ a_b", "\\*\\*b\\*\\* \\_i\\_ \\~\\~s\\~\\~ a_b"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("AT&amp;T", "AT&amp;amp;T"),
+        ("![x](http://e/x.png)", "!\\[x\\](http&#58;//e/x.png)"),
+        ("see www.example.org", "see www&#46;example.org"),
+        ("me@example.org", "me&#64;example.org"),
+        ("y\n# A title", "y # A title"),
+        ("\ud800\x1b[2J\u202e", "\ufffd\ufffd\\[2J\ufffd"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_and_is_no_markup_wherever_it_stands(name: str, shown: str) -> None:
+    signature = Signature.from_dict(
+        {
+            "columns": [{"name": name, "type": "number"}],
+            "label": name,
+            "task": "multiclass",
+            "classes": [name, "b"],
+        }
+    )
+    facts = {"source": name, "dataset": name, "method": name, "reason": name, "verdict": "helped"}
+    receipt = _receipt(origin="partly copied", share=0.5, new=[name], moved=None)
+    card = {"name": name, "findings": {name: [name]}, "metrics": {name: 0.5}, "receipt": receipt, **facts}
+    told = model_card(signature, {"keras": "3"}, card)
+    prose = re.sub(r"```.*?```", "", told, flags=re.DOTALL)
+    assert f"# {shown}\n" in prose
+    assert f"| {shown} | number |" in prose
+    assert f"| predicts | {shown} (multiclass) |" in prose
+    assert f"| classes | {shown}, b |" in prose
+    assert f"| {shown.replace('_', ' ')} | {shown} |" in prose or "_" in name
+    assert f"(50%; new: {shown})" in prose
+    assert prose.count(shown) >= 10
+    assert name not in prose
+    told.encode()
+
+
+def test_the_refs_of_versions_and_data_sets_are_left_readable() -> None:
+    assert "| dataset | grades_2@1 |" in _card(dataset="grades_2@1")

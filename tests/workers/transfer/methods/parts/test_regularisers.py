@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from workers.transfer.methods.parts.branches import side_tuning
+from workers.transfer.methods.parts.regularisers import bss, co_tuning, delta, l2_sp, relation
+from workers.transfer.networks.network import build, join
+from workers.transfer.training.fitting import Fit
+from workers.transfer.training.objective import Objective, Seen
+from workers.transfer.training.training import Training
+
+
+def _seen(objective, **values) -> Seen:
+    blank = {"task": "binary", "y": None, "weight": None, "p": None, "taps": {}, "extras": {}, "helpers": ()}
+    return Seen(**{**blank, "helpers": objective.helpers, **values})
+
+
+def test_spectral_shrinkage_is_the_smallest_squared_singular_value(plain_options, numbers):
+    objective = bss(build(plain_options, numbers(), 0), 0.5)
+    features = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    value = objective.terms[0](_seen(objective, taps={objective.taps[0]: tf.constant(features)}))
+    smallest = np.linalg.svd(features, compute_uv=False).min()
+    assert float(value) == pytest.approx(0.5 * smallest**2, rel=1e-3)
+
+
+def test_delta_is_half_the_squared_distance_of_the_features(plain_options, numbers):
+    network, data = build(plain_options, numbers(), 0), numbers()
+    objective = delta(network, data, 2.0)
+    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
+    first, second = network.backbone.layers
+    one = np.maximum(x @ first.kernel.numpy() + first.bias.numpy(), 0)
+    two = np.maximum(one @ second.kernel.numpy() + second.bias.numpy(), 0)
+    np.testing.assert_allclose(objective.extras["delta"], np.concatenate([one, two], axis=1), atol=1e-5)
+    taps = {"backbone/dense_1": tf.constant(one + 0.1), "backbone/dense_2": tf.constant(two)}
+    value = objective.terms[0](_seen(objective, taps=taps, extras=dict(objective.extras)))
+    assert float(value) == pytest.approx(2.0 * 0.5 * 8 * 0.01, rel=1e-3)
+
+
+def test_l2_sp_draws_the_backbone_to_the_source_and_the_head_to_zero(plain_options, numbers):
+    data = numbers(40)
+    source, free, drawn = (build(plain_options, data, seed) for seed in (0, 1, 1))
+    before = drawn.model.get_weights()
+    one_step = Training(epochs=1, batch_size=1000, learning_rate=0.01, seed=0, shuffle=False)
+    Fit(one_step)(free, data)
+    Fit(one_step)(drawn, data, objective=Objective() + l2_sp(source, 0.5))
+    wanted = [*source.backbone.get_weights(), *(0 * weight for weight in source.head.get_weights())]
+    strengths = [0.5] * 4 + [0.01] * 2
+    for own, base, w, w0, alpha in zip(
+        drawn.model.get_weights(), free.model.get_weights(), before, wanted, strengths, strict=True
+    ):
+        np.testing.assert_allclose(own, base - 0.01 * alpha * (w - w0), atol=1e-7)
+
+
+def test_delta_looks_at_the_last_layer_of_a_backbone_that_holds_networks(plain_options, numbers):
+    data = numbers()
+    network = build(plain_options, data, 0)
+    backbone = side_tuning(network.backbone, plain_options, 0).backbone
+    joined = join(network.preprocessing, backbone, network.head, data.signature, plain_options)
+    objective = delta(joined, data, 1.0)
+    assert objective.taps == ("backbone/alpha", "backbone/joined")
+    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
+    np.testing.assert_allclose(objective.extras["delta"][:, 1:], np.asarray(backbone(x)), atol=1e-6)
+    history = Fit(Training(epochs=1, batch_size=32, learning_rate=0.01, seed=0))(
+        joined, data, objective=Objective() + objective
+    )
+    assert np.isfinite(history.epochs[0]["loss"])
+
+
+def test_the_relation_of_classes_is_the_mean_prediction_of_each_target_class():
+    rng = np.random.default_rng(0)
+    predicted, y = rng.dirichlet(np.ones(3), 30), rng.integers(0, 2, 30)
+    expected = np.zeros((2, 3))
+    for row, k in zip(predicted, y, strict=True):
+        expected[k] += row / np.sum(y == k)
+    found = relation(predicted, y, 3)
+    np.testing.assert_allclose(found[:2], expected)
+    np.testing.assert_allclose(found[2], 1 / 3)  # a class without a row
+
+
+def test_co_tuning_is_the_cross_entropy_to_the_sources_classes(plain_options, numbers):
+    source = build(plain_options, numbers(task="multiclass"), 0)
+    data = numbers()
+    start = build(plain_options, data, 1)
+    objective = co_tuning(source, start, data, 2.0)
+    h = np.random.default_rng(0).normal(size=(len(data.train), 8)).astype(np.float32)
+    z = h @ source.head.get_weights()[0] + source.head.get_weights()[1]
+    q = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    expected = -2.0 * np.mean(np.sum(objective.extras["co_tuning"] * np.log(q), axis=1))
+    seen = _seen(objective, taps={objective.taps[0]: tf.constant(h)}, extras=dict(objective.extras))
+    assert float(objective.terms[0](seen)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_co_tuning_of_a_regression_is_refused(plain_options, numbers):
+    source = build(plain_options, numbers(task="regression"), 0)
+    with pytest.raises(ValueError, match="Expected one class a row in source and target"):
+        co_tuning(source, source, numbers(), 1.0)

@@ -1,0 +1,195 @@
+"""Files a user takes away: the `.keras` model and the bundle around it, each reloaded and compared."""
+
+import hashlib
+import json
+import platform
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import PIL
+import tensorflow as tf
+
+from workers.transfer.data import Array
+from workers.transfer.delivery.card import model_card
+from workers.transfer.networks.network import Network, load, weights_digest
+from workers.transfer.training.features import predict
+
+TOLERANCE = 1e-6
+"""Largest difference between a file's predictions and the network's, relative where predictions exceed 1."""
+
+_WEIGHTS = "model.weights.h5"
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_MISSING = {
+    "number": "not a number (NaN)",
+    "boolean": "not a number (NaN); true is 1, false is 0",
+    "category": "the empty string",
+    "date": "the empty string; else YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS",
+    "text": "the empty string",
+    "nucleotide": "the empty string; letters of DNA or RNA, ambiguity codes included",
+    "protein": "the empty string; letters of amino acids, ambiguity codes included",
+    "image": "none can be; an array (height, width, channels) of pixels 0 to 255, any height and width",
+}
+
+
+class ExportDiffers(Exception):
+    """A written file does not hold or predict what the network does."""
+
+
+def write_keras(network: Network, path: Path) -> None:
+    """The whole network as one `.keras` file that plain Keras loads in its safe mode."""
+    network.save(path)
+
+
+def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: Path | None = None) -> None:
+    """A zip of the model, a model card, a program to predict with, and what is known about the model.
+
+    `model` is the `.keras` file, if it is written already.
+
+    `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
+    `receipt`, `lineage`, `seed`: plain JSON values, each left out of the card if absent.
+    """
+    with zipfile.ZipFile(path, "w") as bundle:
+        _add(bundle, "model.keras", model.read_bytes() if model else _keras_bytes(network))
+        _add(
+            bundle, "README.md", model_card(network.signature, versions(), card, _channels(network)).encode()
+        )
+        _add(bundle, "signature.json", _json(describe(network)))
+        for part in ("metrics", "receipt", "lineage"):
+            _add(bundle, f"{part}.json", _json(card.get(part, {})))
+        needed = [f"{name}=={version}\n" for name, version in versions().items() if name != "python"]
+        needed += [f"pillow=={PIL.__version__}\n"] if network.signature.kind == "image" else []
+        _add(bundle, "requirements.txt", "".join(needed).encode())
+        _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
+
+
+class Loaded:
+    """The network of the last file that was loaded, for the next file that differs from it in weights alone.
+
+    To make layers from a config takes longer than to read the weights of a small pretrained network. One of
+    more than `max_bytes` is not kept.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._kept: tuple[str, Network] | None = None
+
+    def load(self, path: Path, network: Network) -> Network:
+        """The network in the file, which is to be like this one; its weights change with the next call."""
+        about = _but_weights(path)
+        if self._kept is not None and self._kept[0] == about:
+            loaded = self._kept[1]
+            for weight in loaded.model.weights:  # none may stay as it was, whatever the file holds
+                weight.assign(np.zeros(weight.shape, weight.dtype))
+            # Read within the zip they take twice as long. Keras warns of lists of layers that hold nothing
+            # of their own; a weight that is missing shows, since it is zero.
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                zipfile.ZipFile(path) as file,
+                warnings.catch_warnings(action="ignore", category=UserWarning),
+            ):
+                loaded.model.load_weights(file.extract(_WEIGHTS, folder))
+            return loaded
+        self._kept = None  # goes before the next is made
+        loaded = load(path, network.signature, network.options)
+        if sum(weight.numpy().nbytes for weight in loaded.model.weights) <= self._max_bytes:
+            self._kept = about, loaded
+        return loaded
+
+
+def _but_weights(path: Path) -> str:
+    """sha256 of all that a `.keras` file holds but the weights and the time of writing."""
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(path) as file:
+        for name in sorted(set(file.namelist()) - {_WEIGHTS, "metadata.json"}):
+            content = file.read(name)
+            digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def verify(
+    path: Path,
+    network: Network,
+    digest: str,
+    rows: Mapping[str, Array],
+    expected: Array,
+    before: Loaded | None = None,
+) -> float:
+    """Load the file again, compare its weights, predict the rows; the largest difference to `expected`.
+
+    `digest` is that of the network's weights. A difference counts relative to the expected value where that
+    exceeds 1. `before` may hold a network that is like the file's.
+
+    Raises:
+        ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
+    """
+    loaded = (before or Loaded(0)).load(path, network)
+    if (received := weights_digest(loaded)) != digest:
+        raise ExportDiffers(
+            f"Expected {path.name} to hold the weights that were trained, {digest[:12]}. Received: others, "
+            f"{received[:12]}. Export again; if it persists, report it with the model."
+        )
+    again = predict(loaded, rows)
+    difference = float(np.max(np.abs(again - expected) / np.maximum(1, np.abs(expected)), initial=0.0))
+    if not difference <= TOLERANCE:
+        raise ExportDiffers(
+            f"Expected {path.name} to predict what was measured, to {TOLERANCE}. Received: a difference of "
+            f"{difference}. Export again; if it persists, report it with the model."
+        )
+    return difference
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """signature.json: inputs with type and the meaning of missing, outputs with classes."""
+    signature = network.signature
+    inputs: list[dict[str, Any]] = [
+        {"name": column.name, "type": column.type, "missing": _MISSING[column.type]}
+        for column in signature.columns
+    ]
+    if signature.kind == "image":
+        inputs[0]["channels"] = _channels(network)
+    meaning = {
+        "binary": "probability of the second class, shape (n, 1)",
+        "multiclass": "probability of each class, shape (n, classes)",
+        "multilabel": "probability of each label, shape (n, labels)",
+        "regression": "value in the label's unit, shape (n, 1)",
+    }[signature.task]
+    output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}
+    return {"inputs": inputs, "output": {**output, "meaning": meaning}}
+
+
+def versions() -> dict[str, str]:
+    """The exact versions the model was made with; the key `python` is no package."""
+    return {
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _keras_bytes(network: Network) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        write_keras(network, path)
+        return path.read_bytes()
+
+
+def _channels(network: Network) -> int:
+    return int(network.model.inputs[0].shape[-1])
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
+    about = zipfile.ZipInfo(name, _ZIP_TIME)
+    about.external_attr = 0o644 << 16
+    kind = zipfile.ZIP_STORED if name.endswith(".keras") else zipfile.ZIP_DEFLATED
+    bundle.writestr(about, content, compress_type=kind)

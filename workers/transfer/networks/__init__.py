@@ -1,0 +1,1 @@
+"""Networks: how they are built of parts, what they read, and the pretrained ones."""

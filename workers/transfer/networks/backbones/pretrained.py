@@ -1,0 +1,34 @@
+"""A pretrained backbone by the name of its preset."""
+
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets import reading
+from workers.transfer.networks.presets.places import find_preset
+
+
+def pretrained(
+    form: Form,
+    seed: int,
+    *,
+    preset: str,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    folder: str | None = None,
+) -> keras.Model:
+    """A backbone from token ids (n, length) or images (n, h, w, 3) to the preset's representation.
+
+    With random weights it is the architecture alone; they depend on `seed` and the layers' names.
+
+    Raises:
+        ValueError: the preset is not here, or is for another kind of data.
+    """
+    found = find_preset(preset, Path(folder) if folder else None)
+    kind = "image" if len(form.shape) == 3 else "text"
+    if found.kind != kind:
+        raise ValueError(
+            f"Expected a preset for {kind}s. Received: {preset}, which is for {found.kind}s. Choose another."
+        )
+    return reading.backbone(form, seed, found, with_weights=weights == "pretrained")

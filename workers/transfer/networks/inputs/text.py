@@ -1,0 +1,142 @@
+"""Texts to token ids: words or characters by a vocabulary learnt from the train rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from workers.transfer.data import Array, Column
+from workers.transfer.networks.presets import reading
+from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.wordpiece import tokenizer
+
+LONGEST = 512
+OPTIONS = ("split", "max_tokens", "length")
+"""Those of a network's options that say how its inputs are read."""
+
+_BLOCK = 1024
+LONGEST_PRETRAINED = 128
+"""What is found in the data at most for a pretrained encoder, whose cost grows with it."""
+_COUNTED = 2000
+_LETTERS = 1 << 13
+_LETTERS_A_WORD = 15
+"""Where words are longer than this on average, the writing has no blanks between them."""
+
+
+def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
+    """Texts (n, 1) to ids (n, length): 0 padding, 1 unknown, then the tokens by falling frequency.
+
+    Words are what stands between blanks, without punctuation, ASCII capitals made small; other scripts'
+    capitals are tokens of their own. `split` and `length` are found in the train rows unless given: words
+    unless the writing has no blanks; the length that 95 % of the rows keep within, at most 512.
+    """
+    values = train["text"]
+    if options["kind"] == "pretrained":
+        return _word_pieces(values, options)
+    split = options["split"] or ("characters" if _has_no_blanks(values) else "words")
+    vocabulary = _vocabulary(split, values)[: options["max_tokens"]] or ["(nothing)"]
+    length = options["length"] or _length(_vectorization(split, vocabulary=vocabulary), values)
+    return _part(split, vocabulary, length)
+
+
+def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
+    """The pretrained encoder's own tokens."""
+    folder = Path(options["folder"]) if options.get("folder") else None
+    preset = find_preset(options["preset"], folder)
+    pieces = reading.vocabulary(preset)
+    if options["length"]:
+        return tokenizer(pieces, options["length"])
+    some = values[:: max(1, len(values) // _COUNTED)]
+    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, reading.longest(preset)))
+    return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, _rows(longest))))
+
+
+def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
+    """Ids (b, length), in 16 bits where they fit."""
+    (values,) = inputs
+    small = np.uint16 if tokens(part) <= 2**16 else np.int32
+    step = _rows(part)
+    for start in range(0, max(len(values), 1), step):
+        yield np.asarray(part(_tensor(values[start : start + step]))).astype(small)
+
+
+def settled(part: keras.Model) -> dict[str, Any]:
+    """The length and what tokens are."""
+    if not _has_own_tokens(part):
+        return {"length": int(part.output_shape[-1])}
+    split = part.get_layer("tokens").get_config()["split"]
+    words = "characters" if split == "character" else "words"
+    return {"length": int(part.output_shape[-1]), "split": words}
+
+
+def names(part: keras.Model) -> list[str]:
+    """What each id means."""
+    if not _has_own_tokens(part):
+        return []
+    return [str(token) for token in part.get_layer("tokens").get_vocabulary()]
+
+
+def extended(part: keras.Model, train: Mapping[str, Array], max_tokens: int) -> keras.Model:
+    """The part with the train rows' new tokens after its own, at most `max_tokens` of them."""
+    known = names(part)[2:]
+    about = settled(part)
+    seen = set(known)
+    new = [token for token in _vocabulary(about["split"], train["text"]) if token not in seen]
+    return _part(about["split"], [*known, *new[:max_tokens]], about["length"])
+
+
+def tokens(part: keras.Model) -> int:
+    """How many ids there are."""
+    name = "tokens" if _has_own_tokens(part) else "pieces"
+    return int(part.get_layer(name).vocabulary_size())
+
+
+def _has_own_tokens(part: keras.Model) -> bool:
+    return "tokens" in {layer.name for layer in part.layers}
+
+
+def _rows(part: keras.Model) -> int:
+    """Texts at a time; cutting words into pieces takes some memory a text."""
+    return _BLOCK if _has_own_tokens(part) else max(1, _LETTERS // int(part.output_shape[-1]))
+
+
+def _part(split: str, vocabulary: Sequence[str], length: int) -> keras.Model:
+    text = keras.Input((1,), name="text", dtype="string")
+    layer = _vectorization(split, vocabulary=list(vocabulary), output_sequence_length=length)
+    return keras.Model(text, layer(text), name="preprocessing")
+
+
+def _vectorization(split: str, **options: Any) -> keras.layers.TextVectorization:
+    characters = split == "characters"
+    return keras.layers.TextVectorization(
+        standardize="lower" if characters else "lower_and_strip_punctuation",
+        split="character" if characters else "whitespace",
+        name="tokens",
+        **options,
+    )
+
+
+def _vocabulary(split: str, values: Array) -> list[str]:
+    """Tokens by falling frequency."""
+    layer = _vectorization(split)
+    layer.adapt(values.tolist())
+    return [str(token) for token in layer.get_vocabulary()[2:] if str(token).strip()]
+
+
+def _length(layer: Any, values: Array, rows: int = _BLOCK) -> int:
+    longest = [
+        np.count_nonzero(np.asarray(layer(_tensor(values[start : start + rows]))), axis=1)
+        for start in range(0, len(values), rows)
+    ]
+    return int(np.clip(np.percentile(np.concatenate(longest), 95, method="higher"), 4, LONGEST))
+
+
+def _has_no_blanks(values: Array) -> bool:
+    some = " ".join(values[:1000].tolist())
+    return len(some) > _LETTERS_A_WORD * max(len(some.split()), 1)
+
+
+def _tensor(values: Array) -> Any:
+    return keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")

@@ -1,0 +1,284 @@
+"""Build, save and load a network: preprocessing, backbone and head in one Keras model of raw inputs."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature as signature_of
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from workers.transfer import tasks
+from workers.transfer.data import Array, Column, Data, Signature
+from workers.transfer.networks import inputs
+from workers.transfer.networks.form import Form
+
+Part = Literal["preprocessing", "backbone", "head"]
+BackboneOf = Callable[[Mapping[str, Any], Form, int], keras.Model]
+PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
+
+BATCH_ROWS = 1024
+"""Rows a forward pass takes at a time, so that memory does not grow with the data."""
+
+_WORTH_TRACING = 6
+"""Batches from which on the tracing of a graph is won back."""
+
+_BATCH_VALUES, _BATCH_IDS = 1 << 22, 1 << 14
+"""Values, or token ids, of as many rows at most: pictures and long texts become much larger on their way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One Keras model from a dict of raw inputs to predictions, made of three named parts.
+
+    Inputs are those of `data.Rows.inputs`, each (n,) or (n, 1); images are arrays (n, height, width,
+    channels) of pixels 0 to 255. Predictions are probabilities, (n, 1) of
+    the positive class or (n, k), or values in the label's unit (n, 1).
+    """
+
+    model: keras.Model
+    signature: Signature
+    options: Mapping[str, Any]
+    is_backbone_alone: bool = False
+    """Whether the head was drawn and never trained, as that of a pretrained backbone."""
+
+    def part(self, name: Part) -> keras.Model:
+        """One of the three parts, a Keras model of its own."""
+        return self.model.get_layer(name)
+
+    @property
+    def preprocessing(self) -> keras.Model:
+        """Raw columns to features (n, d)."""
+        return self.part("preprocessing")
+
+    @property
+    def backbone(self) -> keras.Model:
+        """Features to representation (n, h)."""
+        return self.part("backbone")
+
+    @property
+    def head(self) -> keras.Model:
+        """Representation to predictions."""
+        return self.part("head")
+
+    def save(self, path: Path) -> None:
+        """Write the `.keras` file; `path` must end so."""
+        with warnings.catch_warnings():
+            # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            self.model.save(path)
+
+
+def in_sequence(backbone: keras.Model) -> bool:
+    """Whether its layers follow one another; else it branches, or is nested."""
+    return isinstance(backbone, keras.Sequential)
+
+
+def leaves(part: keras.Model) -> list[tuple[str, keras.layers.Layer]]:
+    """The layers of a part but its inputs, with their paths; those of a nested model as `model/layer`."""
+    found: list[tuple[str, keras.layers.Layer]] = []
+    for layer in part.layers:
+        if isinstance(layer, keras.Model):
+            found += [(f"{layer.name}/{path}", leaf) for path, leaf in leaves(layer)]
+        elif not isinstance(layer, keras.layers.InputLayer):
+            found.append((layer.name, layer))
+    return found
+
+
+def clone(part: keras.Model) -> keras.Model:
+    """A copy with layers of its own, and the same values."""
+    copy = part.__class__.from_config(part.get_config())
+    copy.set_weights(part.get_weights())
+    return copy
+
+
+def structure_of(model: keras.Model) -> Any:
+    """The model's config with its layers called by number: equal for equal models.
+
+    Keras counts operations without a name on through the life of a process, and says of a model that was
+    loaded how it was built.
+    """
+    config = model.get_config()
+    numbers: dict[str, str] = {}
+    _number_names(config, numbers)
+    return _renamed(config, numbers)
+
+
+def function_of(model: keras.Model) -> Any:
+    """Its structure without what its variables hold once it is built: how weights were drawn, and seeds."""
+    return _without_draws(structure_of(model))
+
+
+def _without_draws(config: Any) -> Any:
+    if isinstance(config, dict):
+        kept = {
+            key: value
+            for key, value in config.items()
+            if key != "seed" and not str(key).endswith("_initializer")
+        }
+        return {key: _without_draws(value) for key, value in kept.items()}
+    return [_without_draws(value) for value in config] if isinstance(config, list) else config
+
+
+def _number_names(config: Any, numbers: dict[str, str]) -> None:
+    if isinstance(config, dict):
+        for layer in config.get("layers", []) if isinstance(config.get("layers"), list) else []:
+            name = layer["config"].get("name") or layer.get("name")
+            numbers.setdefault(str(name), f"layer {len(numbers)}")
+        for value in config.values():
+            _number_names(value, numbers)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            _number_names(value, numbers)
+
+
+def _renamed(config: Any, numbers: Mapping[str, str]) -> Any:
+    if isinstance(config, dict):
+        left_out = ("vocabulary", "build_config", "registered_name", "vocabulary_size")
+        return {key: _renamed(value, numbers) for key, value in config.items() if key not in left_out}
+    if isinstance(config, list | tuple):
+        return [_renamed(value, numbers) for value in config]
+    return numbers.get(config, config) if isinstance(config, str) else config
+
+
+def build(options: Mapping[str, Any], data: Data, seed: int) -> Network:
+    """A new network for the data: preprocessing learnt from its train rows, initial weights from `seed`.
+
+    Raises:
+        ValueError: an unknown kind, or options that do not fit the columns.
+    """
+    return build_after(new_preprocessing(options, data), options, data, seed)
+
+
+def new_preprocessing(options: Mapping[str, Any], data: Data) -> keras.Model:
+    """The preprocessing part, learnt from the train rows."""
+    module = inputs.module_of(data.signature)
+    part: keras.Model = module.first(data.signature.columns, data.train.inputs, options)
+    return part
+
+
+def build_after(
+    first: keras.Model,
+    options: Mapping[str, Any],
+    data: Data,
+    seed: int,
+    backbone_of: BackboneOf | None = None,
+) -> Network:
+    """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`."""
+    module = inputs.module_of(data.signature)
+    options = {**options, **module.settled(first)}
+    form = Form(tuple(first.output_shape[1:]), module.tokens(first))
+    backbone = (backbone_of or new_backbone)(options, form, seed)
+    head = tasks.head(data.signature, backbone.output_shape[-1], seed, tasks.label_unit(options, data))
+    return join(first, backbone, head, data.signature, options)
+
+
+def new_backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
+    """The backbone `backbones/<kind>.py:<kind>` with those of the options that are its keywords."""
+    kind = str(options["kind"])
+    name = f"workers.transfer.networks.backbones.{kind}"
+    if not kind.isidentifier() or find_spec(name) is None:
+        raise ValueError(f"Expected a kind of network. Received: {kind!r}. Use, for example, 'mlp'.")
+    function = getattr(import_module(name), kind)
+    keywords = [
+        item.name for item in signature_of(function).parameters.values() if item.kind == item.KEYWORD_ONLY
+    ]
+    backbone: keras.Model = function(form, seed, **{key: options[key] for key in keywords if key in options})
+    return backbone
+
+
+def join(
+    first: keras.Model,
+    backbone: keras.Model,
+    head: keras.Model,
+    signature: Signature,
+    options: Mapping[str, Any],
+) -> Network:
+    """Three parts to one network; the parts are shared, not copied."""
+    raw = {
+        column.name: keras.Input(tensor.shape[1:], name=_input_name(number, column), dtype=tensor.dtype)
+        for number, (column, tensor) in enumerate(zip(signature.columns, first.inputs, strict=True))
+    }
+    tensors = list(raw.values())
+    with _renamed_inputs_allowed():
+        x = first(tensors if signature.kind == "tabular" else tensors[0])
+        model = keras.Model(raw, head(backbone(x)), name="network")
+    return Network(model, signature, dict(options))
+
+
+def load(path: Path, signature: Signature, options: Mapping[str, Any]) -> Network:
+    """The network that `Network.save` wrote; Keras' safe mode stays on."""
+    with _renamed_inputs_allowed():
+        return Network(keras.saving.load_model(path, compile=False), signature, dict(options))
+
+
+def forward(model: keras.Model, inputs: Any) -> Array:
+    """The model's outputs for all rows, inference mode, `BATCH_ROWS` rows at a time.
+
+    `inputs` is an array (n, …), a list of columns or a dict of columns, as the model takes them.
+    """
+    some = keras.tree.flatten(inputs)[0]
+    rows, step = len(some), rows_at_a_time(some)
+    batches = [slice(start, start + step) for start in range(0, max(rows, 1), step)]
+    call = model
+    if isinstance(inputs, np.ndarray) and len(batches) >= _WORTH_TRACING:
+        call = _traced(model, inputs.dtype.name)
+    outputs = [call(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
+    return np.concatenate([np.asarray(output) for output in outputs])
+
+
+def _traced(model: keras.Model, dtype: str) -> Any:
+    """The model as a graph, whose layers TensorFlow fuses; traced once for each model and type of inputs."""
+    # Beside what Keras tracks of a model, and gone with it.
+    graphs: dict[str, Any] = model.__dict__.setdefault("traced_by_type", {})
+    if dtype not in graphs:
+        read_as = model.inputs[0].dtype
+        graphs[dtype] = tf.function(
+            lambda x: model(tf.cast(x, read_as), training=False),
+            [tf.TensorSpec([None, *model.input_shape[1:]], dtype)],
+            autograph=False,
+        )
+    return graphs[dtype]
+
+
+def rows_at_a_time(x: Array) -> int:
+    """How many rows of such features go through a network together."""
+    size = int(np.prod(x.shape[1:], dtype=np.int64))
+    is_ids = x.ndim == 2 and x.dtype.kind in "iu"
+    return max(1, min(BATCH_ROWS, (_BATCH_IDS if is_ids else _BATCH_VALUES) // max(size, 1)))
+
+
+def weights_digest(network: Network) -> str:
+    """sha256 over all weights in order, with names, shapes and types: same weights, same digest.
+
+    A `.keras` file's own bytes hold the time of writing.
+    """
+    digest = hashlib.sha256()
+    for weight in network.model.weights:
+        values = np.ascontiguousarray(weight.numpy())
+        digest.update(f"{weight.name} {values.shape} {values.dtype.str}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _tensor(values: Array) -> Any:
+    if values.dtype.kind in "OU":
+        return keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")
+    return keras.ops.convert_to_tensor(values)
+
+
+def _input_name(number: int, column: Column) -> str:
+    """The column's name where Keras allows it as the name of a layer beside the three parts."""
+    return (
+        f"column_{number}" if "/" in column.name or column.name in PARTS or not column.name else column.name
+    )
+
+
+def _renamed_inputs_allowed() -> "warnings.catch_warnings[None]":
+    return warnings.catch_warnings(action="ignore", category=UserWarning)

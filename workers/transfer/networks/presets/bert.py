@@ -1,0 +1,110 @@
+"""Encoders of the BERT family from a Hugging Face folder.
+
+A folder holds `config.json` (model_type bert), `vocab.txt` and `model.safetensors`, as sentence encoders such
+as MiniLM, E5, BGE and GTE come.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from safetensors.numpy import load_file
+
+from workers.transfer.data import Array
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets.encoder import Shape, Weights, encoder
+from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
+
+FILES = ("config.json", "vocab.txt", "model.safetensors")
+"""What a folder must hold."""
+
+CASE_FILE = "tokenizer_config.json"
+"""What may say besides whether capitals are made small; without it they are."""
+
+
+def shape_of(folder: Path) -> Shape:
+    """The encoder's shape by the folder's config.
+
+    Raises:
+        PresetError: it is not of the BERT family.
+    """
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kind, activation = about.get("model_type"), about.get("hidden_act")
+    places = about.get("position_embedding_type", "absolute")
+    if (kind, activation, places) != ("bert", "gelu", "absolute"):
+        raise PresetError(
+            "Expected an encoder of the BERT family, with gelu and absolute positions. "
+            f"Received: {kind} with {activation} in {folder.name}. Use another preset."
+        )
+    return Shape(
+        layers=about["num_hidden_layers"],
+        units=about["hidden_size"],
+        heads=about["num_attention_heads"],
+        wide=about["intermediate_size"],
+        vocabulary=about["vocab_size"],
+        places=about["max_position_embeddings"],
+        epsilon=about["layer_norm_eps"],
+        embedded=about["hidden_size"],
+    )
+
+
+def vocabulary(folder: Path) -> Vocabulary:
+    """The pieces of `vocab.txt`.
+
+    Raises:
+        PresetError: they do not fit the encoder.
+    """
+    said = folder / CASE_FILE
+    about = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
+    pieces = read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
+    check_pieces(pieces, shape_of(folder).vocabulary, "vocab.txt")
+    return pieces
+
+
+def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+    """A backbone as `encoder` makes it, with the folder's weights or drawn ones.
+
+    Raises:
+        PresetError: the folder is of another family, or the length is beyond its places.
+    """
+    shape = shape_of(folder)
+    weights = _weights(load_file(folder / "model.safetensors"), shape) if with_weights else None
+    return encoder(form, seed, shape, weights)
+
+
+_DENSE = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "joined": "attention.output.dense",
+    "wide": "intermediate.dense",
+    "narrow": "output.dense",
+}
+_NORMS = {"attention_norm": "attention.output.LayerNorm", "norm": "output.LayerNorm"}
+
+
+def _weights(tensors: Mapping[str, Any], shape: Shape) -> Weights:
+    """Kernels are transposed; the first kind of segment, which every token is of, joins the places."""
+    of = {name.removeprefix("bert."): np.asarray(value, np.float32) for name, value in tensors.items()}
+
+    def pair(path: str, *, transposed: bool = False) -> list[Array]:
+        weight = of[f"{path}.weight"]
+        return [weight.T if transposed else weight, of[f"{path}.bias"]]
+
+    segment = of["embeddings.token_type_embeddings.weight"][0]
+    weights = {
+        "word_pieces": [of["embeddings.word_embeddings.weight"]],
+        "places": [of["embeddings.position_embeddings.weight"] + segment],
+        "embedding_norm": pair("embeddings.LayerNorm"),
+    }
+    for number in range(shape.layers):
+        path = f"encoder.layer.{number}"
+        for own, theirs in _DENSE.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}", transposed=True)
+        for own, theirs in _NORMS.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}")
+    return weights

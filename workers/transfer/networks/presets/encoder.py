@@ -1,0 +1,113 @@
+"""Text encoders of the BERT family (Devlin et al. 2019) in built-in Keras layers, of any weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from workers.transfer.data import Array
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.seeds import layer_seed
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an encoder looks like.
+
+    `embedded` is the width of its embeddings, which ELECTRA's smaller ones (Clark et al. 2020) project to
+    `units`; `places` is how many tokens it can tell apart by where they stand.
+    """
+
+    layers: int
+    units: int
+    heads: int
+    wide: int
+    vocabulary: int
+    places: int
+    epsilon: float
+    embedded: int
+    approximate_gelu: bool = False
+
+
+Weights = Mapping[str, Sequence[Array]]
+"""Of each layer by its name here, in the order of the layer's variables."""
+
+
+def encoder(form: Form, seed: int, shape: Shape, weights: Weights | None) -> keras.Model:
+    """A backbone from token ids (n, length), 0 for padding, to the mean of the tokens' vectors (n, units).
+
+    Dropout is left out, as in sentence encoders' use. Without weights they are drawn, and depend on `seed`
+    and the layers' names alone.
+
+    Raises:
+        PresetError: the length is beyond its places.
+    """
+    (length,) = form.shape
+    if length > shape.places:
+        raise PresetError(
+            f"Expected at most {shape.places} tokens, as the preset was made for. Received: {length}. "
+            "Lower length."
+        )
+    ids = keras.Input((length,), dtype="int32", name="features")
+    there = ops.cast(ops.not_equal(ids, 0), "float32")[..., None]
+    h = _embedded(ids, shape, seed)
+    for number in range(shape.layers):
+        h = _layer(h, there, shape, f"layer_{number}", seed)
+    mean = ops.sum(h * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
+    out = layers.Activation("linear", name="representation")(mean)
+    backbone = keras.Model(ids, out, name="backbone")
+    if weights is not None:
+        for layer in backbone.layers:
+            if layer.weights:
+                layer.set_weights(list(weights[layer.name]))
+    return backbone
+
+
+def _normal(name: str, seed: int) -> keras.initializers.Initializer:
+    return keras.initializers.TruncatedNormal(stddev=0.02, seed=layer_seed(seed, name))
+
+
+def _dense(name: str, units: int, seed: int) -> layers.Dense:
+    return layers.Dense(units, kernel_initializer=_normal(name, seed), name=name)
+
+
+def _embedded(ids: Any, shape: Shape, seed: int) -> Any:
+    places = ops.cumsum(ops.ones_like(ids), axis=1) - 1
+
+    def embedding(rows: int, name: str) -> layers.Embedding:
+        return layers.Embedding(rows, shape.embedded, embeddings_initializer=_normal(name, seed), name=name)
+
+    words = embedding(shape.vocabulary, "word_pieces")(ids)
+    h = words + embedding(shape.places, "places")(places)
+    h = layers.LayerNormalization(epsilon=shape.epsilon, name="embedding_norm")(h)
+    return h if shape.embedded == shape.units else _dense("embedding_projection", shape.units, seed)(h)
+
+
+def _layer(h: Any, there: Any, shape: Shape, name: str, seed: int) -> Any:
+    def dense(part: str, units: int) -> layers.Dense:
+        return _dense(f"{name}_{part}", units, seed)
+
+    def norm(part: str) -> layers.LayerNormalization:
+        return layers.LayerNormalization(epsilon=shape.epsilon, name=f"{name}_{part}")
+
+    attended = _attention(h, there, shape, dense)
+    h = norm("attention_norm")(h + dense("joined", shape.units)(attended))
+    wide = ops.gelu(dense("wide", shape.wide)(h), approximate=shape.approximate_gelu)
+    return norm("norm")(h + dense("narrow", shape.units)(wide))
+
+
+def _attention(h: Any, there: Any, shape: Shape, dense: Any) -> Any:
+    length, size = h.shape[1], shape.units // shape.heads
+
+    def apart(name: str) -> Any:
+        cut = ops.reshape(dense(name, shape.units)(h), (-1, length, shape.heads, size))
+        return ops.transpose(cut, (0, 2, 1, 3))
+
+    q, k, v = apart("query"), apart("key"), apart("value")
+    scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))) * size**-0.5
+    absent = ops.reshape(1.0 - there, (-1, 1, 1, length))
+    shares = ops.softmax(scores - 1e9 * absent, axis=-1)
+    return ops.reshape(ops.transpose(ops.matmul(shares, v), (0, 2, 1, 3)), (-1, length, shape.units))

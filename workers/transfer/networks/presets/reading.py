@@ -1,0 +1,74 @@
+"""A preset that was found, read: its backbone, and the pieces its texts are cut into.
+
+The files that read weights are imported where they are used: their libraries are of an optional extra.
+"""
+
+import keras
+
+from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets.places import Preset
+from workers.transfer.networks.presets.unreadable import told_of
+from workers.transfer.networks.presets.wordpiece import Vocabulary
+
+
+def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+    """Its layers, with its weights or with drawn ones, which depend on `seed` and the layers' names alone.
+
+    Raises:
+        PresetError: its files are broken, it cannot be made of Keras' own layers, or does not fit what it is
+            to read.
+    """
+    with told_of(preset.name):
+        return _backbone(form, seed, preset, with_weights=with_weights)
+
+
+def _backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+    match preset.layout:
+        case "hugging_face":
+            from workers.transfer.networks.presets.bert import bert
+
+            return bert(form, seed, preset.path, with_weights=with_weights)
+        case "kerashub_text":
+            from workers.transfer.networks.presets.kerashub_texts import kerashub_text
+
+            return kerashub_text(form, seed, preset.path, with_weights=with_weights)
+        case "kerashub_image":
+            from workers.transfer.networks.presets.kerashub_images import kerashub_image
+
+            return kerashub_image(form, seed, preset.path, with_weights=with_weights)
+        case "lite0":
+            from workers.transfer.networks.presets.lite0 import lite0
+
+            return lite0(form, seed, preset.path if with_weights else None)
+
+
+def longest(preset: Preset) -> int:
+    """How many tokens a preset for texts can read.
+
+    Raises:
+        PresetError: its files are broken.
+    """
+    with told_of(preset.name):
+        if preset.layout == "kerashub_text":
+            from workers.transfer.networks.presets import kerashub_texts
+
+            return kerashub_texts.shape_of(preset.path).places
+        from workers.transfer.networks.presets import bert
+
+        return bert.shape_of(preset.path).places
+
+
+def vocabulary(preset: Preset) -> Vocabulary:
+    """The pieces of a preset for texts.
+
+    Raises:
+        PresetError: its files are broken, or it cuts texts in another way than WordPiece.
+    """
+    with told_of(preset.name):
+        if preset.layout == "kerashub_text":
+            from workers.transfer.networks.presets import kerashub_texts
+
+            return kerashub_texts.vocabulary(preset.path)
+        from workers.transfer.networks.presets import bert
+
+        return bert.vocabulary(preset.path)

@@ -1,0 +1,260 @@
+"""WordPiece (Wu et al. 2016) as BERT cuts words, inside of a Keras model and of built-in layers alone.
+
+So that a saved network takes raw texts wherever Keras runs. The steps are those of BERT's tokenizer: controls
+are dropped, accents stripped, capitals made small, punctuation and Chinese characters stand alone, then each
+word is cut into the longest pieces of the vocabulary from its left, or is unknown as a whole.
+
+A piece is found by the sum of its letters' codes times random numbers, one a place, in 64 bits: a lookup
+among the same sums of the vocabulary.
+"""
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from workers.transfer.data import Array
+from workers.transfer.networks.presets.unreadable import PresetError
+
+LONGEST_WORD = 100
+"""Letters; a longer word is unknown, as in BERT."""
+
+MOST_PIECES = 32
+"""Of one word; what is left of a longer one is dropped."""
+
+LETTERS_A_TOKEN = 8
+"""So many letters of a text are looked at for each token asked for."""
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+"""What a vocabulary has for padding, whose id is 0, unknown words, and a text's begin and end."""
+
+_BLANK, _LETTER, _ALONE, _DROPPED = 0, 1, 2, 3
+_STRANGE = 1
+"""The code of a letter that no piece has; 0 is none."""
+
+_BLOCKS = (range(1, 0xA000), range(0xF900, 0xFB00), range(0xFE00, 0x10000))
+"""Unicode's signs that are looked at one by one; others are unknown letters, Korean syllables among them."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The pieces in the order of their ids; those that go on a word begin with ##."""
+
+    pieces: tuple[str, ...]
+    lowercase: bool = True
+
+    def id_of(self, piece: str) -> int:
+        """The piece's id."""
+        return self.pieces.index(piece)
+
+
+def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
+    """Texts (n, 1) to ids (n, length): [CLS], pieces, [SEP], then 0 for padding; too long a text is cut."""
+    about = _tables(vocabulary)
+    letters = LETTERS_A_TOKEN * length
+    text = keras.Input((1,), name="text", dtype="string")
+    characters = layers.TextVectorization(
+        standardize=None,
+        split="character",
+        output_sequence_length=letters,
+        vocabulary=list(about.characters),
+        name="characters",
+    )(text)
+    # (n, letters, 2): what kind of sign it is, and its code
+    table = np.stack([about.kinds, about.codes], axis=1).astype(np.float32)
+    looked_up = _fixed(table, "signs")(characters)
+    kind, code = _without_dropped(looked_up, letters)
+    ids, there = _pieces(kind, code, about, vocabulary, letters)
+    ids = _framed(ids, there, vocabulary, letters, length)
+    return keras.Model(text, ids, name="preprocessing")
+
+
+@dataclass(frozen=True)
+class _Tables:
+    characters: tuple[str, ...]
+    kinds: Array
+    codes: Array
+    sums: tuple[int, ...]
+    factors: Array
+    goes_on: int
+    longest: int
+
+
+@lru_cache(maxsize=4)
+def _tables(vocabulary: Vocabulary) -> _Tables:
+    """What signs and pieces are, as numbers."""
+    singles = sorted({letter for piece in vocabulary.pieces for letter in piece.removeprefix("##")})
+    code = {letter: number for number, letter in enumerate(singles, start=_STRANGE + 1)}
+    characters, kinds, codes = [], [_BLANK, _LETTER], [0, _STRANGE]  # 0 padding, 1 any other sign
+    for number in (number for block in _BLOCKS for number in block):
+        character = chr(number)
+        kind, letter = _sign(character, vocabulary.lowercase)
+        if kind == _LETTER and letter not in code:
+            continue
+        characters.append(character)
+        kinds.append(kind)
+        codes.append(code.get(letter, _STRANGE) if kind in (_LETTER, _ALONE) else 0)
+    longest = max(len(piece.removeprefix("##")) for piece in vocabulary.pieces)
+    rng = np.random.Generator(np.random.Philox(0))
+    factors = rng.integers(-(2**62), 2**62, longest, dtype=np.int64) | 1
+    goes_on = int(rng.integers(-(2**62), 2**62)) | 1
+    sums = tuple(_sum(piece, code, factors, goes_on) for piece in vocabulary.pieces)
+    assert len(set(sums)) == len(sums)
+    return _Tables(tuple(characters), np.array(kinds), np.array(codes), sums, factors, goes_on, longest)
+
+
+def _sum(piece: str, code: dict[str, int], factors: Array, goes_on: int) -> int:
+    letters = piece.removeprefix("##") if len(piece) > 2 else piece
+    total = goes_on if letters is not piece and piece.startswith("##") else 0
+    total += sum(code[letter] * int(factor) for letter, factor in zip(letters, factors, strict=False))
+    return (total + 2**63) % 2**64 - 2**63
+
+
+def _sign(character: str, lowercase: bool) -> tuple[int, str]:
+    """What BERT's normaliser makes of one character: its kind, and the letter it becomes."""
+    category = unicodedata.category(character)
+    if character in " \t\n\r" or category == "Zs":
+        return _BLANK, ""
+    if category in ("Cc", "Cf", "Cn", "Co", "Cs") or character == "\ufffd":
+        return _DROPPED, ""
+    letter = character
+    if lowercase:
+        plain = "".join(c for c in unicodedata.normalize("NFD", character) if unicodedata.category(c) != "Mn")
+        letter = plain.lower()
+        if not letter:
+            return _DROPPED, ""
+    if len(letter) > 1:
+        return _LETTER, letter  # which no code is of: unknown
+    number = ord(character)
+    chinese = 0x4E00 <= number <= 0x9FFF or 0x3400 <= number <= 0x4DBF or 0xF900 <= number <= 0xFAFF
+    ascii_sign = ord(letter) < 128 and not letter.isalnum()
+    if chinese or ascii_sign or unicodedata.category(letter).startswith("P"):
+        return _ALONE, letter
+    return _LETTER, letter
+
+
+def _fixed(table: Array, name: str) -> layers.Embedding:
+    layer = layers.Embedding(*table.shape, embeddings_initializer="zeros", trainable=False, name=name)
+    layer.build()
+    layer.set_weights([table])
+    return layer
+
+
+def _without_dropped(looked_up: Any, letters: int) -> tuple[Any, Any]:
+    """Kind and code of each place, (n, letters), the dropped ones put behind the end as blanks."""
+    kind, code = (ops.cast(looked_up[..., part], "int32") for part in (0, 1))
+    dropped = ops.equal(kind, _DROPPED)
+    order = ops.argsort(_places(kind) + letters * ops.cast(dropped, "int32"), axis=1)
+    kind, code = (ops.take_along_axis(x, order, axis=1) for x in (kind, code))
+    there = ops.not_equal(kind, _DROPPED)
+    return ops.where(there, kind, _BLANK), ops.where(there, code, 0)
+
+
+def _places(like: Any) -> Any:
+    """0, 1, 2, … in each row."""
+    return ops.cumsum(ops.ones_like(like), axis=1) - 1
+
+
+def _pieces(kind: Any, code: Any, about: _Tables, vocabulary: Vocabulary, letters: int) -> tuple[Any, Any]:
+    """The id of the piece that begins at each place, (n, letters), and whether one does."""
+    before = ops.pad(kind[:, :-1], ((0, 0), (1, 0)))
+    is_letter, is_alone = ops.equal(kind, _LETTER), ops.equal(kind, _ALONE)
+    begins = ops.logical_or(is_alone, ops.logical_and(is_letter, ops.not_equal(before, _LETTER)))
+    is_sign = ops.logical_or(is_letter, is_alone)
+    word = ops.where(is_sign, ops.cumsum(ops.cast(begins, "int32"), axis=1), 0)
+    ahead = np.arange(letters)[:, None] + np.arange(about.longest)[None, :]  # places of a window
+    padded_word = ops.pad(word, ((0, 0), (0, about.longest)))
+    padded_code = ops.pad(code, ((0, 0), (0, about.longest)))
+    same = ops.equal(ops.take(padded_word, ahead, axis=1), word[..., None])
+    inside = ops.logical_and(same, is_sign[..., None])  # words are in one piece, so no gap can be in it
+    codes = ops.cast(ops.take(padded_code, ahead, axis=1), "int64") * about.factors
+    goes_on = ops.cast(ops.logical_not(begins), "int64")[..., None] * np.array([about.goes_on])
+    sums = ops.cumsum(codes, axis=2) + goes_on
+    lookup = layers.IntegerLookup(
+        vocabulary=list(about.sums), num_oov_indices=1, mask_token=None, oov_token=_free(about), name="pieces"
+    )
+    found = ops.cast(lookup(sums), "int32") - 1  # -1: no piece
+    fits = ops.logical_and(found >= 0, inside)
+    reach = ops.where(fits, np.arange(1, about.longest + 1, dtype=np.int32), 0)
+    length = ops.max(reach, axis=2)
+    is_longest = ops.logical_and(fits, ops.equal(reach, length[..., None]))
+    ids = ops.sum(ops.where(is_longest, found, 0), axis=2)
+    reached = _reached(begins, length, word, about.longest, letters)
+    bad = ops.logical_and(reached, ops.equal(length, 0))
+    unknown = _of_word(word, bad, is_sign)
+    ids = ops.where(unknown, vocabulary.id_of("[UNK]"), ids)
+    return ids, ops.logical_and(reached, ops.logical_or(begins, ops.logical_not(unknown)))
+
+
+def _free(about: _Tables) -> int:
+    return next(number for number in range(-1, -(2**31), -1) if number not in about.sums)
+
+
+def _reached(begins: Any, length: Any, word: Any, longest: int, letters: int) -> Any:
+    """Where a piece begins: at a word's beginning, and behind each piece inside of the word."""
+    behind = np.arange(letters)[:, None] - np.arange(1, longest + 1)[None, :] + longest
+    pad = ((0, 0), (longest, 0))
+    lengths = ops.take(ops.pad(length, pad), behind, axis=1)
+    words = ops.take(ops.pad(word, pad), behind, axis=1)
+    steps = np.arange(1, longest + 1, dtype=np.int32)
+    ends_here = ops.logical_and(ops.equal(lengths, steps), ops.equal(words, word[..., None]))
+    reached = begins
+    for _ in range(MOST_PIECES - 1):
+        earlier = ops.take(ops.pad(ops.cast(reached, "int32"), pad), behind, axis=1)
+        onward = ops.any(ops.logical_and(ends_here, ops.equal(earlier, 1)), axis=2)
+        reached = ops.logical_or(begins, onward)
+    return reached
+
+
+def _of_word(word: Any, bad: Any, is_sign: Any) -> Any:
+    """Whether a place's word has a bad place, or too many letters."""
+    same = ops.cast(ops.equal(word[:, :, None], word[:, None, :]), "float32")
+    counts = ops.matmul(same, ops.cast(ops.stack([bad, is_sign], axis=2), "float32"))
+    wrong = ops.logical_or(counts[..., 0] > 0.5, counts[..., 1] > LONGEST_WORD + 0.5)
+    return ops.logical_and(wrong, is_sign)
+
+
+def _framed(ids: Any, there: Any, vocabulary: Vocabulary, letters: int, length: int) -> Any:
+    """[CLS] ids [SEP] and padding, the ids that are there moved together."""
+    present = ops.cast(there, "int32")
+    order = ops.argsort(_places(present) + letters * (1 - present), axis=1)[:, : length - 2]
+    ids = ops.pad(ops.take_along_axis(ids, order, axis=1), ((0, 0), (1, 1)))
+    count = ops.minimum(ops.sum(present, axis=1, keepdims=True), length - 2)
+    place = _places(ids)
+    ids = ops.where(place <= count, ids, 0)
+    ids = ops.where(ops.equal(place, count + 1), vocabulary.id_of("[SEP]"), ids)
+    return ops.where(ops.equal(place, 0), vocabulary.id_of("[CLS]"), ids)
+
+
+def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
+    """The vocabulary of a file, a piece a line.
+
+    Raises:
+        PresetError: a piece is in it twice.
+    """
+    with path.open(encoding="utf-8") as lines:
+        pieces = tuple(line.rstrip("\n") for line in lines)
+    twice = [piece for piece, count in Counter(pieces).items() if count > 1]
+    if twice:
+        raise PresetError(
+            f"Expected pieces that differ. Received: {twice[0]!r} twice in {path.name}. Take another preset."
+        )
+    return Vocabulary(pieces, lowercase)
+
+
+def check_pieces(vocabulary: Vocabulary, most: int, file: str) -> None:
+    """Raise a PresetError unless an encoder of so many rows can read these pieces."""
+    pieces = vocabulary.pieces
+    lacking = [piece for piece in SPECIAL if piece not in pieces]
+    if lacking or pieces[0] != SPECIAL[0] or len(pieces) > most:
+        raise PresetError(
+            f"Expected at most {most} pieces, {', '.join(SPECIAL)} among them, {SPECIAL[0]} the first. "
+            f"Received: {len(pieces)}, {pieces[0] if pieces else ''!r} the first, lacking: "
+            f"{', '.join(lacking) or 'none'}, in {file}. Take another preset."
+        )

@@ -1,0 +1,135 @@
+"""One training loop for everything: a network in place, its frozen parts computed once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import keras
+
+from workers.transfer.data import Array, Data, Rows
+from workers.transfer.networks.network import PARTS, Network, Part, leaves
+from workers.transfer.training.augmentation import Changes, augmentations
+from workers.transfer.training.features import outputs
+from workers.transfer.training.objective import Objective
+from workers.transfer.training.run import Run
+from workers.transfer.training.schedules import Schedule
+from workers.transfer.training.steps import Parts, Rates, Steps, architecture, rate_of
+from workers.transfer.training.training import History, Hooks, Training
+
+
+@dataclass
+class Fit:
+    """Train a network in place. Methods receive one, with the options and the hooks bound.
+
+    A method may call it several times: the epochs count on, and what a finished call came to is durable as
+    soon as the next begins. `traced` holds the graphs by architecture: `fit.named(…)` shares them, so that
+    all trainings of a job trace once. Each batch is shared out among the process' `devices`.
+    """
+
+    training: Training
+    hooks: Hooks = field(default_factory=Hooks)
+    traced: dict[str, Steps] = field(default_factory=dict)
+    devices: int = 1
+    _calls: int = field(default=0, init=False)
+    _epochs: int = field(default=0, init=False)
+    _unkept: Callable[[], None] | None = field(default=None, init=False)
+
+    def named(self, run: str, **training: object) -> "Fit":
+        """A new fit of that name, with some options of the training replaced."""
+        changed = replace(self.training, **training)  # type: ignore[arg-type]
+        return Fit(changed, replace(self.hooks, run=run), self.traced, self.devices)
+
+    def __call__(
+        self,
+        network: Network,
+        data: Data,
+        *,
+        rates: Rates | None = None,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        schedule: Schedule | None = None,
+        objective: Objective | None = None,
+    ) -> History:
+        """Train the network's backbone and head on the train rows.
+
+        `rates` are factors on the learning rate by path (`backbone`, `backbone/dense_1`, `head`; the longest
+        counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
+        computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
+
+        Raises:
+            Stopped: `should_stop` gave a reason.
+            TrainingDiverged: the loss is not finite.
+            ValueError: a rate's path leads nowhere, all is frozen, patience without validation rows, or
+                classes that the data does not have are weighted.
+        """
+        rates, objective = dict(rates or {}), objective or Objective()
+        training = replace(
+            self.training,
+            epochs=self.training.epochs if epochs is None else epochs,
+            learning_rate=self.training.learning_rate if learning_rate is None else learning_rate,
+            schedule=self.training.schedule if schedule is None else schedule,
+        )
+        trained, frozen = _trained_parts(network, rates)
+        x = self._features(network, frozen, data.train)
+        changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
+        run = Run(
+            self._prepared(trained, data, rates, objective, x, changes),
+            training,
+            self.hooks,
+            trained,
+            rates,
+            objective,
+            x,
+            data,
+            None if data.validation is None else self._features(network, frozen, data.validation),
+            offset=self._epochs,
+            network=network,
+        )
+        history = self._durable(run)
+        self._epochs += len(history.epochs)
+        return history
+
+    def _prepared(
+        self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Array, changes: Changes
+    ) -> Steps:
+        about = f"{x.dtype.str} {' '.join(changes)} "
+        name = about + architecture(parts, data.signature.task, rates, objective)
+        if name not in self.traced:
+            dtype = x.dtype.name
+            task = data.signature.task
+            self.traced[name] = Steps(parts, task, rates, objective, dtype, changes, self.devices)
+        return self.traced[name]
+
+    def _features(self, network: Network, frozen: list[Part], rows: Rows) -> Array:
+        return outputs(network, frozen, rows.inputs, self.hooks.features)
+
+    def _durable(self, run: Run) -> History:
+        if self._unkept is not None:
+            self._unkept()
+        key, self._unkept = f"{self.hooks.run}/fit {self._calls}", None
+        self._calls += 1
+        known = self.hooks.recall and self.hooks.recall(key)
+        if known:
+            return run.recalled(known)
+        history = run.go(key)
+        if self.hooks.keep:
+            keep, values = self.hooks.keep, run.values()
+            self._unkept = lambda: run.keep(values, lambda path: keep(key, path))
+        return history
+
+
+def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
+    """The parts from the first that is trained on, and those before it."""
+    known = {
+        path: rate_of(rates, path)
+        for part in PARTS
+        for leaf, layer in leaves(network.part(part))
+        for path in (f"{part}/{leaf}", *(f"{part}/{leaf}/{weight.name}" for weight in layer.weights))
+    }
+    lost = [path for path in rates if not any(f"{leaf}/".startswith(f"{path}/") for leaf in known)]
+    if lost:
+        raise ValueError(f"Expected rates of {', '.join(known)}. Received: {lost[0]}. Correct the path.")
+    trained = [part for part in PARTS if any(known[leaf] for leaf in known if leaf.startswith(f"{part}/"))]
+    if not trained:
+        raise ValueError("Expected a layer to train. Received: rates of 0 for all. Leave the head's out.")
+    first = PARTS.index(trained[0])
+    return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])

@@ -1,0 +1,258 @@
+"""One run over the epochs: chunks of steps, stop, early stopping, checkpoints, exact resume."""
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from workers.transfer.data import Array, Data
+from workers.transfer.networks.network import Network
+from workers.transfer.training import checkpoints
+from workers.transfer.training.checkpoints import CheckpointMismatch, Position
+from workers.transfer.training.objective import Objective
+from workers.transfer.training.schedules import scales
+from workers.transfer.training.steps import Parts, Rates, Steps, architecture
+from workers.transfer.training.training import History, Hooks, Stopped, Training, TrainingDiverged
+
+CHUNK_STEPS = 32
+"""Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
+
+TELLING = 20
+"""How many times as long as it takes is waited before the network so far is told again."""
+
+SAVING = 20
+"""How many times as long as it takes is waited before a checkpoint is saved at the end of an epoch."""
+
+FIRST_SAVE_SECONDS = 0.05
+"""What the first checkpoint is thought to take."""
+
+
+def epoch_order(training: Training, epoch: int, rows: int) -> Array:
+    """The order of the rows in an epoch: a function of seed and epoch, so a resumed run needs no state."""
+    if not training.shuffle:
+        return np.arange(rows)
+    return np.random.Generator(np.random.Philox([training.seed, epoch])).permutation(rows)
+
+
+def row_weights(training: Training, data: Data) -> Array:
+    """The weight of each train row's loss, (n,), float32.
+
+    Raises:
+        ValueError: a weighted class is not one of the data's, or there are none.
+    """
+    asked, rows, signature = training.class_weights, data.train, data.signature
+    if asked is None:
+        return np.ones(len(rows), np.float32)
+    strangers = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
+    if strangers or signature.task not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
+            f"Received: {', '.join(strangers) or asked}. Correct class_weights, or leave it out."
+        )
+    classes = rows.targets.reshape(-1).astype(np.int64)
+    if isinstance(asked, str):
+        counts = np.bincount(classes, minlength=len(signature.classes))
+        by_class = len(rows) / (len(counts) * np.maximum(counts, 1))
+    else:
+        by_class = np.array([asked.get(name, 1.0) for name in signature.classes])
+    weights: Array = by_class[classes].astype(np.float32)
+    return weights
+
+
+class Run:
+    """The state of one run: where it is and when it last saved."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        training: Training,
+        hooks: Hooks,
+        parts: Parts,
+        rates: Rates,
+        objective: Objective,
+        x: Array,
+        data: Data,
+        x_held_out: Array | None,
+        offset: int,
+        network: Network,
+    ) -> None:
+        self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
+        self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
+        self.task = data.signature.task
+        self.x, self.y, self.weight = x, data.train.targets, row_weights(training, data)
+        self.held_out = None
+        if data.validation is not None and x_held_out is not None:
+            self.held_out = x_held_out, data.validation.targets
+        if training.patience is not None and self.held_out is None:
+            raise ValueError("Expected validation rows to stop early by. Received: none. Leave patience out.")
+        self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
+        self.best: list[Array] = []
+        self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
+        self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
+        self.saved_at = self.told_at = time.monotonic()
+        self.told_cost, self.saved_cost = 0.0, FIRST_SAVE_SECONDS
+        self.is_saved = True  # nothing has been done yet
+        self.fingerprint = ""
+
+    def go(self, key: str) -> History:
+        """Train from the checkpoint, or from the start, to the last epoch."""
+        self._begin()
+        if self.hooks.save_checkpoint or self.hooks.checkpoint:
+            self.fingerprint = self._fingerprint(key)
+        if self.hooks.checkpoint:
+            try:
+                read = checkpoints.read(self.hooks.checkpoint, self.fingerprint, self.steps.variables)
+                self.position, self.best = read
+            except CheckpointMismatch:
+                self.best = []  # of another training, of other versions, or damaged: from the start then
+        while self.position.epoch < self.training.epochs and not self._is_over():
+            self._epoch()
+            self._pause_between_epochs()
+        for variable, value in zip(self.steps.weights, self.best, strict=False):
+            variable.assign(value)
+        return self._end()
+
+    def recalled(self, file: Path) -> History:
+        """Take what an earlier attempt came to."""
+        self._begin()
+        with np.load(file, allow_pickle=False) as kept:
+            self.position.history = json.loads(str(kept["history"]))
+            for number, variable in enumerate(self.steps.weights):
+                variable.assign(kept[str(number)])
+        return self._end()
+
+    def values(self) -> list[Array]:
+        """Copies of what this run came to: a method may change the network before they are written."""
+        models = [*self.parts.values(), *self.objective.helpers]
+        return [np.array(variable.numpy()) for model in models for variable in model.variables]
+
+    def keep(self, values: Sequence[Array], keep: Callable[[Path], None]) -> None:
+        """Write these values, as `recalled` reads them."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "fit.npz"
+            arrays = {str(number): value for number, value in enumerate(values)}
+            np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
+            keep(path)
+
+    def _begin(self) -> None:
+        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
+
+    def _end(self) -> History:
+        self.steps.end(self.parts, self.objective.helpers)
+        return History(self.position.history)
+
+    def _fingerprint(self, key: str) -> str:
+        shape = architecture(self.parts, self.task, self.rates, self.objective)
+        kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
+        arrays = [self.y, self.weight, *kept]
+        # A mapped file is called by what is in it.
+        mapped = str(self.x.filename) if isinstance(self.x, np.memmap) else None
+        arrays += [] if mapped else [self.x]
+        about = [asdict(self.training), shape, dict(self.rates), mapped and Path(mapped).name]
+        return checkpoints.fingerprint(key, *about, arrays=arrays)
+
+    def _is_over(self) -> bool:
+        patience = self.training.patience
+        return patience is not None and self.position.epoch - self.position.best >= patience > 0
+
+    def _epoch(self) -> None:
+        order = epoch_order(self.training, self.offset + self.position.epoch, len(self.x))
+        batch = self.training.batch_size
+        begun = self.position.epoch * self.steps_an_epoch
+        for step in range(self.position.step, self.steps_an_epoch, CHUNK_STEPS):
+            self._pause_between_chunks()
+            rows = order[step * batch : (step + CHUNK_STEPS) * batch]
+            extras = {name: values[rows] for name, values in self.objective.extras.items()}
+            end = min(step + CHUNK_STEPS, self.steps_an_epoch)
+            factors = self.scales[begun + step : begun + end]
+            x, seeds = np.asarray(self.x[rows]), self._seeds(step, end)
+            loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
+            self.position.step, self.is_saved = step + CHUNK_STEPS, False
+            self.position.loss += loss
+            self.position.right += right
+            self._check_finite(loss)
+        self._end_epoch(len(order))
+
+    def _seeds(self, start: int, end: int) -> Array:
+        """Two numbers for each of the epoch's steps from `start` on, (steps, 2): never the same twice."""
+        before = (self.offset + self.position.epoch) * self.steps_an_epoch
+        numbers = np.arange(before + start, before + end, dtype=np.int64) * 16
+        seeds = np.stack([np.full(len(numbers), self.training.seed), numbers % 2**31], axis=1)
+        return seeds.astype(np.int32)
+
+    def _pause_between_chunks(self) -> None:
+        reason = self.hooks.should_stop and self.hooks.should_stop()
+        if reason:
+            self._save()
+            raise Stopped(reason)
+        if not self.is_saved and time.monotonic() - self.saved_at >= self.hooks.checkpoint_seconds:
+            self._save()
+
+    def _pause_between_epochs(self) -> None:
+        """Save, but after the last epoch, and where epochs are so short that it would take their time."""
+        if self.position.epoch == self.training.epochs or self._is_over():
+            return
+        if time.monotonic() - self.saved_at >= SAVING * self.saved_cost:
+            self._save()
+
+    def _end_epoch(self, rows: int) -> None:
+        values = self._named("", self.position.loss, self.position.right, rows)
+        if self.held_out:
+            values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
+            self._check_finite(values["val_loss"])
+        epoch, best = self.position.epoch + 1, self.position.best
+        history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
+        if self.training.patience is not None:
+            losses = [known["val_loss"] for known in history]
+            if not best or losses[-1] < losses[best - 1]:
+                best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
+        self.position = Position(epoch, 0, 0.0, 0.0, history, best)
+        if self.hooks.on_epoch:
+            self.hooks.on_epoch(self.hooks.run, self.offset + epoch, values)
+
+    def _named(self, prefix: str, loss: float, right: float, rows: int) -> dict[str, float]:
+        values = {f"{prefix}loss": loss / rows}
+        return values if self.task == "regression" else {**values, f"{prefix}accuracy": right / rows}
+
+    def _save(self) -> None:
+        begun = self.saved_at = time.monotonic()
+        if not self.hooks.save_checkpoint:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "checkpoint.npz"
+            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
+            self.hooks.save_checkpoint(path)
+        self.saved_at, self.is_saved = time.monotonic(), True
+        self.saved_cost = self.saved_at - begun
+        self._tell_so_far()
+
+    def _tell_so_far(self) -> None:
+        begun = time.monotonic()
+        if (
+            not self.hooks.so_far
+            or begun - self.told_at < TELLING * self.told_cost
+            or not self.position.history
+        ):
+            return
+        now = [variable.numpy() for variable in self.steps.weights] if self.best else []
+        for variable, value in zip(self.steps.weights, self.best, strict=False):
+            variable.assign(value)
+        self.steps.end(self.parts, self.objective.helpers)
+        for variable, value in zip(self.steps.weights, now, strict=False):
+            variable.assign(value)
+        self.hooks.so_far(self.network, self.position.history)
+        self.told_at = time.monotonic()
+        self.told_cost = self.told_at - begun
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f"Expected a finite loss. Received: {loss} in epoch {self.position.epoch + 1} of "
+                f"{self.training.epochs}. Lower learning_rate (now {self.training.learning_rate}), raise "
+                "batch_size, or switch preprocessing on so that the inputs are scaled."
+            )
