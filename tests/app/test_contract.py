@@ -17,7 +17,9 @@ from fastapi.testclient import TestClient
 
 from tests.app.conftest import Publish
 from tests.app.reports.test_routes import RECEIPT, proved
-from tests.conftest import wait_for
+from tests.conftest import DATABASES, wait_for
+
+pytestmark = pytest.mark.parametrize("database_url", DATABASES[-1:], indirect=True)  # the stricter one
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES, MORE_EXAMPLES = 5, 100

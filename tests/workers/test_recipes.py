@@ -6,7 +6,8 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from pydantic import BaseModel
@@ -29,10 +30,24 @@ OF_THIS_MACHINE = {"folder"}
 """Keywords that no user gives."""
 
 
+def plain(annotation: Any) -> Any:
+    """A type without the bounds that requests have."""
+    if get_origin(annotation) is Annotated:
+        return plain(get_args(annotation)[0])
+    arguments = get_args(annotation)
+    if not arguments or get_origin(annotation) is Literal:
+        return annotation
+    if get_origin(annotation) is UnionType:
+        return Union[tuple(map(plain, arguments))]  # noqa: UP007
+    return get_origin(annotation)[tuple(map(plain, arguments))]
+
+
 def options(recipe: type[BaseModel], without: set[str]) -> dict[str, Any]:
     """The fields of a recipe and the values they may take, where these are words."""
-    fields = {name: field for name, field in recipe.model_fields.items() if name not in without}
-    return {name: get_args(field.annotation) or field.annotation for name, field in fields.items()}
+    fields = {
+        name: plain(field.annotation) for name, field in recipe.model_fields.items() if name not in without
+    }
+    return {name: get_args(annotation) or annotation for name, annotation in fields.items()}
 
 
 def function(package: str, recipe: type[BaseModel]) -> Callable[..., Any]:
