@@ -35,7 +35,9 @@ def is_id(text: str) -> bool:
 
 def _named(name: str) -> str:
     if not _NAME.match(name):
-        raise ValueError("expected 1 to 100 letters, digits, dots, underscores or hyphens, the first no sign")
+        raise ValueError(
+            "expected 1 to 100 letters, digits, dots, underscores or hyphens, the first a letter or a digit"
+        )
     if _LOOKS_LIKE_AN_ID.match(name):
         raise ValueError("expected a name that does not begin like an id (ds_, job_, ver_)")
     return name
