@@ -214,7 +214,8 @@ def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     errors = [_field_error(error) for error in found[:_MOST_ERRORS]]
     content_type = request.headers.get("content-type", "none")
     hint = _HINT
-    if any(error["field"] == "body" for error in errors) and "json" not in content_type:
+    is_json = re.match(r"application/([\w.-]+\+)?json\b", content_type) is not None
+    if any(error["field"] == "body" for error in errors) and not is_json:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
     return ServiceError(422, "invalid_request", _explain(errors, len(found)), hint=hint, errors=errors)
 

@@ -258,7 +258,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
     inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
     small_inspection_seconds: float = Field(
-        20 * SECOND,
+        5 * SECOND,
         gt=0,
         description="Longest validation of a small upload before it waits its turn among the large ones.",
     )

@@ -9,6 +9,7 @@ programs such as curl send neither, and need not.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -23,6 +24,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing, and no other page can read their answers."""
 
 
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+
+
 class OriginGuard:
     """ASGI middleware that answers what comes from other sites with a problem document: 400, 403 or 421."""
 
@@ -32,7 +36,7 @@ class OriginGuard:
         self._hosts = {"localhost", *own, *settings.allowed_host_names} - {""}
         self._origins = set(settings.allowed_origins)
         if settings.public_url:
-            self._hosts.add(_host(settings.public_url) or "")
+            self._hosts.add(urlsplit(settings.public_url).hostname or "")
             self._origins.add(origin_of(settings.public_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +74,7 @@ class OriginGuard:
         return self._foreign(headers, host)
 
     def _is_ours(self, host: str, scope: Scope) -> bool:
-        name = _host(f"//{host}")
+        name = _host(host)
         if not name:
             return False
         # The address that the connection came in at cannot be a name that leads here by rebinding.
@@ -79,13 +83,13 @@ class OriginGuard:
 
     def _foreign(self, headers: Headers, host: str) -> ServiceError | None:
         """The refusal of an unsafe request that another website's page makes."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if origin is not None:
-            if origin.lower() in self._origins or _is_same(origin, host):
-                return None
-            received = f"a request from a page of {origin}"
-        elif site not in (None, "same-origin", "none"):
-            received = f"a request from another website's page ({site})"
+        origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
+        strange = [one for one in origins if one.lower() not in self._origins and not _is_same(one, host)]
+        cross = [site for site in sites if site not in ("same-origin", "none")]
+        if strange:
+            received = f"a request from a page of {strange[0]}"
+        elif cross and not origins:  # the origin, where it is told, says more
+            received = f"a request from another website's page ({cross[0]})"
         else:
             return None
         message = (
@@ -103,7 +107,7 @@ def _is_same(origin: str, host: str) -> bool:
     """Whether a page of this origin was loaded by the name and port of `Host`; a proxy may speak TLS."""
     try:
         page, here = urlsplit(origin), urlsplit(f"//{host}")
-        if page.scheme not in PORTS or not page.hostname:
+        if page.scheme not in PORTS or not page.hostname or page.username is not None:
             return False
         usual = PORTS[page.scheme]
         return (page.hostname, page.port or usual) == (here.hostname, here.port or usual)
@@ -111,12 +115,7 @@ def _is_same(origin: str, host: str) -> bool:
         return False
 
 
-def _host(url: str) -> str | None:
-    """The host of an address in small letters, without its port; None where it is malformed."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises ValueError where it is no number
-        plain = not parts.path.strip("/") or parts.scheme
-        return parts.hostname if plain and parts.username is None else None
-    except ValueError:
-        return None
+def _host(host: str) -> str | None:
+    """The name in a Host header, in small letters and without its port; None where it is malformed."""
+    found = _HOST.fullmatch(host.lower())
+    return None if found is None else found["name"].strip("[]")

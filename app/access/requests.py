@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -10,9 +11,12 @@ from fastapi import Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from app.errors import ServiceError, did_you_mean, field_problem
 from app.texts import NotJson, read_json, shown, unstorable
+
+log = logging.getLogger(__name__)
 
 MOST_OF_A_SEGMENT = 200
 """Characters of a name in a path."""
@@ -57,10 +61,14 @@ class _Whole(Request):
         if len(announced) > 18 or (announced.isdecimal() and int(announced) > most):
             raise _too_large(most)
         body = bytearray()
-        async for chunk in self.stream():
-            body += chunk
-            if len(body) > most:
-                raise _too_large(most)
+        try:
+            async for chunk in self.stream():
+                body += chunk
+                if len(body) > most:
+                    raise _too_large(most)
+        except ClientDisconnect:  # nobody hears the answer
+            log.info("the client of %s %s left before its request was whole", self.method, self.url.path)
+            raise ServiceError(400, "cut_off", "Expected a whole request. Received: a part of one.") from None
         self._body = bytes(body)
         if not body or not _is_json(self.headers.get("content-type", "")):
             return

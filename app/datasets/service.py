@@ -26,9 +26,11 @@ def name_of(form: DatasetForm, filename: str) -> str:
     made = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(filename).name.partition(".")[0]).strip("._-")
     if form.name or made:
         return form.name or made[:100]
-    raise ServiceError(
-        422, "no_name", "Expected the field `name`. Received: neither it nor a file name to make one from."
+    received = (
+        f"none, and {filename}, of which none can be made" if filename else "neither it nor a file name"
     )
+    message = f"Expected the field `name`. Received: {received}."
+    raise ServiceError(422, "no_name", message, hint="Send a name of letters and digits: name=…")
 
 
 def refusal(error: DatasetError) -> ServiceError:

@@ -98,7 +98,11 @@ def _media_type(given: str) -> str:
 def _filename(content_disposition: str) -> str:
     message = Message()
     message["content-disposition"] = content_disposition
-    return message.get_filename() or ""
+    try:
+        return message.get_filename() or ""
+    except (UnicodeError, LookupError):  # it names an encoding that it is not in
+        expected = "a file name in the encoding that `filename*` names"
+        raise field_problem("filename", expected, content_disposition) from None
 
 
 class _Writer:

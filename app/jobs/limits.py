@@ -8,7 +8,7 @@ besides, and holds outputs more than once; see docs/api.md for how far it is off
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -263,7 +263,7 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
     elif isinstance(method, Distillation):
         teacher = spec.source_network.layers(form_of(spec.source_network, target), presets)
         frozen = sizes.weights_of(teacher) * (1 + len(spec.other_versions))
-    return _Need(
+    need = _Need(
         place="network",
         training="training",
         network=network,
@@ -275,6 +275,23 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
         table=_table(form, target),
         again=lambda other, changed: _transfer(spec, changed, other, target, presets),
     )
+    return _of_its_source(need, spec, method, target, presets)
+
+
+def _of_its_source(need: _Need, spec: JobSpec, method: Method, target: Examples, presets: Presets) -> _Need:
+    """The need of a combined transfer, told of the source's network where that is the larger part."""
+    source, form = spec.source_network, need.form
+    if not isinstance(method, CombinedTransfer) or need.network != spec.network or source == spec.network:
+        return need
+    own = form_of(source, target)
+    if sizes.weights_of(source.layers(own, presets)) <= sizes.weights_of(need.network.layers(form, presets)):
+        return need
+
+    def again(other: Network, changed: Method) -> _Need:
+        lowered = spec.model_copy(update={"source_network": other})
+        return _transfer(lowered, changed, spec.network, target, presets)
+
+    return replace(need, place="source.network", network=source, form=own, again=again)
 
 
 def _combined(

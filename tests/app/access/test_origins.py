@@ -43,6 +43,10 @@ STRANGE = (
     "",
     "127.0.0.1/evil.example",
     "127.0.0.1 evil.example",
+    "localhost#evil.example",
+    "localhost?x",
+    "[::1]evil.example",
+    "localhost:",
 )
 
 
@@ -101,6 +105,7 @@ FOREIGN = [
     {"sec-fetch-site": "cross-site"},
     {"sec-fetch-site": "same-site"},
     {"origin": "https://evil.example", "sec-fetch-site": "none"},
+    {"origin": "http://x@127.0.0.1:8000"},
 ]
 
 

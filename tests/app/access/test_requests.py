@@ -244,6 +244,18 @@ def test_a_file_name_that_cannot_be_kept_is_refused_or_replaced(client: TestClie
         assert made["filename"].isprintable()
 
 
+def test_a_file_name_that_is_not_in_its_own_encoding_is_refused(client: TestClient) -> None:
+    for name in ("idna''x%ff.csv", "undefined''x", "punycode''%80"):
+        said = {"content-disposition": f"attachment; filename*={name}"}
+        refused(client.post("/v1/datasets?label=y", content=CSV, headers=said))
+
+
+def test_json_that_is_called_something_else_is_refused_with_the_type_to_send(client: TestClient) -> None:
+    for media_type in ("text/json", "text/plain", "application/x-www-form-urlencoded"):
+        answer = client.post("/v1/jobs", content=json.dumps(JOB), headers={"content-type": media_type})
+        assert "Content-Type: application/json" in refused(answer)["hint"]
+
+
 def test_a_media_type_that_is_none_is_refused(client: TestClient) -> None:
     disposition = b'Content-Disposition: form-data; name="file"; filename="a.csv"'
     for media_type in (b"text", b"text/csv\0", b"a/b; c=\x01", b"x" * 101 + b"/y", b"<script>/y"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
 import socket
@@ -155,6 +156,31 @@ def test_a_client_that_leaves_during_its_upload_is_one_line_and_leaves_nothing(
             wait_for(lambda: len(inspecting()) == 1)
     wait_for(lambda: bool(told(caplog)) and not inspecting() and not service.incoming)
     assert told(caplog) == ["INFO the client of an upload left before its end; nothing is kept"]
+
+
+def test_a_client_that_leaves_during_a_json_request_is_one_line(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        head = f"POST /v1/jobs HTTP/1.1\r\nhost: 127.0.0.1:{service.port}\r\ncontent-length: 100\r\n"
+        connection.sendall(f'{head}content-type: application/json\r\n\r\n{{"mod'.encode())
+    wait_for(lambda: bool(told(caplog)))
+    assert told(caplog) == ["INFO the client of POST /v1/jobs left before its request was whole"]
+
+
+def test_a_small_gzip_file_of_a_large_one_waits_with_the_large_ones(service: Service) -> None:
+    over, turns = threading.Event(), service.app.state.validations
+    turns.take(over.wait, "large")
+    packed = gzip.compress(b"a,y\n" + b"1,u\n2,v\n" * 2_000_000)
+    assert len(packed) < 1 << 17
+    try:
+        with service.connect("name=large&label=y&format=csv", len(packed)) as connection:
+            connection.sendall(packed)
+            wait_for(lambda: turns.waiting("large") == 1)
+            assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201
+    finally:
+        over.set()
 
 
 def bomb(images: int, side: int) -> bytes:

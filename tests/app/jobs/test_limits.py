@@ -156,6 +156,15 @@ TOO_LARGE: list[tuple[str, dict[str, Any], str]] = [
         },
         "network.hidden_units",
     ),
+    (
+        "tabular",
+        {
+            "method": {"kind": "combined", "strategy": "progressive"},
+            "network": {"hidden_units": [8]},
+            "source": {"dataset": "tabular", "network": {"kind": "mlp", "hidden_units": [10**6, 10**6]}},
+        },
+        "source.network.hidden_units",
+    ),
     ("tabular", {"method": {**SEARCH, "space": {"hidden_units": [[8], [10**6, 10**6]]}}}, "hidden_units"),
     ("image", {"method": {**SEARCH, "space": {"image_size": [None, [9, 10**9]]}}}, "method.space."),
     ("sequence", {"method": {**SEARCH, "space": {"filters": [[4], [10**8]]}}}, "filters"),

@@ -88,7 +88,8 @@ def _plain(column: pa.Array) -> pa.Array:
         column = pc.struct_field(column, "bytes")
     if pa.types.is_timestamp(column.type):
         return pc.cast(pc.cast(column, pa.timestamp("s", column.type.tz), safe=False), wanted)
-    return pc.cast(column, wanted, safe=pa.types.is_integer(column.type))
+    # As numbers of other formats, those of 64 bits without a sign lose digits beyond 2^53.
+    return pc.cast(column, wanted, safe=pa.types.is_signed_integer(column.type))
 
 
 def _is_list(data_type: pa.DataType) -> bool:

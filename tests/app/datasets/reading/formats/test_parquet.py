@@ -33,6 +33,7 @@ Y = ["p", "q"] * 3
     [
         (pa.array([1, 2, None] * 2, pa.int8()), "number", 1),
         (pa.array([1, 2, 3] * 2, pa.uint64()), "number", 1),
+        (pa.array([2**60 + 1, 2**64 - 1, 3] * 2, pa.uint64()), "number", 2**60),
         (pa.array([1.5, float("nan"), None] * 2, pa.float32()), "number", 1.5),
         (pa.array([Decimal("1.25")] * 6), "number", 1.25),
         (pa.array([True, False, None] * 2), "boolean", True),
