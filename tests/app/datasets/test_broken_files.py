@@ -192,6 +192,7 @@ HOSTILE: list[tuple[str, bytes, str | None, dict[str, str], set[str]]] = [
     ("FASTA that is no text", b">a b\n\xff\xfe\n" * 3, "a.fa", {}, {"not_text"}),
     ("an encoding that is none", b"a,y\n1,2\n", "a.csv", {"encoding": "zlib"}, {"unknown_encoding"}),
     ("an encoding for names", TEXTS, "a.zip", {"encoding": "hex"}, {"unknown_encoding"}),
+    ("an encoding of hosts", b"a,y\n1,2\n", "a.csv", {"encoding": "idna"}, {"unknown_encoding"}),
     ("an encoding that makes half pairs", b"a,y\n\\ud800,u\nx,v\n", "a.csv", {"encoding": "unicode_escape"},
      {"not_text"}),
     ("an encoding of half pairs", b"a,y\n+2AA-,u\nx,v\n", "a.csv", {"encoding": "utf-7"}, {"not_text"}),

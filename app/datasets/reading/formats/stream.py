@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,10 +81,10 @@ def known_encoding(declared: str) -> str:
     """Python's name of a declared encoding, or a DatasetError."""
     try:
         codecs.getincrementaldecoder(declared)
-        with suppress(UnicodeError):
-            b"a".decode(declared)  # codecs knows more than encodings, such as zlib, which this refuses
+        # codecs knows more than encodings of files, such as zlib and idna, which this refuses.
+        b"a\n".decode(declared, "replace")
         return codecs.lookup(declared).name
-    except (LookupError, ValueError):  # ValueError: a NUL in its name
+    except (LookupError, ValueError):  # ValueError: a NUL in its name, or it knows no replacement
         message = f"Expected an encoding that Python knows, such as utf-8 or cp1252. Received: {declared}."
         raise DatasetError("unknown_encoding", message, "Leave `encoding` out to have it found.") from None
 
