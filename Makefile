@@ -45,7 +45,8 @@ serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 	@$(BIN)/model-transfer serve $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS='-k csv' chooses
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 chaos: $(STAMP) ## kill processes at random for half an hour; ARGS='--kills 20 --jobs 8'
 	$(BIN)/python -m tests.e2e.chaos $(ARGS)
