@@ -45,8 +45,7 @@ serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 	@$(BIN)/model-transfer serve $(ARGS)
 
 test: $(STAMP) ## run the tests; ARGS='-k csv' chooses
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile \
-		--no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 chaos: $(STAMP) ## kill processes at random for half an hour; ARGS='--kills 20 --jobs 8'
 	$(BIN)/python -m tests.e2e.chaos $(ARGS)
