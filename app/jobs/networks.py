@@ -42,7 +42,7 @@ class NetworkRecipe(Recipe):
 
     def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Its backbone's layers on what it reads, in order; `presets` are those that options name."""
-        raise NotImplementedError
+        raise NotImplementedError  # each network that a job may ask for says its own: the union has no other
 
     @property
     def count_blocks(self) -> int:

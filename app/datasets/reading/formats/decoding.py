@@ -27,7 +27,7 @@ _RAISED = (
     EOFError,
     OverflowError,
     RecursionError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's word for an archive of a later version of the format
     OSError,
 )
 _OF_THE_MACHINE = (
