@@ -20,7 +20,7 @@ from app.access.headers import SecurityHeaders
 from app.access.origins import OriginGuard
 from app.broker import Broker
 from app.datasets import routes as datasets
-from app.datasets.validation import Turns
+from app.datasets.lanes import Turns
 from app.db.revision import require_current
 from app.db.session import make_engine, make_readers, make_sessions
 from app.health import routes as health

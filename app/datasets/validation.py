@@ -9,11 +9,11 @@ import os
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.inspector import Inspector, Stopped
+from app.datasets.lanes import Lane, Turns
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
@@ -35,52 +36,6 @@ log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN = 1.0
 _SECONDS_OF_ANY, _SECONDS_A_MIB = 60.0, 10.0  # many times what the slowest honest files take
-
-
-Lane = Literal["small", "large", "early"]
-"""With which uploads one waits: those under 8 MB, larger ones, or those that began while they came."""
-
-
-class Turns:
-    """The validations that run at once: so many in each lane, so that small files wait for small ones alone.
-
-    They have threads of their own. Uploads that wait for their turn hold none, so that other requests are
-    answered meanwhile.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self.early = threading.BoundedSemaphore(at_once)
-        self._pools: dict[Lane, ThreadPoolExecutor] = {
-            lane: ThreadPoolExecutor(at_once, f"validation {lane}") for lane in get_args(Lane)
-        }
-        self._running: set[Validation] = set()
-
-    def take(self, act: Callable[[], None], lane: Lane) -> Future[None] | None:
-        """Do something in its turn; one that began early has its turn already. None: the service ends."""
-        try:
-            return self._pools[lane].submit(act)
-        except RuntimeError:
-            return None
-
-    def waiting(self, lane: Lane) -> int:
-        """How many wait for their turn."""
-        return self._pools[lane]._work_queue.qsize()
-
-    @contextmanager
-    def running(self, validation: Validation) -> Iterator[None]:
-        """While a validation runs, it is ended with the service."""
-        self._running.add(validation)
-        try:
-            yield
-        finally:
-            self._running.discard(validation)
-
-    def close(self) -> None:
-        """Begin none any more, and end those that run: the process does not wait for them."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
-        for validation in list(self._running):
-            validation.abandon()
 
 
 class Outgrown(Exception):
@@ -190,7 +145,7 @@ class Validation:
 
         def turn_came(lane: Lane) -> None:
             try:
-                with self._turns.running(self):
+                with self._turns.running(self.abandon):
                     view = self._create(upload, lane, on_rows)
             except Outgrown:
                 wait_in("large")

@@ -137,7 +137,7 @@ def test_a_large_upload_whose_client_leaves_at_its_end_gives_back_the_turn_it_be
         inspecting()[0].suspend()  # it takes its time
         connection.sendall(content[9 << 20 :])
         wait_for(lambda: service.incoming[0].stat().st_size == len(content))
-        wait_for(lambda: len(service.app.state.validations._running) == 1)
+        wait_for(lambda: service.app.state.validations.at_work == 1)
     wait_for(lambda: bool(told(caplog)) and not inspecting() and not service.incoming)
     assert told(caplog) == ["INFO the client of an upload left; its validation is ended and nothing kept"]
     assert service.app.state.validations.early.acquire(blocking=False)
