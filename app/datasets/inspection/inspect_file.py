@@ -20,6 +20,7 @@ from app.datasets.reading.cells import as_lists, convert, text_of
 from app.datasets.reading.formats import arrival, csv, tsv
 from app.datasets.reading.formats.contents import FILES, MODULES, find_format
 from app.datasets.reading.formats.decoding import decoding
+from app.datasets.reading.formats.headers import in_words
 from app.datasets.reading.formats.stream import Misjudged
 from app.datasets.reading.schema import (
     BETWEEN,
@@ -132,6 +133,8 @@ def _lay_out(
     if declaration.task == "multilabel" or label in options.lists:
         separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
         types = {**types, label: "category"}
+    if options.names and label == "label" and label not in types:
+        types = {**types, label: "number" if declaration.task == "regression" else "category"}
     split = splits.find_split(options.columns, label, declaration)
     layout = Layout(
         path, file_format, options, label, split, types, separator=separator, limits=limits, glance=glanced
@@ -238,6 +241,13 @@ def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:
 
 def _label_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
     made = layout.format in ("zip", "fasta", "npz") and layout.label == "label"  # from folders and headers
+    if layout.format == "fasta" and layout.label == "label" and declaration.header is None:
+        rule = layout.options.header or ""
+        message = (
+            f"The label was read from the headers: {in_words(rule)}. To read it elsewhere, declare `header`, "
+            "such as `key NAME` (the value of NAME=), `field 2` (between |), `word 3` or `bracket`."
+        )
+        return [Notice(code="label_guessed", column="label", message=message)]
     if declaration.label is not None or made:
         return []
     message = f"No label was declared; the column {layout.label} was taken for its name."

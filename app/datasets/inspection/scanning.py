@@ -48,7 +48,7 @@ class Layout:
     @property
     def tokens(self) -> bool:
         """Whether words like NA mean missing."""
-        return self.format in ("csv", "tsv", "zip", "fasta", "npz")
+        return self.format in ("csv", "tsv", "zip", "fasta", "npz") and not self.options.names
 
     @property
     def is_csv(self) -> bool:
@@ -183,7 +183,7 @@ def _pass(
 
 def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> Any:
     if name == layout.input:
-        return new_scan(layout.kind, name, layout.declared.get(name), layout.limits)
+        return new_scan(layout.kind, name, layout.declared.get(name), layout.limits, layout.options.letters)
     return ColumnScan(
         name,
         column_type,

@@ -20,6 +20,9 @@ Physical = Literal[
 
 SPLITS = ("train", "validation", "test")
 
+RULE = r"^((first word of )?key \S{1,80}|(field|word) -?[1-9]\d?|words [1-9]\d?|bracket|whole)$"
+"""A place of the label in a header of FASTA, see `formats/headers.py`."""
+
 USUAL_LABELS = (("label", "target", "y", "class"), ("labels",))
 """Names of columns that are taken for the label; the second ones where none of the first is there."""
 
@@ -106,6 +109,15 @@ class Declaration(Model):
         max_length=1,
         pattern=r"^[\x01-\x7f]$",
         description="An ASCII character; by default the one of `, ; tab |` that fits.",
+    )
+
+    header: str | None = Field(
+        None,
+        max_length=100,
+        pattern=RULE,
+        description="FASTA: where each header says the label, by default found and reported: `key NAME` (the "
+        "value of `NAME=`), `field N` (between `|`), `word N` (both from the end where N is negative), "
+        "`words N` (all from the N-th on), `bracket` (what the last `[…]` holds) or `whole`.",
     )
 
     def may_be_label(self, name: str) -> bool:
@@ -252,7 +264,13 @@ class ReadOptions(Model):
         None, description="What the folders of an archive's files say, from the outermost."
     )
     inside: str | None = Field(None, description="The folder of an archive that holds all of its files.")
-    header: str | None = Field(None, description="FASTA: the expression that finds the label in a header.")
+    header: str | None = Field(None, description="FASTA: the rule that finds the label in a header.")
+    letters: Literal["nucleotide", "protein"] | None = Field(
+        None, description="What the endings of FASTA files say of their letters: .faa, or .fna and .ffn."
+    )
+    names: bool = Field(
+        False, description="Whether labels are names as they stand: of folders, headers and arrays of text."
+    )
 
 
 class Description(Model):

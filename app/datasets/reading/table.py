@@ -53,7 +53,7 @@ def _collected(batches: Iterator[pa.RecordBatch], schema: pa.Schema, spool: Path
 
 
 def _batches(path: Path, description: Description, *, fast: bool) -> Iterator[pa.RecordBatch]:
-    tokens = description.format not in ("parquet", "jsonl")
+    tokens = description.format not in ("parquet", "jsonl") and not description.options.names
     schema = _schema(description)
     with closing(_open(path, description, fast)) as batches:
         for batch in batches:

@@ -33,7 +33,7 @@ Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel 
 class ImageScan:
     """The statistics of a column of encoded images as its batches go by."""
 
-    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name, self.type = name, "image"
         self.missing = 0
         self._limits = limits

@@ -14,11 +14,7 @@ from app.datasets.inspection.kinds.sequence import LETTERS
 from app.datasets.reading.schema import KIND_OF, ColumnType, DatasetError, Declaration, Kind, Limits
 
 MODULES: dict[Kind, ModuleType] = {"text": text, "image": image, "sequence": sequence}
-_SCANS: dict[Kind, Any] = {
-    "text": text.TextScan,
-    "image": image.ImageScan,
-    "sequence": sequence.SequenceScan,
-}
+_SCANS: dict[Kind, Any] = {"text": text.TextScan, "image": image.ImageScan}
 _USUAL = {
     "text": ("text", "sentence", "review", "content", "message", "body"),
     "image": ("image", "img", "picture"),
@@ -28,9 +24,13 @@ _WORDS_A_TEXT = 2.5
 _LETTERS_A_SEQUENCE = 15
 
 
-def new_scan(kind: Kind, name: str, declared: ColumnType | None, limits: Limits) -> Any:
+def new_scan(
+    kind: Kind, name: str, declared: ColumnType | None, limits: Limits, said: ColumnType | None = None
+) -> Any:
     """The scan of a column of this kind; `declared` as nucleotide or protein settles the alphabet."""
-    return _SCANS[kind](name, limits, "protein" if declared == "protein" else None)
+    if kind == "sequence":
+        return sequence.SequenceScan(name, limits, declared, said)
+    return _SCANS[kind](name, limits)
 
 
 def declared_kind(declaration: Declaration, names: list[str]) -> Kind | None:

@@ -23,7 +23,7 @@ _WORD = re.compile(r"\w+")
 class TextScan:
     """The statistics of a column of texts as its batches go by."""
 
-    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name, self.type = name, "text"
         self.missing = 0
         self._limit = limits.example_bytes

@@ -64,7 +64,7 @@ def test_a_row_without_a_sequence_is_refused(refuse_text: Refuse) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [">s{n} label=c{k} x", ">s{n}|some|c{k}", ">s{n} from mouse c{k}", ">c{k}", ">s{n} class:c{k};1"],
+    [">s{n} label=c{k}|x", ">s{n}|some|c{k}", ">s{n} from mouse c{k}", ">c{k}", ">s{n} class:c{k};1"],
 )
 def test_labels_are_found_in_fasta_headers(inspect_text: Inspect, header: str) -> None:
     text = "".join(
