@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.datasets.inspection import archives
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.leaks import tells_class, tells_number
 from app.datasets.inspection.scanning import Layout, Scan
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.formats.listing import ignored_files
 from app.datasets.reading.schema import Declaration, Notice, Role
 
 FEW_ROWS = 10
@@ -116,10 +116,7 @@ def _left_out(layout: Layout, others: list[str]) -> list[Notice]:
     if others and layout.format not in ("zip", "fasta"):
         message = f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input."
         found.append(Notice(code="columns_left_out", message=message))
-    if layout.format == "zip" and (files := ignored_files(layout.path)):
-        message = f"{len(files)} files of the archive were passed over, such as {', '.join(files[:5])}."
-        found.append(Notice(code="files_ignored", message=message))
-    return found
+    return found + (archives.notices(layout.path, layout.options) if layout.format == "zip" else [])
 
 
 def _constant(column: ColumnScan) -> list[Notice]:

@@ -287,7 +287,7 @@ class ReadOptions(Model):
     contents: Literal["images", "texts", "sequences"] | None = Field(
         None, description="Of an archive's files."
     )
-    folders: list[Literal["split", "label"]] | None = Field(
+    folders: list[Literal["split", "nothing", "label"]] | None = Field(
         None, description="What the folders of an archive's files say, from the outermost."
     )
     inside: str | None = Field(None, description="The folder of an archive that holds all of its files.")
