@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from app.datasets.inspection import splits
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
-from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
+from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind, is_identifier, unread_input
 from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
@@ -93,7 +93,8 @@ def _inspect(
         layout = replace(layout, kind=guessed[0], input=guessed[1])
         scanned = _scan(layout, on_progress)
     task = declaration.task if layout.separator is None else "multilabel"
-    labels = read_labels(scanned, layout.label, task, declaration.unlabelled)
+    of_table = layout.kind == "tabular"
+    labels = read_labels(scanned, layout.label, task, declaration.unlabelled, of_table=of_table)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None
@@ -103,6 +104,7 @@ def _inspect(
     notices = [
         *_label_guessed(layout, declaration),
         *_kind_guessed(guessed),
+        *_kind_not_guessed(layout, declaration, scanned),
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *find_notices(layout, declaration, scanned, labels, roles, sample),
@@ -190,13 +192,21 @@ def _kind_of_format(layout: Layout) -> Kind | None:
 
 
 def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
-    """Texts or sequences where the one column beside the label looks so."""
+    """Texts or sequences where a column looks so and nothing but identifiers is beside it and the label."""
     others = [name for name in layout.columns if name not in (layout.label, layout.split)]
-    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or declaration.types:
+    if layout.input is not None or declaration.kind == "tabular" or declaration.types:
         return None
-    column = scanned.columns[others[0]]
-    kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())
-    return None if kind is None else (kind, others[0])
+    table = pa.Table.from_batches(scanned.sample).select(others)
+    found: list[tuple[Kind, str]] = []
+    for name in others:
+        sample = table[name].combine_chunks()
+        kind = guess_kind(scanned.columns[name], sample, alone=len(others) == 1)
+        if kind is not None:
+            found.append((kind, name))
+    if len(found) != 1:
+        return None
+    beside = [scanned.columns[name] for name in others if name != found[0][1]]
+    return found[0] if all(map(is_identifier, beside)) else None
 
 
 def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
@@ -208,6 +218,25 @@ def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
         "tabular if its values are categories."
     )
     return [Notice(code="kind_guessed", column=column, message=message)]
+
+
+def _kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) -> list[Notice]:
+    """Columns of a table that are called as texts or sequences are: each of their values is a category."""
+    if layout.kind != "tabular" or declaration.kind is not None:
+        return []
+    table, found = pa.Table.from_batches(scanned.sample), []
+    for name in layout.columns:
+        if name in (layout.label, layout.split) or name in declaration.types:
+            continue
+        kind = unread_input(scanned.columns[name], table[name].combine_chunks())
+        if kind is not None:
+            message = (
+                f"The column {name} looks like {kind}s; in a table each of its values is a category by itself. "
+                f"To learn from what is in them, declare `kind` as {kind} and `input` as {name}; the other "
+                "columns are left out then."
+            )
+            found.append(Notice(code="kind_not_guessed", column=name, message=message))
+    return found
 
 
 def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:

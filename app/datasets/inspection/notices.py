@@ -113,8 +113,11 @@ def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
 
 def _left_out(layout: Layout, others: list[str]) -> list[Notice]:
     found = []
-    if others and layout.format not in ("zip", "fasta"):
-        message = f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input."
+    if others and layout.format not in ("zip", "fasta"):  # what those hold besides was made by the reading
+        message = (
+            f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input. "
+            "To learn from a table of them, declare `kind` as tabular."
+        )
         found.append(Notice(code="columns_left_out", message=message))
     return found + (archives.notices(layout.path, layout.options) if layout.format == "zip" else [])
 

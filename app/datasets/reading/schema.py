@@ -223,6 +223,9 @@ class ColumnProfile(Column):
         description="Characters and words of texts, letters of sequences, width, height and bytes of images.",
     )
     alphabet: Literal["dna", "rna", "protein"] | None = Field(None, description="Of sequences.")
+    tokens: Literal["words", "characters"] | None = Field(
+        None, description="Of texts: what they are cut into by default, characters in writing without blanks."
+    )
 
 
 class Notice(Model):

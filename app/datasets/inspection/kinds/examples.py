@@ -34,6 +34,10 @@ class Measure:
         """Take in a batch."""
         self.values.extend(values)
 
+    def total(self) -> int:
+        """The sum of all."""
+        return sum(self.values)
+
     def spread(self) -> Spread | None:
         """How the values are spread; None without any."""
         if not self.values:

@@ -6,11 +6,12 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.inspection.kinds.writing import LETTERS_A_WORD, WITHOUT_BLANKS, letters
 from app.datasets.reading.cells import texts
 from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
 
@@ -30,6 +31,7 @@ class TextScan:
         self._characters, self._words = Measure(), Measure()
         self._vocabulary: Counter[str] = Counter()
         self._exact = True
+        self._letters = self._without_blanks = self._runs = 0
 
     def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
         """The texts, null where missing, and of each what is left without case, blanks and punctuation.
@@ -40,7 +42,7 @@ class TextScan:
         values = texts(cells)
         self.missing += values.null_count
         keys: list[Any] = []
-        lengths: list[int] = []
+        sizes: list[int] = []
         counts: list[int] = []
         for index, text in enumerate(values.to_pylist()):
             if text is None:
@@ -53,10 +55,14 @@ class TextScan:
                 )
             words = _WORD.findall(text.casefold())
             self._count(words)
-            lengths.append(len(text))
+            total, without = letters(text)
+            self._letters += total
+            self._without_blanks += without
+            self._runs += len(text.split())
+            sizes.append(len(text))
             counts.append(len(words))
             keys.append(_key(words) if words else None)
-        self._characters.add(lengths)
+        self._characters.add(sizes)
         self._words.add(counts)
         return values, keys
 
@@ -68,6 +74,13 @@ class TextScan:
         for word in words:
             if word in self._vocabulary:
                 self._vocabulary[word] += 1
+
+    @property
+    def tokens(self) -> Literal["words", "characters"]:
+        """What texts in this writing are cut into: words, unless nothing stands between them."""
+        long = self._characters.total() > LETTERS_A_WORD * max(self._runs, 1)
+        without = self._without_blanks >= WITHOUT_BLANKS * max(self._letters, 1)
+        return "characters" if long or without else "words"
 
     def profile(self, role: Role) -> ColumnProfile:
         """Lengths and the most frequent words."""
@@ -81,6 +94,7 @@ class TextScan:
             distinct_is_exact=self._exact,
             top=[ValueCount(value=word, count=count) for word, count in self._vocabulary.most_common(_TOP)],
             measures={name: spread for name, spread in spreads.items() if spread is not None},
+            tokens=self.tokens,
         )
 
     def notices(self) -> list[Notice]:
