@@ -69,7 +69,11 @@ class ReadsText(HasTokens):
 
     reads: ClassVar[tuple[Kind, ...]] = ("text",)
     length: int | None = Field(
-        None, gt=0, le=4096, description="Tokens read of a text; by default what 95 % of the texts have."
+        None,
+        gt=0,
+        le=16_384,
+        description="Tokens read of a text; by default what 95 % of the texts have, up to 2048, or 4096 of "
+        "`averaged`.",
     )
 
 
@@ -253,7 +257,8 @@ class Transformer(HasTokens):
         None,
         gt=0,
         le=4096,
-        description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has.",
+        description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has, up to "
+        "512 tokens or 1024 letters.",
     )
 
     @model_validator(mode="after")
@@ -301,7 +306,8 @@ class SequenceConvnet(NetworkRecipe):
         None,
         gt=0,
         le=16_384,
-        description="Letters read of a sequence; by default the longest one's, up to 1024.",
+        description="Letters read of a sequence; by default the longest one's up to 1024, beyond that what 95 % "
+        "have, up to 4096.",
     )
 
     def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
@@ -331,7 +337,7 @@ class Pretrained(NetworkRecipe):
         "pretrained", description="`random` takes the architecture alone: what the control does."
     )
     length: int | None = Field(
-        None, gt=0, le=512, description="Of texts: tokens read; by default what 95 % of the texts have."
+        None, gt=0, le=512, description="Of texts: tokens read; by default what 95 % of the texts have, up to 128."
     )
     image_size: ImageSize = Field(
         None, description="Of images: height and width; by default the preset's own."

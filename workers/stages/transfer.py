@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from app.jobs.states import TRAINED, Stage
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.pseudo_labels import self_trained
 from workers.transfer.methods.parts.receipt import Transferred
-from workers.transfer.networks.network import Network
+from workers.transfer.networks.network import Network, unread
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.fitting import Fit
 from workers.work import Arms, Made, Work
+
+_MANY = 0.02
+"""Of the tokens: so many unknown ones are worth a word."""
 
 
 def transfer(work: Work, source: Sequence[Network]) -> tuple[Made, Arms]:
@@ -73,6 +77,35 @@ def _made(work: Work, fresh: Transferred | None) -> Made:
 def _kept(work: Work, train: Callable[[], Transferred]) -> Transferred:
     """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
     made = train()
+    left = unread(made.network, work.target.train.inputs)
+    if left:
+        made = replace(made, findings={**made.findings, "unread": left})
+        message = f"Not all of the train rows is read: {_in_words(left)}. {_remedy(work, made.network, left)}"
+        work.journal.event("data.unread", message, level="warning", **left)
     value = {"receipt": made.receipt, "findings": made.findings, "network": dict(made.network.options)}
     work.journal.keep_part(Stage.TRANSFER, TRAINED, digest=work.keep(made.network), value=value)
     return made
+
+
+def _in_words(left: dict[str, float]) -> str:
+    said = {
+        "texts_cut": "of the texts are cut",
+        "tokens_cut": "of the tokens stand behind the cut",
+        "unknown_tokens": "of the tokens read are not in the vocabulary",
+        "sequences_cut": "of the sequences are cut",
+        "letters_cut": "of the letters stand behind the cut",
+    }
+    return ", ".join(f"{share:.1%} {said[name]}" for name, share in left.items())
+
+
+def _remedy(work: Work, made: Network, left: dict[str, float]) -> str:
+    """What to send to have more of it read."""
+    remedies = []
+    if set(left) - {"unknown_tokens"}:
+        length = made.options.get("length")
+        remedies.append(f"`network.length` says how much is read of each, here {length}; a larger one reads more.")
+    if left.get("unknown_tokens", 0) >= _MANY:
+        kind = work.job.spec.network.kind
+        other = "another `preset`" if kind == "pretrained" else "a larger `network.max_tokens`"
+        remedies.append(f"Words that are not known say nothing; take {other}.")
+    return " ".join(remedies)

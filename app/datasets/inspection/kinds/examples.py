@@ -34,6 +34,10 @@ class Measure:
         """Take in a batch."""
         self.values.extend(values)
 
+    def beyond(self, limit: int) -> int:
+        """How many are larger."""
+        return sum(value > limit for value in self.values)
+
     def total(self) -> int:
         """The sum of all."""
         return sum(self.values)

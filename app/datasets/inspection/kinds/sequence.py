@@ -34,6 +34,8 @@ _NUCLEIC = LETTERS["dna"] + "U"
 
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
+READ, MOST_READ = 4096, 16_384
+"""Letters of a sequence that the usual network reads by default, and at most where it is told to."""
 _NUCLEOTIDES_AT_LEAST = 0.5
 _CODES_AT_MOST = 1 / 3
 """Of letters that stand for two or three bases; proteins of few letters have more."""
@@ -153,8 +155,21 @@ class SequenceScan:
         )
 
     def notices(self) -> list[Notice]:
-        """Letters that stand for several, both U and T, and an alphabet that may be another."""
-        return self._ambiguous() + self._both() + self._doubtful()
+        """Letters that stand for several, both U and T, an alphabet that may be another, what is not read."""
+        return self._ambiguous() + self._both() + self._doubtful() + self._long()
+
+    def _long(self) -> list[Notice]:
+        long = self._lengths.beyond(READ)
+        if not long:
+            return []
+        longest = max(self._lengths.values)
+        length = min(longest, MOST_READ)
+        message = (
+            f"{long} of {self.rows} sequences have more than {READ} letters (up to {longest}), of which a job "
+            f'reads the first by default. Send `network` as {{"kind": "sequence_convnet", "length": {length}}} '
+            f"to read {length} of each{', or cut them into parts' if longest > length else ''}."
+        )
+        return [Notice(code="long_sequences", column=self.name, message=message)]
 
     def _ambiguous(self) -> list[Notice]:
         total = sum(self._letters.values())

@@ -16,6 +16,8 @@ from app.datasets.reading.cells import texts
 from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
 
 DISTINCT_WORDS = 200_000
+READ, MOST_READ = 2048, 16_384
+"""Tokens of a text that the usual network reads by default, and at most where it is told to."""
 _TOP = 20
 _PREVIEW_CHARACTERS = 1000
 _WORD = re.compile(r"\w+")
@@ -98,13 +100,26 @@ class TextScan:
         )
 
     def notices(self) -> list[Notice]:
-        """Texts that are not there, or hold no word."""
-        if not self.missing:
-            return []
-        message = (
-            f"{self.missing} rows have no text in the column {self.name}; they are learnt from as empty."
-        )
-        return [Notice(code="empty_texts", column=self.name, message=message)]
+        """Texts that are not there, or longer than what is read of them."""
+        found = []
+        if self.missing:
+            message = (
+                f"{self.missing} rows have no text in the column {self.name}; they are learnt from as empty."
+            )
+            found.append(Notice(code="empty_texts", column=self.name, message=message))
+        measure = self._words if self.tokens == "words" else self._characters
+        long = measure.beyond(READ)
+        if long:
+            longest = max(measure.values)
+            length = min(longest, MOST_READ)
+            message = (
+                f"{long} of {len(measure.values)} texts have more than {READ} {self.tokens} (up to {longest}), of "
+                "which a job reads the first by default. Send `network` as "
+                f'{{"kind": "text_convnet", "length": {length}}} to read {length} of each'
+                f"{', or cut the texts into parts' if longest > length else ''}."
+            )
+            found.append(Notice(code="long_texts", column=self.name, message=message))
+        return found
 
 
 def shown(values: pa.Array) -> list[Any]:

@@ -75,6 +75,12 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
     return keras.Model(text, ids, name="preprocessing")
 
 
+def unknown_id(part: keras.Model) -> int:
+    """The id that a part of `tokenizer` gives to what no vocabulary has."""
+    ids = np.asarray(part(ops.convert_to_tensor([["\U00013000"]], dtype="string")))  # a hieroglyph
+    return int(ids[0, 1])
+
+
 @dataclass(frozen=True)
 class _Tables:
     characters: tuple[str, ...]
