@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection import splits
+from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind, is_identifier, unread_input
 from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
@@ -107,13 +108,14 @@ def _inspect(
         *_kind_not_guessed(layout, declaration, scanned),
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
+        *splits.untested(scanned, labels, split),
         *find_notices(layout, declaration, scanned, labels, roles, sample),
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
         profile=_profile(layout, scanned, labels, roles),
         warnings=notices,
-        preview=_preview(layout, sample),
+        preview=_preview(layout, scanned, sample),
     )
 
 
@@ -305,7 +307,7 @@ def _description(
         format=layout.format,
         options=layout.options,
         conventions=layout.conventions,
-        exceptions=layout.exceptions,
+        exceptions=layout.exceptions | _levels(layout, scanned),
         columns=[
             Column(name=name, type=types.get(name, "category"), role=roles.get(name, "ignored"))
             for name in layout.options.columns
@@ -318,6 +320,14 @@ def _description(
         labelled_rows=scanned.labelled_rows,
         split=plan,
     )
+
+
+def _levels(layout: Layout, scanned: Scan) -> dict[str, Conventions]:
+    """How pictures of 16 bits become ones of 8, where the data set uses few of their levels."""
+    if layout.kind != "image" or layout.input is None or scanned.columns[layout.input].levels is None:
+        return {}
+    levels = scanned.columns[layout.input].levels
+    return {layout.input: layout.conventions_of(layout.input).model_copy(update={"levels": levels})}
 
 
 def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
@@ -345,9 +355,9 @@ def _with_lists(column: ColumnProfile) -> ColumnProfile:
     return column.model_copy(update={"top": top})
 
 
-def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
+def _preview(layout: Layout, scanned: Scan, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
     columns = {
-        name: KINDS[layout.kind].shown(values[:PREVIEW_ROWS])
+        name: _shown_input(layout, scanned, values[:PREVIEW_ROWS])
         if name == layout.input
         else as_lists(values[:PREVIEW_ROWS])
         if name in layout.options.lists
@@ -355,6 +365,13 @@ def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]
         for name, values in sample.items()
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _shown_input(layout: Layout, scanned: Scan, values: pa.Array) -> list[Any]:
+    if layout.kind == "image" and layout.input is not None:
+        return image.shown(values, scanned.columns[layout.input].levels)
+    shown: list[Any] = KINDS[layout.kind].shown(values)
+    return shown
 
 
 def _shown(values: pa.Array) -> list[Any]:

@@ -265,6 +265,9 @@ class Conventions(Model):
     decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
     thousands: str | None = Field(None, description="What stands between groups of three digits.")
     date_format: str | None = Field(None, description="Of dates that are not written as ISO 8601.")
+    levels: tuple[int, int] | None = Field(
+        None, description="Of images with 16 bits of grey: the values that become 0 and 255 of 8 bits."
+    )
 
     @classmethod
     def of(cls, file_format: Format) -> Self:
