@@ -47,7 +47,7 @@ def _settings() -> Settings:
 @contextmanager
 def _one_line() -> Iterator[None]:
     """What keeps a process from running is told in one line."""
-    from app.serving.door import CannotServe
+    from app.serving.listening_socket import CannotServe
     from app.serving.supervisor import GaveUp
 
     try:

@@ -112,7 +112,7 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _waiting(settings: Settings, broker: Broker) -> Finding:
-    waiting = {queue: broker.waiting(queue) for queue in settings.queue_names}
+    waiting = {queue: broker.count_waiting(queue) for queue in settings.queue_names}
     if None in waiting.values():
         advice = "Start it (`model-transfer serve` starts its own), or correct MODEL_TRANSFER_BROKER_URL."
         return Finding("broker", "failed", "does not answer; jobs are accepted and wait", advice)

@@ -89,7 +89,7 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
                 poller.start()
             begun = time.monotonic()
             for _ in range(jobs):
-                broker.ring()
+                broker.notify()
             with engine.connect() as connection:
                 while connection.scalar(text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")):
                     connection.rollback()

@@ -14,7 +14,7 @@ from billiard.process import current_process
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.broker import make_celery, named
+from app.broker import broker_queue, make_celery
 from app.jobs.transitions import Lease
 from app.logs import configure
 from app.private_files import keep_private
@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 settings = get_settings()
 app = make_celery("workers", settings.effective_broker_url)
 app.conf.update(
-    task_queues={named(queue): {"routing_key": named(queue)} for queue in settings.served_queues},
+    task_queues={
+        broker_queue(queue): {"routing_key": broker_queue(queue)} for queue in settings.served_queues
+    },
     include=["workers.tasks"],
     # The database's row says what became of a job, so a message is done with as soon as it is read.
     task_acks_late=False,

@@ -25,5 +25,5 @@ def run(work: Work) -> Outcome:
     made, arms = transfer(work, sources)
     few_shot = control(work, sources, arms)
     evaluated = evaluate(work, arms, few_shot)
-    work.held.keep(work.trainings.traced)
+    work.cache.keep(work.trainings.traced)
     return export(work, made, evaluated)

@@ -17,8 +17,8 @@ from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
 from workers.facts import DatasetFacts, JobFacts
-from workers.held import Held
 from workers.journal import Journal
+from workers.process_cache import ProcessCache
 from workers.progress import Progress
 from workers.trainings import Trainings
 from workers.transfer.data import Data, Signature, from_table
@@ -63,7 +63,7 @@ class Work:
     should_stop: Callable[[], str | None]
     checkpoint_seconds: float
     features: FeatureStore
-    held: Held
+    cache: ProcessCache
     preset_dir: Path
     devices: int = 1
 
@@ -126,7 +126,7 @@ class Work:
             progress,
             self.features,
             self.devices,
-            dict(self.held.graphs),
+            dict(self.cache.graphs),
         )
 
     @cached_property

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.inspector import Inspector, Stopped
-from app.datasets.lanes import Lane, Turns
+from app.datasets.lanes import Lane, ValidationLanes
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
@@ -50,14 +50,14 @@ class Validation:
 
     def __init__(self, request: Request, incoming: Incoming) -> None:
         self._request = request
-        self._turns: Turns = request.app.state.validations
+        self._lanes: ValidationLanes = request.app.state.validations
         self._incoming = incoming
         self._early: Inspector | None = None
         self._inspecting: Inspector | None = None
         self._held = ExitStack()
         self._deciding = threading.Lock()
         self._is_stopped = self._is_left = self._is_kept = False
-        self._turn: Future[None] | None = None
+        self._submitted: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -86,9 +86,9 @@ class Validation:
             if self._is_kept:
                 return False
             self._is_stopped = True
-            inspecting, turn = self._inspecting or self._early, self._turn
-        if turn is not None:
-            turn.cancel()  # of one that still waits
+            inspecting, submitted = self._inspecting or self._early, self._submitted
+        if submitted is not None:
+            submitted.cancel()  # of one that still waits
         if inspecting is not None:
             inspecting.kill()
         return True
@@ -107,10 +107,10 @@ class Validation:
         # The missing or wrong field may be mended by those to come.
         except (RequestValidationError, ServiceError):
             return
-        if self._turns.early.acquire(blocking=False):
+        if self._lanes.early.acquire(blocking=False):
             # How large it gets is not known yet.
             seconds = self._request.app.state.settings.inspection_seconds
-            self._held.callback(self._turns.early.release)
+            self._held.callback(self._lanes.early.release)
             self._early = self._held.enter_context(self._inspector(declaration, seconds))
 
     def known(self, upload: Upload) -> DatasetView | None:
@@ -143,9 +143,9 @@ class Validation:
             else:
                 made.set_exception(self._ended() if error is None or isinstance(error, Stopped) else error)
 
-        def turn_came(lane: Lane) -> None:
+        def run_in(lane: Lane) -> None:
             try:
-                with self._turns.running(self.abandon):
+                with self._lanes.running(self.abandon):
                     view = self._create(upload, lane, on_rows)
             except Outgrown:
                 wait_in("large")
@@ -154,18 +154,18 @@ class Validation:
             else:
                 end(view, None)
 
-        def turn_is_over(turn: Future[None]) -> None:
-            if turn.cancelled():  # it never came
+        def on_done(submitted: Future[None]) -> None:
+            if submitted.cancelled():  # it never came
                 end(None, None)
 
         def wait_in(lane: Lane) -> None:
             with self._deciding:
-                turn = None if self._is_stopped else self._turns.take(lambda: turn_came(lane), lane)
-                self._turn = turn
-            if turn is None:
+                submitted = None if self._is_stopped else self._lanes.submit(lambda: run_in(lane), lane)
+                self._submitted = submitted
+            if submitted is None:
                 end(None, None)
             else:
-                turn.add_done_callback(turn_is_over)
+                submitted.add_done_callback(on_done)
 
         wait_in(self._lane)
         return made

@@ -76,4 +76,4 @@ def _storage(request: Request) -> str:
 
 
 def _broker(request: Request) -> str:
-    return "cannot be reached" if request.app.state.broker.waiting() is None else "ok"
+    return "cannot be reached" if request.app.state.broker.count_waiting() is None else "ok"

@@ -100,9 +100,9 @@ def announce(sessions: Sessions, broker: Broker, resend_seconds: float) -> list[
         queued = dict(session.execute(counted).all())
     sent = []
     for queue, job_ids in due.items():
-        waiting = broker.waiting(queue)
+        waiting = broker.count_waiting(queue)
         if waiting is not None and waiting < queued.get(queue, 0):
-            sent += [job_id for job_id in job_ids if broker.ring(queue)]
+            sent += [job_id for job_id in job_ids if broker.notify(queue)]
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id.in_(sent)).values(announced_at=db_now()))
     return sent

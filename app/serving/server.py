@@ -17,7 +17,7 @@ from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from app.logs import known_secrets
 from app.redaction import without_secrets
-from app.serving.door import open_door
+from app.serving.listening_socket import open_listening_socket
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
 
@@ -45,30 +45,30 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
         CannotServe: the address is in use.
         GaveUp: a process fails again and again.
     """
-    door = open_door(settings)
+    listener = open_listening_socket(settings)
     if settings.api_processes == 1:
-        _answer(settings, door)
+        _answer(settings, listener)
         return
     supervisor = Supervisor(say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.over.set())
     try:
-        for child in api_children(settings, door):
+        for child in api_children(settings, listener):
             supervisor.add(child)
         supervisor.watch()
     finally:
-        door.close()
+        listener.close()
         supervisor.stop()
 
 
-def api_children(settings: Settings, door: socket.socket) -> list[Child]:
+def api_children(settings: Settings, listener: socket.socket) -> list[Child]:
     """The processes that answer on one socket; ending one by SIGTERM loses no request."""
-    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(door.fileno())
+    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(listener.fileno())
     os.environ["MODEL_TRANSFER_API_PROCESSES"] = "1"
     command = [sys.executable, "-m", "app", "api"]
     names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
     return [
-        Child(name if len(names) > 1 else "api", command, stop_seconds=10, shared=(door.fileno(),))
+        Child(name if len(names) > 1 else "api", command, stop_seconds=10, shared=(listener.fileno(),))
         for name in names
     ]
 
@@ -100,8 +100,8 @@ def _log_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
-def _answer(settings: Settings, door: socket.socket) -> None:
-    GentleServer(config_of(settings)).run([door])
+def _answer(settings: Settings, listener: socket.socket) -> None:
+    GentleServer(config_of(settings)).run([listener])
 
 
 def config_of(settings: Settings) -> uvicorn.Config:

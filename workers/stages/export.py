@@ -47,7 +47,7 @@ def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
         model, bundle = folder / "model.keras", folder / "model.zip"
         # What was made durable after the training is what is compared and offered: it is not written anew.
         model.symlink_to(work.storage.require(made.digest))
-        exporting.verify(model, transferred, digest, inputs, expected, work.held.loaded)
+        exporting.verify(model, transferred, digest, inputs, expected, work.cache.loaded)
         exporting.write_bundle(transferred, bundle, card, model)
         sizes = model.stat().st_size, bundle.stat().st_size
         artifacts = [

@@ -106,7 +106,7 @@ def _preset(work: Work, preset: PresetFacts) -> Network:
         work.begin(Stage.SOURCE)
     options = {**work.job.spec.source_network.model_dump(mode="json"), **work.places}
     rows = f"{work.job.target.digest} {work.job.target.description.model_dump_json()}"
-    made = work.held.network(options, work.target, rows, work.job.spec.training.seed)
+    made = work.cache.network(options, work.target, rows, work.job.spec.training.seed)
     if done is None:
         output = {"network": dict(made.options)}
         message = f"The source is the pretrained backbone {preset.ref}."

@@ -52,12 +52,12 @@ def make_old(sessions: Sessions, job_id: str) -> None:
 def test_a_job_whose_message_was_lost_is_announced_again(
     sessions: Sessions, broker: Broker, job_id: str
 ) -> None:
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
     broker.empty()
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []  # too early to call it lost
     make_old(sessions, job_id)
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == [job_id]
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
 
 
@@ -66,7 +66,7 @@ def test_a_job_whose_message_still_waits_is_not_announced_again(
 ) -> None:
     make_old(sessions, job_id)
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
 
 
 def test_a_job_accepted_while_the_broker_was_away_is_announced_when_it_is_back(

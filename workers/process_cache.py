@@ -23,7 +23,7 @@ MOST_BYTES = 256 << 20
 MOST_GRAPHS = 4
 
 
-class Held:
+class ProcessCache:
     """The parts of the last pretrained network that a job began with, the network of the last file that was
     loaded again, and a few small trainings' graphs.
 
