@@ -156,11 +156,11 @@ def doctor() -> None:
 @presets.command("list")
 def list_presets() -> None:
     """List the pretrained backbones that are known here, and how to bring those that are not."""
-    from app.presets.service import Shelf
+    from app.presets.service import PresetCatalogue
 
     folder = _settings().effective_preset_dir
     typer.echo(f"MODEL_TRANSFER_PRESET_DIR: {folder}")
-    for view in Shelf(folder).views.values():
+    for view in PresetCatalogue(folder).views.values():
         size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
         licence = view.licence or "licence not told"
         here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"

@@ -20,7 +20,7 @@ from PIL import Image
 
 from workers.transfer.networks.form import Form
 from workers.transfer.networks.presets.lite0 import lite0
-from workers.transfer.networks.presets.places import LITE0, find_preset
+from workers.transfer.networks.presets.lookup import LITE0, find_preset
 
 SIZE = (224, 224)
 

@@ -73,9 +73,9 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import workers.runner  # noqa: F401
-    from workers.transfer.networks.presets.places import leave_word
+    from workers.transfer.networks.presets.lookup import write_package_manifests
 
-    leave_word(settings.effective_preset_dir)
+    write_package_manifests(settings.effective_preset_dir)
     # The libraries' objects stay. To look through a million of them for garbage takes half a second in the
     # midst of a job, and each process then copies the memory it shares; `run_next` collects after each job.
     gc.collect()

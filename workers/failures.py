@@ -24,7 +24,7 @@ class Failure:
 def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
     from workers.transfer.memory import is_out_of_memory
-    from workers.transfer.networks.presets.unreadable import PresetError
+    from workers.transfer.networks.presets.errors import PresetError
     from workers.transfer.training.training import TrainingDiverged
     from workers.work import FileDamaged
 
@@ -44,11 +44,11 @@ def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Fail
 
 def passing(error: Exception) -> str:
     """An error of a disk, a storage or a database, which the next attempt may not meet; it names no path."""
-    from workers.transfer.networks.presets.unreadable import PresetAway
+    from workers.transfer.networks.presets.errors import PresetMissing
 
     if is_away(error):
         return "Expected a database that answers. Received: no answer."
-    if isinstance(error, PresetAway):
+    if isinstance(error, PresetMissing):
         return f"Expected the preset {error.preset}. Received: none in the worker's presets' folder."
     number = error.errno if isinstance(error, OSError) else None
     reason = type(error).__name__ if number is None else os.strerror(number)

@@ -39,9 +39,9 @@ class Heartbeat:
         self._shutting_down = shutting_down
         self._over = threading.Event()
         self._parent = os.getppid()
-        told_of = contextvars.copy_context()  # its lines name the job as the others do
+        log_context = contextvars.copy_context()  # its lines name the job as the others do
         name = f"heartbeat {lease.job_id}"
-        self._thread = threading.Thread(target=told_of.run, args=(self._beat,), name=name, daemon=True)
+        self._thread = threading.Thread(target=log_context.run, args=(self._beat,), name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

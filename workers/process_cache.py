@@ -13,7 +13,7 @@ from workers.transfer.data import Data
 from workers.transfer.delivery.export import Loaded
 from workers.transfer.networks.form import Form
 from workers.transfer.networks.network import Network, build_after, new_backbone, new_preprocessing
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.training.features import never_changes
 from workers.transfer.training.steps import Steps
 

@@ -26,7 +26,7 @@ from app.jobs.states import MEANING, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.presets.schemas import PresetView
-from app.presets.service import Shelf
+from app.presets.service import PresetCatalogue
 from app.references import new_id
 from app.settings import Settings
 
@@ -79,11 +79,11 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
 def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:
     """The sizes of the presets that the job uses, or a ServiceError if one cannot be used."""
     pretrained = [used for used in _used(spec) if isinstance(used, Pretrained)]
-    shelf = Shelf(folder) if pretrained else None
+    catalogue = PresetCatalogue(folder) if pretrained else None
     found = {}
     for name, length in dict.fromkeys((used.preset, used.length) for used in pretrained):
-        assert shelf is not None
-        found[name] = _size(shelf.require(name, kind, length))
+        assert catalogue is not None
+        found[name] = _size(catalogue.require(name, kind, length))
     return found
 
 

@@ -27,7 +27,7 @@ from workers import failures
 from workers.heartbeat import Heartbeat
 from workers.tasks import Services, _attempt
 from workers.transfer.memory import is_out_of_memory
-from workers.transfer.networks.presets.unreadable import PresetAway, PresetError, told_of
+from workers.transfer.networks.presets.errors import PresetError, PresetMissing, as_preset_error
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -257,12 +257,12 @@ def test_memory_that_ran_out_is_told_from_a_disk_that_is_full(error: Exception, 
     [
         OSError(errno.EIO, os.strerror(errno.EIO)),
         FileNotFoundError("rust has no number"),
-        PresetAway("tiny", "away"),
+        PresetMissing("tiny", "away"),
         MemoryError(),
     ],
 )
 def test_an_error_of_the_disk_or_of_memory_is_none_of_the_presets(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, told_of("tiny"):
+    with pytest.raises(type(error)) as raised, as_preset_error("tiny"):
         raise error
     assert not isinstance(raised.value, PresetError)
 

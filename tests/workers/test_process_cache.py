@@ -11,7 +11,7 @@ from tests.workers.transfer import examples
 from workers.process_cache import MOST_GRAPHS, ProcessCache
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.networks.network import build, weights_digest
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 

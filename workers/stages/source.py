@@ -16,7 +16,7 @@ from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import Found, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
-from workers.transfer.networks.presets import words
+from workers.transfer.networks.presets import manifests
 from workers.work import Work, signature_of, versions
 
 
@@ -146,7 +146,9 @@ def _source_key(work: Work, source: DatasetFacts) -> str:
         "description": source.description.model_dump(mode="json"),
         "network": work.job.spec.source_network.model_dump(mode="json"),
         # A name may be fetched again in another version.
-        "preset": words.read(words.path_of(work.preset_dir, preset)).get("origin") if preset else None,
+        "preset": manifests.read(manifests.path_of(work.preset_dir, preset)).get("origin")
+        if preset
+        else None,
         "training": work.job.spec.source_training.model_dump(mode="json"),
         "search": work.job.spec.method.model_dump(mode="json") if searched else None,
         "versions": versions(),

@@ -6,8 +6,8 @@ from typing import Literal
 import keras
 
 from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets import reading
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets import loading
+from workers.transfer.networks.presets.lookup import find_preset
 
 
 def pretrained(
@@ -31,4 +31,4 @@ def pretrained(
         raise ValueError(
             f"Expected a preset for {kind}s. Received: {preset}, which is for {found.kind}s. Choose another."
         )
-    return reading.backbone(form, seed, found, with_weights=weights == "pretrained")
+    return loading.backbone(form, seed, found, with_weights=weights == "pretrained")

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file
 
 from workers.transfer.data import Array
 from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.encoder import Shape, Weights, encoder
-from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FILES = ("config.json", "vocab.txt", "model.safetensors")
@@ -26,7 +26,7 @@ CASE_FILE = "tokenizer_config.json"
 """What may say besides whether capitals are made small; without it they are."""
 
 
-def shape_of(folder: Path) -> Shape:
+def shape_of(folder: Path) -> EncoderShape:
     """The encoder's shape by the folder's config.
 
     Raises:
@@ -34,21 +34,21 @@ def shape_of(folder: Path) -> Shape:
     """
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind, activation = about.get("model_type"), about.get("hidden_act")
-    places = about.get("position_embedding_type", "absolute")
-    if (kind, activation, places) != ("bert", "gelu", "absolute"):
+    positions = about.get("position_embedding_type", "absolute")
+    if (kind, activation, positions) != ("bert", "gelu", "absolute"):
         raise PresetError(
             "Expected an encoder of the BERT family, with gelu and absolute positions. "
             f"Received: {kind} with {activation} in {folder.name}. Use another preset."
         )
-    return Shape(
+    return EncoderShape(
         layers=about["num_hidden_layers"],
         units=about["hidden_size"],
         heads=about["num_attention_heads"],
-        wide=about["intermediate_size"],
+        intermediate=about["intermediate_size"],
         vocabulary=about["vocab_size"],
-        places=about["max_position_embeddings"],
+        positions=about["max_position_embeddings"],
         epsilon=about["layer_norm_eps"],
-        embedded=about["hidden_size"],
+        embedding_width=about["hidden_size"],
     )
 
 
@@ -87,7 +87,7 @@ _DENSE = {
 _NORMS = {"attention_norm": "attention.output.LayerNorm", "norm": "output.LayerNorm"}
 
 
-def _weights(tensors: Mapping[str, Any], shape: Shape) -> Weights:
+def _weights(tensors: Mapping[str, Any], shape: EncoderShape) -> Weights:
     """Kernels are transposed; the first kind of segment, which every token is of, joins the places."""
     of = {name.removeprefix("bert."): np.asarray(value, np.float32) for name, value in tensors.items()}
 
@@ -103,8 +103,8 @@ def _weights(tensors: Mapping[str, Any], shape: Shape) -> Weights:
     }
     for number in range(shape.layers):
         path = f"encoder.layer.{number}"
-        for own, theirs in _DENSE.items():
-            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}", transposed=True)
-        for own, theirs in _NORMS.items():
-            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}")
+        for own, original in _DENSE.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{original}", transposed=True)
+        for own, original in _NORMS.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{original}")
     return weights

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from workers.transfer.networks.form import Form
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, image_option, keras_hub
-from workers.transfer.networks.presets.unreadable import PresetError
 from workers.transfer.networks.structures import reinitialised
 
 CONVERTER_FILE = "image_converter.json"

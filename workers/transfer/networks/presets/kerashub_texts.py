@@ -14,9 +14,9 @@ import numpy as np
 
 from workers.transfer.data import Array
 from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.encoder import Shape, Weights, encoder
+from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, keras_hub
-from workers.transfer.networks.presets.unreadable import PresetError
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FAMILIES = ("BertBackbone", "DistilBertBackbone", "ElectraBackbone")
@@ -28,7 +28,7 @@ TOKENIZER_FILE = "tokenizer.json"
 VOCABULARY_FILE = "assets/tokenizer/vocabulary.txt"
 
 
-def shape_of(folder: Path) -> Shape:
+def shape_of(folder: Path) -> EncoderShape:
     """The encoder's shape by the preset's config.
 
     Raises:
@@ -43,15 +43,15 @@ def shape_of(folder: Path) -> Shape:
             f"of Keras' own layers, tokenizer included. Received: {family} with {reads} in {folder.name}. "
             "Take one of these families, or a Hugging Face folder of the BERT family."
         )
-    return Shape(
+    return EncoderShape(
         layers=config["num_layers"],
         units=config["hidden_dim"],
         heads=config["num_heads"],
-        wide=config["intermediate_dim"],
+        intermediate=config["intermediate_dim"],
         vocabulary=config["vocab_size" if family == "ElectraBackbone" else "vocabulary_size"],
-        places=config["max_sequence_length"],
+        positions=config["max_sequence_length"],
         epsilon=1e-12,
-        embedded=config.get("embedding_dim", config["hidden_dim"]),
+        embedding_width=config.get("embedding_dim", config["hidden_dim"]),
         approximate_gelu=family != "DistilBertBackbone",
     )
 
@@ -104,29 +104,29 @@ _DENSE = {
 _NORMS = {"attention_norm": "self_attention_layer_norm", "norm": "feedforward_layer_norm"}
 
 
-def _weights(of: dict[str, Array], shape: Shape) -> Weights:
+def _weights(of: dict[str, Array], shape: EncoderShape) -> Weights:
     """Heads are joined; the first kind of segment, which every token is of, joins the places."""
     # DistilBERT keeps tokens and places in one layer, and has no segments.
     of = {path.removeprefix("token_and_position_embedding/"): value for path, value in of.items()}
-    places = of["position_embedding/embeddings"]
+    positions = of["position_embedding/embeddings"]
     if "segment_embedding/embeddings" in of:
-        places = places + of["segment_embedding/embeddings"][0]
+        positions = positions + of["segment_embedding/embeddings"][0]
     weights: dict[str, list[Array]] = {
         "word_pieces": [of["token_embedding/embeddings"]],
-        "places": [places],
+        "places": [positions],
         "embedding_norm": [of[f"embeddings_layer_norm/{name}"] for name in ("gamma", "beta")],
     }
-    if shape.embedded != shape.units:
+    if shape.embedding_width != shape.units:
         weights["embedding_projection"] = [of[f"embeddings_projection/{name}"] for name in ("kernel", "bias")]
     for number in range(shape.layers):
         path = f"transformer_layer_{number}"
-        for own, theirs in _DENSE.items():
-            kernel, bias = (of[f"{path}/{theirs}/{name}"] for name in ("kernel", "bias"))
+        for own, original in _DENSE.items():
+            kernel, bias = (of[f"{path}/{original}/{name}"] for name in ("kernel", "bias"))
             # (units, heads, size) of what is read, (heads, size, units) of what joins them
             kernel = kernel.reshape(-1, shape.units) if own == "joined" else kernel.reshape(len(kernel), -1)
             weights[f"layer_{number}_{own}"] = [kernel, bias.reshape(-1)]
-        for own, theirs in _NORMS.items():
-            weights[f"layer_{number}_{own}"] = [of[f"{path}/{theirs}/{name}"] for name in ("gamma", "beta")]
+        for own, original in _NORMS.items():
+            weights[f"layer_{number}_{own}"] = [of[f"{path}/{original}/{name}"] for name in ("gamma", "beta")]
     return weights
 
 

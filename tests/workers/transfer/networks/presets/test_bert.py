@@ -13,7 +13,7 @@ from workers.transfer.networks.backbones.pretrained import pretrained
 from workers.transfer.networks.form import Form
 from workers.transfer.networks.network import build
 from workers.transfer.networks.presets.bert import bert, vocabulary
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit

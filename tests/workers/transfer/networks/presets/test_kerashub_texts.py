@@ -42,8 +42,8 @@ def test_a_text_is_to_it_the_mean_of_what_kerashub_makes_of_its_tokens(presets: 
     mask = (np.arange(LENGTH) < rng.integers(1, LENGTH + 1, (6, 1))).astype(np.int32)
     ids *= mask
     inputs = {"token_ids": ids, "padding_mask": mask, "segment_ids": np.zeros_like(ids)}
-    theirs = keras_hub.models.Backbone.from_preset(str(presets / family))
-    vectors = theirs.predict({name: inputs[name] for name in theirs.input}, verbose=0)
+    original = keras_hub.models.Backbone.from_preset(str(presets / family))
+    vectors = original.predict({name: inputs[name] for name in original.input}, verbose=0)
     vectors = vectors["sequence_output"] if isinstance(vectors, dict) else vectors
     mean = (vectors * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
     ours = kerashub_text(Form((LENGTH,)), 0, presets / family, with_weights=True)
@@ -54,11 +54,11 @@ def test_a_text_is_to_it_the_mean_of_what_kerashub_makes_of_its_tokens(presets: 
 def test_a_text_is_cut_as_kerashub_cuts_it(tmp_path: Path, lowercase: bool) -> None:
     folder = tiny.text_preset(tmp_path / "cased", "BertBackbone", lowercase=lowercase)
     texts = ["The good film!", "the bad, bad films?", "filming 東 this", "It's The END.", "zq7 number"]
-    theirs = keras_hub.tokenizers.BertTokenizer.from_preset(str(folder))
+    original = keras_hub.tokenizers.BertTokenizer.from_preset(str(folder))
     part = tokenizer(vocabulary(folder), LENGTH)
     for text in texts:
         found = np.asarray(part(np.array([[text]], dtype=object)))[0]
-        ids = np.asarray(theirs(text)).tolist()
+        ids = np.asarray(original(text)).tolist()
         framed = [2, *ids[: LENGTH - 2], 3]
         assert found.tolist() == framed + [0] * (LENGTH - len(framed)), text
 

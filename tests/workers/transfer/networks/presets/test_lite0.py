@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_image
 
 from workers.transfer.networks.form import Form
 from workers.transfer.networks.presets.lite0 import lite0
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.torch_files import read_tensors
 
 WEIGHTS = find_preset("efficientnet_lite0", None).path

@@ -6,8 +6,8 @@ The files that read weights are imported where they are used: their libraries ar
 import keras
 
 from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.places import Preset
-from workers.transfer.networks.presets.unreadable import told_of
+from workers.transfer.networks.presets.errors import as_preset_error
+from workers.transfer.networks.presets.lookup import Preset
 from workers.transfer.networks.presets.wordpiece import Vocabulary
 
 
@@ -18,7 +18,7 @@ def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> ke
         PresetError: its files are broken, it cannot be made of Keras' own layers, or does not fit what it is
             to read.
     """
-    with told_of(preset.name):
+    with as_preset_error(preset.name):
         return _backbone(form, seed, preset, with_weights=with_weights)
 
 
@@ -48,14 +48,14 @@ def longest(preset: Preset) -> int:
     Raises:
         PresetError: its files are broken.
     """
-    with told_of(preset.name):
+    with as_preset_error(preset.name):
         if preset.layout == "kerashub_text":
             from workers.transfer.networks.presets import kerashub_texts
 
-            return kerashub_texts.shape_of(preset.path).places
+            return kerashub_texts.shape_of(preset.path).positions
         from workers.transfer.networks.presets import bert
 
-        return bert.shape_of(preset.path).places
+        return bert.shape_of(preset.path).positions
 
 
 def vocabulary(preset: Preset) -> Vocabulary:
@@ -64,7 +64,7 @@ def vocabulary(preset: Preset) -> Vocabulary:
     Raises:
         PresetError: its files are broken, or it cuts texts in another way than WordPiece.
     """
-    with told_of(preset.name):
+    with as_preset_error(preset.name):
         if preset.layout == "kerashub_text":
             from workers.transfer.networks.presets import kerashub_texts
 
