@@ -11,7 +11,7 @@ import keras
 
 from workers.transfer.data import Data
 from workers.transfer.delivery.export import Loaded
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import Network, build_after, new_backbone, new_preprocessing
 from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.training.features import never_changes
@@ -40,9 +40,9 @@ class ProcessCache:
         key = _key(options)
         first = self._part("preprocessing", f"{key} {of}", lambda: new_preprocessing(options, data))
 
-        def backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
-            about = f"{key} {form} {seed}"
-            return self._part("backbone", about, lambda: new_backbone(options, form, seed))
+        def backbone(options: Mapping[str, Any], input_spec: InputSpec, seed: int) -> keras.Model:
+            about = f"{key} {input_spec} {seed}"
+            return self._part("backbone", about, lambda: new_backbone(options, input_spec, seed))
 
         return build_after(first, options, data, seed, backbone)
 

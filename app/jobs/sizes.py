@@ -16,7 +16,7 @@ NUMBER_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Form:
+class InputSpec:
     """What a backbone reads of a row: its shape and, of token ids, how many there are (else 0)."""
 
     shape: tuple[int, ...]
@@ -74,11 +74,11 @@ def flat(shape: Sequence[int]) -> Layer:
     return Layer((prod(shape),))
 
 
-def embedding(form: Form, units: int, option: str) -> Layer:
+def embedding(input_spec: InputSpec, units: int, option: str) -> Layer:
     """A vector a token."""
-    (length,) = form.shape
-    kernel = (form.tokens, units)
-    return Layer((length, units), form.tokens * units, length * units, (kernel,), option)
+    (length,) = input_spec.shape
+    kernel = (input_spec.tokens, units)
+    return Layer((length, units), input_spec.tokens * units, length * units, (kernel,), option)
 
 
 def joined(layers: Iterable[Layer], shape: tuple[int, ...]) -> Layer:
@@ -110,12 +110,12 @@ def attention_block(shape: tuple[int, int], heads: int, option: str) -> Layer:
     )
 
 
-def text_encoder(form: Form, preset: PresetSize) -> Layer:
+def text_encoder(input_spec: InputSpec, preset: PresetSize) -> Layer:
     """A pretrained encoder of the BERT family, whose layers are found in its parameters.
 
     Twelve squares of its width a layer, beside some 30,000 word pieces. Heads have 64 numbers or fewer.
     """
-    (length,) = form.shape
+    (length,) = input_spec.shape
     units = max(preset.units, 1)
     blocks = max(1, round((preset.parameters - 31_000 * units) / (12 * units * units)))
     heads = max(1, units // 64)
@@ -123,9 +123,9 @@ def text_encoder(form: Form, preset: PresetSize) -> Layer:
     return Layer((units,), preset.parameters, kept, None, "length")
 
 
-def image_backbone(form: Form, preset: PresetSize, kept_a_pixel: float) -> Layer:
+def image_backbone(input_spec: InputSpec, preset: PresetSize, kept_a_pixel: float) -> Layer:
     """A convolutional backbone whose layers are not known one by one."""
-    height, width = form.shape[:2]
+    height, width = input_spec.shape[:2]
     return Layer((preset.units,), preset.parameters, int(height * width * kept_a_pixel), None, "image_size")
 
 

@@ -13,7 +13,7 @@ from app.errors import ServiceError
 from app.presets.service import PresetCatalogue
 from tests.workers.transfer.networks.presets import tiny
 from workers.transfer.networks.backbones.pretrained import pretrained
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets import loading
 from workers.transfer.networks.presets.fetch import caches, fetch
 from workers.transfer.networks.presets.lookup import find_preset, write_package_manifests
@@ -56,9 +56,9 @@ HERE = {*tiny.FAMILIES, "resnet", "efficientnet", "efficientnet_v2", "mobilenet"
 def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, tmp_path: Path) -> None:
     PRESETS[name](tmp_path / name)
     view = PresetCatalogue(tmp_path).find(name)
-    form = Form((4,) if view.kind == "text" else (32, 32, 3))
+    input_spec = InputSpec((4,) if view.kind == "text" else (32, 32, 3))
     try:
-        made = pretrained(form, 0, preset=name, folder=str(tmp_path))
+        made = pretrained(input_spec, 0, preset=name, folder=str(tmp_path))
         if view.kind == "text":
             loading.vocabulary(find_preset(name, tmp_path))
     except ValueError:
@@ -73,7 +73,7 @@ def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, 
             PresetCatalogue(tmp_path).require(name, view.kind, view.length + 1)
         assert refused.value.code == "length_beyond_preset"
         with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
-            pretrained(Form((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
+            pretrained(InputSpec((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
 
 
 def test_what_a_worker_fetched_is_accepted_by_the_api(
@@ -138,7 +138,7 @@ def test_what_the_learning_cannot_build_is_not_here_for_the_api(
     make(tmp_path / "broken")
     assert not PresetCatalogue(tmp_path).find("broken").here
     with pytest.raises((TypeError, ValueError)):
-        pretrained(Form((4,)), 0, preset="broken", folder=str(tmp_path))
+        pretrained(InputSpec((4,)), 0, preset="broken", folder=str(tmp_path))
 
 
 @pytest.mark.parametrize("word", ["{", "[]", "[" * 200_000, '{"path": 7}', '{"path": "/etc"}'])

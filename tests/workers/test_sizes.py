@@ -15,14 +15,14 @@ from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.schema import Declaration
 from app.datasets.reading.table import read
 from app.jobs import sizes, spaces
-from app.jobs.forms import form_of
+from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
 from workers.transfer.data import from_table
 from workers.transfer.methods.parts import branches
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.form import form_of as form_of_backbone
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.input_spec import input_spec_of as input_spec_of_backbone
 from workers.transfer.networks.network import build, leaves, new_backbone
 from workers.work import signature_of
 
@@ -67,13 +67,13 @@ def named(case: Any) -> str:
     return "-".join(str(value) for value in case[1].values()) if isinstance(case, tuple) else ""
 
 
-def estimated(form: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> list[sizes.Layer]:
-    layers: list[sizes.Layer] = NETWORK.validate_python(asked).layers(sizes.Form(*form), PRESETS)
+def estimated(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> list[sizes.Layer]:
+    layers: list[sizes.Layer] = NETWORK.validate_python(asked).layers(sizes.InputSpec(*input_spec), PRESETS)
     return layers
 
 
-def built(form: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> keras.Model:
-    return new_backbone(NETWORK.validate_python(asked).model_dump(mode="json"), Form(*form), 0)
+def built(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> keras.Model:
+    return new_backbone(NETWORK.validate_python(asked).model_dump(mode="json"), InputSpec(*input_spec), 0)
 
 
 def test_every_kind_of_network_has_a_case() -> None:
@@ -157,24 +157,29 @@ def test_a_network_of_a_data_set_reads_what_was_estimated_by_its_profile(
     )
     network = NETWORK.validate_python(asked)
     made = build(network.model_dump(mode="json"), data, 0)
-    form, found = form_of(network, Examples(described, inspection.profile)), form_of_backbone(made.backbone)
+    input_spec, found = (
+        input_spec_of(network, Examples(described, inspection.profile)),
+        input_spec_of_backbone(made.backbone),
+    )
     # The split may leave a word out that the whole file has.
-    assert found.shape == form.shape
-    assert form.tokens * 0.9 <= found.tokens <= form.tokens
-    layers = network.layers(form, PRESETS)
+    assert found.shape == input_spec.shape
+    assert input_spec.tokens * 0.9 <= found.tokens <= input_spec.tokens
+    layers = network.layers(input_spec, PRESETS)
     head = sizes.dense(layers[-1].shape[-1:], 1, "").parameters
     built = made.backbone.count_params() + made.head.count_params()
     assert built == pytest.approx(sizes.weights_of(layers) + head, rel=0 if not found.tokens else 0.1)
 
 
-@pytest.mark.parametrize(("form", "kind"), [(form, asked["kind"]) for form, asked in IN_SEQUENCE])
+@pytest.mark.parametrize(
+    ("input_spec", "kind"), [(input_spec, asked["kind"]) for input_spec, asked in IN_SEQUENCE]
+)
 def test_no_structure_that_a_search_draws_by_itself_is_larger_than_was_estimated(
-    form: tuple[tuple[int, ...], int], kind: str
+    input_spec: tuple[tuple[int, ...], int], kind: str
 ) -> None:
     network = NETWORK.validate_python(
-        {"kind": kind, "image_shape": [4, 5, 3]} if form[0] == (60,) else {"kind": kind}
+        {"kind": kind, "image_shape": [4, 5, 3]} if input_spec[0] == (60,) else {"kind": kind}
     )
-    of = sizes.Form(*form)
+    of = sizes.InputSpec(*input_spec)
     most = max(sizes.weights_of(one.layers(of, {})) for one in spaces.largest(network, None))
     kept = max(sizes.kept_of(one.layers(of, {})) for one in spaces.largest(network, None))
     space = import_module(f"workers.transfer.networks.backbones.{kind}").space

@@ -11,7 +11,7 @@ from workers.facts import PresetFacts
 from workers.stages.ablations import ablation
 from workers.stages.source import search_structure
 from workers.stages.transfer import transferred, with_pseudo_labels
-from workers.transfer.data import Data, few
+from workers.transfer.data import Data, few_shot_subset
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.structure import structure
@@ -37,7 +37,7 @@ def control(work: Work, source: Sequence[Network], arms: Arms) -> dict[int, Arms
         arms[arm] = _arm(work, arm, work.target, ablation(work, source, arm))
     curve: dict[int, Arms] = {}
     for count in asked.few_shot:
-        data = few(work.target, count, work.job.spec.training.seed)
+        data = few_shot_subset(work.target, count, work.job.spec.training.seed)
         place = f"few_shot/{count}"
         curve[count] = {
             "transfer": [

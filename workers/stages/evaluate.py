@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.jobs.states import Stage
-from workers.transfer.data import few
+from workers.transfer.data import few_shot_subset
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.curves import labels_saved
 from workers.transfer.tasks import LOWER_IS_BETTER
@@ -46,7 +46,7 @@ def _proved(work: Work, arms: Arms) -> dict[str, Any]:
 
 
 def _point(work: Work, count: int | None, arms: Arms) -> dict[str, Any]:
-    data = work.target if count is None else few(work.target, count, work.job.spec.training.seed)
+    data = work.target if count is None else few_shot_subset(work.target, count, work.job.spec.training.seed)
     proved = _proved(work, arms)
     metric = work.job.spec.evaluation.metric or evaluation.default_metric(data.signature.task)
     values = {arm: proved["metrics"].get(arm, {}).get(metric) for arm in ("transfer", "control")}

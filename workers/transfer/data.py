@@ -160,7 +160,7 @@ def _unlabelled(
     return {name: values[mask] for name, values in inputs.items()} if mask.any() else None
 
 
-def few(data: Data, count: int, seed: int) -> Data:
+def few_shot_subset(data: Data, count: int, seed: int) -> Data:
     """The data with `count` train rows of each class (of a regression: in all), drawn with the seed.
 
     Of a multilabel task they are those with the label, so a label that comes with others may have more. A

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from workers.transfer.networks.form import form_of
+from workers.transfer.networks.input_spec import input_spec_of
 from workers.transfer.networks.network import in_sequence, leaves, new_backbone
 from workers.transfer.seeds import layer_seed
 
@@ -49,7 +49,7 @@ def partial_copy(source: keras.Model, options: Mapping[str, Any], seed: int, cou
             "Lower copied_layers."
         )
     kept = own[: own.index(weighted[count - 1]) + 1]
-    new = _sequence(new_backbone(options, form_of(source), seed))
+    new = _sequence(new_backbone(options, input_spec_of(source), seed))
     places = [place for place, layer in enumerate(new) if layer.weights]
     rest = new[places[count - 1] + 1 :] if count <= len(places) else []
     h = x = _input(source)
@@ -100,7 +100,7 @@ def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     """
     x = _input(source)
     b = _branch(source)(x)
-    side = new_backbone(options, form_of(source), seed)
+    side = new_backbone(options, input_spec_of(source), seed)
     s = _branch(side, "side")(x)
     if s.shape[-1] != b.shape[-1]:
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "side_projection"))
@@ -134,7 +134,7 @@ def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     column = keras.Model(below, taps, name=SOURCE)
     columns = keras.tree.flatten(column(x))
     h, read = x, 0
-    for layer in _sequence(new_backbone(options, form_of(source), seed)):
+    for layer in _sequence(new_backbone(options, input_spec_of(source), seed)):
         if read and isinstance(layer, layers.Dense):
             lateral = _lateral(columns[min(read, len(columns)) - 1], int(h.shape[-1]), seed, read)
             h = layers.Concatenate(name=f"joined_{read}")([lateral, h])

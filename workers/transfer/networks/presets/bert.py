@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
 from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
@@ -65,7 +65,7 @@ def vocabulary(folder: Path) -> Vocabulary:
     return pieces
 
 
-def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def bert(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone as `encoder` makes it, with the folder's weights or drawn ones.
 
     Raises:
@@ -73,7 +73,7 @@ def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Mo
     """
     shape = shape_of(folder)
     weights = _weights(load_file(folder / "model.safetensors"), shape) if with_weights else None
-    return encoder(form, seed, shape, weights)
+    return encoder(input_spec, seed, shape, weights)
 
 
 _DENSE = {

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.seeds import layer_seed
 
@@ -36,7 +36,7 @@ Weights = Mapping[str, Sequence[Array]]
 """Of each layer by its name here, in the order of the layer's variables."""
 
 
-def encoder(form: Form, seed: int, shape: EncoderShape, weights: Weights | None) -> keras.Model:
+def encoder(input_spec: InputSpec, seed: int, shape: EncoderShape, weights: Weights | None) -> keras.Model:
     """A backbone from token ids (n, length), 0 for padding, to the mean of the tokens' vectors (n, units).
 
     Dropout is left out, as in sentence encoders' use. Without weights they are drawn, and depend on `seed`
@@ -45,7 +45,7 @@ def encoder(form: Form, seed: int, shape: EncoderShape, weights: Weights | None)
     Raises:
         PresetError: the length is beyond its places.
     """
-    (length,) = form.shape
+    (length,) = input_spec.shape
     if length > shape.positions:
         raise PresetError(
             f"Expected at most {shape.positions} tokens, as the preset was made for. Received: {length}. "

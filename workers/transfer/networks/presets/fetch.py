@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets import loading, lookup, manifests
 from workers.transfer.networks.presets.kerashub import image_option, keras_hub
 
@@ -70,7 +70,7 @@ def fetch(name: str, folder: Path) -> dict[str, Any]:
             f"copy the folder that MODEL_TRANSFER_PRESET_DIR names there to {folder}."
         ) from error
     preset = lookup.Preset(name, layout, path)
-    backbone = loading.backbone(_form(preset), 0, preset, with_weights=True)
+    backbone = loading.backbone(_input_spec(preset), 0, preset, with_weights=True)
     if preset.kind == "text":
         loading.vocabulary(preset)
     manifest = {
@@ -132,7 +132,7 @@ def _download(handle: str, path: Path, layout: lookup.Layout) -> None:
 
         _file(handle, CONVERTER_FILE)
         preset = lookup.Preset(handle, layout, path)
-        kerashub_image(_form(preset), 0, path, with_weights=False)
+        kerashub_image(_input_spec(preset), 0, path, with_weights=False)
     library.models.Backbone.from_preset(handle)
     _optional(handle, "metadata.json", "README.md")
 
@@ -162,12 +162,12 @@ def _origin(handle: str, path: Path) -> str:
     return handle if re.search(r"/\d+$", handle) else f"{handle}/{path.name}"
 
 
-def _form(preset: lookup.Preset) -> Form:
+def _input_spec(preset: lookup.Preset) -> InputSpec:
     if preset.kind == "text":
-        return Form((_TOKENS,))
+        return InputSpec((_TOKENS,))
     config = json.loads((preset.path / "config.json").read_text(encoding="utf-8"))
     height, width = (side or _PIXELS for side in config["config"][image_option(config)][:2])
-    return Form((height, width, 3))
+    return InputSpec((height, width, 3))
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, image_option, keras_hub
 from workers.transfer.networks.structures import reinitialised
@@ -17,7 +17,7 @@ CONVERTER_FILE = "image_converter.json"
 """Says how pixels are scaled."""
 
 
-def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def kerashub_image(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone from images (n, h, w, 3), pixels 0 to 255, to the mean of its last maps (n, filters).
 
     Its pixels are scaled as the preset's image converter says, if it has one, and else not at all. Without
@@ -30,7 +30,7 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
     library = keras_hub()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     option = image_option(config)
-    size = {option: form.shape} if option else {}
+    size = {option: input_spec.shape} if option else {}
     loaded = library.models.Backbone.from_preset(str(folder), load_weights=with_weights, **size)
     outputs = [tuple(output.shape) for output in loaded.outputs]
     if len(loaded.inputs) != 1 or [len(shape) for shape in outputs] != [4]:
@@ -40,8 +40,8 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
             "Take another preset."
         )
     inner = _in_built_in_layers(loaded, family_of(config))
-    x = keras.Input(form.shape, name="features")
-    h = keras.layers.Concatenate(name="grey_to_rgb")([x, x, x]) if form.width == 1 else x
+    x = keras.Input(input_spec.shape, name="features")
+    h = keras.layers.Concatenate(name="grey_to_rgb")([x, x, x]) if input_spec.width == 1 else x
     scale, offset = _scaling(library, folder)
     h = keras.layers.Rescaling(scale, offset=offset, name="scaled")(h)
     out = keras.layers.GlobalAveragePooling2D(name="representation")(inner(h))

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
 from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, keras_hub
@@ -78,7 +78,7 @@ def vocabulary(folder: Path) -> Vocabulary:
     return pieces
 
 
-def kerashub_text(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def kerashub_text(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone as `encoder` makes it, with the preset's weights or drawn ones.
 
     Raises:
@@ -87,10 +87,10 @@ def kerashub_text(form: Form, seed: int, folder: Path, *, with_weights: bool) ->
     """
     shape = shape_of(folder)
     if not with_weights:
-        return encoder(form, seed, shape, None)
+        return encoder(input_spec, seed, shape, None)
     loaded = keras_hub().models.Backbone.from_preset(str(folder), dtype="float32")
     of = {variable.path: np.asarray(variable.numpy()) for variable in loaded.weights}
-    return encoder(form, seed, shape, _weights(of, shape))
+    return encoder(input_spec, seed, shape, _weights(of, shape))
 
 
 _DENSE = {

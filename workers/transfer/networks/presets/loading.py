@@ -5,13 +5,13 @@ The files that read weights are imported where they are used: their libraries ar
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.errors import as_preset_error
 from workers.transfer.networks.presets.lookup import Preset
 from workers.transfer.networks.presets.wordpiece import Vocabulary
 
 
-def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+def backbone(input_spec: InputSpec, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
     """Its layers, with its weights or with drawn ones, which depend on `seed` and the layers' names alone.
 
     Raises:
@@ -19,27 +19,27 @@ def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> ke
             to read.
     """
     with as_preset_error(preset.name):
-        return _backbone(form, seed, preset, with_weights=with_weights)
+        return _backbone(input_spec, seed, preset, with_weights=with_weights)
 
 
-def _backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+def _backbone(input_spec: InputSpec, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
     match preset.layout:
         case "hugging_face":
             from workers.transfer.networks.presets.bert import bert
 
-            return bert(form, seed, preset.path, with_weights=with_weights)
+            return bert(input_spec, seed, preset.path, with_weights=with_weights)
         case "kerashub_text":
             from workers.transfer.networks.presets.kerashub_texts import kerashub_text
 
-            return kerashub_text(form, seed, preset.path, with_weights=with_weights)
+            return kerashub_text(input_spec, seed, preset.path, with_weights=with_weights)
         case "kerashub_image":
             from workers.transfer.networks.presets.kerashub_images import kerashub_image
 
-            return kerashub_image(form, seed, preset.path, with_weights=with_weights)
+            return kerashub_image(input_spec, seed, preset.path, with_weights=with_weights)
         case "lite0":
             from workers.transfer.networks.presets.lite0 import lite0
 
-            return lite0(form, seed, preset.path if with_weights else None)
+            return lite0(input_spec, seed, preset.path if with_weights else None)
 
 
 def longest(preset: Preset) -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.workers.transfer.networks.presets import tiny
 from workers.transfer.networks.backbones.pretrained import pretrained
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets import manifests
 from workers.transfer.networks.presets.fetch import caches, fetch
 from workers.transfer.networks.presets.kerashub_texts import kerashub_text
@@ -46,8 +46,8 @@ def test_a_name_of_kerashub_is_brought_once_and_used_without_a_network(tmp_path:
     assert manifest["origin"] == "kaggle://keras/bert/keras/bert_tiny_en_uncased/3"
     assert (manifest["units"], "2-layer BERT" in manifest["summary"]) == (8, True)
     ids = np.array([[2, 5, 6, 3]], np.int32)
-    brought = pretrained(Form((4,)), 0, preset="bert_tiny_en_uncased", folder=str(folder))
-    itself = kerashub_text(Form((4,)), 0, preset, with_weights=True)
+    brought = pretrained(InputSpec((4,)), 0, preset="bert_tiny_en_uncased", folder=str(folder))
+    itself = kerashub_text(InputSpec((4,)), 0, preset, with_weights=True)
     np.testing.assert_array_equal(brought.predict(ids, verbose=0), itself.predict(ids, verbose=0))
     assert brought.count_params() == manifest["parameters"]
 
@@ -56,7 +56,7 @@ def test_a_preset_for_images_is_brought_with_the_scaling_of_its_pixels(tmp_path:
     preset = tiny.image_preset(tmp_path / "tiny")
     tiny.into_kagglehub(preset, folder / "kagglehub", pinned("resnet_18_imagenet"))
     fetch("resnet_18_imagenet", folder)
-    brought = pretrained(Form((32, 32, 3)), 0, preset="resnet_18_imagenet", folder=str(folder))
+    brought = pretrained(InputSpec((32, 32, 3)), 0, preset="resnet_18_imagenet", folder=str(folder))
     assert brought.get_layer("scaled").scale == pytest.approx(1 / 127.5)
 
 
