@@ -23,10 +23,10 @@ class Failure:
 
 def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
+    from workers.job_context import FileDamaged
     from workers.transfer.memory import is_out_of_memory
     from workers.transfer.networks.presets.errors import PresetError
     from workers.transfer.training.training import TrainingDiverged
-    from workers.work import FileDamaged
 
     if isinstance(error, TrainingDiverged):
         hint = "Post the job again with a lower learning_rate or a larger batch_size."

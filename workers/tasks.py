@@ -130,17 +130,17 @@ def _notify_again(services: Services, queue: str) -> None:
 
 
 def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
+    from workers.job_context import JobContext
     from workers.runner import run
     from workers.transfer.training.features import FeatureStore
     from workers.transfer.training.training import Stopped
-    from workers.work import Work
 
     journal = Journal(services.sessions, lease)
     facts: JobFacts | None = None
     try:
         with services.sessions() as session:
             facts = read_facts(session, lease.job_id)
-        work = Work(
+        context = JobContext(
             facts,
             journal,
             services.storage,
@@ -151,7 +151,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             preset_dir=services.settings.effective_preset_dir,
             devices=services.settings.devices_per_job,
         )
-        _publish(journal, run(work))
+        _publish(journal, run(context))
     except LeaseLost:
         log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
     except Stopped as stopped:

@@ -19,12 +19,12 @@ from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
+from workers.job_context import signature_of
 from workers.transfer.data import from_table
 from workers.transfer.methods.parts import branches
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.input_spec import input_spec_of as input_spec_of_backbone
 from workers.transfer.networks.network import build, leaves, new_backbone
-from workers.work import signature_of
 
 NETWORK: TypeAdapter[Any] = TypeAdapter(Network)
 TEXT, DNA, PROTEIN = ((11,), 37), ((24, 4), 0), ((30, 20), 0)
