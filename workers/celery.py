@@ -20,7 +20,7 @@ from app.logs import configure
 from app.private_files import keep_private
 from app.redaction import redact_tracebacks
 from app.settings import get_settings
-from workers.killed import AtWork, end_job, oom_kills
+from workers.oom_kills import RunningAttempt, count_oom_kills, end_job
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ app.conf.update(
     worker_send_task_events=False,
 )
 
-at_work: ctypes.Array[AtWork] = RawArray(AtWork, settings.worker_concurrency)
+running_attempts: ctypes.Array[RunningAttempt] = RawArray(RunningAttempt, settings.worker_concurrency)
 """What each process that runs jobs is doing, by the number that Celery gives it and the one in its place."""
 
 shutting_down: ctypes.c_bool = RawValue(ctypes.c_bool, False)
@@ -83,15 +83,15 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     gc.set_threshold(20_000)
 
 
-def own_work() -> AtWork:
+def own_attempt() -> RunningAttempt:
     """What this process is doing."""
-    return at_work[getattr(current_process(), "index", 0) % len(at_work)]
+    return running_attempts[getattr(current_process(), "index", 0) % len(running_attempts)]
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _ask_whose_place_it_takes(**_: Any) -> None:
-    killed = own_work().killed_for_memory(oom_kills())
-    own_work().end()
+    killed = own_attempt().oom_killed(count_oom_kills())
+    own_attempt().end()
     if killed is not None:
         # Celery kills a process that is not ready within seconds, and the database may be slow.
         threading.Thread(target=_end_job, args=(killed,), daemon=True).start()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from app.broker import RUN_NEXT, Broker, queue_name
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
-from app.errors import is_away, may_pass
+from app.errors import is_transient, is_unreachable
 from app.jobs import scheduling, transitions
 from app.jobs.transitions import MOST_RETRIES, Lease
 from app.logs import of_job
@@ -27,11 +27,11 @@ from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers import failures
-from workers.celery import app, is_shutting_down, own_work
+from workers.celery import app, is_shutting_down, own_attempt
 from workers.facts import JobFacts, read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
-from workers.killed import oom_kills
+from workers.oom_kills import count_oom_kills
 
 if TYPE_CHECKING:
     from celery import Task
@@ -96,14 +96,14 @@ def run_next(self: Task) -> None:
     if lease is None:
         log.info("no job is to be had")
         return
-    own_work().begin(lease, oom_kills())
+    own_attempt().begin(lease, count_oom_kills())
     try:
         with of_job(lease.job_id, lease.attempt):
             log.info("%s attempt %d begins", lease.job_id, lease.attempt)
             with Heartbeat(services.sessions, lease, services.settings, is_shutting_down) as heartbeat:
                 _attempt(services, lease, heartbeat)
     finally:
-        own_work().end()
+        own_attempt().end()
     if gc.get_freeze_count():  # else it would look through the libraries, too
         gc.collect()  # networks refer to themselves; the next job has their room from its start
     _notify_again(services, queue)
@@ -160,7 +160,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             _conclude(services, heartbeat, lambda session: end(session, lease, reason))
     except Exception as error:  # the runner's edge: whatever happens, the job must end
         # The job tells in this service's words; what the libraries said is in the log alone.
-        known = failures.final(error, facts, journal.began)
+        known = failures.permanent(error, facts, journal.began)
         if known is not None:
             log.warning("%s attempt %d failed: %s", lease.job_id, lease.attempt, known.code, exc_info=error)
             _conclude(
@@ -169,9 +169,9 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
                 lambda session: transitions.fail(session, lease, known.code, known.message, known.hint),
             )
             return
-        if may_pass(error):
+        if is_transient(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-            told = failures.passing(error)
+            told = failures.transient(error)
             _conclude(services, heartbeat, lambda session: transitions.retry(session, lease, told))
             return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
@@ -204,7 +204,7 @@ def _conclude(services: Services, heartbeat: Heartbeat, move: Callable[[Session]
             with services.sessions.begin() as session:
                 move(session)
         except DBAPIError as error:
-            if not is_away(error) or heartbeat.reason == LOST or time.monotonic() > deadline:
+            if not is_unreachable(error) or heartbeat.reason == LOST or time.monotonic() > deadline:
                 raise
             log.warning("the end of the attempt waits for the database: %s", error)
             time.sleep(1)
@@ -215,7 +215,7 @@ def _conclude(services: Services, heartbeat: Heartbeat, move: Callable[[Session]
 def _was_outside(error: BaseException | None) -> bool:
     """Whether a disk, a storage or a database that failed led to this error."""
     while error is not None:
-        if may_pass(error):
+        if is_transient(error):
             return True
         error = error.__cause__ or error.__context__
     return False

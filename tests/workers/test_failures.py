@@ -269,5 +269,5 @@ def test_an_error_of_the_disk_or_of_memory_is_none_of_the_presets(error: Excepti
 
 def test_what_may_pass_is_told_without_paths() -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/secret/file")
-    told = failures.passing(error)
+    told = failures.transient(error)
     assert told == "Expected files that can be read and written. Received: No space left on device."
