@@ -14,7 +14,7 @@ from workers.transfer.delivery.export import Loaded
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import Network, build_after, new_backbone, new_preprocessing
 from workers.transfer.networks.presets.lookup import find_preset
-from workers.transfer.training.features import never_changes
+from workers.transfer.training.features import mark_unchanging
 from workers.transfer.training.steps import Steps
 
 MOST_BYTES = 256 << 20
@@ -54,13 +54,13 @@ class ProcessCache:
         known = None  # goes before the next is made
         made = make()
         if sum(weight.numpy().nbytes for weight in made.weights) <= MOST_BYTES:
-            never_changes(made)
+            mark_unchanging(made)
             self._parts[name] = (key, made)
         return made
 
     def keep(self, graphs: Mapping[str, Steps]) -> None:
         """Of what a job traced, the newest light ones, such as that of a head on frozen features."""
-        light = [name for name, steps in graphs.items() if steps.is_light]
+        light = [name for name, steps in graphs.items() if steps.is_small]
         self.graphs = {name: graphs[name] for name in light[-MOST_GRAPHS:]}
 
 

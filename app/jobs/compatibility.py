@@ -105,9 +105,9 @@ def _same_columns(source: Signature, target: Signature) -> None:
 
 
 def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
-    strangers = [name for name in target.classes if name not in teacher.classes]
+    unknown = [name for name in target.classes if name not in teacher.classes]
     several = "multilabel" in (teacher.task, target.task) and teacher.task != target.task
-    if strangers or several or bool(teacher.classes) != bool(target.classes):
+    if unknown or several or bool(teacher.classes) != bool(target.classes):
         message = (
             f"Expected a teacher of the target's task and classes, {_named(target)}. "
             f"Received: one of {_named(teacher)}."
@@ -168,14 +168,14 @@ def _network_fits(place: str, network: Network, examples: Examples) -> None:
 
 def _training_fits(place: str, training: Training, description: Description) -> None:
     weights = training.class_weights
-    strangers = (
+    unknown = (
         [name for name in weights if name not in description.classes] if isinstance(weights, dict) else []
     )
     one_of_them = description.task in ("binary", "multiclass")
-    if strangers or (weights is not None and not one_of_them):
+    if unknown or (weights is not None and not one_of_them):
         known = ", ".join(description.classes[:20]) if one_of_them else f"a {description.task} task has none"
         message = f"{place}.class_weights: expected classes of the data set: {known}. Received: " + (
-            ", ".join(strangers) or str(weights)
+            ", ".join(unknown) or str(weights)
         )
         raise ServiceError(422, "class_unknown", f"{message}.", hint="Correct the names, or leave it out.")
     if training.patience is not None:

@@ -70,4 +70,4 @@ def test_a_few_graphs_that_know_nothing_of_their_data_are_kept() -> None:
     assert len(fit.traced) == plain + 1
     cache.keep(fit.traced)
     assert len(cache.graphs) == MOST_GRAPHS
-    assert all(steps.is_light for steps in cache.graphs.values())
+    assert all(steps.is_small for steps in cache.graphs.values())

@@ -75,5 +75,5 @@ def _trained_source(context: JobContext, options: Mapping[str, Any]) -> Network:
         return context.load_network(part.digest, data.signature, options)
     fit = context.trainings.fit(Stage.CONTROL, key, training)
     network = scratch.scratch(options, data, fit).network
-    context.journal.keep_part(Stage.CONTROL, key, digest=context.store_network(network))
+    context.journal.save_part(Stage.CONTROL, key, digest=context.store_network(network))
     return network

@@ -14,7 +14,7 @@ from workers.facts import DatasetFacts, PresetFacts, VersionFacts
 from workers.job_context import JobContext, signature_of, versions
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
-from workers.transfer.methods.parts.searching import Found, Trial, search
+from workers.transfer.methods.parts.searching import SearchResult, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.networks.presets import manifests
@@ -66,7 +66,7 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
 
 def search_structure(
     context: JobContext, stage: Stage, options: dict[str, Any], data: Data, training: TrainingOptions
-) -> Found:
+) -> SearchResult:
     """Look for a structure on this data; each trial is an event, and none is run twice."""
     method = context.job.spec.method
     assert isinstance(method, StructureTransfer)
@@ -81,7 +81,7 @@ def search_structure(
         }
         context.journal.event("trial.finished", message, stage=stage, **told)
 
-    def recall(key: str) -> dict[str, Any] | None:
+    def load_trial(key: str) -> dict[str, Any] | None:
         part = context.journal.part(stage, key)
         return None if part is None else part.value
 
@@ -94,8 +94,8 @@ def search_structure(
         epochs_per_trial=method.epochs_per_trial,
         space=method.space,
         on_trial=on_trial,
-        recall=recall,
-        keep=lambda key, value: context.journal.keep_part(stage, key, value=value),
+        load_trial=load_trial,
+        save_trial=lambda key, value: context.journal.save_part(stage, key, value=value),
     )
 
 
@@ -156,7 +156,7 @@ def _source_key(context: JobContext, source: DatasetFacts) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _findings(found: Found) -> dict[str, Any]:
+def _findings(found: SearchResult) -> dict[str, Any]:
     trials = [
         {"number": trial.number, "score": trial.score, "epochs": trial.epochs, "options": trial.options}
         for trial in found.trials

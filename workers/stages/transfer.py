@@ -79,7 +79,7 @@ def _kept(context: JobContext, train: Callable[[], Transferred]) -> Transferred:
     """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
     made = train()
     value = {"receipt": made.receipt, "findings": made.findings, "network": dict(made.network.options)}
-    context.journal.keep_part(
+    context.journal.save_part(
         Stage.TRANSFER, TRAINED, digest=context.store_network(made.network), value=value
     )
     return made

@@ -304,9 +304,9 @@ def _numbers(label: pa.ChunkedArray, signature: Signature) -> Array:
     """Names of classes to their numbers."""
     index = pc.index_in(label, value_set=pa.array(signature.classes, pa.string()))
     if index.null_count:
-        stranger = pc.filter(label, pc.is_null(index))[0].as_py()
+        unknown = pc.filter(label, pc.is_null(index))[0].as_py()
         raise ValueError(
-            f"Expected labels among the classes {', '.join(signature.classes)}. Received: {stranger!r}. "
+            f"Expected labels among the classes {', '.join(signature.classes)}. Received: {unknown!r}. "
             "Use a data set with these classes, or let the classes be read from this one."
         )
     classes: Array = index.to_numpy().astype(np.int64)

@@ -117,8 +117,8 @@ def test_what_teachers_say_is_kept_and_not_computed_again(plain_options, numbers
         kept[key].write_bytes(path.read_bytes())
 
     teacher = _teacher(plain_options, data)
-    first = lessons([teacher], data.signature, data.train.inputs, Hooks(keep=keep))
-    again = Hooks(recall=kept.get, keep=lambda key, path: pytest.fail("computed again"))
+    first = lessons([teacher], data.signature, data.train.inputs, Hooks(save_result=keep))
+    again = Hooks(load_result=kept.get, save_result=lambda key, path: pytest.fail("computed again"))
     for one, other in zip(first, lessons([teacher], data.signature, data.train.inputs, again), strict=True):
         np.testing.assert_array_equal(one, other)
 

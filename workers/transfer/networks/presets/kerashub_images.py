@@ -64,13 +64,13 @@ def _in_built_in_layers(loaded: keras.Model, family: str) -> keras.Model:
     the other: called on a symbolic image, they leave those calls in the graph.
     """
     plain = keras.Model(loaded.inputs, loaded.outputs[0], name="preset")
-    strangers = {layer for layer in _with_inner(plain) if not _is_built_in(layer)}
-    if not strangers:
+    unknown = {layer for layer in _with_inner(plain) if not _is_built_in(layer)}
+    if not unknown:
         return plain
     # A variable that a layer of KerasHub holds itself would be lost with it.
-    holders = {layer for layer in strangers if len(_own_variables(layer)) > 0}
+    holders = {layer for layer in unknown if len(_own_variables(layer)) > 0}
     if not holders:
-        with _transparent({type(layer) for layer in strangers}):
+        with _transparent({type(layer) for layer in unknown}):
             opened = keras.models.clone_model(
                 plain,
                 clone_function=lambda layer: layer,
@@ -79,7 +79,7 @@ def _in_built_in_layers(loaded: keras.Model, family: str) -> keras.Model:
         opened.name = "preset"
         if all(_is_built_in(layer) for layer in _with_inner(opened)):
             return opened
-    names = ", ".join(sorted({type(layer).__name__ for layer in holders or strangers}))
+    names = ", ".join(sorted({type(layer).__name__ for layer in holders or unknown}))
     raise PresetError(
         "Expected a preset that is made of Keras' own layers, so that the model opens without KerasHub. "
         f"Received: {family}, with {names}. Take another preset."
