@@ -22,7 +22,7 @@ from app.broker import Broker
 from app.datasets import routes as datasets
 from app.datasets.lanes import ValidationLanes
 from app.db.revision import require_current
-from app.db.session import make_engine, make_readers, make_sessions
+from app.db.session import make_engine, make_read_sessions, make_sessions
 from app.health import routes as health
 from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
@@ -57,7 +57,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             log.warning("the storage is away: %s", error)
         _hear_of_the_end(app)
         app.state.sessions = make_sessions(engine)
-        app.state.readers = make_readers(engine)
+        app.state.readers = make_read_sessions(engine)
         app.state.broker = broker
         yield
     finally:

@@ -73,11 +73,11 @@ class Heartbeat:
     def _renew(self) -> None:
         try:
             with self._sessions.begin() as session:
-                held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
+                is_held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
         except SQLAlchemyError as error:
             log.warning("the lease of %s could not be renewed: %s", self._lease.job_id, error)
             return
-        if not held:
+        if not is_held:
             self.reason = LOST
         elif request is not None and self.reason in (None, "pause"):
             self.reason = request
@@ -98,4 +98,4 @@ def end(session: Session, lease: Lease, reason: str | None) -> None:
     if reason in ("cancel", "pause"):
         transitions.stop(session, lease, reason)
     elif reason == SHUTDOWN:
-        transitions.hand_back(session, lease)
+        transitions.release(session, lease)

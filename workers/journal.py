@@ -48,7 +48,7 @@ class Journal:
             LeaseLost: the job is another's, or has ended.
         """
         with self._sessions.begin() as session:
-            if not transitions.hold(session, self.lease, kept=kept):
+            if not transitions.check_lease(session, self.lease, kept=kept):
                 raise LeaseLost(self.lease.job_id)
             yield session
 
@@ -132,7 +132,7 @@ class Journal:
         """
         with self.transaction() as session:
             if key != INTERIM and session.get(StagePart, (self.lease.job_id, stage, key)) is None:
-                transitions.hold(session, self.lease, kept=True)
+                transitions.check_lease(session, self.lease, kept=True)
             self._write_pending(session)
             part = StagePart(job_id=self.lease.job_id, stage=stage, key=key, digest=digest, value=value)
             session.merge(part)

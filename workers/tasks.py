@@ -21,7 +21,7 @@ from app.db.tables import Job
 from app.errors import is_transient, is_unreachable
 from app.jobs import scheduling, transitions
 from app.jobs.transitions import MOST_RETRIES, Lease
-from app.logs import of_job
+from app.logs import job_log_context
 from app.models import service as models
 from app.object_storage import storage_of
 from app.settings import Settings, get_settings
@@ -62,7 +62,7 @@ class Services:
 @lru_cache(maxsize=1)
 def get_services() -> Services:
     """Made in the forked process, at its first job: connections must not cross a fork."""
-    from workers.transfer.training.process import prepare_process
+    from workers.transfer.training.runtime import prepare_process
 
     settings = get_settings()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -98,7 +98,7 @@ def run_next(self: Task) -> None:
         return
     own_attempt().begin(lease, count_oom_kills())
     try:
-        with of_job(lease.job_id, lease.attempt):
+        with job_log_context(lease.job_id, lease.attempt):
             log.info("%s attempt %d begins", lease.job_id, lease.attempt)
             with Heartbeat(services.sessions, lease, services.settings, is_shutting_down) as heartbeat:
                 _attempt(services, lease, heartbeat)
@@ -172,7 +172,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         if is_transient(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
             told = failures.transient(error)
-            _conclude(services, heartbeat, lambda session: transitions.retry(session, lease, told))
+            _conclude(services, heartbeat, lambda session: transitions.requeue(session, lease, told))
             return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
@@ -181,7 +181,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         _conclude(
             services,
             heartbeat,
-            lambda session: transitions.retry(
+            lambda session: transitions.requeue(
                 session,
                 lease,
                 unexpected.message,

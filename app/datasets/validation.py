@@ -38,7 +38,7 @@ _SECONDS_BETWEEN = 1.0
 _SECONDS_OF_ANY, _SECONDS_A_MIB = 60.0, 10.0  # many times what the slowest honest files take
 
 
-class Outgrown(Exception):
+class TooSlowForSmallLane(Exception):
     """A small upload takes longer to validate than small ones may."""
 
 
@@ -63,9 +63,9 @@ class Validation:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_up()
+        self._release()
 
-    def _give_up(self) -> None:
+    def _release(self) -> None:
         self._early = None
         self._held.close()
 
@@ -122,7 +122,7 @@ class Validation:
         form = _form(upload)
         service.name_of(form, upload.filename)
         if self._early is not None and self._early.declaration != form.declaration():
-            self._give_up()  # what came after the file says that it is to be read otherwise
+            self._release()  # what came after the file says that it is to be read otherwise
         with self._request.app.state.readers() as session:
             return find(session, self._key, self._asked(form), DatasetView)
 
@@ -141,13 +141,15 @@ class Validation:
             if view is not None:
                 made.set_result(view)
             else:
-                made.set_exception(self._ended() if error is None or isinstance(error, Stopped) else error)
+                made.set_exception(
+                    self._stop_error() if error is None or isinstance(error, Stopped) else error
+                )
 
         def run_in(lane: Lane) -> None:
             try:
                 with self._lanes.running(self.abandon):
                     view = self._create(upload, lane, on_rows)
-            except Outgrown:
+            except TooSlowForSmallLane:
                 wait_in("large")
             except BaseException as error:  # noqa: BLE001  # whatever it is, who waits has to hear of it
                 end(None, error)
@@ -170,7 +172,7 @@ class Validation:
         wait_in(self._lane)
         return made
 
-    def _ended(self) -> ServiceError:
+    def _stop_error(self) -> ServiceError:
         """What is told of a validation that was stopped."""
         return cut_off() if self._is_left else _service_ends()
 
@@ -220,7 +222,7 @@ class Validation:
                 return inspector.finish(on_rows)
         except DatasetError as error:
             if error.code == "inspection_too_slow" and lane == "small" and self._is_limited:
-                raise Outgrown from error
+                raise TooSlowForSmallLane from error
             raise service.refusal(error) from error
 
     def _seconds(self, lane: Lane) -> float:
@@ -259,7 +261,9 @@ def _unpacked(path: Path) -> int:
         return int.from_bytes(file.read(4), "little")
 
 
-async def awaited(request: Request, validation: Validation, made: Future[DatasetView]) -> DatasetView:
+async def wait_for_dataset(
+    request: Request, validation: Validation, made: Future[DatasetView]
+) -> DatasetView:
     """What `made` brings, as long as the client is there; the validation of one that left is stopped.
 
     Raises:
@@ -275,7 +279,7 @@ async def awaited(request: Request, validation: Validation, made: Future[Dataset
         return await waiting
     except asyncio.CancelledError:  # a server may say so in this way
         validation.leave()
-        waiting.add_done_callback(_hear)
+        waiting.add_done_callback(_ignore_result)
         raise
     finally:
         leaving.cancel()
@@ -287,13 +291,13 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _hear(done: asyncio.Future[Any]) -> None:
+def _ignore_result(done: asyncio.Future[Any]) -> None:
     """An error that nobody is left to hear of is no warning."""
     if not done.cancelled():
         done.exception()
 
 
-def left_early() -> ServiceError:
+def client_left() -> ServiceError:
     """The client left before its upload was whole."""
     log.info("the client of an upload left before its end; nothing is kept")
     return cut_off()
@@ -310,21 +314,21 @@ def _service_ends() -> ServiceError:
     return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was kept.")
 
 
-async def followed(
-    request: Request, validation: Validation, made: Future[DatasetView], told: queue.SimpleQueue[int]
+async def stream_progress(
+    request: Request, validation: Validation, made: Future[DatasetView], progress: queue.SimpleQueue[int]
 ) -> AsyncIterator[bytes]:
     """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
 
-    `told` brings the rows. Where nobody listens any more, the validation is stopped.
+    `progress` brings the rows. Where nobody listens any more, the validation is stopped.
     """
     began, rows = time.monotonic(), 0
     waiting = asyncio.wrap_future(made)
-    waiting.add_done_callback(_hear)
+    waiting.add_done_callback(_ignore_result)
     try:
         while not waiting.done():
             await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
-            while not told.empty():
-                rows = told.get_nowait()
+            while not progress.empty():
+                rows = progress.get_nowait()
             if not waiting.done():
                 seconds = round(time.monotonic() - began, 1)
                 yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))

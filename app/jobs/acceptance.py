@@ -15,7 +15,7 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import compatibility, limits, spaces
+from app.jobs import compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.recipes import StructureTransfer, Training
@@ -99,7 +99,7 @@ def _used(spec: JobSpec) -> Iterator[Network]:
     """The job's networks, and what a search tries in their place."""
     yield from (spec.network, spec.source_network)
     if isinstance(spec.method, StructureTransfer) and spec.method.space:
-        yield from spaces.tried(spec.network, spec.method.space)
+        yield from search_spaces.candidate_networks(spec.network, spec.method.space)
 
 
 def _queue(request: JobRequest, known: list[str]) -> str:
@@ -188,7 +188,7 @@ def _spec(
 ) -> JobSpec:
     method = request.method
     if isinstance(method, StructureTransfer):
-        method = spaces.checked(method, network)
+        method = search_spaces.validated(method, network)
     return JobSpec(
         method=method,
         network=network,

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.datasets.reading.schema import Description
 from app.errors import ServiceError
-from app.jobs import requirements, spaces
+from app.jobs import requirements, search_spaces
 from app.jobs.networks import NETWORKS, Convnet, Mlp, Network
 from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, StructureTransfer, Training
 from app.jobs.requirements import Examples, needs_validation
@@ -44,8 +44,8 @@ def check(
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None and examples.description.kind == "tabular":
-            for tried in (network, *_tried(spec, network)):
-                _network_fits(place, tried, examples)
+            for candidate in (network, *_candidates(spec, network)):
+                _network_fits(place, candidate, examples)
     _training_fits("training", spec.training, target.description)
     if source is not None and spec.source_training is not None:
         _training_fits("source.training", spec.source_training, source.description)
@@ -54,10 +54,10 @@ def check(
     requirements.check(spec, learnt, backbone, source, target)
 
 
-def _tried(spec: JobSpec, network: Network) -> Iterator[Network]:
+def _candidates(spec: JobSpec, network: Network) -> Iterator[Network]:
     """What a search puts in the network's place, one option at a time."""
     if isinstance(spec.method, StructureTransfer) and spec.method.space:
-        yield from spaces.tried(network, spec.method.space)
+        yield from search_spaces.candidate_networks(network, spec.method.space)
 
 
 def _columns_by_name(described: Signature) -> dict[str, str]:

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from app.errors import ServiceError
-from app.jobs import sizes, spaces
+from app.jobs import search_spaces, sizes
 from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import Application, Network
 from app.jobs.recipe import Recipe
@@ -55,7 +55,7 @@ class _Need:
     input_spec: InputSpec
     trained: int
     frozen: int
-    kept: int
+    activations: int
     batch: int
     table: int
     again: Callable[[Network, Method], _Need]
@@ -66,7 +66,7 @@ class _Need:
 
     @property
     def row_bytes(self) -> int:
-        return NUMBER_BYTES * self.kept
+        return NUMBER_BYTES * self.activations
 
     @property
     def bytes(self) -> int:
@@ -205,7 +205,7 @@ def _needs(spec: JobSpec, source: Examples | None, target: Examples, presets: Pr
     method = spec.method
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if isinstance(method, StructureTransfer) and searches:
-        networks = spaces.largest(spec.network, method.space)
+        networks = search_spaces.largest_networks(spec.network, method.space)
     else:
         networks = [spec.network]
     learnt = spec.source_training
@@ -232,9 +232,9 @@ def _whole(
         training=training,
         network=network,
         input_spec=input_spec,
-        trained=sizes.weights_of([*layers, head]),
+        trained=sizes.count_weights([*layers, head]),
         frozen=0,
-        kept=sizes.kept_of(layers) + prod(input_spec.shape),
+        activations=sizes.count_activations(layers) + prod(input_spec.shape),
         batch=_batch(options, examples),
         table=_table(input_spec, examples),
         again=lambda other, _: _whole(place, other, training, options, examples, presets),
@@ -245,7 +245,7 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
     """The method on the target."""
     input_spec = input_spec_of(network, target)
     layers = network.layers(input_spec, presets)
-    frozen, trained = 0, sizes.weights_of(layers)
+    frozen, trained = 0, sizes.count_weights(layers)
     if isinstance(method, ParameterTransfer):
         if method.strategy == "linear_probe":
             # The backbone answers once, and its layers are not kept.
@@ -254,7 +254,7 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
             trained, frozen = sizes.low_rank(layers, method.rank), trained
         elif method.frozen_layers:
             weighted = [layer for layer in layers if layer.parameters]
-            frozen = sizes.weights_of(weighted[: method.frozen_layers])
+            frozen = sizes.count_weights(weighted[: method.frozen_layers])
             trained -= frozen
     elif isinstance(method, CombinedTransfer):
         source = spec.source_network if network == spec.network else network
@@ -262,7 +262,7 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
         layers, trained, frozen = _combined(method, own, layers, input_spec, source.in_sequence)
     elif isinstance(method, Distillation):
         teacher = spec.source_network.layers(input_spec_of(spec.source_network, target), presets)
-        frozen = sizes.weights_of(teacher) * (1 + len(spec.other_versions))
+        frozen = sizes.count_weights(teacher) * (1 + len(spec.other_versions))
     need = _Need(
         place="network",
         training="training",
@@ -270,7 +270,7 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
         input_spec=input_spec,
         trained=trained + _head(layers, target).parameters,
         frozen=frozen,
-        kept=sizes.kept_of(layers) + prod(input_spec.shape),
+        activations=sizes.count_activations(layers) + prod(input_spec.shape),
         batch=_batch(spec.training, target),
         table=_table(input_spec, target),
         again=lambda other, changed: _transfer(spec, changed, other, target, presets),
@@ -284,7 +284,7 @@ def _of_its_source(need: _Need, spec: JobSpec, method: Method, target: Examples,
     if not isinstance(method, CombinedTransfer) or need.network != spec.network or source == spec.network:
         return need
     own = input_spec_of(source, target)
-    if sizes.weights_of(source.layers(own, presets)) <= sizes.weights_of(
+    if sizes.count_weights(source.layers(own, presets)) <= sizes.count_weights(
         need.network.layers(input_spec, presets)
     ):
         return need
@@ -300,12 +300,12 @@ def _combined(
     method: CombinedTransfer, source: list[Layer], new: list[Layer], input_spec: InputSpec, in_sequence: bool
 ) -> tuple[list[Layer], int, int]:
     """The layers of both, and the weights that are trained and frozen."""
-    theirs = sizes.weights_of(source)
+    theirs = sizes.count_weights(source)
     if method.strategy == "partial_copy":
         weighted = [layer for layer in source if layer.parameters]
         count = method.copied_layers or max(1, len(weighted) - 1)
         layers = [*weighted[:count], *[layer for layer in new if layer.parameters][count:]]
-        trained = sizes.weights_of(layers)
+        trained = sizes.count_weights(layers)
         return layers, trained, 0
     if method.strategy == "adapter":
         added = sizes.adapters(source if in_sequence else source[-1:], method.bottleneck)
@@ -313,7 +313,7 @@ def _combined(
         added = [*new, sizes.dense(new[-1].shape, source[-1].shape[-1], new[-1].option)]
     else:
         added = sizes.laterals(source, new, input_spec.shape)
-    layers, ours = [*source, *added], sizes.weights_of(added)
+    layers, ours = [*source, *added], sizes.count_weights(added)
     if method.source_learning_rate_factor:
         return layers, theirs + ours, 0
     return layers, ours, theirs

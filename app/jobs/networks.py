@@ -168,8 +168,10 @@ class Application(NetworkRecipe):
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The whole architecture as one: its weights do not depend on the images' size."""
-        parameters, units, kept = _ARCHITECTURES[self.architecture]
-        return [sizes.image_backbone(input_spec, PresetSize(parameters, units), kept / _THEIR_PIXELS)]
+        parameters, units, activations = _ARCHITECTURES[self.architecture]
+        return [
+            sizes.image_backbone(input_spec, PresetSize(parameters, units), activations / _REFERENCE_PIXELS)
+        ]
 
 
 class Averaged(ReadsText):
@@ -346,7 +348,7 @@ class Pretrained(NetworkRecipe):
         if known is None:
             return [Layer((1,))]
         if len(input_spec.shape) == 3:
-            return [sizes.image_backbone(input_spec, known, _LEAST_A_PIXEL)]
+            return [sizes.image_backbone(input_spec, known, _LEAST_PER_PIXEL)]
         return [sizes.text_encoder(input_spec, known)]
 
 
@@ -367,8 +369,8 @@ _ARCHITECTURES = {
 }
 """Weights, width of the answer, and the outputs of convolutions and normalisations on 224 x 224 pixels."""
 
-_THEIR_PIXELS = 224 * 224
-_LEAST_A_PIXEL = 50.0
+_REFERENCE_PIXELS = 224 * 224
+_LEAST_PER_PIXEL = 50.0
 """Numbers that a preset for images keeps of a pixel: about what MobileNetV3Small does, the least of all."""
 
 

@@ -94,7 +94,7 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     if job.state not in RETRIABLE:
         raise impossible("retried", job)
     _require_inputs(session, job)
-    if not transitions.revive(session, job.id, attempts):
+    if not transitions.reopen(session, job.id, attempts):
         session.refresh(job)
         raise impossible("retried", job)
     lost = False

@@ -24,7 +24,7 @@ from app.settings import Settings
 LAST_REQUESTS_SECONDS = 0.3
 
 
-class GentleServer(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Reads what is on its way in before it closes connections.
 
     uvicorn closes connections without a request at once, those whose request is about to be read as well.
@@ -85,26 +85,26 @@ class _Redacted(logging.Formatter):
         return without_secrets(super().format(record), *self._secrets)
 
 
-class _Line(_Redacted, DefaultFormatter):
+class _RedactedFormatter(_Redacted, DefaultFormatter):
     """uvicorn's lines, and tracebacks of what nobody caught."""
 
 
-class _Access(_Redacted, AccessFormatter):
+class _RedactedAccessFormatter(_Redacted, AccessFormatter):
     """Its lines of requests, whose addresses may hold secrets."""
 
 
 def _log_config(settings: Settings) -> dict[str, Any]:
     config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
-    for name, formatter in (("default", _Line), ("access", _Access)):
+    for name, formatter in (("default", _RedactedFormatter), ("access", _RedactedAccessFormatter)):
         config["formatters"][name] |= {"()": formatter, "secrets": known_secrets(settings)}
     return config
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
-    GentleServer(config_of(settings)).run([listener])
+    GracefulServer(uvicorn_config(settings)).run([listener])
 
 
-def config_of(settings: Settings) -> uvicorn.Config:
+def uvicorn_config(settings: Settings) -> uvicorn.Config:
     """uvicorn's own settings."""
     return uvicorn.Config(
         "app.main:create_app",

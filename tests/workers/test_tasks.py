@@ -50,7 +50,7 @@ def test_the_end_of_an_attempt_waits_for_a_database_that_is_away(
 
     def move(session: Session) -> None:
         tries.append(session)
-        transitions.retry(session, lease, "the disk was full")
+        transitions.requeue(session, lease, "the disk was full")
         if len(tries) == 1:
             breaking(session)
 

@@ -34,7 +34,7 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
 def _proved(context: JobContext, arms: Arms) -> dict[str, Any]:
     asked, data = context.job.spec.evaluation, context.target
     assert data.test is not None  # checked before the job was accepted
-    return evaluation.prove(
+    return evaluation.evaluate_arms(
         arms,
         None if data.validation is None else data.validation.targets,
         data.test.targets,

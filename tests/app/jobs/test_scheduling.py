@@ -202,7 +202,7 @@ def test_a_job_that_is_claimed_again_takes_one_turn_of_its_owner_and_no_more(
     assert worker.begin() == "alice"
     with sessions.begin() as session:  # its worker shuts down and hands it back
         job = session.scalars(select(Job).where(Job.state == State.RUNNING)).one()
-        assert transitions.hand_back(session, transitions.Lease(job.id, job.attempt))
+        assert transitions.release(session, transitions.Lease(job.id, job.attempt))
     assert [worker.begin() for _ in range(6)] == ["bob", "alice", "bob", "alice", "bob", "alice"]
 
 

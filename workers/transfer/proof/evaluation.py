@@ -162,7 +162,7 @@ def verdict(gain: Gain) -> Verdict:
     return Verdict("no difference", f"{measured} contains 0: take the cheaper model.")
 
 
-def prove(
+def evaluate_arms(
     arms: Mapping[str, Sequence[Outcome]],
     y_validation: Array | None,
     y: Array,

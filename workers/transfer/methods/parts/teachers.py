@@ -32,7 +32,7 @@ def check_teacher(teacher: Signature, target: Signature) -> None:
         )
 
 
-def lessons(
+def teacher_outputs(
     teachers: Sequence[Network], target: Signature, inputs: Mapping[str, Array], hooks: Hooks
 ) -> tuple[Array, Array]:
     """The teachers' answers and the first one's features, for rows of raw inputs.
