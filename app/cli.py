@@ -130,8 +130,8 @@ def backup(folder: Path) -> None:
     except (CannotBackUp, OSError) as error:
         console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
-    told = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
-    console.print(told, soft_wrap=True)
+    line = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
+    console.print(line, soft_wrap=True)
 
 
 @cli.command()
@@ -146,7 +146,7 @@ def doctor() -> None:
     }
     well = True
     for finding in examine(_settings()):
-        console.print(f"{signs[finding.state]} {finding.what}: {finding.told}", soft_wrap=True)
+        console.print(f"{signs[finding.state]} {finding.what}: {finding.message}", soft_wrap=True)
         if finding.advice:
             console.print(f"        {finding.advice}", soft_wrap=True)
         well = well and finding.state != "failed"

@@ -1,4 +1,4 @@
-"""What Celery calls: run the job whose turn it is. No TensorFlow at module level."""
+"""What Celery calls: run the next job. No TensorFlow at module level."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def process_cache() -> ProcessCache:
 
 @app.task(name=RUN_NEXT, bind=True)  # type: ignore[untyped-decorator]
 def run_next(self: Task) -> None:
-    """Run the job whose turn it is, if there is one.
+    """Run the next job, if there is one.
 
     A message may come twice or too late: the claim decides.
     """
@@ -171,8 +171,8 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             return
         if is_transient(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-            told = failures.transient(error)
-            _conclude(services, heartbeat, lambda session: transitions.requeue(session, lease, told))
+            message = failures.transient(error)
+            _conclude(services, heartbeat, lambda session: transitions.requeue(session, lease, message))
             return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.

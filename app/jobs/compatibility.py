@@ -27,20 +27,20 @@ def check(
     `learnt` is what each source's network reads, `backbone` the first one's; `source` the data, where the
     job trains it.
     """
-    ours = signature(target.description)
+    target_signature = signature(target.description)
     if source is not None:
         _same_kind(source.description, target.description)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None:
             _reads(place, network, examples.description.kind)
-    for theirs in learnt:
+    for source_signature in learnt:
         carries = {"source_frozen", "structure_with_parameters"} & set(spec.evaluation.arms)
         if spec.method.kind in ("parameter", "combined") or carries:
-            _share_columns(theirs, ours)
+            _share_columns(source_signature, target_signature)
         if spec.method.kind == "distillation":
-            _same_columns(theirs, ours)
-            _teaches_the_classes(theirs, ours)
+            _same_columns(source_signature, target_signature)
+            _teaches_the_classes(source_signature, target_signature)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None and examples.description.kind == "tabular":
@@ -83,15 +83,15 @@ def _listed(described: Signature) -> str:
 
 def _same_columns(source: Signature, target: Signature) -> None:
     """A teacher must be able to read the target's rows."""
-    theirs, ours = _columns_by_name(source), _columns_by_name(target)
+    source_columns, target_columns = _columns_by_name(source), _columns_by_name(target)
     errors: list[dict[str, Any]] = [
         {
             "column": name,
-            "expected": f"{theirs.get(name, 'absent')}",
-            "received": f"{ours.get(name, 'absent')}",
+            "expected": f"{source_columns.get(name, 'absent')}",
+            "received": f"{target_columns.get(name, 'absent')}",
         }
-        for name in sorted(theirs.keys() | ours.keys())
-        if theirs.get(name) != ours.get(name)
+        for name in sorted(source_columns.keys() | target_columns.keys())
+        if source_columns.get(name) != target_columns.get(name)
     ]
     if errors:
         first = errors[0]

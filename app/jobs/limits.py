@@ -300,7 +300,7 @@ def _combined(
     method: CombinedTransfer, source: list[Layer], new: list[Layer], input_spec: InputSpec, in_sequence: bool
 ) -> tuple[list[Layer], int, int]:
     """The layers of both, and the weights that are trained and frozen."""
-    theirs = sizes.count_weights(source)
+    source_weights = sizes.count_weights(source)
     if method.strategy == "partial_copy":
         weighted = [layer for layer in source if layer.parameters]
         count = method.copied_layers or max(1, len(weighted) - 1)
@@ -313,10 +313,10 @@ def _combined(
         added = [*new, sizes.dense(new[-1].shape, source[-1].shape[-1], new[-1].option)]
     else:
         added = sizes.laterals(source, new, input_spec.shape)
-    layers, ours = [*source, *added], sizes.count_weights(added)
+    layers, added_weights = [*source, *added], sizes.count_weights(added)
     if method.source_learning_rate_factor:
-        return layers, theirs + ours, 0
-    return layers, ours, theirs
+        return layers, source_weights + added_weights, 0
+    return layers, added_weights, source_weights
 
 
 def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
@@ -345,12 +345,12 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     one *= 2 if spec.pseudo_labels is not None else 1
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if source is not None and spec.source_training is not None:
-        learnt, theirs = spec.source_training, source.description.split.rows["train"]
+        learnt, source_rows = spec.source_training, source.description.split.rows["train"]
         if isinstance(method, StructureTransfer) and searches:
-            yield _search(method, learnt, theirs, "the source")
+            yield _search(method, learnt, source_rows, "the source")
         elif not isinstance(method, StructureTransfer):
             yield _Part(
-                "the source's training", "source.training.epochs", _steps(learnt, theirs, learnt.epochs)
+                "the source's training", "source.training.epochs", _steps(learnt, source_rows, learnt.epochs)
             )
     arms = 1 + asked.control + len(asked.arms)
     what = f"{asked.seeds} seed{'s' if asked.seeds > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"

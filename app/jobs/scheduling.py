@@ -1,7 +1,7 @@
-"""Whose turn it is: the highest priority, the owner who was served longest ago, then who came first.
+"""Which job is next: the highest priority, the owner who was served longest ago, then who came first.
 
-An owner is served when a worker claims one of its jobs, in each queue apart. So whatever the others wait
-with, at most one job of each of them begins before an owner's next one.
+An owner is served when a worker claims one of its jobs, counted for each queue. So however many jobs the
+others have waiting, at most one job of each of them begins before an owner's next one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST_WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _Owner:
-    """One who waits in a queue, with jobs of one priority."""
+    """An owner with jobs of one priority waiting in a queue."""
 
     name: str
     priority: int
@@ -44,11 +44,11 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
     """
     full: set[str] = set()
     if most_of_one_owner:
-        lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last place
+        lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last slot
         full = _owners_at_limit(session, most_of_one_owner)
     else:
         # Or two workers would both serve the owner who was served longest ago. Who holds the lock for long
-        # keeps nobody from working: then it is a turn out of order, no more.
+        # keeps nobody from working: at worst an owner is served out of order.
         lock_name_within(session, "turns", queue, LONGEST_WAIT_SECONDS)
     for owner in _waiting_owners(session, queue):
         if owner.name not in full and (found := _first_of(session, queue, owner)):
@@ -57,7 +57,7 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
 
 
 def forget_idle_owners(session: Session) -> None:
-    """Let go the turns of those who were not served for long: else a row would stay of each owner ever."""
+    """Forget owners that were not served for a day, so that the table does not keep every owner for ever."""
     session.execute(delete(Turn).where(Turn.served_at < db_now(-FORGET_OWNER_SECONDS)))
 
 
@@ -67,7 +67,7 @@ def _owners_at_limit(session: Session, most: int) -> set[str]:
 
 
 def _waiting_owners(session: Session, queue: str) -> list[_Owner]:
-    """Who waits, in the order of their turns."""
+    """The owners who wait, in the order in which they are served."""
     waiting = (
         select(Job.owner, Job.priority, func.min(Job.queued_at).label("came_at"))
         .where(*_due_in(queue))

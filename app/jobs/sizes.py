@@ -27,9 +27,9 @@ class InputSpec:
 class Layer:
     """What a layer makes of a row, and what it costs.
 
-    `parameters` are its weights, `activations` the numbers that a step keeps of a row until the gradients are
-    known, `kernels` what each of its matrices reads and makes (None: not known), `option` the network's option that
-    sets its size.
+    `parameters` are its weights, `activations` the numbers that a step keeps of a row until the gradients
+    are known, `kernels` what each of its matrices reads and makes (None: not known), `option` the network's
+    option that sets its size.
     """
 
     shape: tuple[int, ...]

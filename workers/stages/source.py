@@ -73,13 +73,13 @@ def search_structure(
 
     def on_trial(trial: Trial) -> None:
         message = f"Trial {trial.number}, {trial.epochs} epochs: validation loss {trial.score:.4g}."
-        told = {
+        details = {
             "number": trial.number,
             "score": trial.score,
             "epochs": trial.epochs,
             "options": trial.options,
         }
-        context.journal.event("trial.finished", message, stage=stage, **told)
+        context.journal.event("trial.finished", message, stage=stage, **details)
 
     def load_trial(key: str) -> dict[str, Any] | None:
         part = context.journal.part(stage, key)

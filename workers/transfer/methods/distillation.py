@@ -177,8 +177,8 @@ def _agreement(network: Network, teachers: Sequence[Network], data: Data) -> flo
     rows = data.validation
     if rows is None or not data.signature.classes:
         return None
-    said = []
+    decoded = []
     for one in (network, teachers[0]):
         p = predict(one, rows.inputs)
-        said.append(tasks.decode(one.signature, p))
-    return float(np.mean([own == other for own, other in zip(*said, strict=True)]))
+        decoded.append(tasks.decode(one.signature, p))
+    return float(np.mean([own == other for own, other in zip(*decoded, strict=True)]))

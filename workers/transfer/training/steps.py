@@ -202,8 +202,8 @@ class Steps:
 
             def share(first: Any, last: Any, part: Any) -> tuple[Any, Any]:
                 some = {name: values[first:last] for name, values in extras.items()}
-                mine = batch[first - start : last - start]
-                return self._step(mine, y[first:last], w[first:last], some, part)
+                own_rows = batch[first - start : last - start]
+                return self._step(own_rows, y[first:last], w[first:last], some, part)
 
             if self._replicas:
                 batch_loss, batch_right = self._replicas.step(share, start, end)

@@ -58,8 +58,8 @@ def vocabulary(folder: Path) -> Vocabulary:
     Raises:
         PresetError: they do not fit the encoder.
     """
-    said = folder / CASE_FILE
-    about = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
+    case_file = folder / CASE_FILE
+    about = json.loads(case_file.read_text(encoding="utf-8")) if case_file.is_file() else {}
     pieces = read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
     check_pieces(pieces, shape_of(folder).vocabulary, "vocab.txt")
     return pieces

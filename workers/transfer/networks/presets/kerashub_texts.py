@@ -137,8 +137,8 @@ def _tokenizer(folder: Path) -> dict[str, Any]:
             f"Expected {TOKENIZER_FILE} and {VOCABULARY_FILE} beside the weights, which say how texts are "
             f"cut. Received: none in {folder.name}. Save the preset's tokenizer there, by its save_to_preset."
         )
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config
 
 
 def _listed(words: Any) -> str:
