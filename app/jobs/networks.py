@@ -261,8 +261,8 @@ class Transformer(HasTokens):
         None,
         gt=0,
         le=4096,
-        description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has, up to "
-        "512 tokens or 1024 letters.",
+        description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has, up "
+        "to 512 tokens or 1024 letters.",
     )
 
     @model_validator(mode="after")
@@ -310,8 +310,8 @@ class SequenceConvnet(NetworkRecipe):
         None,
         gt=0,
         le=16_384,
-        description="Letters read of a sequence; by default the longest one's up to 1024, beyond that what 95 % "
-        "have, up to 4096.",
+        description="Letters read of a sequence; by default the longest one's up to 1024, beyond that what 95 "
+        "% have, up to 4096.",
     )
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
@@ -341,7 +341,10 @@ class Pretrained(NetworkRecipe):
         "pretrained", description="`random` takes the architecture alone: what the control does."
     )
     length: int | None = Field(
-        None, gt=0, le=512, description="Of texts: tokens read; by default what 95 % of the texts have, up to 128."
+        None,
+        gt=0,
+        le=512,
+        description="Of texts: tokens read; by default what 95 % of the texts have, up to 128.",
     )
     image_size: ImageSize = Field(
         None, description="Of images: height and width; by default the preset's own."

@@ -1,4 +1,4 @@
-"""What the uploader should know of an archive's files: those that are no examples, and classes that lack any."""
+"""What to know of an archive's files: those that are no examples, and classes that lack any."""
 
 from __future__ import annotations
 

@@ -13,7 +13,13 @@ import pyarrow as pa
 from app.datasets.inspection import splits
 from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
-from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind, is_identifier, unread_input
+from app.datasets.inspection.kinds.registry import (
+    declared_kind,
+    find_input,
+    guess_kind,
+    is_identifier,
+    unread_input,
+)
 from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
@@ -233,7 +239,7 @@ def _kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) -
         kind = unread_input(scanned.columns[name], table[name].combine_chunks())
         if kind is not None:
             message = (
-                f"The column {name} looks like {kind}s; in a table each of its values is a category by itself. "
+                f"The column {name} looks like {kind}s; in a table each of its values is a category. "
                 f"To learn from what is in them, declare `kind` as {kind} and `input` as {name}; the other "
                 "columns are left out then."
             )

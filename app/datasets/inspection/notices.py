@@ -35,7 +35,13 @@ def find_notices(
     if layout.input is not None:
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
-        return found + told + _repeats(scan, layout) + _contradictions(scan, layout, labels) + _left_out(layout, others)
+        return (
+            found
+            + told
+            + _repeats(scan, layout)
+            + _contradictions(scan, layout, labels)
+            + _left_out(layout, others)
+        )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(_empty(name))
@@ -117,12 +123,10 @@ def _contradictions(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
     if not repeats.contradictions or labels.task == "regression":
         return []
     message = (
-        f"{repeats.contradictions} {layout.kind}s repeat an earlier one under another label. At most one of the "
-        "two can be right; correct the labels, or declare the task multilabel if both are meant."
+        f"{repeats.contradictions} {layout.kind}s repeat an earlier one under another label. At most one of "
+        "the two can be right; correct the labels, or declare the task multilabel if both are meant."
     )
-    return [
-        Notice(code="contradicting_labels", column=layout.label, rows=repeats.contrary, message=message)
-    ]
+    return [Notice(code="contradicting_labels", column=layout.label, rows=repeats.contrary, message=message)]
 
 
 def _left_out(layout: Layout, others: list[str]) -> list[Notice]:

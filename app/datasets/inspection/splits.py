@@ -115,15 +115,19 @@ def untested(scan: Scan, labels: Labels, column: str | None) -> list[Notice]:
     """Classes without a test row, where others have some by a split column."""
     if column is None or labels.task == "regression":
         return []
-    tested = {name for key in scan.split_classes.counts for word, _, name in [key.partition("\x1f")]
-              if split_word(word) == "test"}
+    tested = {
+        name
+        for key in scan.split_classes.counts
+        for word, _, name in [key.partition("\x1f")]
+        if split_word(word) == "test"
+    }
     lost = [name for name in labels.names if name not in tested]
     if not tested or not lost:
         return []
     more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
     message = (
         f"No row of these classes is marked test, so that nobody will know how well they are told: "
-        f"{', '.join(lost[:10])}{more}. Mark some of their rows test, or leave the classes out if they are none."
+        f"{', '.join(lost[:10])}{more}. Mark some of their rows test, or leave them out if they are no classes."
     )
     return [Notice(code="class_without_test_rows", column=column, message=message)]
 

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits as ones of 8: by the darkest and brightest value of the data set where it uses few of 65,536."""
+"""Pictures of 16 bits as ones of 8: by the data set's darkest and brightest value where it uses few."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE: Levels = (0, 65_535)
 
 
 def scaled(cells: pa.Array, levels: Levels) -> pa.Array:
-    """Encoded images, those of 16 bits of grey as PNG of 8: `levels` become 0 and 255, what is beyond them too.
+    """Encoded images, those of 16 bits of grey as PNG of 8: `levels`, and what is beyond, become 0 and 255.
 
     All others are handed on as they are, and so is what is no image: who decodes it says so.
     """
@@ -48,7 +48,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def eight_bits(image: Image.Image, levels: Levels = WHOLE) -> Image.Image:
-    """A picture of 16 bits of grey in 8: x becomes 255 · (x - low) / (high - low), to the nearest, cut at the ends."""
+    """A picture of 16 bits of grey in 8: 255 · (x - low) / (high - low), rounded, cut at the ends."""
     low, high = levels
     scale = 255 / max(high - low, 1)
     offset = 0.5 - low * scale

@@ -62,7 +62,8 @@ class Depth:
 
     def _inner(self) -> Levels:
         """The values that all but the tails lie between."""
-        total, seen, ends = sum(self._counts), 0, []
+        total, seen = sum(self._counts), 0
+        ends: list[int] = []
         for value, count in enumerate(self._counts):
             seen += count
             if (not ends and seen > _TAIL * total) or (ends and seen >= (1 - _TAIL) * total):
@@ -79,8 +80,8 @@ class Depth:
             low, high = levels or WHOLE
             if levels:
                 message = (
-                    f"The images of 16 bits use values from {self._low} to {self._high}: {low} becomes black and "
-                    f"{high} white, in training and in every prediction."
+                    f"The images of 16 bits use values from {self._low} to {self._high}: {low} becomes black "
+                    f"and {high} white, in training and in every prediction."
                 )
                 found.append(Notice(code="levels_scaled", column=column, message=message))
             inner = self._inner()

@@ -74,9 +74,7 @@ class Repeats:
     _about: dict[tuple[str | None, str | None], tuple[str | None, str | None]] = field(default_factory=dict)
     _row: int = 0
 
-    def add(
-        self, keys: Iterable[Any], parts: Iterable[str | None], labels: Iterable[str | None]
-    ) -> None:
+    def add(self, keys: Iterable[Any], parts: Iterable[str | None], labels: Iterable[str | None]) -> None:
         """Take in a batch; a key of None is never a repeat."""
         for key, part, label in zip(keys, parts, labels, strict=True):
             self._row += 1

@@ -14,8 +14,8 @@ import pyarrow as pa
 from PIL import Image, ImageOps
 from PIL import WebPImagePlugin as _webp  # noqa: F401  # Pillow knows a format once its plugin is imported
 
-from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.depth import Depth
+from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.pictures import Alike
 from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
 from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
@@ -198,4 +198,3 @@ def _thumbnail(data: Any, levels: Levels | None) -> str:
     out = io.BytesIO()
     image.save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
-

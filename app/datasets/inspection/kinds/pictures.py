@@ -27,7 +27,7 @@ class Alike:
     """Pictures seen so far, each as 64 bits, where brightness rises, and as a thumbnail.
 
     Bits are of a grid of 8 x 8 (dHash, Krawetz 2013). A picture that is alike in most bits, of which those of
-    a quarter are the same, is compared by its thumbnail, so that nothing is taken for the same by its outlines.
+    a quarter are the same, is compared by its thumbnail: outlines alone make nothing the same.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Alike:
         self._bands: tuple[dict[int, list[int]], ...] = ({}, {}, {}, {})
 
     def key(self, image: Image.Image) -> int | None:
-        """The number of the first picture that this one is; None of what has no outlines, and looks like others."""
+        """The number of the first picture that this one is; None of what has no outlines."""
         upright = _upright(image)
         grey = upright if upright.mode == "L" else upright.convert("L")
         small = grey.resize((_HASH + 1, _HASH), _BOX).tobytes()

@@ -22,16 +22,17 @@ _USUAL = {
     "image": ("image", "img", "picture"),
     "sequence": ("sequence", "seq", "dna", "rna", "protein", "peptide"),
 }
+_TEXTS = (
+    "texts sentences reviews reviewtext comment comments commenttext tweet tweets tweettext utterance utterances "
+    "document documents article headline question questiontext abstract post posttext messages"
+)
+_SEQUENCES = (
+    "sequences peptides proteins proteinsequence peptidesequence dnasequence rnasequence aaseq aasequence "
+    "nucleotides cdr3 promoter"
+)
 _NAMED: dict[Kind, frozenset[str]] = {
-    "text": frozenset(
-        (*_USUAL["text"], "texts", "sentences", "reviews", "reviewtext", "comment", "comments", "commenttext")
-        + ("tweet", "tweets", "tweettext", "utterance", "utterances", "document", "documents", "article")
-        + ("headline", "question", "questiontext", "abstract", "post", "posttext", "messages")
-    ),
-    "sequence": frozenset(
-        (*_USUAL["sequence"], "sequences", "peptides", "proteins", "proteinsequence", "peptidesequence")
-        + ("dnasequence", "rnasequence", "aaseq", "aasequence", "nucleotides", "cdr3", "promoter")
-    ),
+    "text": frozenset((*_USUAL["text"], *_TEXTS.split())),
+    "sequence": frozenset((*_USUAL["sequence"], *_SEQUENCES.split())),
 }
 """Names, without blanks and signs, of columns whose values may be short."""
 _ID = re.compile(
@@ -119,13 +120,17 @@ def guess_kind(column: ColumnScan, sample: pa.Array, *, alone: bool) -> Kind | N
         return "sequence"
     if usual is None and _are_long_letters(listed):
         return "sequence"
-    if usual == "sequence" and sum(map(len, listed)) >= _LETTERS_A_SEQUENCE * len(listed) and _are_but_a_few(listed):
+    if (
+        usual == "sequence"
+        and sum(map(len, listed)) >= _LETTERS_A_SEQUENCE * len(listed)
+        and _are_but_a_few(listed)
+    ):
         return "sequence"
     return "text" if _are_texts(listed, named=usual == "text") else None
 
 
 def unread_input(column: ColumnScan, sample: pa.Array) -> Kind | None:
-    """The kind of a column of a table that has a usual name for it, and values like it, though they repeat."""
+    """The kind of a table's column that has a usual name for it, and values like it, though they repeat."""
     kind = next((kind for kind, names in _NAMED.items() if _plain(column.name) in names), None)
     values = pc.drop_null(sample)
     if kind is None or column.type != "category" or column.tally.distinct < 3 or not len(values):
@@ -165,7 +170,9 @@ def _are_long_letters(listed: list[str]) -> bool:
 def _are_letters(listed: list[str]) -> bool:
     """Letters of one alphabet, all capitals or none of them: words are written otherwise."""
     letters = set("".join(listed))
-    one_case = not (any(letter.islower() for letter in letters) and any(letter.isupper() for letter in letters))
+    one_case = not (
+        any(letter.islower() for letter in letters) and any(letter.isupper() for letter in letters)
+    )
     return bool(letters) and one_case and {letter.upper() for letter in letters} <= set(LETTERS["protein"])
 
 
@@ -189,7 +196,9 @@ def is_identifier(column: ColumnScan) -> bool:
     if _ID.search(column.name.strip()) and column.type in ("number", "category"):
         return True
     differ = column.tally.all_differ and column.tally.distinct > _FEW
-    return differ and ((whole and column.moments.step) or (column.type == "category" and bool(_codes(column))))
+    return differ and (
+        (whole and column.moments.step) or (column.type == "category" and bool(_codes(column)))
+    )
 
 
 def _codes(column: ColumnScan) -> bool:

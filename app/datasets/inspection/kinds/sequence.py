@@ -114,7 +114,9 @@ class SequenceScan:
             hint = "Take the numbers of the lines out, or mend the sequences."
         else:
             other = "nucleotide" if alphabet == "protein" else "protein"
-            hint = f'Mend the sequences, or declare types as {{"{self.name}": "{other}"}} if they are {other}.'
+            hint = (
+                f'Mend the sequences, or declare types as {{"{self.name}": "{other}"}} if they are {other}.'
+            )
         return DatasetError("wrong_letters", message, hint, [error])
 
     def _found(self) -> Alphabet:
@@ -165,8 +167,9 @@ class SequenceScan:
         longest = max(self._lengths.values)
         length = min(longest, MOST_READ)
         message = (
-            f"{long} of {self.rows} sequences have more than {READ} letters (up to {longest}), of which a job "
-            f'reads the first by default. Send `network` as {{"kind": "sequence_convnet", "length": {length}}} '
+            f"{long} of {self.rows} sequences have more than {READ} letters (up to {longest}), of which a "
+            "job reads the first by default. Send `network` as "
+            f'{{"kind": "sequence_convnet", "length": {length}}} '
             f"to read {length} of each{', or cut them into parts' if longest > length else ''}."
         )
         return [Notice(code="long_sequences", column=self.name, message=message)]

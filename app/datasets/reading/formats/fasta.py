@@ -50,9 +50,7 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
 
 def letters_of(names: Iterable[str]) -> Literal["nucleotide", "protein"] | None:
     """What the endings of all files say of their letters."""
-    said = {
-        _LETTERS.get(PurePath(name.lower().removesuffix(".gz")).suffix) for name in names
-    }
+    said = {_LETTERS.get(PurePath(name.lower().removesuffix(".gz")).suffix) for name in names}
     return said.pop() if len(said) == 1 else None
 
 

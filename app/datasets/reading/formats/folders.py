@@ -44,7 +44,9 @@ def _are_doubled(paths: Sequence[Sequence[str]]) -> bool:
 def said_by(path: str, folders: Sequence[Folder]) -> dict[str, str]:
     """Label and split of a file; of FASTA without a folder of the label, its name is the label."""
     *parts, file = path.split("/")
-    said = {name: part for name, part in zip(folders, parts, strict=False) if name != "nothing"}
+    said: dict[str, str] = {
+        name: part for name, part in zip(folders, parts, strict=False) if name != "nothing"
+    }
     if "label" not in said:
         said["label"] = file.rpartition(".")[0] or file
     if "split" in said:
@@ -67,7 +69,9 @@ def _unknown(listing: Listing, paths: Sequence[Sequence[str]]) -> DatasetError:
         "Expected files as label/file or split/label/file (split: train, validation or test), or a "
         f"{METADATA} with the column file_name. "
     )
-    shown = ", ".join(strange[:_SHOWN]) + (f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else "")
+    shown = ", ".join(strange[:_SHOWN]) + (
+        f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+    )
     if fitting:
         form = "/".join([*(name for name in of_layout if name != "nothing"), "file"])
         message += f"{len(fitting)} files are {form}. Received otherwise: {shown}."
@@ -115,6 +119,7 @@ def check_readable(listing: Listing, folders: Sequence[Folder]) -> None:
     if lost and len(labels) < 2:
         label = label_of(lost[0], folders)
         expected = "images in PNG, JPEG, WebP, GIF or BMP of two classes or more"
-        message = f"Expected {expected}. Received: none of class {label}, whose files are {lost[0]} and the like."
+        message = (
+            f"Expected {expected}. Received: none of class {label}, whose files are {lost[0]} and the like."
+        )
         raise DatasetError("unsupported_image", message, "Convert them to PNG, and pack the folder anew.")
-

@@ -198,4 +198,6 @@ class Headers:
         values = self._values.get(rule) or self._guesses.get(rule) or _Values()
         if not values.are_quantities:
             return True
-        return values.repeat(self.rows) and all("." not in one and "e" not in one.lower() for one in values.seen)
+        return values.repeat(self.rows) and all(
+            "." not in one and "e" not in one.lower() for one in values.seen
+        )

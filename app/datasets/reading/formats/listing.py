@@ -22,7 +22,20 @@ NO_LIMITS = Limits(entries=2**31, unpacked_bytes=2**62, unpacked_freely=2**62, e
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
 _ENDINGS: dict[str, Contents] = {
     **dict.fromkeys(
-        (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".webp", ".gif", ".bmp", ".dib"),
+        (
+            ".png",
+            ".apng",
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".pjpeg",
+            ".pjp",
+            ".webp",
+            ".gif",
+            ".bmp",
+            ".dib",
+        ),
         "images",
     ),
     ".txt": "texts",
@@ -45,8 +58,9 @@ _LOCAL_HEADER = 30  # bytes at least, before a file's own
 class Listing:
     """The files of an archive that matter, by their paths inside of `inside`; all paths are relative to it.
 
-    `ignored` are files that are no examples, of them `unread` pictures in formats that are not read; `metadata`
-    the tables that say labels, by their folders; `empty` folders without files, and FASTA files without bytes.
+    `ignored` are files that are no examples, of them `unread` pictures in formats that are not read;
+    `metadata` the tables that say labels, by their folders; `empty` folders without files, and FASTA files
+    without bytes.
     """
 
     contents: Contents
@@ -147,7 +161,9 @@ def list_archive(archive: zipfile.ZipFile, limits: Limits) -> Listing:
         raise DatasetError("nothing_to_learn_from", message, hint)
     metadata = _metadata(others) if contents == "images" else {}
     files = known[contents]
-    unread = [path for path in others if contents == "images" and PurePosixPath(path).suffix.lower() in _UNREAD]
+    unread = [
+        path for path in others if contents == "images" and PurePosixPath(path).suffix.lower() in _UNREAD
+    ]
     inside = _inside([*files, *metadata, *unread])
     ignored = [path for path in others if path not in metadata]
     ignored += [name for other, of in known.items() if other != contents for name in of]
@@ -185,7 +201,7 @@ def _add_plain(
     known: dict[Contents, dict[str, zipfile.ZipInfo]],
     plain: dict[str, zipfile.ZipInfo],
 ) -> None:
-    """Tell files whose names have no ending by their first bytes: pictures, or texts where nothing else is."""
+    """Tell files without an ending by their first bytes: pictures, or texts where nothing else is."""
     if any(known.values()) and not known["images"]:
         return
     heads = {path: _head(archive, info) for path, info in plain.items()}

@@ -22,7 +22,7 @@ _LEFT_BEHIND = (
 
 
 def path_of(info: zipfile.ZipInfo) -> str:
-    """Its path with `/` between folders and composed letters (NFC), without what means nothing (`./`, `//`)."""
+    """Its path with `/` between folders and composed letters (NFC), without `./` and `//`."""
     name = info.filename
     if not name.isascii():
         name = unicodedata.normalize("NFC", _as_meant(info))

@@ -16,7 +16,7 @@ WHOLE = 1024
 """Letters up to which the longest sequence is read whole where the data decides."""
 
 LONGEST = {"transformer": 1024, "sequence_convnet": 4096}
-"""Letters at most where the data decides, by the network: what attention keeps grows with the square of them."""
+"""Letters at most where the data decides: what attention keeps grows with the square of them."""
 
 OPTIONS = ("length",)
 """Those of a network's options that say how its inputs are read."""
@@ -84,7 +84,7 @@ def settled(part: keras.Model) -> dict[str, Any]:
 def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
     """Shares of what the part leaves out of these rows, those that are 0 aside.
 
-    `sequences_cut`: sequences that are longer than its length; `letters_cut`: their letters beyond it, of all.
+    `sequences_cut`: sequences longer than its length; `letters_cut`: their letters beyond it, of all.
     """
     length = int(part.output_shape[1])
     lengths = np.array([len(value) for value in inputs["sequence"].tolist()])

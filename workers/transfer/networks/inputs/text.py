@@ -14,7 +14,7 @@ from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer, unknown_id
 
 LONGEST = {"averaged": 4096, "text_convnet": 2048, "transformer": 512}
-"""Tokens at most where the data decides, by the network: what attention keeps grows with the square of them."""
+"""Tokens at most where the data decides: what attention keeps grows with the square of them."""
 
 OPTIONS = ("split", "max_tokens", "length")
 """Those of a network's options that say how its inputs are read."""
@@ -34,7 +34,7 @@ _OF_WRITING_WITHOUT_BLANKS = re.compile(
     "\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9d"
     "\U00020000-\U0003ffff]"
 )
-"""Thai, Lao, Tibetan, Burmese, Khmer, Tai, kana, Chinese characters; as the service tells them of an upload."""
+"""Thai, Lao, Tibetan, Burmese, Khmer, Tai, kana, Chinese characters; the service tells them alike."""
 
 
 def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
@@ -93,12 +93,17 @@ def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
     values = inputs["text"]
     some = values[:: max(1, len(values) // _COUNTED)]
     length = int(part.output_shape[-1])
-    ids = np.concatenate([np.asarray(part(_tensor(some[at : at + _rows(part)]))) for at in _starts(some, part)])
+    ids = np.concatenate(
+        [np.asarray(part(_tensor(some[at : at + _rows(part)]))) for at in _starts(some, part)]
+    )
     there = ids != 0
     if _has_own_tokens(part):
         of_words = settled(part)["split"] == "words"
         counts = np.array([len(text.split()) if of_words else len(text) for text in values.tolist()])
-        cut, tokens_cut = np.mean(counts > length), np.sum(np.maximum(counts - length, 0)) / max(counts.sum(), 1)
+        cut, tokens_cut = (
+            np.mean(counts > length),
+            np.sum(np.maximum(counts - length, 0)) / max(counts.sum(), 1),
+        )
         unknown = ids == 1
     else:
         cut, tokens_cut = np.mean(there[:, -1]), 0.0

@@ -1,4 +1,4 @@
-"""What BERT's tokenizer makes of each of Unicode's signs: a blank, nothing, letters, or a sign that stands alone.
+"""What BERT's tokenizer makes of each of Unicode's signs: a blank, nothing, letters, a sign by itself.
 
 As Hugging Face's `tokenizers` (0.23), whose tables are those of Unicode 8, so that ids are equal and do not
 depend on the Python that made a network.
@@ -36,7 +36,7 @@ _CHANGED = {"\u166d": ALONE, "\u1734": DROPPED, "\U000111c9": ALONE}
 
 @lru_cache(maxsize=2)
 def signs(lowercase: bool) -> tuple[tuple[str, int, str], ...]:
-    """Each sign, what sort it is, and the letters it becomes: three of a Korean syllable, one of most others."""
+    """Each sign, its sort, and the letters it becomes: three of a Korean syllable, one of most others."""
     return tuple((chr(number), *sign(chr(number), lowercase)) for block in _BLOCKS for number in block)
 
 
