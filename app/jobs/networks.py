@@ -310,8 +310,8 @@ class SequenceConvnet(NetworkRecipe):
         None,
         gt=0,
         le=16_384,
-        description="Letters read of a sequence; by default the longest one's up to 1024, beyond that what 95 "
-        "% have, up to 4096.",
+        description="Letters read of a sequence; by default the longest one's up to 1024, beyond that what "
+        "95 % have, up to 4096.",
     )
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:

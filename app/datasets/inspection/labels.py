@@ -72,8 +72,8 @@ def read_labels(
 ) -> Labels:
     """The task and the classes.
 
-    `of_table`: whole numbers are quantities where they are many; of texts, images and sequences those that count
-    from 0 or 1 without a gap are the codes of classes.
+    `of_table`: whole numbers are quantities where they are many; of texts, images and sequences those that
+    count from 0 or 1 without a gap are the codes of classes.
 
     Raises:
         DatasetError: for a label that is mostly missing, has one class, is text or identifiers, is a date, or

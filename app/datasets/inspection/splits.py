@@ -127,7 +127,7 @@ def untested(scan: Scan, labels: Labels, column: str | None) -> list[Notice]:
     more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
     message = (
         f"No row of these classes is marked test, so that nobody will know how well they are told: "
-        f"{', '.join(lost[:10])}{more}. Mark some of their rows test, or leave them out if they are no classes."
+        f"{', '.join(lost[:10])}{more}. Mark some of their rows test, or leave them out."
     )
     return [Notice(code="class_without_test_rows", column=column, message=message)]
 

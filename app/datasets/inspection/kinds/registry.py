@@ -23,8 +23,8 @@ _USUAL = {
     "sequence": ("sequence", "seq", "dna", "rna", "protein", "peptide"),
 }
 _TEXTS = (
-    "texts sentences reviews reviewtext comment comments commenttext tweet tweets tweettext utterance utterances "
-    "document documents article headline question questiontext abstract post posttext messages"
+    "texts sentences reviews reviewtext comment comments commenttext tweet tweets tweettext utterance "
+    "utterances document documents article headline question questiontext abstract post posttext messages"
 )
 _SEQUENCES = (
     "sequences peptides proteins proteinsequence peptidesequence dnasequence rnasequence aaseq aasequence "

@@ -113,8 +113,8 @@ class TextScan:
             longest = max(measure.values)
             length = min(longest, MOST_READ)
             message = (
-                f"{long} of {len(measure.values)} texts have more than {READ} {self.tokens} (up to {longest}), "
-                "of which a job reads the first by default. Send `network` as "
+                f"{long} of {len(measure.values)} texts have more than {READ} {self.tokens} (up to "
+                f"{longest}), of which a job reads the first by default. Send `network` as "
                 f'{{"kind": "text_convnet", "length": {length}}} to read {length} of each'
                 f"{', or cut the texts into parts' if longest > length else ''}."
             )

@@ -69,7 +69,7 @@ def _unknown(listing: Listing, paths: Sequence[Sequence[str]]) -> DatasetError:
         "Expected files as label/file or split/label/file (split: train, validation or test), or a "
         f"{METADATA} with the column file_name. "
     )
-    shown = ", ".join(strange[:_SHOWN]) + (
+    shown = ", ".join(listing.inside + name for name in strange[:_SHOWN]) + (
         f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
     )
     if fitting:
@@ -91,7 +91,7 @@ def _hint(listing: Listing, strange: list[str], fitting: Collection[str]) -> str
         parts = path.split("/")
         for depth in (1, 2):
             if "/".join(parts[depth:]) in fitting:
-                return f"The folders seem to be packed twice: leave {'/'.join(parts[:depth])} out."
+                return f"The folders seem to be packed twice: leave {listing.inside}{'/'.join(parts[:depth])} out."
     flat = {path.split("/")[0] for path in strange if path.count("/") == 1}
     if fitting and len(flat) == 1 and all(path.count("/") == 1 for path in strange):
         of = flat.pop()
