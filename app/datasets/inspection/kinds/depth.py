@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -16,6 +17,9 @@ _TAIL = 0.005
 """Of the pixels at either end: so few count for nothing where they are far from all others."""
 _FAR = 4
 _LOOKED_AT = 64
+_NEARLY_ALL = 0.98
+_TIMES = 2
+"""Values that become one level, where so few are left that it matters."""
 _FEW = 32
 _COLOURS_OF_16_BITS = (2, 6)
 
@@ -72,6 +76,14 @@ class Depth:
                     break
         return ends[0], ends[-1]
 
+    def _told(self, low: int, high: int) -> tuple[int, int]:
+        """How many values nearly all pixels have, and how many levels of 256 these become."""
+        levels = [0] * 256
+        for value, count in enumerate(self._counts):
+            if count:
+                levels[min(max((value - low) * 255 // (high - low), 0), 255)] += count
+        return _most(self._counts), _most(levels)
+
     def notices(self, column: str) -> list[Notice]:
         """What becomes of the values, and where little is left of them."""
         found = []
@@ -84,9 +96,8 @@ class Depth:
                     f"and {high} white, in training and in every prediction."
                 )
                 found.append(Notice(code="levels_scaled", column=column, message=message))
-            inner = self._inner()
-            left = (min(inner[1], high) - max(inner[0], low)) * 255 // (high - low) + 1
-            if left < _FEW:
+            told, left = self._told(low, high)
+            if left < _FEW and told >= _TIMES * left:
                 found.append(self._few(column, left))
         if self._of_colours and self._brightest < _FEW:
             found.append(self._few(column, self._brightest + 1))
@@ -99,3 +110,13 @@ class Depth:
             "bits. Scale them to 8 bits before the upload, so that what matters uses all levels."
         )
         return Notice(code="few_levels", column=column, message=message)
+
+
+def _most(counts: Sequence[int]) -> int:
+    """The least number of them that nearly all is in."""
+    total, seen, number = sum(counts), 0, 0
+    for count in sorted(counts, reverse=True):
+        seen, number = seen + count, number + 1
+        if seen >= _NEARLY_ALL * total:
+            break
+    return number

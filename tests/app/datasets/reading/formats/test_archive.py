@@ -144,9 +144,7 @@ def test_splits_are_found_in_folders_as_people_call_them(tmp_path: Path, form: s
         ({"set/train/a/0.png": ""}, "packed twice: leave set out"),
     ],
 )
-def test_files_that_do_not_fit_are_the_ones_that_are_shown(
-    tmp_path: Path, strange: Files, hint: str
-) -> None:
+def test_files_that_do_not_fit_are_the_ones_that_are_shown(tmp_path: Path, strange: Files, hint: str) -> None:
     files = pictures("train/{x}/{n}.png", ["a", "b"]) | dict.fromkeys(strange, picture(9))
     with pytest.raises(DatasetError) as caught:
         inspected(tmp_path, packed(files))
@@ -157,7 +155,9 @@ def test_files_that_do_not_fit_are_the_ones_that_are_shown(
 
 
 def test_pictures_without_an_ending_or_with_a_rarer_one_are_read(tmp_path: Path) -> None:
-    files = pictures("{x}/{n}.jfif", ["cow"]) | pictures("{x}/{n}", ["cat"]) | pictures("{x}/{n}.png", ["dog"])
+    files = (
+        pictures("{x}/{n}.jfif", ["cow"]) | pictures("{x}/{n}", ["cat"]) | pictures("{x}/{n}.png", ["dog"])
+    )
     assert inspected(tmp_path, packed(files)).description.classes == ["cat", "cow", "dog"]
 
 
@@ -182,7 +182,9 @@ def test_two_classes_of_which_one_cannot_be_read_are_refused_with_its_name(tmp_p
 
 
 def test_an_empty_fasta_file_is_told(tmp_path: Path) -> None:
-    files: Files = {f"{x}.faa": "".join(f">p\nMKV{'LAGE'[n % 4] * (n + 3)}\n" for n in range(6)) for x in "ab"}
+    files: Files = {
+        f"{x}.faa": "".join(f">p\nMKV{'LAGE'[n % 4] * (n + 3)}\n" for n in range(6)) for x in "ab"
+    }
     inspection = inspected(tmp_path, packed({**files, "c.faa": ""}))
     assert "c.faa" in codes(inspection)["empty_class"]
     assert inspection.description.columns[0].type == "protein"
@@ -201,7 +203,9 @@ def metadata(rows: dict[str, str], delimiter: str = ",") -> str:
 
 
 def test_metadata_of_each_part_is_read_and_its_folder_is_the_split(tmp_path: Path) -> None:
-    files: Files = {f"{part}/{n}.png": picture(n + 31 * len(part)) for part in ("train", "test") for n in range(8)}
+    files: Files = {
+        f"{part}/{n}.png": picture(n + 31 * len(part)) for part in ("train", "test") for n in range(8)
+    }
     for part in ("train", "test"):
         files[f"{part}/metadata.csv"] = metadata({f"{n}.png": "ab"[n % 2] for n in range(8)})
     inspection = inspected(tmp_path, packed(files))

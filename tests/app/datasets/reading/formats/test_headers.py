@@ -24,7 +24,10 @@ def thirty(form: str, labels: list[str]) -> str:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("p1 TARGET=mem SET=train VALIDATION=False", {"target": "mem", "set": "train", "validation": "False"}),
+        (
+            "p1 TARGET=mem SET=train VALIDATION=False",
+            {"target": "mem", "set": "train", "validation": "False"},
+        ),
         ("p1 label=ABC transporter OS=Homo sapiens", {"label": "ABC transporter", "os": "Homo sapiens"}),
         ('p1 label="a | b=c" x=1', {"label": "a | b=c", "x": "1"}),
         ("p1 label='it, or not'; x=1", {"label": "it, or not", "x": "1"}),
@@ -130,7 +133,9 @@ def test_no_other_key_and_no_bracket_is_taken_for_a_label(refuse_text: Refuse, f
 
 
 def test_what_the_hint_says_reads_the_label(inspect_text: Inspect) -> None:
-    text = fasta([f"sp|P{n}|N{n} Protein {n} OS={'Homo sapiens' if n % 2 else 'Mus'} SV=1" for n in range(30)])
+    text = fasta(
+        [f"sp|P{n}|N{n} Protein {n} OS={'Homo sapiens' if n % 2 else 'Mus'} SV=1" for n in range(30)]
+    )
     inspection = inspect_text(text, "a.fasta", header="key OS")
     assert inspection.description.classes == ["Homo sapiens", "Mus"]
     assert "label_guessed" not in {notice.code for notice in inspection.warnings}
