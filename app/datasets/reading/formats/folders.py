@@ -91,7 +91,8 @@ def _hint(listing: Listing, strange: list[str], fitting: Collection[str]) -> str
         parts = path.split("/")
         for depth in (1, 2):
             if "/".join(parts[depth:]) in fitting:
-                return f"The folders seem to be packed twice: leave {listing.inside}{'/'.join(parts[:depth])} out."
+                twice = listing.inside + "/".join(parts[:depth])
+                return f"The folders seem to be packed twice: leave {twice} out."
     flat = {path.split("/")[0] for path in strange if path.count("/") == 1}
     if fitting and len(flat) == 1 and all(path.count("/") == 1 for path in strange):
         of = flat.pop()

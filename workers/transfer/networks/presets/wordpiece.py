@@ -1,11 +1,11 @@
 """WordPiece (Wu et al. 2016) as BERT cuts words, inside of a Keras model and of built-in layers alone.
 
 So that a saved network takes raw texts wherever Keras runs. The steps are those of BERT's tokenizer:
-controls are dropped, letters taken apart, so that they lose accents and Korean syllables become their letters,
-capitals of every script made small, punctuation and Chinese characters stand alone, then each word is cut into
-the longest pieces of the vocabulary from its left, or is unknown as a whole. What differs from Hugging Face's
-`tokenizers`: Chinese characters of the supplementary planes (see `signs`), words of more than `MOST_PIECES`
-pieces, and what stands behind 8 letters a token.
+controls are dropped, letters taken apart, so that they lose accents and Korean syllables become letters,
+capitals of every script made small, punctuation and Chinese characters stand alone, then each word is cut
+into the longest pieces of the vocabulary from its left, or is unknown as a whole. What differs from Hugging
+Face's `tokenizers`: Chinese characters of the supplementary planes (see `signs`), words of more than
+`MOST_PIECES` pieces, and what stands behind 8 letters a token.
 
 A piece is found by the sum of its letters' codes times random numbers, one a place, in 64 bits: a lookup
 among the same sums of the vocabulary.

@@ -10,7 +10,7 @@ from app.datasets.inspection.kinds.writing import share_without_blanks
 from app.datasets.reading.schema import Inspection
 from tests.app.datasets.conftest import Inspect, Refuse
 
-WORDS = "good bad slow broken great price phone staff food train".split()
+WORDS = ["good", "bad", "slow", "broken", "great", "price", "phone", "staff", "food", "train"]
 ROWS = 60
 
 
