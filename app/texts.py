@@ -109,13 +109,13 @@ def read_json(document: str | bytes) -> Any:
     except NotJson:
         raise
     except _Repeated as error:
-        raise NotJson(shown(str(error)), "each key of an object once", "one that comes twice") from None
+        raise NotJson(shown(str(error)), "each key of an object once", "a key that occurs twice") from None
     except json.JSONDecodeError as error:
         raise NotJson("body", "JSON", f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise NotJson("body", f"at most {DEEPEST} levels of lists and objects", "more") from None
     except ValueError:
-        raise NotJson("body", "JSON in UTF-8", "bytes that are none") from None
+        raise NotJson("body", "JSON in UTF-8", "bytes that are not UTF-8") from None
     _check(value)
     return value
 

@@ -108,13 +108,15 @@ def _too_large(spec: JobSpec, need: _Need, limit: int) -> ServiceError:
     of_batch = need.batch * need.row_bytes
     if of_batch > need.weights_bytes + need.table and need.bytes - of_batch + need.row_bytes <= limit:
         fits = (limit - need.weights_bytes - need.table) // need.row_bytes
-        field, hint = f"{need.training}.batch_size", f"Lower it to {fits:,} or less"
+        field = f"{need.training}.batch_size"
+        hint = f"Lower `{field}` to {fits:,} or less"
     else:
-        field, hint = _to_lower(spec, need), "Lower it"
+        field = _to_lower(spec, need)
+        hint = f"Lower `{field}`"
     message = (
         f"{field}: expected a training that needs at most {_gib(limit)} of memory. Received: {received}."
     )
-    hint += "; where workers have more memory, MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES allows more."
+    hint += "; if workers have more memory, the operator can raise MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES."
     return ServiceError(422, "network_too_large", message, hint=hint)
 
 
@@ -170,7 +172,10 @@ def _too_long(parts: Sequence[_Part], steps: int, limit: int) -> ServiceError:
         f"{longest.field}: expected a job of at most {limit:,} training steps. "
         f"Received: about {steps:,}, of which {longest.steps:,} in {longest.what}."
     )
-    hint = "Lower it, or raise `batch_size`; MODEL_TRANSFER_MAX_JOB_STEPS allows more."
+    hint = (
+        f"Lower `{longest.field}`, or raise `training.batch_size`; the operator can raise "
+        "MODEL_TRANSFER_MAX_JOB_STEPS."
+    )
     return ServiceError(422, "training_too_long", message, hint=hint)
 
 
@@ -196,7 +201,10 @@ def _large_enough(spec: JobSpec, source: Examples | None, target: Examples) -> N
                 f"{place}.image_size: expected at least {_SMALLEST_IMAGE} pixels a side, as "
                 f"{network.architecture} needs. Received: {height} x {width}."
             )
-            hint = f"Give `image_size`, such as [{_SMALLEST_IMAGE}, {_SMALLEST_IMAGE}], or use a `convnet`."
+            hint = (
+                f"Send `{place}.image_size`, such as [{_SMALLEST_IMAGE}, {_SMALLEST_IMAGE}], or use "
+                "a `convnet`."
+            )
             raise ServiceError(422, "image_too_small", message, hint=hint)
 
 

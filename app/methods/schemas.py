@@ -13,8 +13,8 @@ class OptionsView(BaseModel):
     kind: str = Field(examples=["parameter"])
     summary: str
     when_to_use: str | None = Field(description="One sentence.")
-    reads: list[str] | None = Field(None, description="Of a network: the kinds of data it is for.")
-    defaults: dict[str, Any] = Field(description="The options of a job that names the kind alone.")
+    reads: list[str] | None = Field(None, description="For networks: the kinds of data it is for.")
+    defaults: dict[str, Any] = Field(description="The options of a job that gives only the kind.")
     required: list[str] = Field(description="Options that have no default.")
     options: dict[str, Any] = Field(description="JSON schema of the options.")
 

@@ -35,7 +35,7 @@ ModelPath = Annotated[
 VersionPath = Annotated[
     ExactVersion,
     Path(
-        description="Id or `name@version`, so that no other version is deleted than the one that is meant.",
+        description="Id or `name@version`; a name without a version is not accepted.",
         openapi_examples={"a version": {"value": "grades@1"}},
     ),
 ]
@@ -113,7 +113,8 @@ def download(
     format: Annotated[
         Literal["keras", "bundle"],
         Query(
-            description="`keras` is for `keras.saving.load_model`; `bundle` is a zip that explains itself."
+            description="`keras`: a file for `keras.saving.load_model`; `bundle`: a zip with the "
+            "model, its card and `predict.py`."
         ),
     ] = "keras",
 ) -> Response:

@@ -61,15 +61,14 @@ def read(path: Path, model: type[AnyFileModel]) -> AnyFileModel:
     content = _content(path, MOST_BYTES)
     if content is None:
         raise BrokenFile(
-            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger one. "
-            "Put another there."
+            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger file. Replace it."
         )
     try:
         return model.model_validate(from_json(content, allow_inf_nan=False))
     except ValidationError as error:
         raise BrokenFile(_explained(path.name, error)) from error
     except ValueError as error:
-        raise BrokenFile(f"Expected JSON in {path.name}. Received: {error}. Put it there again.") from error
+        raise BrokenFile(f"Expected JSON in {path.name}. Received: {error}. Replace the file.") from error
 
 
 def card(folder: Path) -> str:
@@ -118,12 +117,12 @@ def _content(path: Path, most: int, *, whole: bool = True) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise BrokenFile(f"Expected {path.name} to be a file. Received: none. Put it there again.")
+                raise BrokenFile(f"Expected {path.name} to be a file. Received: none. Replace it.")
             content = file.read(most + 1)
     except OSError as error:
         problem = os.strerror(error.errno) if error.errno else type(error).__name__
         raise BrokenFile(
-            f"Expected {path.name} to be a file that can be read. Received: {problem}. Put it there again."
+            f"Expected {path.name} to be a file that can be read. Received: {problem}. Replace it."
         ) from error
     return None if whole and len(content) > most else content[:most]
 
@@ -134,11 +133,9 @@ def _explained(name: str, error: ValidationError) -> str:
     expected = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("Input should", "to", 1)
     if first["type"] == "missing":
-        return f"Expected {shown(place)} in {name}. Received: none. Put the file there again."
+        return f"Expected {shown(place)} in {name}. Received: none. Replace the file."
     received = _received(first["input"])
-    return (
-        f"Expected {shown(place)} in {name} to be {expected}. Received: {received}. Put the file there again."
-    )
+    return f"Expected {shown(place)} in {name} to be {expected}. Received: {received}. Replace the file."
 
 
 def _received(value: Any) -> str:

@@ -49,18 +49,20 @@ class PresetCatalogue:
         except ServiceError as error:
             raise ServiceError(422, "preset_not_found", error.message, hint=error.hint) from error
         if not view.here:
-            message = f"Expected a preset that is here. Received: {name}, which is not."
+            message = f"Expected a preset that is available. Received: {name}, which is not."
             raise ServiceError(422, "preset_not_here", message, hint=view.how_to_bring)
         if view.kind != kind:
             message = f"Expected a preset for {kind} data. Received: {name}, which is for {view.kind}s."
             others = [other.name for other in self.views.values() if other.kind == kind and other.here]
-            hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
+            hint = f"Presets for {kind} data: {', '.join(others) or 'none available'}."
             raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
         if length is not None and view.length is not None and length > view.length:
             message = (
                 f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
             )
-            raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
+            raise ServiceError(
+                422, "length_beyond_preset", message, hint="Leave out `length`, or lower it to {view.length}."
+            )
         return view
 
 
@@ -72,16 +74,16 @@ def _some(names: Iterable[str]) -> str:
 
 def _how_to_bring(name: str, others: list[str], manifests: Manifests) -> str:
     fetch = (
-        f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
-        "without one, where there is, and copy its presets' folder to the one that "
-        "MODEL_TRANSFER_PRESET_DIR names here."
+        f"Run `model-transfer presets fetch {name}` on a worker's machine with a network. If it has "
+        "none, run "
+        "it on another machine and copy the presets folder from there to MODEL_TRANSFER_PRESET_DIR."
     )
     if name in manifests.names_of_kerashub or name.startswith(_HANDLES):
         return fetch
     return did_you_mean(name, [*others, *manifests.names_of_kerashub]) or (
         f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
-        "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
-        "folder under the name it shall have."
+        "(config.json, vocab.txt, model.safetensors), or a folder written by KerasHub's save_to_preset, into "
+        "MODEL_TRANSFER_PRESET_DIR under the preset's name."
     )
 
 
@@ -104,9 +106,7 @@ def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
         problem = _problem(folder)
         if problem is not None:
             received = f"{problem} at the {place}, within the folder that MODEL_TRANSFER_PRESET_DIR names"
-            problem = (
-                f"Expected a preset's folder that can be read. Received: {received}. Put it there again."
-            )
+            problem = f"Expected a preset's folder that can be read. Received: {received}. Replace it."
             yield folders.broken(shown(name), place, problem)
         elif not os.path.lexists(folder / "config.json"):
             continue

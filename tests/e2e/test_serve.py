@@ -68,7 +68,7 @@ def test_stopping_stops_every_process_and_the_next_start_finds_the_data_and_goes
     again = start(tmp_path / "data")
     assert again.http.get("/v1/datasets/d").json() == made
     handed = again.events_until(job, "job.queued")
-    assert handed["message"] == "Its worker shut down and handed it back."
+    assert handed["message"] == "Its worker shut down; the job is back in the queue."
     assert again.events_until(job, "job.started", after=handed["id"])["attempt"] == 2
     again.http.post(f"/v1/jobs/{job}:cancel")
     assert again.wait(job)["state"] == "cancelled"
