@@ -30,8 +30,17 @@ def unstorable(text: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """The text with what cannot be stored or printed as escapes, for messages."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    """The text with what cannot be stored or sent as escapes, for messages."""
+    return _CONTROL.sub(lambda found: _escaped(found[0]), text)
+
+
+def printable(text: str) -> str:
+    """A text of unknown origin, such as a file's name, with all that does not print as escapes."""
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def _storable(text: str) -> str:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
+from app.texts import printable
+
 MOST_BYTES = 1 << 20
 """Of one file; the configs of presets have a few thousand."""
 
@@ -21,14 +23,9 @@ _CARD_BYTES = 1 << 16
 _SHOWN = 80
 
 
-def shown(name: str) -> str:
-    """A name from a disk, which may hold anything, as text that can be sent and printed."""
-    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in name)
-
-
 def one_line(text: str) -> str:
     """A text as one line that can be sent and printed."""
-    return shown(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 Text = Annotated[str, StringConstraints(max_length=300), AfterValidator(one_line)]
@@ -40,7 +37,7 @@ class BrokenFile(Exception):
     """A file that cannot be read as what it should be; the message names it by its name alone."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(shown(message))
+        super().__init__(printable(message))
 
 
 class FileModel(BaseModel):
@@ -104,10 +101,6 @@ def size(place: Path) -> int | None:
     return total
 
 
-def _escaped(sign: str) -> str:
-    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
-
-
 def _content(path: Path, most: int, *, whole: bool = True) -> bytes | None:
     """Its bytes; None where there are more than `most` and all are wanted.
 
@@ -133,9 +126,9 @@ def _explained(name: str, error: ValidationError) -> str:
     expected = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("Input should", "to", 1)
     if first["type"] == "missing":
-        return f"Expected {shown(place)} in {name}. Received: none. Replace the file."
+        return f"Expected {printable(place)} in {name}. Received: none. Replace the file."
     received = _received(first["input"])
-    return f"Expected {shown(place)} in {name} to be {expected}. Received: {received}. Replace the file."
+    return f"Expected {printable(place)} in {name} to be {expected}. Received: {received}. Replace the file."
 
 
 def _received(value: Any) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from app.errors import ServiceError, did_you_mean
 from app.presets import folders
-from app.presets.files import BrokenFile, shown
+from app.presets.files import BrokenFile
 from app.presets.manifests import LONGEST_NAME, Manifests
 from app.presets.packaged import packaged
 from app.presets.schemas import PresetView
+from app.texts import printable
 
 _HANDLES = ("kaggle://", "hf://")
 
@@ -102,12 +103,12 @@ def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
     except OSError:  # there is none, or none that can be read
         return
     for name in names:
-        folder, place = manifests.folder / name, f"folder {shown(name)}"
+        folder, place = manifests.folder / name, f"folder {printable(name)}"
         problem = _problem(folder)
         if problem is not None:
             received = f"{problem} at the {place}, within the folder that MODEL_TRANSFER_PRESET_DIR names"
             problem = f"Expected a preset's folder that can be read. Received: {received}. Replace it."
-            yield folders.broken(shown(name), place, problem)
+            yield folders.broken(printable(name), place, problem)
         elif not os.path.lexists(folder / "config.json"):
             continue
         elif not _fits(name):
@@ -115,7 +116,7 @@ def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
                 "Expected a preset's folder with a name of printable characters, 200 at most. "
                 f"Received: the {place}, within the one that MODEL_TRANSFER_PRESET_DIR names. Rename it."
             )
-            yield folders.broken(shown(name), place, problem)
+            yield folders.broken(printable(name), place, problem)
         else:
             yield folders.view(name, folder, place, None, has_kerashub=manifests.has_kerashub)
 
@@ -140,13 +141,13 @@ def _fetched(manifests: Manifests) -> Iterator[PresetView]:
     """Those that a worker fetched and wrote a manifest of."""
     for name, manifest in manifests.all():
         if isinstance(manifest, BrokenFile) or not _fits(name):
-            place = f"known/{shown(name)}"
+            place = f"known/{printable(name)}"
             why = f" {manifest}" if isinstance(manifest, BrokenFile) else ""
             problem = (
                 f"Expected the description that a worker left of it. Received: a broken file, {place}, in "
                 f"the folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
             )
-            yield folders.broken(shown(name), place, problem)
+            yield folders.broken(printable(name), place, problem)
         elif manifest.path is not None and os.path.lexists(manifests.folder / manifest.path / "config.json"):
             folder, place = manifests.folder / manifest.path, f"folder {manifest.path}"
             yield folders.view(name, folder, place, manifest, has_kerashub=manifests.has_kerashub)

@@ -30,7 +30,7 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
         (
             {"method": {"kind": "distillation", "strategy": "decoupled"}},
             "strategy_does_not_fit",
-            "one of 3 classes or more",
+            "one of at least 3 classes",
         ),
         (
             {"method": {"kind": "structure", "space": {"units": [1]}}},
