@@ -10,9 +10,10 @@ from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
+from workers.transfer.training.optimizer import Rates, rate_of
 from workers.transfer.training.run import TrainingRun
 from workers.transfer.training.schedules import Schedule
-from workers.transfer.training.steps import Parts, Rates, Steps, architecture, rate_of
+from workers.transfer.training.steps import Parts, Steps, architecture
 from workers.transfer.training.training import History, Hooks, Training
 
 
