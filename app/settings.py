@@ -5,11 +5,9 @@ Nothing else reads the environment. `.env.example` lists them all; a test keeps 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -17,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.addresses import origin_of
+from app import setting_formats
 from app.private_files import find_short_folder
 from app.redaction import MASK, without_secrets
 
@@ -26,92 +24,6 @@ _KEYS = ("storage_access_key", "storage_secret_key")
 MIB = 1 << 20
 LONGEST_SOCKET = 100
 """Bytes; the system takes the path of a socket up to 107 of them."""
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-def _names(listed: str) -> str:
-    names = [name.strip() for name in listed.split(",") if name.strip()]
-    if wrong := [name for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", name)]:
-        raise ValueError(
-            "expected names of lower-case letters, digits, - and _, separated by commas. Received: "
-            f"{wrong[0]}"
-        )
-    return ",".join(dict.fromkeys(names))
-
-
-def _listed(text: str) -> list[str]:
-    return list(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
-
-
-def _hosts(listed: str) -> str:
-    hosts = [host.lower() for host in _listed(listed)]
-    if wrong := [
-        host for host in hosts if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", host)
-    ]:
-        raise ValueError(f"expected host names without ports, separated by commas. Received: {wrong[0]}")
-    return ",".join(hosts)
-
-
-def _origins(listed: str) -> str:
-    origins = [origin.lower().rstrip("/") for origin in _listed(listed)]
-    for origin in origins:
-        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", origin):
-            raise ValueError(
-                f"expected origins such as https://example.com, separated by commas. Received: {origin}"
-            )
-    return ",".join(map(origin_of, origins))
-
-
-def _proxies(listed: str) -> str:
-    for network in _listed(listed):
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ValueError(
-                f"expected addresses or networks of proxies, separated by commas ({error})"
-            ) from error
-    return ",".join(_listed(listed))
-
-
-def _public_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        fits = False
-    if url and (not fits or parts.username is not None or parts.query or parts.fragment):
-        raise ValueError(
-            "expected an address such as https://models.example.com, without a password. "
-            f"Received: {without_secrets(url)}"
-        )
-    return url.rstrip("/")
-
-
-def _place_of_files(url: str) -> str:
-    if url and not url.startswith("file:///") and not re.fullmatch(r"s3://[^/]+(/.*)?", url):
-        received = without_secrets(url)
-        raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {received}")
-    return url
-
-
-def _broker(url: str) -> str:
-    """Whoever reads such an address otherwise than it was meant tells parts of the password in errors."""
-    for one in url.split(";"):
-        try:
-            parts = urlsplit(one)
-            is_whole = parts.port is None or parts.port > 0
-            is_whole &= not parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}"
-        except ValueError:
-            is_whole = False
-        if not is_whole:
-            raise ValueError(
-                "expected an address such as redis://:password@host:6379/0, with special characters of the "
-                "password escaped, such as %40 for @ or %2F for /. Received: another address, not shown here"
-            )
-    return url
 
 
 class Settings(BaseSettings):
@@ -127,16 +39,16 @@ class Settings(BaseSettings):
         "MODEL_TRANSFER_ALLOW_ANONYMOUS.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, AfterValidator(setting_formats.absolute)] = Field(
         Path("model-transfer-data"), description="Folder of the database, the files and the bundled broker."
     )
     database_url: str = Field(
         "", description="SQLAlchemy address of the database. Empty: SQLite in the data folder."
     )
-    broker_url: Annotated[str, AfterValidator(_broker)] = Field(
+    broker_url: Annotated[str, AfterValidator(setting_formats.broker_url)] = Field(
         "", description="Address of Redis or Valkey. Empty: `serve` starts its own broker."
     )
-    storage_url: Annotated[str, AfterValidator(_place_of_files)] = Field(
+    storage_url: Annotated[str, AfterValidator(setting_formats.storage_url)] = Field(
         "",
         description="Where files are stored: file:///folder or s3://bucket. Empty: `blobs` in the "
         "data folder.",
@@ -164,18 +76,18 @@ class Settings(BaseSettings):
         description="Listen on other addresses than loopback, although anyone who can reach them "
         "can use the service.",
     )
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+    public_url: Annotated[str, AfterValidator(setting_formats.public_url)] = Field(
         "", description="Address at which users reach the API behind a proxy."
     )
-    allowed_hosts: Annotated[str, AfterValidator(_hosts)] = Field(
+    allowed_hosts: Annotated[str, AfterValidator(setting_formats.hosts)] = Field(
         "",
         description="Further host names of the service, separated by commas.",
     )
-    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+    cors_origins: Annotated[str, AfterValidator(setting_formats.origins)] = Field(
         "",
         description="Origins of other web pages that may use the API, separated by commas. Empty: none.",
     )
-    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(setting_formats.proxies)] = Field(
         "",
         description="Addresses or networks of proxies whose X-Forwarded headers are trusted, separated by "
         "commas. Empty: none.",
@@ -219,11 +131,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a failed or cancelled job can be retried from where it stopped.",
     )
-    queues: Annotated[str, AfterValidator(_names)] = Field(
+    queues: Annotated[str, AfterValidator(setting_formats.names)] = Field(
         "default",
         description="Queues that jobs may be posted to, separated by commas; the first is the default.",
     )
-    worker_queues: Annotated[str, AfterValidator(_names)] = Field(
+    worker_queues: Annotated[str, AfterValidator(setting_formats.names)] = Field(
         "", description="Queues whose jobs a worker runs, separated by commas. Empty: all."
     )
     jobs_of_one_owner: int = Field(
@@ -331,12 +243,12 @@ class Settings(BaseSettings):
     @property
     def allowed_host_names(self) -> list[str]:
         """The further names that requests may call the service by."""
-        return _listed(self.allowed_hosts)
+        return setting_formats.items(self.allowed_hosts)
 
     @property
     def allowed_origins(self) -> list[str]:
         """The origins of other pages that may use the API."""
-        return _listed(self.cors_origins)
+        return setting_formats.items(self.cors_origins)
 
     @property
     def effective_database_url(self) -> str:
@@ -346,7 +258,9 @@ class Settings(BaseSettings):
     @property
     def effective_preset_dir(self) -> Path:
         """The folder of pretrained backbones."""
-        return _absolute(Path(self.preset_dir)) if self.preset_dir else self.data_dir / "presets"
+        return (
+            setting_formats.absolute(Path(self.preset_dir)) if self.preset_dir else self.data_dir / "presets"
+        )
 
     @property
     def features_dir(self) -> Path:

@@ -39,7 +39,7 @@ def row_weights(training: Training, data: Data) -> Array:
 
 
 def step_seeds(training: Training, first: int, steps: int) -> Array:
-    """Two numbers for each of `steps` steps, from step `first` of the training on, (steps, 2); never reused."""
+    """Two numbers for each of `steps` steps, from step `first` of the training on, (steps, 2)."""
     numbers = np.arange(first, first + steps, dtype=np.int64) * 16
     seeds = np.stack([np.full(steps, training.seed), numbers % 2**31], axis=1)
     return seeds.astype(np.int32)
