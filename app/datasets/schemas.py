@@ -41,7 +41,7 @@ class DatasetForm(Declaration):
 
 
 class DatasetSummary(BaseModel):
-    """A validated, immutable data set, without what grows with its columns."""
+    """A validated, immutable data set, without the parts that grow with its columns."""
 
     id: str = Field(examples=["ds_0199f0c2a7e13f0d9b5a6c7e8f01"])
     name: str = Field(examples=["source"])

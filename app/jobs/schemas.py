@@ -123,7 +123,7 @@ class JobRequest(Recipe):
 
 
 class Estimate(BaseModel):
-    """What a job was estimated to need at least, when it was accepted."""
+    """The least that a job needs, as estimated when it was accepted."""
 
     parameters: int = Field(description="Weights of the network whose training needs the most memory.")
     memory_bytes: int = Field(description="Memory that one step of this training needs.")
@@ -189,11 +189,11 @@ class GainView(BaseModel):
 
 
 class JobResult(BaseModel):
-    """What came out of a job that succeeded."""
+    """The result of a job that succeeded."""
 
     version: str = Field(examples=["grades@1"])
     verdict: Literal["helped", "no difference", "hurt"] | None = Field(
-        description="Null where no control was trained."
+        description="Null if no control was trained."
     )
     reason: str
     gain: GainView | None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class OptionsView(BaseModel):
-    """What a job may ask of a method, or of a kind of network."""
+    """The options of a method or of a kind of network."""
 
     kind: str = Field(examples=["parameter"])
     summary: str
@@ -20,6 +20,6 @@ class OptionsView(BaseModel):
 
 
 class OptionsList(BaseModel):
-    """All there are."""
+    """All kinds."""
 
     data: list[OptionsView]

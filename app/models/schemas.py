@@ -40,7 +40,7 @@ class Lineage(BaseModel):
 
 
 class VersionSummary(BaseModel):
-    """An immutable version of a model, without what grows with its columns and layers."""
+    """An immutable version of a model, without the parts that grow with its columns and layers."""
 
     id: str
     name: str = Field(examples=["grades"])

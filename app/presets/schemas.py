@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 
 class PresetView(BaseModel):
-    """A pretrained backbone, by the name that `source.preset` and `network.preset` ask for."""
+    """A pretrained backbone; its name goes into `source.preset` or `network.preset`."""
 
     name: str = Field(examples=["minilm_l6_v2"])
     kind: Literal["text", "image"] = Field(description="The kind of data it reads.")

@@ -59,7 +59,9 @@ class TrainingRun:
         if data.validation is not None and x_held_out is not None:
             self.held_out = x_held_out, data.validation.targets
         if training.patience is not None and self.held_out is None:
-            raise ValueError("Expected validation rows to stop early by. Received: none. Leave patience out.")
+            raise ValueError(
+                "Expected validation rows for early stopping. Received: none. Leave patience out."
+            )
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
         self.best: list[Array] = []
         self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
