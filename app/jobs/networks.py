@@ -74,8 +74,8 @@ class ReadsText(HasTokens):
         None,
         gt=0,
         le=16_384,
-        description="Tokens read of each text. Default: enough for 95 % of the texts, at most 2048, or 4096 in "
-        "`averaged`.",
+        description="Tokens read of each text. Default: enough for 95 % of the texts, at most 2048, or 4096 "
+        "in `averaged`.",
     )
 
 
@@ -264,8 +264,8 @@ class Transformer(HasTokens):
         None,
         gt=0,
         le=4096,
-        description="Tokens or letters read. Default: enough for 95 % of the texts, at most 512, or the longest "
-        "sequence, at most 1024.",
+        description="Tokens or letters read. Default: enough for 95 % of the texts, at most 512, or the "
+        "longest sequence, at most 1024.",
     )
 
     @model_validator(mode="after")

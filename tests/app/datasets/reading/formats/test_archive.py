@@ -21,7 +21,7 @@ Files = dict[str, bytes | str]
 class Unflagged(zipfile.ZipInfo):
     """An entry whose name is UTF-8 and does not say so, as macOS and many libraries write it."""
 
-    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802  # as zipfile calls it
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # as zipfile calls it
         return self.filename.encode("utf-8"), self.flag_bits & ~0x800
 
 
