@@ -76,10 +76,12 @@ def _no_label(headers: Headers, declaration: Declaration) -> DatasetError:
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of text columns."""
     rows: list[list[str | None]] = []
+    rule = options.header or "whole"
+    has_keys = "key " in rule or "split" in options.columns
     for header, sequence in _records(path):
-        keys = pairs(header)
+        keys = pairs(header) if has_keys else {}
         found = {"sequence": sequence, "header": header, "split": split_of(keys)}
-        found["label"] = find(options.header or "whole", header, keys)
+        found["label"] = find(rule, header, keys)
         rows.append([found[name] or None for name in options.columns])
         if len(rows) == ROWS:
             yield _batch(rows, options.columns)

@@ -144,13 +144,23 @@ class Headers:
         self.rows += 1
         self.first = self.first or header
         keys = pairs(header)
-        for key in keys:
-            if len(self.keys) < _FEW:
-                self.keys.setdefault(key)
+        if len(self.keys) < _FEW:
+            self.keys |= dict.fromkeys(keys)
         self.has_split = self.has_split and bool(split_of(keys))
-        for rule, values in self._values.items():
-            if rule == self._declared or rule.rpartition(" ")[2] in keys:
-                values.add(find(rule, header, keys))
+        if self._declared is not None:
+            self._values[self._declared].add(find(self._declared, header, keys))
+            return
+        for key in LABEL_KEYS:
+            if key in keys:
+                value = keys[key]
+                self._values[f"key {key}"].add(value)
+                self._values[f"first word of key {key}"].add(value.split(" ", 1)[0].rstrip(","))
+        if self._guesses:
+            self._add_guesses(header)
+
+    def _add_guesses(self, header: str) -> None:
+        if any(len(values.seen) > 1 for values in self._values.values()):
+            self._guesses.clear()  # a key says the label
         for rule in list(self._guesses):
             value = self._guess(rule, header)
             values = self._guesses[rule]

@@ -9,12 +9,8 @@ from pathlib import PurePosixPath
 
 _IN_UTF8 = 0x800  # a flag of the format
 _UNICODE_PATH = 0x7075  # an extra field
-_JUNK = frozenset(
-    (
-        "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon", "$recycle.bin", "@eadir",
-        "__pycache__", "system volume information",
-    )
-)  # fmt: skip
+_JUNK_FOLDERS = frozenset(("__macosx", "$recycle.bin", "@eadir", "__pycache__", "system volume information"))
+_JUNK_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"))
 _LEFT_BEHIND = (
     ".ds_store", "._", ".ipynb_checkpoints", ".git", ".svn", ".hg", ".idea", ".vscode", ".cache", ".trash",
     ".spotlight", ".fseventsd", ".keep", ".directory", ".localized",
@@ -59,7 +55,9 @@ def _extra_name(extra: bytes) -> bytes | None:
 
 def is_junk(path: str) -> bool:
     """Whether it is hidden, or in a hidden folder, or what a system leaves in folders."""
-    return any(part.startswith(".") or part.strip().lower() in _JUNK for part in path.split("/"))
+    *folders, file = path.lower().split("/")
+    hidden = file.startswith(".") or any(folder.startswith(".") for folder in folders)
+    return hidden or file in _JUNK_FILES or not _JUNK_FOLDERS.isdisjoint((*folders, file))
 
 
 def is_left_behind(path: str) -> bool:
