@@ -27,31 +27,28 @@ _FEW = 20
 def pairs(header: str) -> dict[str, str]:
     """The values of the header's keys, which are in small letters; of a key that stands twice, the first."""
     found: dict[str, str] = {}
-    key = _KEY.search(header) if "=" in header or ":" in header else None
-    while key is not None:
-        value, end = _value(header, key)
-        found.setdefault((key[1] or key[2]).lower(), value)
-        key = _KEY.search(header, end)
+    if "=" not in header and ":" not in header:
+        return found
+    keys = list(_KEY.finditer(header))
+    if not keys:
+        return found
+    ends = [key.start() for key in keys[1:]] + [len(header)]
+    quoted = -1  # where the last quoted value ended: what looks like a key in it is none
+    for key, end in zip(keys, ends, strict=True):
+        if key.start() < quoted:
+            continue
+        value = header[key.end() : end].lstrip(" ")
+        if value[:1] in ("'", '"'):
+            start = end - len(value) + 1
+            close = header.find(value[0], start)
+            if close > 0:
+                value, quoted = header[start:close], close
+                found.setdefault((key[1] or key[2]).lower(), value.strip())
+                continue
+        if key.start() and header[key.start() - 1] == "[":
+            value = value.partition("]")[0]
+        found.setdefault((key[1] or key[2]).lower(), _ENDS.split(value, 1)[0].strip(" ,["))
     return found
-
-
-def _value(header: str, key: re.Match[str]) -> tuple[str, int]:
-    start = key.end()
-    while header[start : start + 1] == " ":
-        start += 1
-    quote = header[start : start + 1]
-    if quote and quote in "\"'":
-        end = header.find(quote, start + 1)
-        if end > 0:
-            return header[start + 1 : end].strip(), end + 1
-    following = _KEY.search(header, start)
-    end = len(header) if following is None else following.start()
-    stop = _ENDS.search(header, start, end)
-    end = end if stop is None else stop.start()
-    if key.start() and header[key.start() - 1] == "[":
-        bracket = header.find("]", start, end)
-        end = end if bracket < 0 else bracket
-    return header[start:end].strip(" ,["), end
 
 
 def find(rule: str, header: str, keys: dict[str, str] | None = None) -> str:
