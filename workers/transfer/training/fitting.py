@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
+from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
-from workers.transfer.training.run import Run
+from workers.transfer.training.run import Run, Units
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Rates, Steps, architecture, rate_of
 from workers.transfer.training.training import History, Hooks, Training
@@ -48,12 +49,16 @@ class Fit:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         objective: Objective | None = None,
+        unit: tasks.LabelUnit | None = None,
     ) -> History:
         """Train the network's backbone and head on the train rows.
 
         `rates` are factors on the learning rate by path (`backbone`, `backbone/dense_1`, `head`; the longest
         counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
         computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
+
+        A regression is trained, and its losses are told, in `unit`: that of the train rows' label unless
+        given; the label's own where the head has none.
 
         Raises:
             Stopped: `should_stop` gave a reason.
@@ -83,6 +88,7 @@ class Fit:
             None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
             network=network,
+            units=_units(network, data, unit),
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)
@@ -117,6 +123,14 @@ class Fit:
         return history
 
 
+def _units(network: Network, data: Data, asked: tasks.LabelUnit | None) -> Units:
+    """The unit that the head answers in, and that of the losses."""
+    own = tasks.unit_of(network.head)
+    if data.signature.task != "regression" or own == tasks.LabelUnit():
+        return own, own
+    return own, asked or tasks.LabelUnit.of(data.train.targets)
+
+
 def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
     """The parts from the first that is trained on, and those before it."""
     known = {
@@ -132,4 +146,5 @@ def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Mo
     if not trained:
         raise ValueError("Expected a layer to train. Received: rates of 0 for all. Leave the head's out.")
     first = PARTS.index(trained[0])
-    return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])
+    parts = {part: network.part(part) for part in PARTS[first:]}
+    return {**parts, "head": tasks.in_units(network.head)}, list(PARTS[:first])

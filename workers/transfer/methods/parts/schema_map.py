@@ -17,6 +17,9 @@ from workers.transfer.seeds import beside_source
 
 Origins = dict[str, Origin]
 
+APART = 100
+"""Times one deviation, or deviations between the means, from which on a regression's label is another one."""
+
 MOST_NAMES = 200
 """Names of rows and columns that a receipt lists."""
 
@@ -185,6 +188,8 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
     if source.is_backbone_alone:
         return new, {"head": Origin("new", "a pretrained backbone brings no head")}
     if (before.task, before.classes) == (target.task, target.classes):
+        if target.task == "regression":
+            return _of_numbers(source, target, new)
         return clone(source.head), {"head": Origin("copied", "the target has the source's task and classes")}
     several = "multilabel" in (before.task, target.task) and before.task != target.task
     if several or not (before.classes and target.classes):
@@ -203,6 +208,26 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
         return new, {"head": Origin("copied", why)}
     share = len(carried) / len(target.classes)
     return new, {"head": Origin("partly copied", why, _cut(carried), _cut(fresh), share)}
+
+
+def _of_numbers(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:
+    """The source's head in the source's unit; or, where the target's label is of another size, in its own."""
+    theirs, ours = tasks.unit_of(source.head), tasks.unit_of(new)
+    copied = Origin("copied", "the target has the source's task")
+    factor, offset = ours.seen_from(theirs)
+    if 1 / APART <= factor <= APART and abs(offset) <= APART * max(factor, 1):
+        if (theirs.dtype, ours.dtype) != ("float32", "float64"):
+            return clone(source.head), {"head": copied}
+        unit = theirs._replace(dtype=ours.dtype)
+        head = tasks.head(target, source.head.input_shape[-1], 0, unit)
+        head.set_weights(source.head.get_weights())
+        return head, {"head": copied}
+    new.set_weights(source.head.get_weights())
+    why = (
+        f"the label is of another size: about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
+        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target"
+    )
+    return new, {"head": copied, "head/label_unit": Origin("new", why)}
 
 
 def _logit_columns(signature: Signature, kernel: Array, bias: Array) -> dict[str, tuple[Array, float]]:
