@@ -57,7 +57,7 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
 
 
 def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str], list[str], list[str]]:
-    """The part, the features before and after, and the source's columns that the target has not.
+    """The part, the features before and after, and what became of the source's columns that are not carried.
 
     Of texts the features are the tokens; of images and sequences there is nothing to match.
     """
@@ -87,7 +87,7 @@ def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str],
         for column in theirs
     ]
     before = preprocessing.feature_names(source.preprocessing, apart)
-    dropped = [column.name for column in theirs if column not in ours]
+    dropped = _dropped(theirs, ours)
     if not source.options["preprocessing"]:
         if theirs == ours:
             return source.preprocessing, before, before, []
@@ -100,14 +100,34 @@ def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str],
     return part, before, after, dropped
 
 
+def _dropped(theirs: Sequence[Column], ours: Sequence[Column]) -> list[str]:
+    """What became of the source's columns that are not carried, in words."""
+    types = {column.name: column.type for column in ours}
+    absent = [column.name for column in theirs if column.name not in types]
+    told = [f"the source's columns {_names(absent)} are not in the target"] if absent else []
+    for column in theirs:
+        other = types.get(column.name, column.type)
+        if other != column.type:
+            told.append(
+                f"the column {column.name} has another type there: {column.type} in the source, {other} in "
+                "the target, so it is not carried"
+            )
+    return told
+
+
 def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[str]) -> Origin:
     if list(before) == list(after):
         return Origin("copied", "the source's parameters were learnt on its output")
     kept, new = _split(before, after)
-    gone = [name for name in before if name not in set(after)]
+    still = [name for name in before if name.endswith(preprocessing.NEVER_VARIED)]
+    gone = [name for name in before if name not in {*after, *still}]
     why = f"{len(kept)} of {len(after)} features are the source's, {len(new)} are new"
+    learnt = [name.removesuffix(preprocessing.NEVER_VARIED) for name in still]
+    learnt = [name for name in learnt if name in new]
+    if learnt:
+        why += f"; {_names(learnt)} never varied in the source, so nothing was learnt of them there"
     if dropped:
-        why += f"; the source's columns {_names(dropped)} are not in the target"
+        why = "; ".join([why, *dropped])
     elif gone:
         why += f"; the source's features {_names(gone)} are not in the target"
     return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
