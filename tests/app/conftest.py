@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -21,7 +24,7 @@ from app.jobs.states import Stage
 from app.main import create_app
 from app.models import service as models
 from app.settings import Settings
-from tests.conftest import WriteCsv
+from tests.conftest import WriteCsv, wait_for
 
 
 @pytest.fixture
@@ -29,6 +32,21 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
     """A client of the API."""
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@contextmanager
+def served(config: uvicorn.Config) -> Iterator[str]:
+    """The address of an application that uvicorn serves on a free port, in a thread of this process."""
+    config.port = 0
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 
 from app.main import create_app
 from app.settings import Settings
+from tests.app.conftest import served
 from tests.conftest import wait_for
 
 CSV = b"a,y\n" + b"1,u\n2,v\n" * 20
@@ -58,17 +59,9 @@ class Service:
 def service(settings: Settings, engine: Engine) -> Iterator[Service]:
     """A server with one place in each lane."""
     app = create_app(settings.model_copy(update={"inspection_concurrency": 1}))
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, args=([door],))
-        thread.start()
-        wait_for(lambda: server.started)
-        port = door.getsockname()[1]
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Service(app, port, http)
-        server.should_exit = True
-        thread.join()
+    config = uvicorn.Config(app, log_config=None, access_log=False)
+    with served(config) as address, httpx2.Client(base_url=address, timeout=60) as http:
+        yield Service(app, http.base_url.port or 0, http)
 
 
 def inspecting() -> list[psutil.Process]:
