@@ -5,7 +5,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from app.serving.server import config_of
+from app.serving.server import uvicorn_config
 from app.settings import Settings
 from tests.app.conftest import served
 
@@ -16,7 +16,7 @@ FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7", "host
 
 def config(client: TestClient, settings: Settings) -> uvicorn.Config:
     """What the service's own server is started with."""
-    config = config_of(settings)
+    config = uvicorn_config(settings)
     config.app, config.factory, config.lifespan, config.access_log = client.app, False, "off", False
     return config
 
