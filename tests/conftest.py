@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -42,8 +43,34 @@ REDIS = re.sub(r"/(\d+)$", lambda number: f"/{int(number[1]) - PROCESS}", _GIVEN
 DATABASES = ["sqlite", *(["postgresql"] if POSTGRES else [])]
 
 
+E2E = "tests/e2e"
+
+
 def pytest_report_header() -> str:
     return f"databases: {', '.join(DATABASES)}; broker: {'redis' if REDIS else 'bundled'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process takes a file at a time, or all of the end-to-end tests: they share a running service."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return E2E if file.startswith(f"{E2E}/") else file
+
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the tests, what takes long is begun first, so that they end together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        order = (f"{E2E}/", "tests/workers/")
+        items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in order])
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -51,6 +78,8 @@ def _no_settings_of_the_machine() -> None:
     for name in [name for name in os.environ if name.startswith("MODEL_TRANSFER_")]:
         del os.environ[name]
     get_settings.cache_clear()
+    # Hundreds of processes are started, of which each would compile the project's modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
@@ -171,15 +200,26 @@ def lending(migrated_postgresql: str) -> Iterator[Lending]:
         drop()
 
 
-@pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database of each kind there is: empty, or at the newest revision where the test has an `engine`."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
-    elif "engine" in request.fixturenames:
+@contextmanager
+def migrated(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
+    """The address of a database of this kind at the newest revision."""
+    if kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "test.db")
+        yield f"sqlite:///{folder / 'test.db'}"
+    else:
         lending: Lending = request.getfixturevalue("lending")
         with lending.lent() as url:
             yield url
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind there is: empty, or at the newest revision where the test has an `engine`."""
+    if "engine" in request.fixturenames:
+        with migrated(request, request.param, tmp_path) as url:
+            yield url
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
     else:
         url, drop = _new_postgresql()
         yield url

@@ -28,6 +28,7 @@ class Service:
 
     process: subprocess.Popen[str]
     address: str
+    data_dir: Path
     lines: list[str] = field(default_factory=list)
     ready: threading.Event = field(default_factory=threading.Event)
     follow: bool = True
@@ -105,8 +106,11 @@ class Service:
         return code
 
 
-def start(data_dir: Path, inside: Path | None = None, **settings: str) -> Service:
-    """Start `serve` and wait until it is ready; `inside` is the list of processes of a control group."""
+def start(data_dir: Path, inside: Path | None = None, umask: int = -1, **settings: str) -> Service:
+    """Start `serve` and wait until it is ready.
+
+    `inside` is the list of processes of a control group; `umask` is what whoever starts it denies to others.
+    """
     port = free_port()
     given = {"DATA_DIR": str(data_dir), "PORT": str(port), "HEARTBEAT_SECONDS": "0.5", **settings}
     env = {**os.environ, **{f"MODEL_TRANSFER_{name}": value for name, value in given.items()}}
@@ -116,9 +120,10 @@ def start(data_dir: Path, inside: Path | None = None, **settings: str) -> Servic
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        umask=umask,
         preexec_fn=None if inside is None else lambda: inside.write_text(str(os.getpid())) and None,
     )
-    service = Service(process, f"http://127.0.0.1:{port}")
+    service = Service(process, f"http://127.0.0.1:{port}", data_dir)
     assert service.ready.wait(START_SECONDS), service.lines
     assert process.poll() is None, service.lines
     return service
@@ -127,6 +132,6 @@ def start(data_dir: Path, inside: Path | None = None, **settings: str) -> Servic
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for many tests, embedded: SQLite, a local folder, the bundled broker."""
-    service = start(tmp_path_factory.mktemp("service"))
+    service = start(tmp_path_factory.mktemp("service"), umask=0)
     yield service
     service.stop()

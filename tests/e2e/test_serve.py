@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,14 +96,25 @@ def apis(service: Service) -> list[psutil.Process]:
     return [process for process in children if process.cmdline()[1:4] == ["-m", "app", "api"]]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.fixture(scope="module")
+def service_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose API is two processes, in a folder that other accounts can enter."""
+    data_dir = tmp_path_factory.mktemp("service_of_two")
+    data_dir.chmod(0o755)
+    service = start(data_dir, API_PROCESSES="2")
+    yield service
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("which", "names"), [("service", ["api"]), ("service_of_two", ["api 1", "api 2"])], ids=["1", "2"]
+)
 def test_a_rolling_restart_of_the_api_loses_no_request(
-    processes: int, tmp_path: Path, write_csv: WriteCsv
+    request: pytest.FixtureRequest, which: str, names: list[str], tmp_path: Path, write_csv: WriteCsv
 ) -> None:
-    service = start(tmp_path / "data", CHECKPOINT_SECONDS="0.5", API_PROCESSES=str(processes))
-    names = ["api"] if processes == 1 else ["api 1", "api 2"]
-    assert len(apis(service)) == processes
-    service.upload("d", write_csv(tmp_path / "d.csv", 400))
+    service: Service = request.getfixturevalue(which)
+    assert len(apis(service)) == len(names)
+    service.upload("restart", write_csv(tmp_path / "d.csv", 400))
     over, answers = threading.Event(), Counter[int | str]()
 
     def ask() -> None:
@@ -112,10 +124,9 @@ def test_a_rolling_restart_of_the_api_loses_no_request(
             except httpx2.TransportError as error:
                 answers[repr(error)] += 1
 
-    job = service.post(
-        model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 100_000}
-    )["id"]
-    service.events_until(job, "stage.started")
+    data = {"dataset": "restart"}
+    job = service.post(model="restart", source=data, target=data, training={"epochs": 100_000})["id"]
+    service.http.post(f"/v1/jobs/{job}:pause").raise_for_status()  # the requests alone count
     with ThreadPoolExecutor(5) as pool:
         asking = [pool.submit(ask) for _ in range(4)]
         try:
@@ -130,7 +141,6 @@ def test_a_rolling_restart_of_the_api_loses_no_request(
             one.result()
     service.http.post(f"/v1/jobs/{job}:cancel")
     assert set(answers) == {200}
-    assert service.stop() == 0
 
 
 def test_machines_that_share_no_folder_work_through_an_object_store(
@@ -152,7 +162,7 @@ def test_machines_that_share_no_folder_work_through_an_object_store(
                 assert process.wait(60) == 0
             else:
                 processes.append(process)
-        service = Service(processes[0], f"http://127.0.0.1:{port}", follow=False)
+        service = Service(processes[0], f"http://127.0.0.1:{port}", tmp_path / "one", follow=False)
         service.wait_until_answering(60)
         service.upload("d", write_csv(tmp_path / "d.csv", 200))
         job = service.post(
@@ -185,53 +195,49 @@ def open_to_others(folder: Path) -> dict[str, str]:
     return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
 
 
-@pytest.mark.parametrize("name", ["data", "long" * 30], ids=["short", "beyond a socket's path"])
-def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
-    tmp_path: Path, write_csv: WriteCsv, name: str
-) -> None:
-    data_dir = tmp_path / name
-    before = os.umask(0o000)  # whatever whoever starts it allows
-    try:
-        service = start(data_dir)
-    finally:
-        os.umask(before)
-    try:
-        service.upload("d", write_csv(tmp_path / "d.csv", 400))
-        job = service.post(
-            model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 1}
-        )["id"]
-        assert service.wait(job)["state"] == "succeeded"
-        made = list(data_dir.rglob("*"))
-        names = {path.name for path in made}
-        assert {"model-transfer.db", "serve.lock", "broker.log", "blobs", "known"} <= names
-        assert open_to_others(data_dir) == {}
-        socket_ = Settings(data_dir=data_dir).broker_socket
-        assert socket_.is_socket()
-        assert open_to_others(socket_.parent) == {}
-        assert len(str(socket_)) < 108
-        this = [sys.executable, "-m", "app"]
-        command = [*this, "doctor"]
-        examined = subprocess.run(
-            command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False
-        )
-        assert "ok      broker: 0 messages in default" in examined.stderr
-        assert "ok      workers: " in examined.stderr
-        assert "ok      folder: " in examined.stderr
-        backup = [*this, "backup", str(tmp_path / "backup")]
-        subprocess.run(backup, env=environment(data_dir), check=True, timeout=60, umask=0)
-        assert open_to_others(tmp_path / "backup") == {}
-    finally:
-        assert service.stop() == 0
-        if name != "data":
-            shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
-
-
-def test_serve_tells_of_a_folder_that_other_accounts_can_enter(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data").chmod(0o755)
-    service = start(tmp_path / "data")
+@pytest.fixture
+def service_far_away(tmp_path: Path) -> Iterator[Service]:
+    """A service whose data folder has a longer path than a socket may have."""
+    data_dir = tmp_path / ("long" * 30)
+    service = start(data_dir, umask=0)
+    yield service
     assert service.stop() == 0
-    assert any("chmod -R go=" in line for line in service.lines)
+    shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
+
+
+@pytest.mark.parametrize("which", ["service", "service_far_away"], ids=["short", "beyond a socket's path"])
+def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
+    request: pytest.FixtureRequest, tmp_path: Path, write_csv: WriteCsv, which: str
+) -> None:
+    service: Service = request.getfixturevalue(which)
+    data_dir = service.data_dir
+    service.upload("private", write_csv(tmp_path / "d.csv", 400))
+    data = {"dataset": "private"}
+    job = service.post(model="private", source=data, target=data, training={"epochs": 1})["id"]
+    assert service.wait(job)["state"] == "succeeded"
+    made = list(data_dir.rglob("*"))
+    names = {path.name for path in made}
+    assert {"model-transfer.db", "serve.lock", "broker.log", "blobs", "known"} <= names
+    assert open_to_others(data_dir) == {}
+    socket_ = Settings(data_dir=data_dir).broker_socket
+    assert socket_.is_socket()
+    assert open_to_others(socket_.parent) == {}
+    assert len(str(socket_)) < 108
+    this = [sys.executable, "-m", "app"]
+    command = [*this, "doctor"]
+    examined = subprocess.run(
+        command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ok      broker: 0 messages in default" in examined.stderr
+    assert "ok      workers: " in examined.stderr
+    assert "ok      folder: " in examined.stderr
+    backup = [*this, "backup", str(tmp_path / "backup")]
+    subprocess.run(backup, env=environment(data_dir), check=True, timeout=60, umask=0)
+    assert open_to_others(tmp_path / "backup") == {}
+
+
+def test_serve_tells_of_a_folder_that_other_accounts_can_enter(service_of_two: Service) -> None:
+    assert any("chmod -R go=" in line for line in service_of_two.lines)
 
 
 def test_a_database_that_migrate_makes_is_its_accounts_alone(tmp_path: Path) -> None:

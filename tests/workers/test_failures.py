@@ -21,6 +21,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage import Storage
 from tests.kinds import images, table, texts
+from tests.stored import store
 from tests.workers.conftest import claimed
 from tests.workers.transfer.networks.presets import tiny
 from workers import failures
@@ -61,10 +62,8 @@ def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
     ) -> dict[str, Any]:
         if client.get(f"/v1/datasets/{dataset}").status_code == 404:
             path = FILES[dataset](tmp_path / f"{dataset}.{'zip' if dataset == 'images' else 'csv'}")
-            asked_of = {"name": dataset, "filename": path.name}
-            asked_of |= {"texts": {"kind": "text"}, "table": {"label": "y"}}.get(dataset, {})
-            answer = client.post("/v1/datasets", params=asked_of, content=path.read_bytes())
-            assert answer.status_code == 201, answer.text
+            declared = {"texts": {"kind": "text"}, "table": {"label": "y"}}.get(dataset, {})
+            store(client, dataset, path.read_bytes(), path.name, **declared)
         request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}}
         request |= {"training": {"epochs": 1}, **asked}
         answer = client.post("/v1/jobs", json=request)

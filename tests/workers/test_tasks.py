@@ -22,6 +22,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage import Storage
 from tests.conftest import WriteCsv
+from tests.stored import store
 from tests.workers.conftest import claimed
 from workers.heartbeat import LOST, Heartbeat
 from workers.tasks import Services, _attempt, _conclude
@@ -124,7 +125,7 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
     with TestClient(create_app(settings)) as client:
         for seed, name in enumerate(("source", "target")):
             content = write_csv(tmp_path / f"{name}.csv", 60, seed=seed).read_bytes()
-            assert client.post(f"/v1/datasets?name={name}&label=y", content=content).status_code == 201
+            store(client, name, content, label="y")
         yield client
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import psutil
 import pytest
 from fastapi.testclient import TestClient
@@ -193,7 +194,13 @@ def listed_soon(client: TestClient) -> list[dict[str, Any]]:
 
 def test_uploads_that_wait_for_their_turn_keep_no_other_request_waiting(client: TestClient) -> None:
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
-    many = 50  # more than the server has threads
+    threads, many = 4, 7
+
+    async def have_few_threads() -> None:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+
+    assert client.portal is not None
+    client.portal.call(have_few_threads)
 
     def upload(number: int) -> int:
         headers = {"accept": "text/event-stream"} if number % 2 else {}
