@@ -109,7 +109,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Ask until it is so, where nothing tells of it by itself."""
     deadline = time.monotonic() + seconds
     while not condition():
