@@ -29,6 +29,7 @@ import redis
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from app.db.migrate import upgrade
+from app.db.revision import HEAD
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Base
 from app.serving import local_broker
@@ -169,26 +170,33 @@ class Lending:
     def lent(self) -> Iterator[str]:
         """The address of one that nobody else has until the end of the block."""
         url, drop = self.free.pop() if self.free else _new_postgresql(self.like)
+        is_empty = False
         try:
             yield url
-            _empty(url)
-        except BaseException:
-            drop()
-            raise
-        self.free.append((url, drop))
+            is_empty = _empty(url)
+        finally:
+            if is_empty:
+                self.free.append((url, drop))
+            else:
+                drop()
 
 
-def _empty(url: str) -> None:
-    """End all other connections, delete all rows, and let numbers begin at 1 again."""
+def _empty(url: str) -> bool:
+    """End all other connections, delete all rows, and let numbers begin at 1 again.
+
+    Answers False where the database is not at the newest revision any more.
+    """
     others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
+        if list(connection.scalars(text("SELECT version_num FROM alembic_version"))) != [HEAD]:
+            return False
         connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
         # In one statement: rows refer to each other in circles.
         deletes = ", ".join(f"{name}_ AS (DELETE FROM {name})" for name in Base.metadata.tables)
         connection.execute(text(f"WITH {deletes} SELECT 1"))
         connection.execute(text("SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences"))
-    engine.dispose()
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,9 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
 
 Attempt = Callable[..., dict[str, Any]]
 
+ON_ANY_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what ends as other failures do: these are written down on each database."""
+
 
 @pytest.fixture
 def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
@@ -113,6 +116,7 @@ BROKEN: list[tuple[str, Callable[[Path], object], str, Callable[[Path], object]]
 ]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize("broken", BROKEN, ids=[one[0] for one in BROKEN])
 def test_a_job_with_a_broken_preset_fails_at_its_first_attempt_and_names_it(
     attempt: Attempt, settings: Settings, broken: Any
@@ -189,6 +193,7 @@ def test_a_kept_source_that_is_damaged_is_trained_again(attempt: Attempt, servic
     assert not job["stages"][0]["reused"]
 
 
+@ON_ANY_DATABASE  # TensorFlow tries for ten seconds
 def test_a_job_that_runs_out_of_memory_fails_at_once_and_says_what_to_lower(
     attempt: Attempt, settings: Settings
 ) -> None:
