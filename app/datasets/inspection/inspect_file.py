@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.datasets.inspection import splits
+from app.datasets.inspection import precision, splits
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
 from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
@@ -93,6 +93,7 @@ def _inspect(
         scanned = _scan(layout, on_progress)
     task = declaration.task if layout.separator is None else "multilabel"
     labels = read_labels(scanned, layout.label, task, declaration.unlabelled)
+    precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None
