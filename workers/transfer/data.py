@@ -1,7 +1,8 @@
 """Arrow table to the arrays a network takes: signature, rows, split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,6 +21,9 @@ _KINDS: Mapping[str, Kind] = {
     "nucleotide": "sequence",
     "protein": "sequence",
 }
+
+LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
+"""The parts of a network, each a layer of it: no input may be called so."""
 
 LARGEST_NUMBER = 1e18
 """Numbers are clipped to ± this, so that their float32 squares stay finite."""
@@ -56,10 +60,24 @@ class Signature:
         """The kind of data: that of the one input, or tabular."""
         return _KINDS.get(self.columns[0].type, "tabular")
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """What Keras calls the input of each column: the column's name, where a Keras input may have it.
+
+        In a name that Keras refuses each `/` becomes `_`, and the network's own layers keep their names for
+        themselves; `_2` and so on follows what another column is called.
+        """
+        names = {column.name for column in self.columns}
+        return _unlike({name: name for name in names if _is_key(name)}, [c.name for c in self.columns])
+
     def to_dict(self) -> dict[str, Any]:
         """The signature as plain JSON values."""
+        keys = self.keys
         return {
-            "columns": [{"name": column.name, "type": column.type} for column in self.columns],
+            "columns": [
+                {"name": column.name, "type": column.type, "key": keys[column.name]}
+                for column in self.columns
+            ],
             "label": self.label,
             "task": self.task,
             "classes": list(self.classes),
@@ -70,6 +88,22 @@ class Signature:
         """The inverse of `to_dict`."""
         columns = tuple(Column(column["name"], column["type"]) for column in values["columns"])
         return cls(columns, values["label"], values["task"], tuple(values["classes"]))
+
+
+def _is_key(name: str) -> bool:
+    return bool(name) and "/" not in name and name not in LAYERS
+
+
+def _unlike(keys: dict[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The keys of all names in their order, those that are not given different from each other."""
+    taken = set(keys)
+    for name in names:
+        if name not in keys:
+            wanted = name.replace("/", "_") if "/" in name else f"{name}_input"
+            numbers = (f"{wanted}_{number}" for number in count(2))
+            keys[name] = next(key for key in chain([wanted], numbers) if key not in taken and _is_key(key))
+            taken.add(keys[name])
+    return {name: keys[name] for name in names}
 
 
 @dataclass(frozen=True, eq=False)

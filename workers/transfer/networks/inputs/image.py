@@ -11,6 +11,7 @@ from keras import ops
 from PIL import Image, ImageOps
 
 from workers.transfer.data import Array, Column
+from workers.transfer.networks.inputs.checks import marked, misscaled
 
 OPTIONS = ("image_size", "channels")
 """Those of a network's options that say how its inputs are read."""
@@ -33,7 +34,8 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
     channels = options["channels"] or (1 if all(map(_is_grey, some)) else 3)
     image = keras.Input((None, None, channels), name="image")
     scaled = keras.layers.Resizing(height, width, antialias=True, name="resizing")(image)
-    return keras.Model(image, ops.clip(ops.round(scaled), 0.0, 255.0), name="preprocessing")
+    pixels = ops.clip(ops.round(scaled), 0.0, 255.0)
+    return keras.Model(image, marked(misscaled(image), pixels), name="preprocessing")
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
