@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.reading.cells import BadCell, convert, infer, only_words, text_of
-from app.datasets.reading.schema import ColumnProfile, ColumnType, Role, ValueCount
+from app.datasets.reading.schema import ColumnProfile, ColumnType, Conventions, Role, ValueCount
 
 DISTINCT = 10_000
 DISTINCT_BYTES = 4 << 20
@@ -137,7 +137,7 @@ class ColumnScan:
         column_type: ColumnType | None,
         *,
         declared: bool,
-        tokens: bool,
+        conventions: Conventions,
         limit: int = DISTINCT,
     ) -> None:
         self.name = name
@@ -147,7 +147,7 @@ class ColumnScan:
         self.missing = 0
         self.tally = Tally(limit)
         self.moments = Moments()
-        self._tokens = tokens
+        self._conventions = conventions
         self._dates: tuple[int, int] | None = None  # seconds since 1970
 
     def add(self, cells: pa.Array) -> pa.Array:
@@ -170,19 +170,19 @@ class ColumnScan:
 
     def _values(self, cells: pa.Array) -> pa.Array:
         if self.type is None:
-            self.type = infer(cells, tokens=self._tokens)
+            self.type = infer(cells, self._conventions)
         if self.type is None:
             return pa.nulls(len(cells), pa.string())
         if self.declared or self.type == "category":
-            return convert(cells, self.type, tokens=self._tokens)
-        if self.type != "boolean" or only_words(cells, tokens=self._tokens):
+            return convert(cells, self.type, self._conventions)
+        if self.type != "boolean" or only_words(cells, self._conventions):
             try:
-                return convert(cells, self.type, tokens=self._tokens)
+                return convert(cells, self.type, self._conventions)
             except BadCell as bad:
                 if bad.infinite:
                     raise
         self.type, self.outdated = "category", True
-        return convert(cells, "category", tokens=self._tokens)
+        return convert(cells, "category", self._conventions)
 
     def _extend_dates(self, seconds: pa.Array) -> None:
         if seconds.null_count < len(seconds):

@@ -25,6 +25,7 @@ from app.datasets.reading.schema import (
     BETWEEN,
     Column,
     ColumnProfile,
+    Conventions,
     DatasetError,
     Declaration,
     Description,
@@ -134,7 +135,16 @@ def _lay_out(
         types = {**types, label: "category"}
     split = splits.find_split(options.columns, label, declaration)
     layout = Layout(
-        path, file_format, options, label, split, types, separator=separator, limits=limits, glance=glanced
+        path,
+        file_format,
+        options,
+        label,
+        split,
+        types,
+        Conventions.of(file_format),
+        separator=separator,
+        limits=limits,
+        glance=glanced,
     )
     kind = declared_kind(declaration, options.columns)
     found = _kind_of_format(layout)
@@ -231,7 +241,7 @@ def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:
     return {
         name: table[name].combine_chunks()
         if name == layout.input
-        else convert(table[name].combine_chunks(), column.type or "category", tokens=layout.tokens)
+        else convert(table[name].combine_chunks(), column.type or "category", layout.conventions_of(name))
         for name, column in scanned.columns.items()
     }
 
@@ -252,6 +262,8 @@ def _description(
         kind=layout.kind,
         format=layout.format,
         options=layout.options,
+        conventions=layout.conventions,
+        exceptions=layout.exceptions,
         columns=[
             Column(name=name, type=types.get(name, "category"), role=roles.get(name, "ignored"))
             for name in layout.options.columns

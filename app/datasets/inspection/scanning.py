@@ -22,7 +22,15 @@ from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
-from app.datasets.reading.schema import ColumnType, DatasetError, Format, Kind, Limits, ReadOptions
+from app.datasets.reading.schema import (
+    ColumnType,
+    Conventions,
+    DatasetError,
+    Format,
+    Kind,
+    Limits,
+    ReadOptions,
+)
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
@@ -39,21 +47,22 @@ class Layout:
     label: str
     split: str | None
     declared: dict[str, ColumnType]
+    conventions: Conventions
     kind: Kind = "tabular"
     input: str | None = None
     separator: str | None = None
+    exceptions: dict[str, Conventions] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     glance: csv.Glance | None = None
-
-    @property
-    def tokens(self) -> bool:
-        """Whether words like NA mean missing."""
-        return self.format in ("csv", "tsv", "zip", "fasta", "npz")
 
     @property
     def is_csv(self) -> bool:
         """Whether it is read as CSV."""
         return self.format in ("csv", "tsv")
+
+    def conventions_of(self, column: str) -> Conventions:
+        """How the cells of a column are written."""
+        return self.exceptions.get(column, self.conventions)
 
     @property
     def columns(self) -> list[str]:
@@ -120,7 +129,8 @@ def scan(
     numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            batches = csv.open_batches(layout.path, layout.options, numbers, glance=layout.glance)
+            missing = layout.conventions.missing
+            batches = csv.open_batches(layout.path, layout.options, numbers, missing, glance=layout.glance)
             return _pass(layout, types, batches, on_progress)
     try:
         return _pass(layout, types, _open(layout), on_progress)
@@ -131,8 +141,7 @@ def scan(
 
 def _open(layout: Layout) -> Generator[pa.RecordBatch]:
     if layout.is_csv:
-        words = layout.input is None
-        return csv.open_batches(layout.path, layout.options, words=words, glance=layout.glance)
+        return csv.open_batches(layout.path, layout.options, glance=layout.glance)
     batches: Generator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
@@ -146,13 +155,13 @@ def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> fro
     return frozenset(
         name
         for name, cells in zip(layout.options.columns, head.columns, strict=True)
-        if types.get(name, "number") == "number" and _is_number(cells)
+        if types.get(name, "number") == "number" and _is_number(cells, layout.conventions_of(name))
     )
 
 
-def _is_number(cells: pa.Array) -> bool:
+def _is_number(cells: pa.Array, conventions: Conventions) -> bool:
     try:
-        return infer(cells, tokens=True) == "number"
+        return infer(cells, conventions) == "number"
     except BadCell:
         return False
 
@@ -188,7 +197,7 @@ def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> A
         name,
         column_type,
         declared=column_type is not None,
-        tokens=layout.tokens,
+        conventions=layout.conventions_of(name),
         limit=_distinct_limit(layout, name),
     )
 

@@ -13,9 +13,8 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .schema import BETWEEN, ColumnType, DatasetError
+from .schema import BETWEEN, ColumnType, Conventions, DatasetError
 
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A")
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
 EXPECTED: dict[ColumnType, str] = {
     "number": "a finite number, such as 3 or -0.5e3",
@@ -42,17 +41,14 @@ class BadCell(Exception):
         self.infinite = infinite
 
 
-def convert(cells: pa.Array, column_type: ColumnType, *, tokens: bool) -> pa.Array:
-    """The cells as values of `column_type`.
-
-    Args:
-        tokens: whether words like NA mean missing, as in CSV; otherwise only the empty text does.
+def convert(cells: pa.Array, column_type: ColumnType, conventions: Conventions) -> pa.Array:
+    """The cells as values of `column_type`, text as `conventions` say.
 
     Raises:
         BadCell: for the first cell that is not of the type.
     """
     if pa.types.is_string(cells.type):
-        return _PARSERS[column_type](cells, tokens)
+        return _PARSERS[column_type](cells, conventions)
     if column_type == "category":
         return text_of(cells)
     if column_type == "number" and not pa.types.is_timestamp(cells.type):
@@ -66,21 +62,21 @@ def convert(cells: pa.Array, column_type: ColumnType, *, tokens: bool) -> pa.Arr
     return cells
 
 
-def infer(cells: pa.Array, *, tokens: bool) -> ColumnType | None:
-    """The narrowest type that all cells are of; None if none is there. Text of typed formats is no number.
+def infer(cells: pa.Array, conventions: Conventions) -> ColumnType | None:
+    """The narrowest type that all cells are of; None if none is there.
 
     Raises:
         BadCell: for a number that is not finite.
     """
     if not pa.types.is_string(cells.type):
         return _typed(cells)
-    cells = trim(cells, tokens)
+    cells = trim(cells, conventions)
     if cells.null_count == len(cells):
         return None
-    for candidate in TYPES if tokens else TYPES[1:]:
-        bad = _misfit(cells[:_HEAD], candidate, tokens)
+    for candidate in TYPES if conventions.numbers else TYPES[1:]:
+        bad = _misfit(cells[:_HEAD], candidate, conventions)
         if bad is None or bad.infinite:  # it may be: columns that are not mostly show it in their first cells
-            bad = _misfit(cells, candidate, tokens)
+            bad = _misfit(cells, candidate, conventions)
         if bad is None:
             return candidate
         if bad.infinite:
@@ -88,12 +84,12 @@ def infer(cells: pa.Array, *, tokens: bool) -> ColumnType | None:
     raise AssertionError("every text is a category")
 
 
-def _misfit(cells: pa.Array, candidate: ColumnType, tokens: bool) -> BadCell | None:
+def _misfit(cells: pa.Array, candidate: ColumnType, conventions: Conventions) -> BadCell | None:
     """A cell that is not of the type, unless all are."""
-    if candidate == "boolean" and not only_words(cells, tokens=tokens):
+    if candidate == "boolean" and not only_words(cells, conventions):
         return BadCell(0)
     try:
-        convert(cells, candidate, tokens=tokens)
+        convert(cells, candidate, conventions)
     except BadCell as bad:
         return bad
     return None
@@ -107,10 +103,10 @@ def _typed(cells: pa.Array) -> ColumnType | None:
     return "date" if pa.types.is_timestamp(cells.type) else "number"
 
 
-def trim(cells: pa.Array, tokens: bool) -> pa.Array:
+def trim(cells: pa.Array, conventions: Conventions) -> pa.Array:
     """Text without surrounding blanks, null where it means missing."""
     cells = pc.ascii_trim_whitespace(cells)
-    absent = pc.is_in(cells, pa.array(MISSING)) if tokens else pc.equal(cells, "")
+    absent = pc.is_in(cells, pa.array(conventions.missing, pa.string()))
     return pc.if_else(absent, pa.scalar(None, pa.string()), cells) if pc.any(absent).as_py() else cells
 
 
@@ -135,11 +131,11 @@ def _date_text(values: pa.Array) -> pa.Array:
     return pc.if_else(midnight, pc.utf8_slice_codeunits(text, 0, 10), text)
 
 
-def _parse_numbers(cells: pa.Array, tokens: bool) -> pa.Array:
+def _parse_numbers(cells: pa.Array, conventions: Conventions) -> pa.Array:
     try:
         return _finite(pc.cast(cells, pa.float64()))
     except pa.ArrowInvalid:
-        cells = trim(cells, tokens)
+        cells = trim(cells, conventions)
     try:
         return _finite(pc.cast(cells, pa.float64()))
     except pa.ArrowInvalid:
@@ -157,8 +153,8 @@ def _finite(values: pa.Array) -> pa.Array:
     return values
 
 
-def _parse_booleans(cells: pa.Array, tokens: bool) -> pa.Array:
-    words = pc.ascii_lower(trim(cells, tokens))
+def _parse_booleans(cells: pa.Array, conventions: Conventions) -> pa.Array:
+    words = pc.ascii_lower(trim(cells, conventions))
     yes = pc.or_(pc.is_in(words, _TRUE), pc.equal(words, "1"))
     no = pc.or_(pc.is_in(words, _FALSE), pc.equal(words, "0"))
     bad = pc.and_(pc.is_valid(words), pc.invert(pc.fill_null(pc.or_(yes, no), False)))
@@ -167,11 +163,11 @@ def _parse_booleans(cells: pa.Array, tokens: bool) -> pa.Array:
     return pc.if_else(pc.is_valid(words), yes, pa.scalar(None, pa.bool_()))
 
 
-def only_words(cells: pa.Array, *, tokens: bool) -> bool:
+def only_words(cells: pa.Array, conventions: Conventions) -> bool:
     """Whether booleans are written as words: 1 and 0 are read as booleans only where they are declared so."""
     if not pa.types.is_string(cells.type):
         return True
-    words = pc.ascii_lower(trim(cells, tokens))
+    words = pc.ascii_lower(trim(cells, conventions))
     known = pc.or_(pc.or_(pc.is_in(words, _TRUE), pc.is_in(words, _FALSE)), pc.is_null(words))
     return bool(pc.all(known, min_count=0).as_py())
 
@@ -183,21 +179,21 @@ def _zero_or_one(cells: pa.Array) -> pa.Array:
     return pc.equal(cells, pa.scalar(1, cells.type))
 
 
-def _parse_dates(cells: pa.Array, tokens: bool) -> pa.Array:
+def _parse_dates(cells: pa.Array, conventions: Conventions) -> pa.Array:
     # Days repeat, and each costs as much as twenty numbers.
     known = pc.dictionary_encode(cells)
     if 2 * len(known.dictionary) > len(cells):
-        return _parse_different_dates(cells, tokens)
+        return _parse_different_dates(cells, conventions)
     try:
-        return _parse_different_dates(known.dictionary, tokens).take(known.indices)
+        return _parse_different_dates(known.dictionary, conventions).take(known.indices)
     except (
         BadCell
     ) as bad:  # the dictionary is in the order of the cells: the first bad one is the first in both
         raise BadCell(int(pc.index(known.indices, bad.index).as_py())) from None
 
 
-def _parse_different_dates(cells: pa.Array, tokens: bool) -> pa.Array:
-    cells = trim(cells, tokens)
+def _parse_different_dates(cells: pa.Array, conventions: Conventions) -> pa.Array:
+    cells = trim(cells, conventions)
     bad = pc.invert(pc.match_substring_regex(cells, _ISO))
     if pc.any(bad).as_py():
         raise BadCell(_first(bad))
@@ -219,8 +215,8 @@ def _timestamps(cells: pa.Array) -> pa.Array:
     return pc.coalesce(local, pc.cast(universal, pa.timestamp("s")))
 
 
-def _parse_categories(cells: pa.Array, tokens: bool) -> pa.Array:
-    return trim(cells, tokens)
+def _parse_categories(cells: pa.Array, conventions: Conventions) -> pa.Array:
+    return trim(cells, conventions)
 
 
 def _is_number(data_type: pa.DataType) -> bool:
@@ -244,7 +240,7 @@ def _first_failing(cells: pa.Array, parse: Callable[[pa.Array], pa.Array]) -> in
     return low
 
 
-_PARSERS: dict[ColumnType, Callable[[pa.Array, bool], pa.Array]] = {
+_PARSERS: dict[ColumnType, Callable[[pa.Array, Conventions], pa.Array]] = {
     "number": _parse_numbers,
     "boolean": _parse_booleans,
     "date": _parse_dates,

@@ -35,6 +35,9 @@ KIND_OF: dict[ColumnType, Kind] = {
 """The kind of data whose one input a column of this type is; every other type is a tabular column's."""
 
 
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A")
+"""What means missing where a format has text alone, unless something else is declared."""
+
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 """A column of the file, as it is asked for."""
 
@@ -232,6 +235,30 @@ class SplitPlan(Model):
     rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
 
 
+class Conventions(Model):
+    """How written cells become values: what the uploader meant by them, whatever the format.
+
+    Blanks of ASCII around a cell never count. What a format brings along typed is taken as it is.
+    """
+
+    missing: list[str] = Field(
+        default_factory=lambda: [""], description="The exact words that mean missing; the empty text is one."
+    )
+    numbers: bool = Field(
+        False, description="Whether text may turn out to be numbers; where they are declared, it always is."
+    )
+    decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
+    thousands: str | None = Field(None, description="What stands between groups of three digits.")
+    date_format: str | None = Field(None, description="Of dates that are not written as ISO 8601.")
+
+    @classmethod
+    def of(cls, file_format: Format) -> Self:
+        """Those of a format: words mean missing, and text numbers, where a format has text alone."""
+        if file_format in ("parquet", "jsonl"):
+            return cls()
+        return cls(missing=list(MISSING), numbers=True)
+
+
 class ReadOptions(Model):
     """How the bytes become cells. The fields that do not concern a format are None."""
 
@@ -265,6 +292,10 @@ class Description(Model):
     kind: Kind = "tabular"
     format: Format
     options: ReadOptions
+    conventions: Conventions
+    exceptions: dict[str, Conventions] = Field(
+        default_factory=dict, description="Columns that are written otherwise than the others."
+    )
     columns: list[Column]
     label: str
     task: Task
@@ -280,6 +311,10 @@ class Description(Model):
     def between(self) -> str | None:
         """What stands between a row's labels as the format hands them on; None of a task of one label."""
         return BETWEEN if self.label in self.options.lists else self.separator
+
+    def conventions_of(self, column: str) -> Conventions:
+        """How the cells of a column are written."""
+        return self.exceptions.get(column, self.conventions)
 
 
 class Profile(Model):

@@ -53,13 +53,11 @@ def _collected(batches: Iterator[pa.RecordBatch], schema: pa.Schema, spool: Path
 
 
 def _batches(path: Path, description: Description, *, fast: bool) -> Iterator[pa.RecordBatch]:
-    tokens = description.format not in ("parquet", "jsonl")
     schema = _schema(description)
     with closing(_open(path, description, fast)) as batches:
         for batch in batches:
             cells = [
-                _canonical(batch[column.name], column, description, tokens)
-                for column in _read_columns(description)
+                _canonical(batch[column.name], column, description) for column in _read_columns(description)
             ]
             yield pa.RecordBatch.from_arrays(cells, schema=schema)
 
@@ -77,9 +75,7 @@ def _schema(description: Description) -> pa.Schema:
 def _open(path: Path, description: Description, fast: bool) -> Generator[pa.RecordBatch]:
     if fast:
         numbers = [column.name for column in description.columns if column.type == "number"]
-        return csv.open_batches(path, description.options, numbers)
-    if description.format in ("csv", "tsv"):
-        return csv.open_batches(path, description.options, words=description.kind == "tabular")
+        return csv.open_batches(path, description.options, numbers, description.conventions.missing)
     batches: Generator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
     return batches
 
@@ -94,12 +90,12 @@ def _data_type(column: Column, description: Description) -> pa.DataType:
     return types.get(column.type, pa.string())
 
 
-def _canonical(cells: pa.Array, column: Column, description: Description, tokens: bool) -> pa.Array:
+def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.Array:
     if column.type == "image":
         return cells
     if column.type in KIND_OF:
         return texts(cells) if column.type == "text" else sequences(cells)
-    values = convert(cells, column.type, tokens=tokens)
+    values = convert(cells, column.type, description.conventions_of(column.name))
     if column.role == "split":
         return _split_words(values)
     if column.role == "label" and description.between is not None:

@@ -1,6 +1,6 @@
 """CSV in any sane dialect: delimiters `, ; tab |`, quotes, newlines in quotes, UTF-8, UTF-16 and others.
 
-Cells come as text; the empty cell and the words of `cells.MISSING` come as null. Empty lines are skipped.
+Cells come as the text they are, the empty cell as the empty text. Empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def open_batches(
     path: Path,
     options: ReadOptions,
     numbers: Collection[str] = (),
+    missing: Collection[str] = ("",),
     *,
-    words: bool = True,
     glance: Glance | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
@@ -105,7 +105,7 @@ def open_batches(
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
-        words: whether cells that are words like NA become null; in texts they are what was written.
+        missing: the words that are null among `numbers`.
         glance: where `options` come of, if the file was not yet read as a whole.
 
     Raises:
@@ -118,7 +118,7 @@ def open_batches(
     try:
         with open_stream(path) as stream:
             source = glance.watch(stream) if glance else stream
-            with closing(Parser(options, numbers, words, block).batches(source)) as batches:
+            with closing(Parser(options, numbers, missing, block).batches(source)) as batches:
                 for batch in batches:
                     last = batch[-1][-1].as_py() if batch.num_rows else last
                     yield batch

@@ -14,8 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cells import MISSING
-from ..schema import DatasetError, is_text
+from ..schema import MISSING, DatasetError, is_text
 from .stream import open_stream
 
 if TYPE_CHECKING:

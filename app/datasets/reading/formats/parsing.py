@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.csv
 
-from ..cells import MISSING
 from ..schema import ReadOptions
 from .dialect import rows_of
 
@@ -36,11 +35,11 @@ class Ragged(Exception):
 
 @dataclass(frozen=True)
 class Parser:
-    """How cells are read: all as text, but `numbers` as float64; `words` like NA are missing or are words."""
+    """How cells are read: all as text, but `numbers` as float64, null for the words of `missing`."""
 
     options: ReadOptions
     numbers: Collection[str]
-    words: bool
+    missing: Collection[str]
     block: int
 
     def batches(self, stream: Stream) -> Generator[pa.RecordBatch]:
@@ -142,8 +141,7 @@ class Parser:
             column_types={
                 name: pa.float64() if name in self.numbers else pa.string() for name in self.options.columns
             },
-            null_values=list(MISSING) if self.words else [""],
-            strings_can_be_null=True,
+            null_values=list(self.missing),
             quoted_strings_can_be_null=True,
         )
 

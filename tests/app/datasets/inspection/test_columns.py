@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.inspection.columns import DISTINCT, ColumnScan, Moments, Tally
+from app.datasets.reading.schema import Conventions
 
 
 def test_moments_of_batches_are_those_of_the_whole_column() -> None:
@@ -62,7 +63,7 @@ def test_long_texts_do_not_fill_the_memory() -> None:
 
 
 def test_a_later_word_turns_a_column_of_numbers_into_categories() -> None:
-    column = ColumnScan("a", None, declared=False, tokens=True)
+    column = ColumnScan("a", None, declared=False, conventions=Conventions.of("csv"))
     column.add(pa.array([None, ""]))
     assert column.type is None
     column.add(pa.array(["1", "2"]))
@@ -72,14 +73,14 @@ def test_a_later_word_turns_a_column_of_numbers_into_categories() -> None:
 
 
 def test_a_one_among_words_makes_no_boolean_whatever_the_batch() -> None:
-    column = ColumnScan("a", None, declared=False, tokens=True)
+    column = ColumnScan("a", None, declared=False, conventions=Conventions.of("csv"))
     column.add(pa.array(["yes", "no"]))
     column.add(pa.array(["1"]))
     assert column.type == "category"
 
 
 def test_the_profile_of_dates_has_the_first_and_the_last() -> None:
-    column = ColumnScan("a", None, declared=False, tokens=True)
+    column = ColumnScan("a", None, declared=False, conventions=Conventions.of("csv"))
     column.add(pa.array(["2024-05-01", None]))
     column.add(pa.array(["1969-12-31T23:59:59"]))
     profile = column.profile("feature")
@@ -88,7 +89,7 @@ def test_the_profile_of_dates_has_the_first_and_the_last() -> None:
 
 
 def test_a_column_of_one_number_has_no_deviation() -> None:
-    column = ColumnScan("a", None, declared=False, tokens=True)
+    column = ColumnScan("a", None, declared=False, conventions=Conventions.of("csv"))
     column.add(pa.array(["0.1"] * 10))
     profile = column.profile("feature")
     assert profile.mean == pytest.approx(0.1)

@@ -4,6 +4,9 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.reading.cells import BadCell, convert, infer, text_of
+from app.datasets.reading.schema import Conventions
+
+WRITTEN, TYPED = Conventions.of("csv"), Conventions.of("jsonl")
 
 
 @pytest.mark.parametrize(
@@ -23,65 +26,65 @@ from app.datasets.reading.cells import BadCell, convert, infer, text_of
     ],
 )
 def test_a_type_is_inferred_from_text(cells: list[str], expected: str | None) -> None:
-    assert infer(pa.array(cells, pa.string()), tokens=True) == expected
+    assert infer(pa.array(cells, pa.string()), WRITTEN) == expected
 
 
 def test_text_of_typed_formats_is_no_number_unless_declared() -> None:
     cells = pa.array(["01234", "56789"])
-    assert infer(cells, tokens=False) == "category"
-    assert convert(cells, "number", tokens=False).to_pylist() == [1234.0, 56789.0]
+    assert infer(cells, TYPED) == "category"
+    assert convert(cells, "number", TYPED).to_pylist() == [1234.0, 56789.0]
 
 
 def test_words_for_missing_count_in_text_formats_only() -> None:
     cells = pa.array(["NA", "", " None ", "x"])
-    assert convert(cells, "category", tokens=True).to_pylist() == [None, None, None, "x"]
-    assert convert(cells, "category", tokens=False).to_pylist() == ["NA", None, "None", "x"]
+    assert convert(cells, "category", WRITTEN).to_pylist() == [None, None, None, "x"]
+    assert convert(cells, "category", TYPED).to_pylist() == ["NA", None, "None", "x"]
 
 
 def test_the_first_cell_that_is_no_number_is_found() -> None:
     cells = pa.array(["1"] * 700 + ["abc"] + ["2"] * 300 + ["def"])
     with pytest.raises(BadCell) as caught:
-        convert(cells, "number", tokens=True)
+        convert(cells, "number", WRITTEN)
     assert caught.value.index == 700
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999"])
 def test_a_number_that_is_not_finite_is_told_apart(cell: str) -> None:
     with pytest.raises(BadCell) as caught:
-        convert(pa.array(["1", None, cell]), "number", tokens=True)
+        convert(pa.array(["1", None, cell]), "number", WRITTEN)
     assert (caught.value.index, caught.value.infinite) == (2, True)
 
 
 def test_declared_booleans_may_be_ones_and_zeros() -> None:
-    assert convert(pa.array(["1", "0", None, "yes"]), "boolean", tokens=True).to_pylist() == [
+    assert convert(pa.array(["1", "0", None, "yes"]), "boolean", WRITTEN).to_pylist() == [
         True,
         False,
         None,
         True,
     ]
-    assert convert(pa.array([1, 0, None]), "boolean", tokens=False).to_pylist() == [True, False, None]
+    assert convert(pa.array([1, 0, None]), "boolean", TYPED).to_pylist() == [True, False, None]
     with pytest.raises(BadCell) as caught:
-        convert(pa.array([1, 2]), "boolean", tokens=False)
+        convert(pa.array([1, 2]), "boolean", TYPED)
     assert caught.value.index == 1
 
 
 def test_dates_with_a_zone_become_utc_and_lose_their_fractions() -> None:
     cells = pa.array(["2024-01-01T10:00:00+02:00", "2024-01-01 10:00:00.75", "2024-01-01T10:00:00Z", ""])
     expected = [datetime(2024, 1, 1, 8), datetime(2024, 1, 1, 10), datetime(2024, 1, 1, 10), None]
-    assert convert(cells, "date", tokens=True).to_pylist() == expected
+    assert convert(cells, "date", WRITTEN).to_pylist() == expected
 
 
 def test_a_day_that_does_not_exist_is_no_date() -> None:
     with pytest.raises(BadCell) as caught:
-        convert(pa.array(["2024-02-28", "2024-02-30"]), "date", tokens=True)
+        convert(pa.array(["2024-02-28", "2024-02-30"]), "date", WRITTEN)
     assert caught.value.index == 1
 
 
 def test_days_that_repeat_are_read_like_those_that_do_not() -> None:
     days = [f"2024-01-{day:02}" for day in range(1, 29)]
     cells = pa.array([*days, *days, " 2024-01-01 ", "NA", None, *days])
-    alone = [convert(cells.slice(index, 1), "date", tokens=True)[0] for index in range(len(cells))]
-    assert convert(cells, "date", tokens=True).to_pylist() == [day.as_py() for day in alone]
+    alone = [convert(cells.slice(index, 1), "date", WRITTEN)[0] for index in range(len(cells))]
+    assert convert(cells, "date", WRITTEN).to_pylist() == [day.as_py() for day in alone]
 
 
 @pytest.mark.parametrize("wrong", ["tomorrow", "2024-02-30"])
@@ -90,15 +93,15 @@ def test_the_first_cell_that_is_no_date_is_found_among_days_that_repeat(wrong: s
         convert(
             pa.array(["2024-02-28", None, "2024-02-29"] * 9 + [wrong, "2024-02-29", wrong]),
             "date",
-            tokens=True,
+            WRITTEN,
         )
     assert caught.value.index == 27
 
 
 def test_text_behind_a_number_that_is_not_finite_makes_a_category() -> None:
-    assert infer(pa.array(["inf"] + ["1"] * 500 + ["word"]), tokens=True) == "category"
+    assert infer(pa.array(["inf"] + ["1"] * 500 + ["word"]), WRITTEN) == "category"
     with pytest.raises(BadCell) as caught:
-        infer(pa.array(["1"] * 500 + ["inf"]), tokens=True)
+        infer(pa.array(["1"] * 500 + ["inf"]), WRITTEN)
     assert (caught.value.index, caught.value.infinite) == (500, True)
 
 
@@ -111,4 +114,4 @@ def test_values_as_text_are_short_and_canonical() -> None:
 
 def test_a_number_is_no_date() -> None:
     with pytest.raises(BadCell):
-        convert(pa.array([None, 20240101]), "date", tokens=False)
+        convert(pa.array([None, 20240101]), "date", TYPED)

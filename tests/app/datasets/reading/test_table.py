@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.reading.schema import Inspection
+from app.datasets.reading.schema import Conventions, Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]
@@ -55,3 +55,11 @@ def test_several_labels_a_row_are_read_as_lists(inspect_text: Inspect, tmp_path:
     inspection = inspect_text("x,y\n" + "1,b|a\n2,|\n3,\n4, c \n5,a\n6,b\n" * 2, task="multilabel")
     table = read(tmp_path / "upload", inspection.description)
     assert table["y"].to_pylist() == [["b", "a"], [], None, ["c"], ["a"], ["b"]] * 2
+
+
+def test_a_description_says_how_its_cells_are_written(inspect_text: Inspect, tmp_path: Path) -> None:
+    csv = inspect_text("x,c,y\n" + "1,NA,a\n2,b,b\n" * 4).description
+    assert (csv.conventions, csv.exceptions) == (Conventions.of("csv"), {})
+    otherwise = csv.model_copy(update={"exceptions": {"c": Conventions()}})
+    assert read(tmp_path / "upload", csv)["c"].to_pylist()[:2] == [None, "b"]
+    assert read(tmp_path / "upload", otherwise)["c"].to_pylist()[:2] == ["NA", "b"]
