@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workers.transfer import arrays
+
 Array = npt.NDArray[Any]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
 Kind = Literal["tabular", "text", "image", "sequence"]
@@ -24,9 +26,6 @@ _KINDS: Mapping[str, Kind] = {
 
 LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
 """The parts of a network, each a layer of it: no input may be called so."""
-
-LARGEST_NUMBER = 1e18
-"""Numbers are clipped to ± this, so that their float32 squares stay finite."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def from_table(
         ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
     """
     _check_columns(table, signature, split_column)
-    inputs = {column.name: _values(table[column.name], column) for column in signature.columns}
+    inputs = {column.name: arrays.values(table[column.name], column.type) for column in signature.columns}
     has_label = pc.is_valid(table[signature.label])
     labelled = np.flatnonzero(has_label.to_numpy())
     targets = _targets(table[signature.label].filter(has_label), signature)
@@ -299,31 +298,9 @@ def _given_parts(column: pa.ChunkedArray) -> Array:
     return np.asarray(parts)
 
 
-def _values(column: pa.ChunkedArray, described: Column) -> Array:
-    if described.is_numeric:
-        return _float32(column)
-    if described.type == "image":
-        return _buffers(column)
-    return np.asarray(pc.fill_null(column.cast(pa.string()), "").to_numpy(), dtype=object)
-
-
-def _buffers(column: pa.ChunkedArray) -> Array:
-    """Views of the bytes where they are, in memory or in a mapped file."""
-    values = np.empty(len(column), dtype=object)
-    for place, cell in enumerate(cell for chunk in column.chunks for cell in chunk):
-        values[place] = cell.as_buffer()
-    return values
-
-
-def _float32(column: pa.ChunkedArray) -> Array:
-    numbers = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
-    clipped: Array = np.clip(numbers, -LARGEST_NUMBER, LARGEST_NUMBER).astype(np.float32)
-    return clipped
-
-
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     if signature.task == "regression":
-        return _float32(label).reshape(-1, 1)
+        return arrays.numbers(label).reshape(-1, 1)
     if signature.task == "multilabel":
         lists = label.combine_chunks()
         marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)

@@ -62,6 +62,22 @@ def convert(cells: pa.Array, column_type: ColumnType, conventions: Conventions) 
     return cells
 
 
+def feature(cells: pa.Array, column_type: ColumnType, conventions: Conventions) -> pa.Array:
+    """Cells as a network reads them: number float64, boolean bool, image binary, all else string; null is missing.
+
+    Raises:
+        BadCell: for the first cell that is not of the type.
+    """
+    if column_type == "image":
+        return cells
+    if column_type == "text":
+        return texts(cells)
+    if column_type in ("nucleotide", "protein"):
+        return sequences(cells)
+    values = convert(cells, column_type, conventions)
+    return text_of(values) if column_type in ("category", "date") else values
+
+
 def infer(cells: pa.Array, conventions: Conventions) -> ColumnType | None:
     """The narrowest type that all cells are of; None if none is there.
 
