@@ -31,7 +31,7 @@ from workers.transfer.networks.network import Network
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
-from workers.work import signature_of
+from workers.job_context import signature_of
 
 PROGRAM = Path(__file__).with_name("predicting.py")
 
