@@ -1,4 +1,4 @@
-"""Arrow columns to the arrays that a network takes. A bundle carries this file: it imports nothing of ours."""
+"""Arrow columns to the arrays a network takes. A bundle carries this file: it imports nothing of ours."""
 
 from typing import Any
 

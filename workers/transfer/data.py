@@ -27,6 +27,9 @@ _KINDS: Mapping[str, Kind] = {
 LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
 """The parts of a network, each a layer of it: no input may be called so."""
 
+CHECKS = "checks"
+"""The layer behind them, where there is one."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -90,7 +93,7 @@ class Signature:
 
 
 def _is_key(name: str) -> bool:
-    return bool(name) and "/" not in name and name not in LAYERS
+    return bool(name) and "/" not in name and name not in (*LAYERS, CHECKS)
 
 
 def _unlike(keys: dict[str, str], names: Sequence[str]) -> dict[str, str]:

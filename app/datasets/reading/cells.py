@@ -63,7 +63,9 @@ def convert(cells: pa.Array, column_type: ColumnType, conventions: Conventions) 
 
 
 def feature(cells: pa.Array, column_type: ColumnType, conventions: Conventions) -> pa.Array:
-    """Cells as a network reads them: number float64, boolean bool, image binary, all else string; null is missing.
+    """Cells as a network reads them: number float64, boolean bool, image binary, all else string.
+
+    Null is missing.
 
     Raises:
         BadCell: for the first cell that is not of the type.

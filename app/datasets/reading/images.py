@@ -1,4 +1,4 @@
-"""Which encoded images are read: PNG, JPEG, WebP, GIF and BMP that can be decoded, of usual modes and sizes."""
+"""Which encoded images are read: PNG, JPEG, WebP, GIF and BMP that can be decoded, of usual modes."""
 
 from __future__ import annotations
 

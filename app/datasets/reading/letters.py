@@ -18,7 +18,10 @@ _WRONG: dict[str, re.Pattern[str]] = {
     name: re.compile(f"[^{re.escape(letters)}]")
     for name, letters in (("nucleotide", NUCLEOTIDE), ("protein", PROTEIN))
 }
-EXPECTED: dict[ColumnType, str] = {"nucleotide": f"letters of DNA or RNA: {NUCLEOTIDE}", "protein": f"letters of proteins: {PROTEIN}"}
+EXPECTED: dict[ColumnType, str] = {
+    "nucleotide": f"letters of DNA or RNA: {NUCLEOTIDE}",
+    "protein": f"letters of proteins: {PROTEIN}",
+}
 
 
 def wrong_letter(sequence: str, column_type: ColumnType) -> str | None:

@@ -120,7 +120,9 @@ def _names(columns: Sequence[str], reading: Reading) -> list[tuple[Column, str]]
     features = reading.features
     if reading.kind != "tabular":
         (column,) = features
-        known = [name for name in (column.name, column.input, *columns[: len(columns) == 1]) if name in columns]
+        known = [
+            name for name in (column.name, column.input, *columns[: len(columns) == 1]) if name in columns
+        ]
         if not known:
             hint = f"Call the column of the {column.input}s so."
             raise _no_columns([column.name], columns, hint)
@@ -191,14 +193,18 @@ class _Reader:
         """Refuse bytes that are no text, and NUL; of CSV it is refused with the file."""
         if column.type == "image":
             if not pa.types.is_binary(cells.type):
-                raise self._refusal("no_image", 0, name, "an image's bytes", str(cells.type), "Give its files.")
+                raise self._refusal(
+                    "no_image", 0, name, "an image's bytes", str(cells.type), "Give its files."
+                )
         elif pa.types.is_binary(cells.type):
             raise self._refusal("wrong_type", 0, name, EXPECTED[column.type], "bytes", "Write it as text.")
         elif pa.types.is_string(cells.type):
             found = pc.index(pc.match_substring(cells, "\0"), True).as_py()
             if found >= 0:
                 received = cells[found].as_py()[:80]
-                raise self._refusal("not_text", found, name, "text without NUL", received, "Take the NUL out.")
+                raise self._refusal(
+                    "not_text", found, name, "text without NUL", received, "Take the NUL out."
+                )
 
     def _check_images(self, name: str, cells: pa.Array) -> None:
         for index, value in enumerate(cells):

@@ -7,9 +7,9 @@ Cells are read as those of the data set that the model was trained on, and refus
 message calls declared, such as a delimiter, is given as an option. Nothing is predicted unless all files can
 be read.
 
-The answers come in the rows' order. The labels of a row that may have several are separated by |. A class, file
-name or kept cell that a spreadsheet would take for a formula, as =1+1, is written with a ' before it; numbers,
-negative ones included, stay numbers. It needs what is in requirements.txt.
+The answers come in the rows' order. The labels of a row that may have several are separated by |. A class,
+file name or kept cell that a spreadsheet would take for a formula, as =1+1, is written with a ' before it;
+numbers, negative ones included, stay numbers. It needs what is in requirements.txt.
 """
 
 import argparse

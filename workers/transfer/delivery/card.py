@@ -15,12 +15,12 @@ python predict.py FILES > predictions.csv
 ```
 
 The program reads files as the service read the data set, and refuses what it refused; READS. `--id COLUMN`
-(more than once if wanted) or `--all` keeps columns of the file beside the answers, `--help` says the rest. In
-`predictions.csv` a class, file name or kept cell that a spreadsheet would run as a formula has a `'` before it;
-numbers stay numbers.
+(more than once if wanted) or `--all` keeps columns of the file beside the answers, `--help` says the rest.
+In `predictions.csv` a class, file name or kept cell that a spreadsheet would run as a formula has a `'`
+before it; numbers stay numbers.
 
-Or in Python, strings as object arrays and never None. Inputs are found by name: other keys are passed over, and
-a missing one is an error. Nothing is read or corrected here, so values have to be written as the table says:
+Or in Python, strings as object arrays and never None. Inputs are found by name: other keys are passed over,
+and a missing one is an error. Nothing is corrected here, so values have to be written as the table says:
 
 ```python
 import keras
@@ -53,8 +53,8 @@ WRITTEN = {
     "text": "text",
     "nucleotide": "text, letters of DNA or RNA without blanks, ambiguity codes included",
     "protein": "text, letters of amino acids without blanks, ambiguity codes included",
-    "image": "array (n, height, width, channels) of pixels 0 to 255, any height and width; of pixels scaled to "
-    "0 to 1, or beyond 0 to 255, the prediction is NaN",
+    "image": "array (n, height, width, channels) of pixels 0 to 255, any height and width; of pixels scaled "
+    "to 0 to 1, or beyond 0 to 255, the prediction is NaN",
 }
 """How plain Keras takes the values of an input."""
 
@@ -70,6 +70,13 @@ MISSING = {
 }
 """How plain Keras takes a missing value."""
 
+_EXAMPLES = {
+    "number": 'np.array([float("nan")], dtype="float32")',
+    "boolean": 'np.array([float("nan")], dtype="float32")',
+    "text": 'np.array([""], dtype=object)',
+    "nucleotide": 'np.array(["ACGT"], dtype=object)',
+    "protein": 'np.array(["MKV"], dtype=object)',
+}
 _READS = {
     "tabular": "CSV, TSV, JSON lines or Parquet",
     "text": "a .txt file, a text a line, or CSV, TSV, JSON lines, Parquet or a zip of .txt files",
@@ -128,15 +135,10 @@ def _use(signature: Signature, channels: int) -> str:
         return use.replace("MORE", pixels).replace("EXAMPLE", '"image": pixels')
     use = use.replace("MORE", "")
     example = ", ".join(
-        f'{_literal(signature.keys[column.name])}: np.array([float("nan")], dtype="float32")'
-        if column.is_numeric
-        else f'{_literal(signature.keys[column.name])}: np.array(["{_EXAMPLE.get(column.type, "")}"], dtype=object)'
+        f"{_literal(signature.keys[column.name])}: {_EXAMPLES.get(column.type, _EXAMPLES['text'])}"
         for column in signature.columns
     )
     return use.replace("EXAMPLE", example)
-
-
-_EXAMPLE = {"nucleotide": "ACGT", "protein": "MKV"}
 
 
 def _proof(card: Mapping[str, Any]) -> str:

@@ -28,6 +28,8 @@ TOLERANCE = 1e-6
 
 _WEIGHTS = "model.weights.h5"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
 class ExportDiffers(Exception):
     """A written file does not hold or predict what the network does."""
 
@@ -157,7 +159,7 @@ def verify(
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """signature.json: inputs with Keras' key, type, how values and missing ones are written; outputs with classes."""
+    """signature.json: inputs with Keras' key, type and how they are written; outputs with classes."""
     signature = network.signature
     inputs: list[dict[str, Any]] = [
         {

@@ -18,7 +18,7 @@ from workers.transfer import tasks
 from workers.transfer.data import LAYERS, Array, Data, Signature
 from workers.transfer.networks import inputs
 from workers.transfer.networks.input_spec import InputSpec
-from workers.transfer.networks.inputs.checks import CHECKED, answered
+from workers.transfer.networks.inputs.checks import checked
 
 Part = Literal["preprocessing", "backbone", "head"]
 BackboneOf = Callable[[Mapping[str, Any], InputSpec, int], keras.Model]
@@ -39,8 +39,8 @@ class Network:
     """One Keras model from a dict of raw inputs to predictions, made of three named parts.
 
     Inputs are those of `data.Rows.inputs` by the signature's `keys`, each (n,) or (n, 1); other keys are
-    passed over. Images are arrays (n, height, width, channels) of pixels 0 to 255. Predictions are probabilities, (n, 1) of
-    the positive class or (n, k), or values in the label's unit (n, 1).
+    passed over. Images are arrays (n, height, width, channels) of pixels 0 to 255. Predictions are
+    probabilities, (n, 1) of the positive class or (n, k), or values in the label's unit (n, 1).
     """
 
     model: keras.Model
@@ -211,10 +211,8 @@ def join(
         for key, tensor in zip(signature.keys.values(), first.inputs, strict=True)
     ]
     x = first(raw if signature.kind == "tabular" else raw[0])
-    predictions = head(backbone(x))
-    if any(column.type in CHECKED for column in signature.columns):
-        predictions = answered(x, predictions)
-    model = keras.Model(raw, predictions, name="network")
+    types = [column.type for column in signature.columns]
+    model = keras.Model(raw, checked(types, raw, head(backbone(x))), name="network")
     return Network(model, signature, dict(options))
 
 

@@ -40,7 +40,7 @@ _Batches = Generator[pa.RecordBatch]
 class Source:
     """A file's columns, and its cells as often as they are asked for.
 
-    `options` are those of CSV and TSV. `is_typed`: cells have types of their own, and null for what is missing.
+    `options` are those of CSV and TSV. `is_typed`: cells have types of their own, and null where missing.
     """
 
     columns: list[str]
@@ -168,9 +168,7 @@ def _check_kind(kind: Kind, reading: Reading) -> None:
         raise DatasetError("kind_differs", message, "Give a file of the kind that the model was trained on.")
 
 
-def _table(
-    path: Path, found: Format, reading: Reading, declaration: Declaration, limits: Limits
-) -> Source:
+def _table(path: Path, found: Format, reading: Reading, declaration: Declaration, limits: Limits) -> Source:
     module = MODULES[found]
     if found in ("csv", "tsv"):
         declaration = _as_before(path, found, reading, declaration, limits)

@@ -1,5 +1,7 @@
-"""Awkward cells, headers and rows of every kind of data: files to train on, the same rows written otherwise, and
-files that are refused."""
+"""Awkward cells, headers and rows of every kind of data.
+
+Files to train on, the same rows written otherwise, and files that are refused.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +20,34 @@ from PIL import Image
 
 Files = dict[str, bytes]
 
-NUMBERS = ["1.5", " 2.25", "-0", "1e3", ".5", "7", "NAN", "nan", "NA", "", "?", "12345678901234567890", "1e300", " "]
+NUMBERS = [
+    "1.5",
+    " 2.25",
+    "-0",
+    "1e3",
+    ".5",
+    "7",
+    "NAN",
+    "nan",
+    "NA",
+    "",
+    "?",
+    "12345678901234567890",
+    "1e300",
+    " ",
+]
 CITIES = [
     "rome", " rome", "rome ", "\u00a0rome", "NA", "", "N/A", "x,y", "x;y", 'a "b" c', "line\nbreak", "tab\there",
     "\u00c9", "E\u0301", "\u2028sep", "=1+1", "'single'", "0", "007", "1e5", "\u4eac\u90fd",
 ]  # fmt: skip
 DATES = [
-    "2020-02-29", "2021-03-04 07:06:07+02:00", "2021-03-04T05:06:07Z", "2021-03-04T05:06", "1999-12-31T23:59:59.9",
-    "2020-01-01T00:00:00-11:30", "NA", "", " 2020-02-29 ",
+    "2020-02-29", "2021-03-04 07:06:07+02:00", "2021-03-04T05:06:07Z", "2021-03-04T05:06",
+    "1999-12-31T23:59:59.9", "2020-01-01T00:00:00-11:30", "NA", "", " 2020-02-29 ",
 ]  # fmt: skip
 MEMBERS = ["yes", "no", "T", "FALSE", "true", "f", "", "NA", " yes"]
 TEXTS = [
-    "good film", " good film ", "BAD, really; bad", 'he said "no"', "two\nlines", "NA", "None", "\u00a0", "", "caf\u00e9",
-    "cafe\u0301", "=1+1", "a\ttab", "\u4e16\u754c", "'quoted'", "null",
+    "good film", " good film ", "BAD, really; bad", 'he said "no"', "two\nlines", "NA", "None", "\u00a0", "",
+    "caf\u00e9", "cafe\u0301", "=1+1", "a\ttab", "\u4e16\u754c", "'quoted'", "null",
 ]  # fmt: skip
 SEQUENCES = ["ACGTACGTAA", "acgtnnacgu", "GGGG-CCCCG", "ACGTRYSWKM", "TTTTTTTTTTTTTTTTTTTTTTTT", "A"]
 
@@ -47,7 +64,9 @@ class Case:
     declared: dict[str, Any] = field(default_factory=dict)
 
 
-def _csv(header: list[str], rows: list[list[str]], delimiter: str = ",", quoting: Any = csv.QUOTE_MINIMAL) -> str:
+def _csv(
+    header: list[str], rows: list[list[str]], delimiter: str = ",", quoting: Any = csv.QUOTE_MINIMAL
+) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter, quoting=quoting)
     writer.writerows([header, *rows])
@@ -156,7 +175,8 @@ def typed() -> Case:
     names = ["age", "city", "on", "y"]
     written = _json_lines(names, rows)
     as_text = [
-        ["NA" if age is None else str(age), city or "", "true" if on else "false", y] for age, city, on, y in rows
+        ["NA" if age is None else str(age), city or "", "true" if on else "false", y]
+        for age, city, on, y in rows
     ]
     return Case(
         "typed",
@@ -213,7 +233,8 @@ def sequence() -> Case:
     """FASTA with all that its lines may be."""
     records = [(f"s{row} label={'xy'[row % 2]}", SEQUENCES[row % len(SEQUENCES)]) for row in range(60)]
     written = "\ufeff" + "\r\n".join(
-        f">{header}\r\n;a comment, GATTACA\r\n{letters[:6]}\r\n\r\n{letters[6:]}" for header, letters in records
+        f">{header}\r\n;a comment, GATTACA\r\n{letters[:6]}\r\n\r\n{letters[6:]}"
+        for header, letters in records
     )
     plain = "".join(f">{number}\n{letters}\n" for number, (_, letters) in enumerate(records))
     rows = [[f" {letters} "] for _, letters in records]
@@ -282,7 +303,9 @@ def image() -> Case:
             "again.zip": {"again.zip": _zip(files)},
             "flat.zip": {"flat.zip": _zip(singles)},
             "single": singles,
-            "columns.parquet": {"columns.parquet": _parquet(["image"], [[content] for content in files.values()])},
+            "columns.parquet": {
+                "columns.parquet": _parquet(["image"], [[content] for content in files.values()])
+            },
         },
         {
             "broken.png": _image("RGB", 0)[:60],

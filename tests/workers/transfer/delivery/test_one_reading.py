@@ -21,6 +21,7 @@ from app.datasets.reading.schema import DatasetError, Declaration, Description
 from app.datasets.reading.table import read
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
+from workers.job_context import signature_of
 from workers.stages.export import reader
 from workers.transfer import arrays
 from workers.transfer.data import from_table
@@ -31,7 +32,6 @@ from workers.transfer.networks.network import Network
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
-from workers.job_context import signature_of
 
 PROGRAM = Path(__file__).with_name("predicting.py")
 
@@ -64,7 +64,9 @@ def _made(case: Case, folder: Path) -> Made:
         test_fraction=0.2,
     )
     network = scratch(case.network, data, Fit(Training(8, 16, 0.02, seed=0))).network
-    inputs = {column.name: arrays.values(rows[column.name], column.type) for column in network.signature.columns}
+    inputs = {
+        column.name: arrays.values(rows[column.name], column.type) for column in network.signature.columns
+    }
     write_bundle(network, folder / "model.zip", {"name": "m"}, reader(description))
     with zipfile.ZipFile(folder / "model.zip") as bundle:
         bundle.extractall(folder / "bundle")
@@ -107,7 +109,9 @@ def done(made: dict[str, Made]) -> dict[str, Any]:
     """What bundles and plain Keras answer: one process for all, since Keras takes seconds to import."""
     asked = {}
     for name, one in made.items():
-        refused = [_written({file: content}, one.folder / "refused") for file, content in one.case.refused.items()]
+        refused = [
+            _written({file: content}, one.folder / "refused") for file, content in one.case.refused.items()
+        ]
         readable = [_written(files, one.folder / "readable") for files in one.case.readable.values()]
         asked[name] = {
             "folder": str(one.folder / "bundle"),

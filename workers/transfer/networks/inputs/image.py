@@ -10,7 +10,6 @@ from keras import ops
 from PIL import Image
 
 from workers.transfer.data import Array, Column
-from workers.transfer.networks.inputs.checks import marked, misscaled
 from workers.transfer.networks.inputs.pictures import decode
 
 OPTIONS = ("image_size", "channels")
@@ -32,8 +31,7 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
     channels = options["channels"] or (1 if all(map(_is_grey, some)) else 3)
     image = keras.Input((None, None, channels), name="image")
     scaled = keras.layers.Resizing(height, width, antialias=True, name="resizing")(image)
-    pixels = ops.clip(ops.round(scaled), 0.0, 255.0)
-    return keras.Model(image, marked(misscaled(image), pixels), name="preprocessing")
+    return keras.Model(image, ops.clip(ops.round(scaled), 0.0, 255.0), name="preprocessing")
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:

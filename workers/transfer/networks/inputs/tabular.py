@@ -2,7 +2,7 @@
 
 The part takes a list of tensors (n, 1), one for each column in the signature's order. Numbers and booleans
 are standardised, a missing one becomes the mean. Categories are one-hot with a place for unknown values.
-Dates must read `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM:SS`, else they become NaN. A column with missing values in the train rows gets
+Dates must read `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM:SS`. A column with missing values in the train rows gets
 a 0/1 indicator; for categories "" is an ordinary value.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array, Column
-from workers.transfer.networks.inputs.checks import CHARACTERS, DATE_LENGTH, marked, misdated
 
 OPTIONS = ("preprocessing", "max_categories")
 """Those of a network's options that say how its inputs are read."""
@@ -26,6 +25,7 @@ _BLOCK = 1024
 UNKNOWN = "(unknown)"
 """How the place of values that are in no vocabulary is called."""
 
+_DATE_LENGTH = len("YYYY-MM-DDTHH:MM:SS")
 _YEAR = {0: 1000.0, 1: 100.0, 2: 10.0, 3: 1.0}
 _MONTH = {5: 10.0, 6: 1.0}
 _DAY = {8: 10.0, 9: 1.0}
@@ -241,20 +241,16 @@ def _date(
     moments: tuple[Array, Array] | None,
     has_gaps: bool,
 ) -> list[keras.KerasTensor]:
-    read_characters = _characters(f"{name}_characters")
     digits = keras.Sequential(_digit_layers(), name=f"{name}_digits")
     parts = _fixed_dense(f"{name}_parts", [_years(), (_MONTH, 0.0), (_DAY, 0.0), (_HOUR, 0.0)])
     month = _fixed_dense(f"{name}_month", [(_MONTH, 0.0)])
     present = layers.ReLU(max_value=1.0, name=f"{name}_present")  # month 0 happens only in ""
-    known = read_characters(ops.convert_to_tensor(values.reshape(-1, 1).tolist()))
-    matrix = np.asarray(parts(digits(known[:, :DATE_LENGTH])))
+    matrix = np.asarray(parts(digits(ops.convert_to_tensor(values.reshape(-1, 1).tolist()))))
     read = np.where(values.reshape(-1, 1) == "", np.nan, matrix)
-    characters = read_characters(tensor)
-    x = digits(characters[:, :DATE_LENGTH])
+    x = digits(tensor)
     is_present = present(month(x))
     scaled = _standardisation(f"{name}_scale", read, _by_part(moments))(parts(x))
     scaled = layers.Multiply(name=f"{name}_values")([scaled, is_present])
-    scaled = marked(misdated(characters, parts(x)), scaled)
     if not (has_gaps or (values == "").any()):
         return [scaled]
     return [scaled, layers.Rescaling(-1.0, offset=1.0, name=f"{name}_missing")(is_present)]
@@ -266,23 +262,19 @@ def _by_part(moments: tuple[Array, Array] | None) -> list[tuple[Array, Array] | 
     return [(moments[0][[part]], moments[1][[part]]) for part in range(len(moments[0]))]
 
 
-def _characters(name: str) -> layers.TextVectorization:
-    """Date string (n, 1) to the ids of its characters (n, 20), one more than it may have.
+def _digit_layers() -> list[keras.layers.Layer]:
+    """Date string (n, 1) to the digits at its 19 places (n, 19), 0 where the string is shorter.
 
-    Ids are 0 padding, 1 unknown, 2 the digit 0, …
+    Ids are 0 padding, 1 unknown, 2 the digit 0, …; the values at separators are weighted by 0 later.
     """
-    return layers.TextVectorization(
+    characters = layers.TextVectorization(
         standardize=None,
         split="character",
-        output_sequence_length=DATE_LENGTH + 1,
-        vocabulary=list(CHARACTERS),
-        name=name,
+        output_sequence_length=_DATE_LENGTH,
+        vocabulary=list("0123456789-T:"),
+        name="characters",
     )
-
-
-def _digit_layers() -> list[keras.layers.Layer]:
-    """Ids (n, 19) to digits, 0 where the string is shorter; the values at separators are weighted by 0 later."""
-    return [layers.Rescaling(1.0, offset=-2.0, name="values"), layers.ReLU(name="digits")]
+    return [characters, layers.Rescaling(1.0, offset=-2.0, name="values"), layers.ReLU(name="digits")]
 
 
 def _years() -> tuple[dict[int, float], float]:
@@ -296,8 +288,8 @@ def _years() -> tuple[dict[int, float], float]:
 def _fixed_dense(name: str, units: Sequence[tuple[Mapping[int, float], float]]) -> layers.Dense:
     """A dense layer with given weights by place, and a given bias, for each unit; never trained."""
     layer = layers.Dense(len(units), trainable=False, kernel_initializer="zeros", name=name)
-    layer.build((None, DATE_LENGTH))
-    kernel = np.zeros((DATE_LENGTH, len(units)), np.float32)
+    layer.build((None, _DATE_LENGTH))
+    kernel = np.zeros((_DATE_LENGTH, len(units)), np.float32)
     for unit, (weights, _) in enumerate(units):
         for place, weight in weights.items():
             kernel[place, unit] = weight
