@@ -37,8 +37,8 @@ NUMBERS = [
     " ",
 ]
 CITIES = [
-    "rome", " rome", "rome ", "\u00a0rome", "NA", "", "N/A", "x,y", "x;y", 'a "b" c', "line\nbreak", "tab\there",
-    "\u00c9", "E\u0301", "\u2028sep", "=1+1", "'single'", "0", "007", "1e5", "\u4eac\u90fd",
+    "rome", " rome", "rome ", "\u00a0rome", "NA", "", "N/A", "x,y", "x;y", 'a "b" c', "line\nbreak",
+    "tab\there", "\u00c9", "E\u0301", "\u2028sep", "=1+1", "'single'", "0", "007", "1e5", "\u4eac\u90fd",
 ]  # fmt: skip
 DATES = [
     "2020-02-29", "2021-03-04 07:06:07+02:00", "2021-03-04T05:06:07Z", "2021-03-04T05:06",
@@ -54,7 +54,7 @@ SEQUENCES = ["ACGTACGTAA", "acgtnnacgu", "GGGG-CCCCG", "ACGTRYSWKM", "TTTTTTTTTT
 
 @dataclass(frozen=True)
 class Case:
-    """A file to train on, whose rows the readable files hold in the same order, and the refused ones do not."""
+    """A file to train on, files that hold its rows in the same order, and files that are refused."""
 
     name: str
     train: tuple[str, bytes]

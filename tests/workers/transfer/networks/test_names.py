@@ -16,20 +16,22 @@ from workers.transfer.networks.network import Network, build, load
 from workers.transfer.training.features import predict
 
 ODD = [
-    "a.b", "x[0]", "sp ace", "x:0", "name", "inputs", "__index__", "training", "mask", "self", "dtype", "kwargs",
-    "number_scale", "Größe €", "Age", "age", "日本", "{json}", 'a"b', "%s", "é" * 200, "column_0", "-", "0", "\t",
-    "any", "where", "concatenate", "\u2028", "network", "input_layer", "y\nz",
+    "a.b", "x[0]", "sp ace", "x:0", "name", "inputs", "__index__", "training", "mask", "self", "dtype",
+    "kwargs", "number_scale", "Größe €", "Age", "age", "日本", "{json}", 'a"b', "%s", "é" * 200, "column_0",
+    "-", "0", "\t", "any", "where", "concatenate", "\u2028", "network", "input_layer", "y\nz",
 ]  # fmt: skip
 RENAMED = {
-    "price/unit": "price_unit_2", "price_unit": "price_unit", "~/x": "~_x", "/": "_", "preprocessing": "preprocessing_input",
-    "backbone": "backbone_input", "head": "head_input", "checks": "checks_input", "a/b": "a_b_2", "a/b_2": "a_b_2_2",
-    "a_b": "a_b",
+    "price/unit": "price_unit_2", "price_unit": "price_unit", "~/x": "~_x", "/": "_",
+    "preprocessing": "preprocessing_input", "backbone": "backbone_input", "head": "head_input",
+    "checks": "checks_input", "a/b": "a_b_2", "a/b_2": "a_b_2_2", "a_b": "a_b",
 }  # fmt: skip
 
 
 def _data(names: list[str], rows: int = 40) -> Data:
     rng = np.random.default_rng(0)
-    columns = tuple(Column(name, "category" if place % 5 == 4 else "number") for place, name in enumerate(names))
+    columns = tuple(
+        Column(name, "category" if place % 5 == 4 else "number") for place, name in enumerate(names)
+    )
     inputs = {
         column.name: rng.normal(size=rows).astype(np.float32)
         if column.is_numeric

@@ -40,7 +40,7 @@ def checked(
 
 
 def _misdated(dates: keras.KerasTensor) -> keras.KerasTensor:
-    """Whether a text (n, 1) is neither empty nor a date of the form, in a month of 1 to 12 and so on, (n,)."""
+    """Whether a text (n, 1) is neither empty nor a date of the form in a month 1 to 12 and so on, (n,)."""
     length = len(_FORM)
     x = layers.TextVectorization(
         standardize=None,
