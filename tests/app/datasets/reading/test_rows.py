@@ -34,7 +34,9 @@ def _read(path: Path, content: str | bytes, reading: Reading, keep: Any = (), **
     if not keep:
         return inputs
     return inputs, [
-        dict(zip(some.kept, row, strict=True)) for some in rows for row in zip(*some.kept.values())
+        dict(zip(some.kept, row, strict=True))
+        for some in rows
+        for row in zip(*some.kept.values(), strict=True)
     ]
 
 
@@ -146,7 +148,7 @@ def test_fasta_is_read_without_labels_and_its_headers_can_be_kept(fasta: Reading
 @pytest.mark.parametrize(
     ("content", "code", "told"),
     [
-        ("ACGT\n", "missing_columns", ""),
+        ("ACGT\n", "not_fasta", "Received: ACGT in line 1"),
         (">a\nAC\nA1\n", "wrong_letters", "'1', in row 1, column sequence"),
         (">a\n>b\nAC\n", "empty_sequence", ">a"),
         ("sequence,n\nAC,1\n,2\n", "empty_sequence", "row 2"),
@@ -155,7 +157,8 @@ def test_fasta_is_read_without_labels_and_its_headers_can_be_kept(fasta: Reading
 def test_sequences_are_refused_as_at_the_upload(
     content: str, code: str, told: str, fasta: Reading, tmp_path: Path
 ) -> None:
-    refused = _refused(tmp_path / "r", content, fasta)
+    name = "r.csv" if content.startswith("sequence") else "r.fa"
+    refused = _refused(tmp_path / name, content, fasta)
     assert refused.code == code
     assert told in refused.message
 
@@ -203,7 +206,8 @@ def test_an_instance_that_cannot_be_read_is_refused_by_its_place(
 
 
 def test_an_image_of_a_request_is_its_file_in_base64(table: Reading) -> None:
-    reading = table.model_copy(update={"kind": "image", "columns": [_column("image", "image")]})
+    columns = [_column("image", "image")]
+    reading = Reading.model_validate({**table.model_dump(), "kind": "image", "columns": columns})
     encoded = base64.b64encode(_png()).decode()
     assert read_instances([{"image": encoded}], reading).to_pylist() == [{"image": _png()}]
     for wrong in ("no base64", base64.b64encode(_png()[:30]).decode(), None):
