@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             opened.append(_opened(path, about, options))
         except (OSError, ValueError) as error:
-            sys.stderr.write(f"{path}: {error}\n")
+            sys.stderr.write(f"{path}: {getattr(error, 'strerror', None) or error}\n")
             return 1
     try:
         _predict(opened, about, sys.stdout)
