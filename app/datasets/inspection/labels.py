@@ -15,6 +15,8 @@ MAX_CLASSES = 1000
 SEPARATOR = "|"
 """Between the labels of a row, where no other is declared."""
 _FEW = 20
+_REPEATS = 4
+"""Rows a class, in the mean, of codes of classes."""
 _HINT = "Declare `label`, the name of the column to predict; a file without a header line needs one."
 
 
@@ -65,8 +67,13 @@ def _listed(names: list[str]) -> str:
     return "the columns " + ", ".join(names[:50]) + more
 
 
-def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool = False) -> Labels:
+def read_labels(
+    scan: Scan, label: str, declared: Task | None, unlabelled: bool = False, *, of_table: bool = True
+) -> Labels:
     """The task and the classes.
+
+    `of_table`: whole numbers are quantities where they are many; of texts, images and sequences those that
+    count from 0 or 1 without a gap are the codes of classes.
 
     Raises:
         DatasetError: for a label that is mostly missing, has one class, is text or identifiers, is a date, or
@@ -88,7 +95,7 @@ def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool 
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
         raise _refuse(column, "one_class", "two values or more in the label", f"only {only}", hint)
-    labels = Labels(declared or _infer(column))
+    labels = Labels(declared or (_infer(column) if of_table or not _are_codes(column) else "multiclass"))
     if declared is not None:
         _check_declared(column, declared)
     if labels.task != "regression":
@@ -130,6 +137,15 @@ def _infer(column: ColumnScan) -> Task:
     if column.tally.distinct == 2:
         return "binary"
     return "multiclass" if column.tally.distinct <= _FEW else "regression"
+
+
+def _are_codes(column: ColumnScan) -> bool:
+    """Whether numbers are codes: 3 or more, from 0 or 1 on without a gap, that come again."""
+    if column.type != "number" or not column.moments.whole or not column.tally.exact:
+        return False
+    distinct, low, high = column.tally.distinct, column.moments.low, column.moments.high
+    repeat = min(column.tally.counts.values()) > 1 and _REPEATS * distinct <= column.tally.values
+    return 2 < distinct <= MAX_CLASSES and low in (0, 1) and high - low + 1 == distinct and repeat
 
 
 def _check_declared(column: ColumnScan, declared: Task) -> None:

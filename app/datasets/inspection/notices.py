@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.datasets.inspection import archives
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.leaks import tells_class, tells_number
 from app.datasets.inspection.scanning import Layout, Scan
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.formats.listing import ignored_files
 from app.datasets.reading.schema import Declaration, Notice, Role
 
 FEW_ROWS = 10
@@ -35,7 +35,13 @@ def find_notices(
     if layout.input is not None:
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
-        return found + told + _repeats(scan, layout) + _left_out(layout, others)
+        return (
+            found
+            + told
+            + _repeats(scan, layout)
+            + _contradictions(scan, layout, labels)
+            + _left_out(layout, others)
+        )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(_empty(name))
@@ -111,15 +117,27 @@ def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
     return [Notice(code="near_duplicates", column=layout.input, rows=repeats.rows, message=message)]
 
 
+def _contradictions(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
+    """The same input under different labels, of which at most one can be predicted."""
+    repeats = scan.repeats
+    if not repeats.contradictions or labels.task == "regression":
+        return []
+    message = (
+        f"{repeats.contradictions} {layout.kind}s repeat an earlier one under another label. At most one of "
+        "the two can be right; correct the labels, or declare the task multilabel if both are meant."
+    )
+    return [Notice(code="contradicting_labels", column=layout.label, rows=repeats.contrary, message=message)]
+
+
 def _left_out(layout: Layout, others: list[str]) -> list[Notice]:
     found = []
-    if others and layout.format not in ("zip", "fasta"):
-        message = f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input."
+    if others and layout.format not in ("zip", "fasta"):  # what those hold besides was made by the reading
+        message = (
+            f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input. "
+            "To learn from a table of them, declare `kind` as tabular."
+        )
         found.append(Notice(code="columns_left_out", message=message))
-    if layout.format == "zip" and (files := ignored_files(layout.path)):
-        message = f"{len(files)} files of the archive were passed over, such as {', '.join(files[:5])}."
-        found.append(Notice(code="files_ignored", message=message))
-    return found
+    return found + (archives.notices(layout.path, layout.options) if layout.format == "zip" else [])
 
 
 def _constant(column: ColumnScan) -> list[Notice]:

@@ -13,6 +13,7 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .levels import scaled
 from .schema import BETWEEN, ColumnType, Conventions, DatasetError
 
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
@@ -71,7 +72,7 @@ def feature(cells: pa.Array, column_type: ColumnType, conventions: Conventions) 
         BadCell: for the first cell that is not of the type.
     """
     if column_type == "image":
-        return cells
+        return cells if conventions.levels is None else scaled(cells, conventions.levels)
     if column_type == "text":
         return texts(cells)
     if column_type in ("nucleotide", "protein"):
