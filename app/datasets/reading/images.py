@@ -29,11 +29,20 @@ class BadImage(Exception):
         self.code, self.expected, self.received, self.hint = code, expected, received, hint
 
 
-def decoded(data: Any, limits: Limits, before: Callable[[Image.Image], None] | None = None) -> Image.Image:
-    """The image, its pixels decoded; `before` looks at it while they are not.
+def _nothing(_: Image.Image) -> None:
+    return
+
+
+def decoded(
+    data: Any,
+    limits: Limits,
+    before: Callable[[Image.Image], None] = _nothing,
+    then: Callable[[Image.Image], None] = _nothing,
+) -> Image.Image:
+    """The image, its pixels decoded. `before` looks at it while they are not, `then` when they are.
 
     Raises:
-        BadImage: it cannot be read, or `before` says so.
+        BadImage: it cannot be read, or one of these says so, or fails as decoders do.
     """
     if len(data) > limits.example_bytes:
         expected = f"images of at most {limits.example_bytes} bytes"
@@ -45,12 +54,12 @@ def decoded(data: Any, limits: Limits, before: Callable[[Image.Image], None] | N
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(image, limits)
-            if before is not None:
-                before(image)
+            before(image)
             image.load()
             if image.getexif().get(_ORIENTATION, 1) != 1:  # who learns from it turns it upright
                 ImageOps.exif_transpose(image)
             image.convert("L")  # some palettes turn out to be broken only here
+            then(image)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
