@@ -27,6 +27,9 @@ _KINDS: Mapping[str, Kind] = {
 LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
 """The parts of a network, each a layer of it: no input may be called so."""
 
+LARGEST_NUMBER = arrays.LARGEST_NUMBER
+"""Inputs are clipped to ± this."""
+
 CHECKS = "checks"
 """The layer behind them, where there is one."""
 
