@@ -108,7 +108,8 @@ def _opened(path: str, about: Mapping[str, Any], options: argparse.Namespace) ->
 
 def _told(error: Any) -> str:
     """The refusal in a line, and the other rows that are refused, if any, in one each."""
-    hint = "" if (error.hint or "").startswith("Upload") else error.hint
+    hint = "" if (error.hint or "").startswith("Upload") else error.hint or ""
+    hint = re.sub(r"-F (format|encoding|delimiter|quote)=", r"--\1=", hint)
     lines = [" ".join(filter(None, (error.message, hint)))]
     for also in (one for one in error.errors[1:] if one.get("row") is not None):
         places = [f"{key} {also[key]}" for key in ("row", "line", "column") if also.get(key) is not None]

@@ -15,12 +15,12 @@ python predict.py FILES > predictions.csv
 ```
 
 The program reads files as the service read the data set, and refuses what it refused; READS. `--id COLUMN`
-(more than once if wanted) or `--all` keeps columns of the file beside the answers, `--help` says the rest.
+(repeatable) or `--all` keeps columns of the file beside the answers; `--help` lists all options.
 In `predictions.csv` a class, file name or kept cell that a spreadsheet would run as a formula has a `'`
 before it; numbers stay numbers.
 
-Or in Python, strings as object arrays and never None. Inputs are found by name: other keys are passed over,
-and a missing one is an error. Nothing is corrected here, so values have to be written as the table says:
+Or in Python, strings as object arrays and never None. Inputs are found by name: other keys are ignored, and a
+missing key is an error. Keras corrects nothing: the table above says how values must be written.
 
 ```python
 import keras
@@ -39,10 +39,16 @@ _HTML = re.compile("[&<>]")
 _LINKS = re.compile(r"(?<=\w):(?=//)|(?<=\bwww)\.|(?<=\w)@(?=[\w-]+\.\w)", re.IGNORECASE)
 """What Markdown makes links of without being asked."""
 
-_PIXELS = """from pictures import decode
+_PIXELS = """from pathlib import Path
 
-# Upright, what is transparent on white, 16 bits scaled to 8: as in training.
-pixels = decode(open("picture.png", "rb").read(), CHANNELS)[np.newaxis]
+from pictures import decode
+from reading.rows import RowsFile
+from reading.schema import Reading
+
+# Upright, what is transparent on white, 16 bits of grey as 8: as in training.
+rules = json.loads(Path("signature.json").read_text(encoding="utf-8"))["reading"]
+(rows,) = RowsFile(Path("picture.png"), Reading.model_validate(rules)).read()
+pixels = decode(rows.inputs["image"][0].as_buffer(), CHANNELS)[np.newaxis]
 """
 
 WRITTEN = {
@@ -132,6 +138,7 @@ def _use(signature: Signature, channels: int) -> str:
     use = use.replace("FILES", _FILES[signature.kind])
     if signature.kind == "image":
         pixels = _PIXELS.replace("CHANNELS", str(channels))
+        use = use.replace("import keras\n", "import json\n\nimport keras\n")
         return use.replace("MORE", pixels).replace("EXAMPLE", '"image": pixels')
     use = use.replace("MORE", "")
     example = ", ".join(

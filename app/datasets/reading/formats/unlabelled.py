@@ -187,9 +187,10 @@ def _as_before(
 ) -> Declaration:
     """What the data set's file turned out to be is what this one is, where it fits; else it is found anew."""
     known = reading.options
-    if declaration.encoding is None and not _is_unicode(find_encoding(path, None, limits)):
+    before = known.encoding is not None and not _is_unicode(known.encoding)
+    if before and declaration.encoding is None and not _is_unicode(find_encoding(path, None, limits)):
         declaration = _if_it_reads(path, found, declaration, limits, encoding=known.encoding)
-    if declaration.delimiter is None and found == "csv":
+    if known.delimiter and declaration.delimiter is None and found == "csv":
         tried = _if_it_reads(path, found, declaration, limits, delimiter=known.delimiter)
         if tried.delimiter and _has_inputs(csv.recognise(path, tried, limits).columns, reading):
             declaration = tried

@@ -42,6 +42,18 @@ def from_keras(folder: str, calls: list[dict]) -> list:
     return answers
 
 
+def from_readme(folder: str) -> list:
+    """What the Python of the model card answers, run in the bundle's folder as it is printed."""
+    with open(f"{folder}/README.md", encoding="utf-8") as file:
+        program = file.read().split("```python\n")[1].split("```")[0]
+    sys.path.insert(0, folder)
+    names: dict = {}
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+        exec(program.replace("model.predict(", "answer = model.predict("), names)
+    sys.path.remove(folder)
+    return names["answer"].tolist()
+
+
 def main() -> None:
     asked = json.load(sys.stdin)
     done = {
@@ -49,6 +61,7 @@ def main() -> None:
             "refused": [from_bundle(of["folder"], arguments) for arguments in of["refused"]],
             "bundle": [from_bundle(of["folder"], arguments) for arguments in of["bundle"]],
             "keras": from_keras(of["folder"], of["keras"]),
+            "readme": from_readme(of["folder"]) if of.get("readme") else [],
         }
         for kind, of in asked.items()
     }

@@ -118,7 +118,10 @@ def done(made: dict[str, Made]) -> dict[str, Any]:
             "refused": [*refused, [readable[0][0], *refused[0]]],
             "bundle": [[path for paths in readable for path in paths]],
             "keras": _for_keras(one),
+            "readme": True,
         }
+    first = next(iter(made["image"].inputs["image"]))
+    (made["image"].folder / "bundle" / "picture.png").write_bytes(first)
     (folder,) = {one.folder.parent for one in made.values()}
     command = [sys.executable, "-I", str(PROGRAM), str(folder / "done.json")]
     run = subprocess.run(
@@ -165,6 +168,17 @@ def test_plain_keras_finds_its_inputs_by_name_whatever_else_is_in_the_dict(
     assert more == plain
     key = list(made[name].network.signature.keys.values())[-1]
     assert f'Missing data for input "{key}"' in less
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_python_of_the_model_card_runs_as_printed(
+    name: str, made: dict[str, Made], done: dict[str, Any]
+) -> None:
+    answer = np.array(done[name]["readme"])
+    assert answer.shape == (1, made[name].expected.shape[1])
+    assert np.isfinite(answer).all()
+    if name == "image":
+        assert np.abs(answer - made[name].expected[:1]).max() <= 1e-5
 
 
 @pytest.mark.parametrize("name", NAMES)
