@@ -119,7 +119,7 @@ class Rows:
     sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
     what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
-    1; regression float32 (n, 1).
+    1; regression float64 (n, 1), as in the file.
     """
 
     inputs: dict[str, Array]
@@ -306,7 +306,8 @@ def _given_parts(column: pa.ChunkedArray) -> Array:
 
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     if signature.task == "regression":
-        return arrays.numbers(label).reshape(-1, 1)
+        numbers: Array = label.cast(pa.float64()).to_numpy().reshape(-1, 1)
+        return numbers
     if signature.task == "multilabel":
         lists = label.combine_chunks()
         marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)

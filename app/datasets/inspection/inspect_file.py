@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.datasets.inspection import splits
+from app.datasets.inspection import precision, splits
 from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import (
@@ -102,6 +102,7 @@ def _inspect(
     task = declaration.task if layout.separator is None else "multilabel"
     of_table = layout.kind == "tabular"
     labels = read_labels(scanned, layout.label, task, declaration.unlabelled, of_table=of_table)
+    precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
     if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.inspection import archives
+from app.datasets.inspection import archives, precision
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
 from app.datasets.inspection.labels import Labels
@@ -47,6 +47,7 @@ def find_notices(
             found.append(_empty(name))
         if roles[name] == "feature":
             found += _constant(column) + _identifier(column) + _local_numbers(column, sample[name])
+            found += precision.notices(column, sample[name])
     if labels.task == "multilabel":  # no one column tells several labels
         return found
     return found + _leaks(labels, layout.label, roles, sample)
