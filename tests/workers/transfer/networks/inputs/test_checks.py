@@ -76,7 +76,5 @@ def test_pixels_of_another_scale_predict_nan(
     channels = pictures.model.inputs[0].shape[-1]
     image = rng.uniform(low, high, (1, 9, 7, channels)).astype(np.float32)
     image = image if fractions else image.round()
-    with pytest.raises(ValueError, match=r"incompatible|expected"):
-        pictures.model.predict({"image": np.zeros((1, 9, 7, channels + 1))}, verbose=0)
     assert np.isfinite(pictures.model.predict({"image": image}, verbose=0)).all() == is_read
     assert np.isfinite(np.asarray(pictures.model({"image": image}))).all() == is_read
