@@ -13,6 +13,7 @@ import pytest
 
 from app.datasets.reading.schema import Column as FileColumn
 from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
+from tests.workers.transfer.traces import shared_fit
 from workers.stages.export import reader
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.delivery.bundled_predict import _answers
@@ -28,7 +29,6 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, build, weights_digest
 from workers.transfer.training.features import predict
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
 NAN = float("nan")
@@ -112,7 +112,7 @@ def test_the_bundles_program_predicts_a_csv_as_measured(network, bundle):
 
 
 def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
-    fit = Fit(Training(1, 16, 0.01, seed=0))
+    fit = shared_fit(Training(1, 16, 0.01, seed=0))
     source = scratch(options, numbers(), fit).network
     done = parameter(source, source.options, numbers(task="multiclass", seed=1), fit.named(""))
     card = {
