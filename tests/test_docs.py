@@ -93,10 +93,10 @@ def listed(section: str) -> set[str]:
 
 
 def test_each_refusal_of_a_data_set_is_listed() -> None:
-    raised = calls("DatasetError", "ServiceError", "RefusedExample", "_refuse", "_refused")
+    raised = calls("DatasetError", "ServiceError", "RefusedExample", "BadImage", "_refuse", "_refused")
     known = {text for call in raised for text in texts(call.args) if re.fullmatch(r"[a-z]+(_[a-z]+)+", text)}
     assert {"ragged_row", "one_class", "mixed_types", "too_large"} <= known
-    elsewhere = {"dataset_not_found", "dataset_in_use"}
+    elsewhere = {"dataset_not_found", "dataset_in_use", "missing_columns"}
     assert listed("Refusals") == (known - elsewhere) | {"invalid_request"}
 
 

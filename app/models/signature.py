@@ -12,6 +12,9 @@ class Feature(BaseModel):
 
     name: str
     type: str
+    key: str | None = Field(
+        None, description="What Keras calls the input: the name, unless a Keras input cannot be called so."
+    )
 
 
 class Signature(BaseModel):

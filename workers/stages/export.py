@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+from app.datasets import reading
+from app.datasets.reading.schema import Description
 from app.jobs.states import Stage
 from workers.facts import PresetFacts, VersionFacts
 from workers.job_context import JobContext, StoredNetwork, versions
@@ -48,7 +51,7 @@ def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) 
         # What was made durable after the training is what is compared and offered: it is not written anew.
         model.symlink_to(context.storage.require(made.digest))
         exporting.verify(model, transferred, digest, inputs, expected, context.cache.loaded)
-        exporting.write_bundle(transferred, bundle, card, model)
+        exporting.write_bundle(transferred, bundle, card, reader(context.job.target.description), model)
         sizes = model.stat().st_size, bundle.stat().st_size
         artifacts = [
             _about("keras", model, made.digest, sizes[0]),
@@ -58,6 +61,17 @@ def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) 
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
     return Outcome(facts, artifacts, _result(evaluated))
+
+
+def reader(description: Description) -> exporting.Reader:
+    """The service's own reading of files, and what it settled for the target's."""
+    folder = Path(reading.__file__).parent
+    files = {
+        f"reading/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.rglob("*.py"))
+    }
+    rules = description.reading.model_dump(mode="json", exclude_none=True)
+    return exporting.Reader(files, rules, {name: version_of(name) for name in reading.PACKAGES})
 
 
 def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:

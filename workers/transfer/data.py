@@ -1,13 +1,16 @@
 """Arrow table to the arrays a network takes: signature, rows, split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from workers.transfer import arrays
 
 Array = npt.NDArray[Any]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
@@ -21,8 +24,14 @@ _KINDS: Mapping[str, Kind] = {
     "protein": "sequence",
 }
 
-LARGEST_NUMBER = 1e18
-"""Inputs are clipped to ± this, so that their float32 squares stay finite."""
+LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
+"""The parts of a network, each a layer of it: no input may be called so."""
+
+LARGEST_NUMBER = arrays.LARGEST_NUMBER
+"""Inputs are clipped to ± this."""
+
+CHECKS = "checks"
+"""The layer behind them, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +65,24 @@ class Signature:
         """The kind of data: that of the one input, or tabular."""
         return _KINDS.get(self.columns[0].type, "tabular")
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """What Keras calls the input of each column: the column's name, where a Keras input may have it.
+
+        In a name that Keras refuses each `/` becomes `_`, and the network's own layers keep their names for
+        themselves; `_2` and so on follows what another column is called.
+        """
+        names = {column.name for column in self.columns}
+        return _unlike({name: name for name in names if _is_key(name)}, [c.name for c in self.columns])
+
     def to_dict(self) -> dict[str, Any]:
         """The signature as plain JSON values."""
+        keys = self.keys
         return {
-            "columns": [{"name": column.name, "type": column.type} for column in self.columns],
+            "columns": [
+                {"name": column.name, "type": column.type, "key": keys[column.name]}
+                for column in self.columns
+            ],
             "label": self.label,
             "task": self.task,
             "classes": list(self.classes),
@@ -70,6 +93,22 @@ class Signature:
         """The inverse of `to_dict`."""
         columns = tuple(Column(column["name"], column["type"]) for column in values["columns"])
         return cls(columns, values["label"], values["task"], tuple(values["classes"]))
+
+
+def _is_key(name: str) -> bool:
+    return bool(name) and "/" not in name and name not in (*LAYERS, CHECKS)
+
+
+def _unlike(keys: dict[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The keys of all names in their order, those that are not given different from each other."""
+    taken = set(keys)
+    for name in names:
+        if name not in keys:
+            wanted = name.replace("/", "_") if "/" in name else f"{name}_input"
+            numbers = (f"{wanted}_{number}" for number in count(2))
+            keys[name] = next(key for key in chain([wanted], numbers) if key not in taken and _is_key(key))
+            taken.add(keys[name])
+    return {name: keys[name] for name in names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +161,7 @@ def from_table(
         ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
     """
     _check_columns(table, signature, split_column)
-    inputs = {column.name: _values(table[column.name], column) for column in signature.columns}
+    inputs = {column.name: arrays.values(table[column.name], column.type) for column in signature.columns}
     has_label = pc.is_valid(table[signature.label])
     labelled = np.flatnonzero(has_label.to_numpy())
     targets = _targets(table[signature.label].filter(has_label), signature)
@@ -263,28 +302,6 @@ def _given_parts(column: pa.ChunkedArray) -> Array:
             "Correct the split column or leave it out."
         )
     return np.asarray(parts)
-
-
-def _values(column: pa.ChunkedArray, described: Column) -> Array:
-    if described.is_numeric:
-        return _float32(column)
-    if described.type == "image":
-        return _buffers(column)
-    return np.asarray(pc.fill_null(column.cast(pa.string()), "").to_numpy(), dtype=object)
-
-
-def _buffers(column: pa.ChunkedArray) -> Array:
-    """Views of the bytes where they are, in memory or in a mapped file."""
-    values = np.empty(len(column), dtype=object)
-    for place, cell in enumerate(cell for chunk in column.chunks for cell in chunk):
-        values[place] = cell.as_buffer()
-    return values
-
-
-def _float32(column: pa.ChunkedArray) -> Array:
-    numbers = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
-    clipped: Array = np.clip(numbers, -LARGEST_NUMBER, LARGEST_NUMBER).astype(np.float32)
-    return clipped
 
 
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:

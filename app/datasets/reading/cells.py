@@ -14,6 +14,7 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .levels import scaled
 from .schema import BETWEEN, ColumnType, Conventions, DatasetError
 
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
@@ -63,6 +64,24 @@ def convert(cells: pa.Array, column_type: ColumnType, conventions: Conventions) 
     if (column_type == "boolean") != pa.types.is_boolean(cells.type) or _is_number(cells.type):
         raise BadCell(_first(pc.is_valid(cells)))
     return _of_four_digits(cells) if column_type == "date" else cells
+
+
+def feature(cells: pa.Array, column_type: ColumnType, conventions: Conventions) -> pa.Array:
+    """Cells as a network reads them: number float64, boolean bool, image binary, all else string.
+
+    Null is missing.
+
+    Raises:
+        BadCell: for the first cell that is not of the type.
+    """
+    if column_type == "image":
+        return cells if conventions.levels is None else scaled(cells, conventions.levels)
+    if column_type == "text":
+        return texts(cells)
+    if column_type in ("nucleotide", "protein"):
+        return sequences(cells)
+    values = convert(cells, column_type, conventions)
+    return text_of(values) if column_type in ("category", "date") else values
 
 
 def infer(cells: pa.Array, conventions: Conventions) -> ColumnType | None:

@@ -306,12 +306,8 @@ class ReadOptions(Model):
     )
 
 
-class Description(Model):
-    """All that is needed to read the file again and to train on it.
-
-    `classes` are sorted, by number where all are numbers; of a binary task the second is the positive one; of
-    a multilabel task they are the labels; of a regression there are none.
-    """
+class Reading(Model):
+    """How the cells of a data set were read: what every later row is read by, such as one to predict."""
 
     kind: Kind = "tabular"
     format: Format
@@ -322,6 +318,24 @@ class Description(Model):
     )
     columns: list[Column]
     label: str
+
+    @property
+    def features(self) -> list[Column]:
+        """The columns that are learnt from, in the file's order."""
+        return [column for column in self.columns if column.role == "feature"]
+
+    def conventions_of(self, column: str) -> Conventions:
+        """How the cells of a column are written."""
+        return self.exceptions.get(column, self.conventions)
+
+
+class Description(Reading):
+    """All that is needed to read the file again and to train on it.
+
+    `classes` are sorted, by number where all are numbers; of a binary task the second is the positive one; of
+    a multilabel task they are the labels; of a regression there are none.
+    """
+
     task: Task
     classes: list[str]
     separator: str | None = Field(
@@ -336,9 +350,10 @@ class Description(Model):
         """What stands between a row's labels as the format hands them on; None of a task of one label."""
         return BETWEEN if self.label in self.options.lists else self.separator
 
-    def conventions_of(self, column: str) -> Conventions:
-        """How the cells of a column are written."""
-        return self.exceptions.get(column, self.conventions)
+    @property
+    def reading(self) -> Reading:
+        """The part that reading other rows needs."""
+        return Reading.model_validate(self.model_dump(include=set(Reading.model_fields)))
 
 
 class Profile(Model):

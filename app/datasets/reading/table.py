@@ -9,11 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .cells import convert, sequences, several, text_of, texts
+from .cells import convert, feature, several, text_of
 from .formats import csv
 from .formats.contents import MODULES
-from .levels import scaled
-from .schema import KIND_OF, Column, Description
+from .schema import Column, Description
 from .splits_words import WORDS
 
 
@@ -92,18 +91,15 @@ def _data_type(column: Column, description: Description) -> pa.DataType:
 
 
 def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.Array:
-    if column.type == "image":
-        levels = description.conventions_of(column.name).levels
-        return cells if levels is None else scaled(cells, levels)
-    if column.type in KIND_OF:
-        return texts(cells) if column.type == "text" else sequences(cells)
-    values = convert(cells, column.type, description.conventions_of(column.name))
+    conventions = description.conventions_of(column.name)
+    if column.role == "feature":
+        return feature(cells, column.type, conventions)
+    values = convert(cells, column.type, conventions)
     if column.role == "split":
         return _split_words(values)
-    if column.role == "label" and description.between is not None:
+    if description.between is not None:
         return several(values, description.between)
-    named = column.role == "label" and description.task != "regression"
-    return text_of(values) if named or column.type in ("category", "date") else values
+    return values if description.task == "regression" else text_of(values)
 
 
 def _split_words(values: pa.Array) -> pa.Array:

@@ -1,57 +1,120 @@
-"""Predict the rows of a file, or pictures: python predict.py rows.csv > predictions.csv
+"""Predict the rows of files: python predict.py rows.csv > predictions.csv
 
-A CSV file needs a header with the model's columns, in any order; other columns are passed over. An empty
-cell, or a word like NA, is a missing value. A model of texts also takes a .txt file, a text a line; one of
-sequences a FASTA file. A model of images takes their files: python predict.py a.png b.jpg > predictions.csv
-The labels of a row that may have several are separated by |. A class or file name that a spreadsheet would
-take for a formula, as =1+1, is written with a ' before it; numbers, negative ones included, stay numbers.
-It needs what is in requirements.txt.
+A file may be CSV, TSV, JSON lines or Parquet (the first three gzipped, too), with the model's columns in any
+order; other columns are passed over. A model of texts also takes a .txt file, a text a line; one of sequences
+FASTA; one of images their files: python predict.py a.png b.jpg. Each of these also takes a zip of such files.
+Cells are read as those of the data set that the model was trained on, and refused as they were; what a
+message calls declared, such as a delimiter, is given as an option. Nothing is predicted unless all files can
+be read.
+
+The answers come in the rows' order. The labels of a row that may have several are separated by |. A class,
+file name or kept cell that a spreadsheet would take for a formula, as =1+1, is written with a ' before it;
+numbers, negative ones included, stay numbers. It needs what is in requirements.txt.
 """
 
+import argparse
 import csv
 import json
-import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
-ROWS_AT_A_TIME = 1024
-LARGEST_NUMBER = 1e18  # as in training
-MISSING = {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A"}
-TRUE = {"true", "yes", "t", "y", "1", "1.0"}
-FALSE = {"false", "no", "f", "n", "0", "0.0"}
+ROWS_AT_A_TIME = {"tabular": 8192, "image": 32}
+ROWS_A_BATCH = {"tabular": 1024}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write predictions to standard output; answer the exit status."""
+    options = _parsed(arguments)
+    sys.path.insert(0, str(_folder()))  # where `reading` lies; it is in no path of an isolated Python
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # classes and columns are called in any script
+            stream.reconfigure(encoding="utf-8", errors="replace")
     about = json.loads((_folder() / "signature.json").read_text(encoding="utf-8"))
-    of_images = about["inputs"][0]["type"] == "image"
-    if not arguments or (len(arguments) > 1 and not of_images):
-        use = "picture.png …" if of_images else "rows.csv"
-        sys.stderr.write(f"Expected one file. Use: python predict.py {use} > predictions.csv\n")
-        return 2
+    opened = []
+    for path in options.files:
+        try:
+            opened.append(_opened(path, about, options))
+        except (OSError, ValueError) as error:
+            sys.stderr.write(f"{path}: {getattr(error, 'strerror', None) or error}\n")
+            return 1
     try:
-        if of_images:
-            _predict_images(arguments, about, sys.stdout)
-        else:
-            with open(arguments[0], newline="", encoding="utf-8-sig") as file:
-                _predict(file, Path(arguments[0]).suffix.lower(), about, sys.stdout)
-    except (OSError, ValueError) as error:
-        sys.stderr.write(f"{arguments[0]}: {error}\n")
+        _predict(opened, about, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    summary, _, rest = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        "predict.py", description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", help="rows to predict")
+    parser.add_argument(
+        "--id", action="append", default=[], metavar="COLUMN",
+        help="keep this column of the file beside the answers; may be given more than once",
+    )  # fmt: skip
+    parser.add_argument("--all", action="store_true", help="keep all columns of the file beside the answers")
+    parser.add_argument("--format", choices=("csv", "tsv", "jsonl", "parquet", "fasta", "zip", "npz"))
+    parser.add_argument("--encoding", help="by default found in the file")
+    parser.add_argument("--delimiter", help="of CSV, by default found in the file")
+    parser.add_argument("--quote", choices=("double", "single", "none"), help="of CSV, by default found")
+    return parser.parse_args(arguments)
+
+
 def _folder() -> Path:
     return Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file of which every row was read, and the columns of it that are kept beside the answers."""
+
+    path: str
+    rows: Any
+    kept: list[str]
+
+    def names(self, rows: Any, alone: bool) -> list[str]:
+        """The file that each row comes from; of an archive, the one inside of it."""
+        inside: list[str] = rows.files or [self.path] * rows.inputs.num_rows
+        return inside if alone or not self.rows.is_archive else [f"{self.path}/{name}" for name in inside]
+
+
+def _opened(path: str, about: Mapping[str, Any], options: argparse.Namespace) -> Opened:
+    from reading.rows import RowsFile
+    from reading.schema import DatasetError, Declaration, Reading
+
+    asked = {name: getattr(options, name) for name in ("format", "encoding", "delimiter", "quote")}
+    declared = Declaration(**{name: "\t" if value == "\\t" else value for name, value in asked.items()})
+    try:
+        file = RowsFile(Path(path), Reading.model_validate(about["reading"]), declared)
+        kept = file.columns if options.all else list(dict.fromkeys(options.id))
+        if not sum(rows.inputs.num_rows for rows in file.read(kept)):
+            message = "Expected at least one row. Received: none."
+            raise DatasetError("no_rows", message, "Give a file with rows.")
+    except DatasetError as error:
+        raise ValueError(_told(error)) from error
+    return Opened(path, file, kept)
+
+
+def _told(error: Any) -> str:
+    """The refusal in a line, and the other rows that are refused, if any, in one each."""
+    hint = "" if (error.hint or "").startswith("Upload") else error.hint or ""
+    hint = re.sub(r"-F (format|encoding|delimiter|quote)=", r"--\1=", hint)
+    lines = [" ".join(filter(None, (error.message, hint)))]
+    for also in (one for one in error.errors[1:] if one.get("row") is not None):
+        places = [f"{key} {also[key]}" for key in ("row", "line", "column") if also.get(key) is not None]
+        lines.append(f"  {', '.join(places)}: expected {also['expected']}, received {also['received']}")
+    return "\n".join(lines)
 
 
 def _model() -> Any:
@@ -61,137 +124,68 @@ def _model() -> Any:
     return keras.saving.load_model(_folder() / "model.keras")
 
 
-def _predict_images(paths: Sequence[str], about: Mapping[str, Any], output: TextIO) -> None:
-    """One at a time: they may be of different sizes."""
-    model = None
-    writer = csv.writer(output, lineterminator="\n")
-    for path in paths:
-        channels = int(about["inputs"][0]["channels"])
-        pixels = _decode(path, channels)
-        if model is None:
-            model = _model()
-            writer.writerow(["file", *_header(about["output"]["classes"])])
-        predictions = model.predict({"image": pixels[None]}, verbose=0)
-        writer.writerows([_cell(path), *answer] for answer in _answers(predictions.tolist(), about["output"]))
+def _predict(opened: Sequence[Opened], about: Mapping[str, Any], output: TextIO) -> None:
+    model, writer = _model(), csv.writer(output, lineterminator="\n")
+    alone = len(opened) == 1
+    named = ["file"] if not alone or any(file.rows.is_of_files for file in opened) else []
+    answers = ["prediction", *(f"probability_{name}" for name in about["output"]["classes"])]
+    kept = list(dict.fromkeys(name for file in opened for name in file.kept))
+    writer.writerow([*named, *map(_cell, _unlike(kept, [*named, *answers])), *answers])
+    for file in opened:
+        for rows in file.rows.read(file.kept, again=True):
+            nothing = [""] * rows.inputs.num_rows
+            beside = [file.names(rows, alone)] if named else []
+            beside += [rows.kept.get(name, nothing) for name in kept]
+            predicted = _answers(_predictions(model, rows.inputs, about), about["output"])
+            for place, answer in enumerate(predicted):
+                writer.writerow([*(_cell(cells[place]) for cells in beside), *answer])
 
 
-def _decode(path: str, channels: int) -> Any:
-    """As in training: upright, on white where transparent, 16 bits a channel scaled to 8."""
+def _unlike(names: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The names of kept columns, none of them that of another column of the answers."""
+    headers: list[str] = []
+    for name in names:
+        header = name
+        while header in {*taken, *headers}:
+            header = f"input_{header}"
+        headers.append(header)
+    return headers
+
+
+def _predictions(model: Any, inputs: Any, about: Mapping[str, Any]) -> Iterator[list[float]]:
+    import pyarrow as pa
+    from arrays import values
+
+    kind = about["reading"]["kind"]
+    rows, batch_rows = ROWS_AT_A_TIME.get(kind, 1024), ROWS_A_BATCH.get(kind, 256)
+    for start in range(0, inputs.num_rows, rows):
+        some = inputs.slice(start, rows)
+        arrays = {
+            column["key"]: values(pa.chunked_array([some[column["name"]]]), column["type"])
+            for column in about["inputs"]
+        }
+        if "image" in arrays:
+            yield from _of_images(model, arrays["image"], int(about["inputs"][0]["channels"]))
+        else:
+            yield from model.predict(arrays, batch_size=batch_rows, verbose=0).tolist()
+
+
+def _of_images(model: Any, encoded: Any, channels: int) -> Iterator[list[float]]:
+    """Those of one size that follow each other together."""
     import numpy as np
-    from PIL import Image, ImageOps
+    from pictures import decode
 
-    image: Any = ImageOps.exif_transpose(Image.open(path))
-    if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
-    if image.mode in ("LA", "PA", "RGBA") or (image.mode == "P" and "transparency" in image.info):
-        above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return pixels[..., None] if channels == 1 else pixels
-
-
-def _predict(file: TextIO, suffix: str, about: Mapping[str, Any], output: TextIO) -> None:
-    reader = _rows(file, suffix, about["inputs"])
-    model = _model()
-    writer = csv.writer(output, lineterminator="\n")
-    writer.writerow(_header(about["output"]["classes"]))
-    first = 1
-    while rows := list(islice(reader, ROWS_AT_A_TIME)):
-        inputs = _arrays(rows, about["inputs"], first)
-        predictions = model.predict(inputs, batch_size=ROWS_AT_A_TIME, verbose=0)
-        writer.writerows(_answers(predictions.tolist(), about["output"]))
-        first += len(rows)
+    group: list[Any] = []
+    for data in encoded:
+        pixels = decode(data, channels)
+        if group and group[0].shape != pixels.shape:
+            yield from model.predict({"image": np.stack(group)}, verbose=0).tolist()
+            group = []
+        group.append(pixels)
+    yield from model.predict({"image": np.stack(group)}, verbose=0).tolist()
 
 
-def _rows(
-    file: TextIO, suffix: str, inputs: Sequence[Mapping[str, str]]
-) -> Iterator[Mapping[str, str | None]]:
-    if inputs[0]["type"] == "text" and suffix == ".txt":
-        return ({"text": line.rstrip("\r\n")} for line in file)
-    if inputs[0]["type"] in ("nucleotide", "protein") and suffix in FASTA:
-        return ({"sequence": sequence} for sequence in _sequences(file))
-    reader = csv.DictReader(file)
-    _check_header(reader.fieldnames or [], inputs)
-    return iter(reader)
-
-
-def _sequences(file: TextIO) -> Iterator[str]:
-    parts: list[str] | None = None
-    for line in file:
-        if line.startswith(">"):
-            if parts is not None:
-                yield "".join(parts)
-            parts = []
-        elif parts is not None:
-            parts.append(line.strip())
-    if parts is not None:
-        yield "".join(parts)
-
-
-def _check_header(header: Sequence[str], inputs: Sequence[Mapping[str, str]]) -> None:
-    missing = [column["name"] for column in inputs if column["name"] not in header]
-    if missing:
-        raise ValueError(
-            f"expected the columns {', '.join(missing)}. Received: {', '.join(header) or 'no header'}. "
-            "Add these columns; their cells may be empty."
-        )
-
-
-def _arrays(rows: Sequence[Mapping[str, str | None]], inputs: Sequence[Mapping[str, str]], first: int) -> Any:
-    import numpy as np
-
-    arrays = {}
-    for column in inputs:
-        numeric = column["type"] in ("number", "boolean")
-        values = [_value(row[column["name"]] or "", column, first + i) for i, row in enumerate(rows)]
-        arrays[column["name"]] = np.array(values, dtype=np.float32 if numeric else object)
-    return arrays
-
-
-def _value(cell: str, column: Mapping[str, str], row: int) -> float | str:
-    kind = column["type"]
-    if kind == "text":
-        return cell
-    text = cell.strip()
-    if kind in ("nucleotide", "protein"):
-        return "".join(text.upper().split())
-    if text in MISSING:
-        return math.nan if kind in ("number", "boolean") else ""
-    if kind == "category":
-        return text
-    try:
-        return _date(text) if kind == "date" else _boolean(text) if kind == "boolean" else _number(text)
-    except ValueError:
-        raise ValueError(
-            f"expected a {kind} or nothing in row {row}, column {column['name']}. Received: {text!r}. "
-            "Correct or empty the cell."
-        ) from None
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return max(-LARGEST_NUMBER, min(LARGEST_NUMBER, number))
-
-
-def _boolean(text: str) -> float:
-    if text.lower() not in TRUE | FALSE:
-        raise ValueError(text)
-    return float(text.lower() in TRUE)
-
-
-def _date(text: str) -> str:
-    date = datetime.fromisoformat(text)
-    if len(text) <= len("YYYY-MM-DD"):
-        return date.date().isoformat()
-    if date.tzinfo is not None:
-        date = date.astimezone(UTC)  # as in training
-    return date.replace(microsecond=0, tzinfo=None).isoformat()
-
-
-def _answers(predictions: Sequence[Sequence[float]], output: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _answers(predictions: Iterable[Sequence[float]], output: Mapping[str, Any]) -> Iterator[list[Any]]:
     for prediction in predictions:
         if output["task"] == "regression":
             yield [prediction[0]]
@@ -203,10 +197,6 @@ def _answers(predictions: Sequence[Sequence[float]], output: Mapping[str, Any]) 
         binary = output["task"] == "binary"
         chances = [1 - prediction[0], prediction[0]] if binary else list(prediction)
         yield [_cell(output["classes"][chances.index(max(chances))]), *chances]
-
-
-def _header(classes: Sequence[str]) -> list[str]:
-    return ["prediction", *(f"probability_{name}" for name in classes)]
 
 
 def _cell(name: str) -> str:

@@ -14,10 +14,13 @@ pip install -r requirements.txt
 python predict.py FILES > predictions.csv
 ```
 
-In `predictions.csv` a class or file name that a spreadsheet would run as a formula has a `'` before it;
-numbers stay numbers.
+The program reads files as the service read the data set, and refuses what it refused; READS. `--id COLUMN`
+(repeatable) or `--all` keeps columns of the file beside the answers; `--help` lists all options.
+In `predictions.csv` a class, file name or kept cell that a spreadsheet would run as a formula has a `'`
+before it; numbers stay numbers.
 
-Or in Python, strings as object arrays and never None:
+Or in Python, strings as object arrays and never None. Inputs are found by name: other keys are ignored, and a
+missing key is an error. Keras corrects nothing: the table above says how values must be written.
 
 ```python
 import keras
@@ -36,11 +39,56 @@ _HTML = re.compile("[&<>]")
 _LINKS = re.compile(r"(?<=\w):(?=//)|(?<=\bwww)\.|(?<=\w)@(?=[\w-]+\.\w)", re.IGNORECASE)
 """What Markdown makes links of without being asked."""
 
-_PIXELS = """from PIL import Image, ImageOps
+_PIXELS = """from pathlib import Path
 
-image = ImageOps.exif_transpose(Image.open("picture.png")).convert("MODE")
-pixels = np.asarray(image, dtype="float32").reshape(1, image.height, image.width, CHANNELS)
+from pictures import decode
+from reading.rows import RowsFile
+from reading.schema import Reading
+
+# Upright, what is transparent on white, 16 bits of grey as 8: as in training.
+rules = json.loads(Path("signature.json").read_text(encoding="utf-8"))["reading"]
+(rows,) = RowsFile(Path("picture.png"), Reading.model_validate(rules)).read()
+pixels = decode(rows.inputs["image"][0].as_buffer(), CHANNELS)[np.newaxis]
 """
+
+WRITTEN = {
+    "number": "number, float32",
+    "boolean": "1 for true, 0 for false, float32",
+    "category": "text as in the data set, without blanks around it; a whole number as `5`, not `5.0`",
+    "date": "text, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS in UTC; of any other form the prediction is NaN",
+    "text": "text",
+    "nucleotide": "text, letters of DNA or RNA without blanks, ambiguity codes included",
+    "protein": "text, letters of amino acids without blanks, ambiguity codes included",
+    "image": "array (n, height, width, channels) of pixels 0 to 255, any height and width; of pixels scaled "
+    "to 0 to 1, or beyond 0 to 255, the prediction is NaN",
+}
+"""How plain Keras takes the values of an input."""
+
+MISSING = {
+    "number": "NaN",
+    "boolean": "NaN",
+    "category": "the empty string",
+    "date": "the empty string",
+    "text": "the empty string",
+    "nucleotide": "none can be",
+    "protein": "none can be",
+    "image": "none can be",
+}
+"""How plain Keras takes a missing value."""
+
+_EXAMPLES = {
+    "number": 'np.array([float("nan")], dtype="float32")',
+    "boolean": 'np.array([float("nan")], dtype="float32")',
+    "text": 'np.array([""], dtype=object)',
+    "nucleotide": 'np.array(["ACGT"], dtype=object)',
+    "protein": 'np.array(["MKV"], dtype=object)',
+}
+_READS = {
+    "tabular": "CSV, TSV, JSON lines or Parquet",
+    "text": "a .txt file, a text a line, or CSV, TSV, JSON lines, Parquet or a zip of .txt files",
+    "sequence": "FASTA, CSV, TSV, JSON lines, Parquet or a zip of FASTA files",
+    "image": "PNG, JPEG, WebP, GIF and BMP, or a zip of them",
+}
 _NOTES = {
     "tabular": "Any cell may be missing; a category may be one never seen.",
     "text": "Texts of any length; only so many tokens of each are read. The empty text is one too.",
@@ -76,20 +124,25 @@ def _what(signature: Signature, card: Mapping[str, Any]) -> str:
 
 
 def _inputs(signature: Signature) -> str:
-    rows = [[column.name, column.type] for column in signature.columns]
-    return f"## Inputs\n\n{_NOTES[signature.kind]}\n\n" + _table(["column", "type"], rows)
+    keys = signature.keys
+    rows = [
+        [column.name, column.type, keys[column.name], WRITTEN[column.type], MISSING[column.type]]
+        for column in signature.columns
+    ]
+    header = ["column", "type", "key in Keras", "written", "missing"]
+    return f"## Inputs\n\n{_NOTES[signature.kind]}\n\n" + _table(header, rows)
 
 
 def _use(signature: Signature, channels: int) -> str:
-    use = _USE.replace("FILES", _FILES[signature.kind])
+    use = _USE.replace("READS", f"it takes {_READS[signature.kind]}")
+    use = use.replace("FILES", _FILES[signature.kind])
     if signature.kind == "image":
-        pixels = _PIXELS.replace("MODE", "L" if channels == 1 else "RGB").replace("CHANNELS", str(channels))
+        pixels = _PIXELS.replace("CHANNELS", str(channels))
+        use = use.replace("import keras\n", "import json\n\nimport keras\n")
         return use.replace("MORE", pixels).replace("EXAMPLE", '"image": pixels')
     use = use.replace("MORE", "")
     example = ", ".join(
-        f'{_literal(column.name)}: np.array([float("nan")], dtype="float32")'
-        if column.is_numeric
-        else f'{_literal(column.name)}: np.array([""], dtype=object)'
+        f"{_literal(signature.keys[column.name])}: {_EXAMPLES.get(column.type, _EXAMPLES['text'])}"
         for column in signature.columns
     )
     return use.replace("EXAMPLE", example)

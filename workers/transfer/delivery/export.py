@@ -7,16 +7,19 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import PIL
 import tensorflow as tf
 
+from workers.transfer import arrays
 from workers.transfer.data import Array
-from workers.transfer.delivery.card import model_card
+from workers.transfer.delivery import bundled_predict
+from workers.transfer.delivery.card import MISSING, WRITTEN, model_card
+from workers.transfer.networks.inputs import pictures
 from workers.transfer.networks.network import Network, load, weights_digest
 from workers.transfer.training.features import predict
 
@@ -25,16 +28,6 @@ TOLERANCE = 1e-6
 
 _WEIGHTS = "model.weights.h5"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-_MISSING = {
-    "number": "not a number (NaN)",
-    "boolean": "not a number (NaN); true is 1, false is 0",
-    "category": "the empty string",
-    "date": "the empty string; else YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS",
-    "text": "the empty string",
-    "nucleotide": "the empty string; letters of DNA or RNA, ambiguity codes included",
-    "protein": "the empty string; letters of amino acids, ambiguity codes included",
-    "image": "none can be; an array (height, width, channels) of pixels 0 to 255, any height and width",
-}
 
 
 class ExportDiffers(Exception):
@@ -46,7 +39,23 @@ def write_keras(network: Network, path: Path) -> None:
     network.save(path)
 
 
-def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Reader:
+    """How the rows that a bundle's program predicts are read.
+
+    files: the program's parts by their paths in the bundle, `reading/…`.
+    rules: what was settled of how cells are read, as plain JSON values that these parts understand.
+    versions: the packages that these parts import, with their versions.
+    """
+
+    files: Mapping[str, bytes]
+    rules: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+
+def write_bundle(
+    network: Network, path: Path, card: Mapping[str, Any], reader: Reader, model: Path | None = None
+) -> None:
     """A zip of the model, a model card, a program to predict with, and what is known about the model.
 
     `model` is the `.keras` file, if it is written already.
@@ -54,18 +63,23 @@ def write_bundle(network: Network, path: Path, card: Mapping[str, Any], model: P
     `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
     `receipt`, `lineage`, `seed`: plain JSON values, each left out of the card if absent.
     """
+    needed = {**versions(), **reader.versions}
     with zipfile.ZipFile(path, "w") as bundle:
         _add(bundle, "model.keras", model.read_bytes() if model else _keras_bytes(network))
         _add(
             bundle, "README.md", model_card(network.signature, versions(), card, _channels(network)).encode()
         )
-        _add(bundle, "signature.json", _json(describe(network)))
+        _add(bundle, "signature.json", _json({**describe(network), "reading": reader.rules}))
         for part in ("metrics", "receipt", "lineage"):
             _add(bundle, f"{part}.json", _json(card.get(part, {})))
-        needed = [f"{name}=={version}\n" for name, version in versions().items() if name != "python"]
-        needed += [f"pillow=={PIL.__version__}\n"] if network.signature.kind == "image" else []
-        _add(bundle, "requirements.txt", "".join(needed).encode())
-        _add(bundle, "predict.py", Path(__file__).with_name("bundled_predict.py").read_bytes())
+        lines = [f"{name}=={version}\n" for name, version in needed.items() if name != "python"]
+        _add(bundle, "requirements.txt", "".join(lines).encode())
+        _add(bundle, "predict.py", Path(bundled_predict.__file__).read_bytes())
+        _add(bundle, "arrays.py", Path(arrays.__file__).read_bytes())
+        if network.signature.kind == "image":
+            _add(bundle, "pictures.py", Path(pictures.__file__).read_bytes())
+        for name, content in reader.files.items():
+            _add(bundle, name, content)
 
 
 class Loaded:
@@ -156,10 +170,16 @@ def _scale(network: Network, expected: Array) -> Array:
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """signature.json: inputs with type and the meaning of missing, outputs with classes."""
+    """signature.json: inputs with Keras' key, type and how they are written; outputs with classes."""
     signature = network.signature
     inputs: list[dict[str, Any]] = [
-        {"name": column.name, "type": column.type, "missing": _MISSING[column.type]}
+        {
+            "name": column.name,
+            "key": signature.keys[column.name],
+            "type": column.type,
+            "written": WRITTEN[column.type],
+            "missing": MISSING[column.type],
+        }
         for column in signature.columns
     ]
     if signature.kind == "image":

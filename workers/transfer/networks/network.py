@@ -15,13 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Column, Data, Signature
+from workers.transfer.data import LAYERS, Array, Data, Signature
 from workers.transfer.networks import inputs
 from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.inputs.checks import checked
 
 Part = Literal["preprocessing", "backbone", "head"]
 BackboneOf = Callable[[Mapping[str, Any], InputSpec, int], keras.Model]
-PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
+PARTS: tuple[Part, ...] = LAYERS
 
 BATCH_ROWS = 1024
 """Rows a forward pass takes at a time, so that memory does not grow with the data."""
@@ -37,9 +38,9 @@ _BATCH_VALUES, _BATCH_IDS = 1 << 22, 1 << 14
 class Network:
     """One Keras model from a dict of raw inputs to predictions, made of three named parts.
 
-    Inputs are those of `data.Rows.inputs`, each (n,) or (n, 1); images are arrays (n, height, width,
-    channels) of pixels 0 to 255. Predictions are probabilities, (n, 1) of
-    the positive class or (n, k), or values in the label's unit (n, 1).
+    Inputs are those of `data.Rows.inputs` by the signature's `keys`, each (n,) or (n, 1); other keys are
+    passed over. Images are arrays (n, height, width, channels) of pixels 0 to 255. Predictions are
+    probabilities, (n, 1) of the positive class or (n, k), or values in the label's unit (n, 1).
     """
 
     model: keras.Model
@@ -209,21 +210,21 @@ def join(
     options: Mapping[str, Any],
 ) -> Network:
     """Three parts to one network; the parts are shared, not copied."""
-    raw = {
-        column.name: keras.Input(tensor.shape[1:], name=_input_name(number, column), dtype=tensor.dtype)
-        for number, (column, tensor) in enumerate(zip(signature.columns, first.inputs, strict=True))
-    }
-    tensors = list(raw.values())
-    with _renamed_inputs_allowed():
-        x = first(tensors if signature.kind == "tabular" else tensors[0])
-        model = keras.Model(raw, head(backbone(x)), name="network")
+    # A list, which Keras looks up by name in a dict that it is called with: in one made of a dict it goes by
+    # place, so that a key more would shift all that follow.
+    raw = [
+        keras.Input(tensor.shape[1:], name=key, dtype=tensor.dtype)
+        for key, tensor in zip(signature.keys.values(), first.inputs, strict=True)
+    ]
+    x = first(raw if signature.kind == "tabular" else raw[0])
+    types = [column.type for column in signature.columns]
+    model = keras.Model(raw, checked(types, raw, head(backbone(x))), name="network")
     return Network(model, signature, dict(options))
 
 
 def load(path: Path, signature: Signature, options: Mapping[str, Any]) -> Network:
     """The network that `Network.save` wrote; Keras' safe mode stays on."""
-    with _renamed_inputs_allowed():
-        return Network(keras.saving.load_model(path, compile=False), signature, dict(options))
+    return Network(keras.saving.load_model(path, compile=False), signature, dict(options))
 
 
 def forward(model: keras.Model, inputs: Any) -> Array:
@@ -279,14 +280,3 @@ def _tensor(values: Array) -> Any:
     if values.dtype.kind in "OU":
         return keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")
     return keras.ops.convert_to_tensor(values)
-
-
-def _input_name(number: int, column: Column) -> str:
-    """The column's name where Keras allows it as the name of a layer beside the three parts."""
-    return (
-        f"column_{number}" if "/" in column.name or column.name in PARTS or not column.name else column.name
-    )
-
-
-def _renamed_inputs_allowed() -> "warnings.catch_warnings[None]":
-    return warnings.catch_warnings(action="ignore", category=UserWarning)

@@ -143,9 +143,7 @@ def predict(
 ) -> Array:
     """The network's predictions for rows of raw inputs. A frozen backbone's outputs are kept in the store."""
     if network.signature.kind == "tabular" and not (store and frozen_backbone):
-        return forward(
-            network.model, {column.name: inputs[column.name] for column in network.signature.columns}
-        )
+        return forward(network.model, {key: inputs[name] for name, key in network.signature.keys.items()})
     if frozen_backbone:
         return forward(network.head, outputs(network, ["preprocessing", "backbone"], inputs, store))
     x = outputs(network, ["preprocessing"], inputs, store)

@@ -12,22 +12,16 @@ from typing import Any
 
 import pyarrow as pa
 from PIL import Image, ImageOps
-from PIL import WebPImagePlugin as _webp  # noqa: F401  # Pillow knows a format once its plugin is imported
 
 from app.datasets.inspection.kinds.depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.pictures import Alike
+from app.datasets.reading.images import EXPECTED, FORMATS, BadImage, decoded
 from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
 from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I")
 _JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
-_SMALLEST = 2  # pixels a side
 _THUMBNAIL = 64
-_EXPECTED = "an image in PNG, JPEG, WebP, GIF or BMP"
-
-Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel is decoded
 
 
 class ImageScan:
@@ -59,7 +53,7 @@ class ImageScan:
         keys: list[Any] = []
         sizes: list[tuple[int, int, int]] = []
         if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
-            raise RefusedExample(0, "no_image", _EXPECTED, f"{cells.type}", "Declare another `input`.")
+            raise RefusedExample(0, "no_image", EXPECTED, f"{cells.type}", "Declare another `input`.")
         for index, value in enumerate(cells):
             data = value.as_buffer() if value.is_valid else b""
             image, key = self._opened(index, data)
@@ -74,55 +68,27 @@ class ImageScan:
 
     def _opened(self, index: int, data: Any) -> tuple[Image.Image, int | None]:
         """The decoded image, and its key."""
-        if len(data) > self._limits.example_bytes:
-            expected = f"images of at most {self._limits.example_bytes} bytes"
-            raise RefusedExample(
-                index, "example_too_large", expected, f"{len(data)} bytes", "Make it smaller."
-            )
-        if not len(data):
-            raise RefusedExample(index, "no_image", _EXPECTED, "nothing", "Leave the row out.")
+        keys: list[int | None] = []
+
+        def look(image: Image.Image) -> None:
+            keys.append(self._alike.key(image))  # turns it upright, as who learns from it does
+            self._depth.add(image, data)
+
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image = Image.open(io.BytesIO(data), formats=FORMATS)
-                self._check_size(index, image)
-                self._check_work(index, image, data)
-                self._formats[image.format or "?"] += 1
-                # Not n_frames: to count them, Pillow goes through millions of empty ones.
-                self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
-                image.load()
-                key = self._alike.key(image)  # turns it upright, as who learns from it does
-                self._depth.add(image, data)
-        except (RefusedExample, MemoryError):
-            raise
-        except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
-            received = f"one that cannot be decoded ({str(error)[:120] or type(error).__name__})"
-            if type(error).__name__ == "UnidentifiedImageError":
-                received = f"{len(data)} bytes that are none, beginning with {bytes(data[:8])!r}"
-            raise RefusedExample(
-                index, "broken_image", _EXPECTED, received, "Save it anew, or leave it out."
-            ) from None
-        if image.mode not in MODES:
-            raise RefusedExample(
-                index, "unsupported_image", "8 or 16 bits a channel", image.mode, "Convert it to PNG."
-            )
+            image = decoded(data, self._limits, before=lambda image: self._look_at(image, data), then=look)
+        except BadImage as bad:
+            raise RefusedExample(index, bad.code, bad.expected, bad.received, bad.hint) from None
         self._modes[image.mode] += 1
-        return image, key
+        return image, keys[0]
 
-    def _check_size(self, index: int, image: Image.Image) -> None:
-        pixels = image.width * image.height
-        if pixels > self._limits.pixels:
-            received = f"{image.width} x {image.height}"
-            hint = (
-                "Scale it down; whoever runs the service can allow more with MODEL_TRANSFER_MAX_IMAGE_PIXELS."
-            )
-            expected = f"at most {self._limits.pixels} pixels"
-            raise RefusedExample(index, "image_too_large", expected, received, hint)
-        if min(image.width, image.height) < _SMALLEST:
-            received = f"{image.width} x {image.height}"
-            raise RefusedExample(index, "image_too_small", "2 x 2 pixels or more", received, "Leave it out.")
+    def _look_at(self, image: Image.Image, data: Any) -> None:
+        """Before it is decoded."""
+        self._check_work(image, data)
+        self._formats[image.format or "?"] += 1
+        # Not n_frames: to count them, Pillow goes through millions of empty ones.
+        self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
 
-    def _check_work(self, index: int, image: Image.Image, data: Any) -> None:
+    def _check_work(self, image: Image.Image, data: Any) -> None:
         # A JPEG's every scan goes over all pixels, and may be a few bytes: usual ones have ten.
         scans = bytes(data).count(_JPEG_SCAN) if image.format in ("JPEG", "MPO") else 1
         self._decoded += image.width * image.height * len(image.getbands()) * (1 + scans // _USUAL_SCANS)
@@ -133,7 +99,7 @@ class ImageScan:
                 "Scale them down, or upload fewer; whoever runs the service can allow more with "
                 "MODEL_TRANSFER_MAX_UNPACKED_RATIO."
             )
-            raise RefusedExample(index, "archive_too_large", expected, received, hint)
+            raise BadImage("archive_too_large", expected, received, hint)
 
     def profile(self, role: Role) -> ColumnProfile:
         """Sizes, formats and modes."""
@@ -183,8 +149,8 @@ def _shown(row: int, data: Any, levels: Levels | None) -> str:
         raise
     except Exception as error:  # Pillow's decoders raise what they like on a broken file
         received = f"one that cannot be turned upright and shown ({str(error)[:120] or type(error).__name__})"
-        message = f"Expected {_EXPECTED}. Received: {received}, in row {row}."
-        told = {"row": row, "column": None, "expected": _EXPECTED, "received": received}
+        message = f"Expected {EXPECTED}. Received: {received}, in row {row}."
+        told = {"row": row, "column": None, "expected": EXPECTED, "received": received}
         raise DatasetError("broken_image", message, "Save it anew, or leave it out.", [told]) from error
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.reading.cells import sequences
+from app.datasets.reading.letters import DNA, NUCLEOTIDE, PROTEIN, RNA
 from app.datasets.reading.schema import (
     ColumnProfile,
     ColumnType,
@@ -22,15 +23,7 @@ from app.datasets.reading.schema import (
 
 Alphabet = Literal["dna", "rna", "protein"]
 
-LETTERS: dict[Alphabet, str] = {
-    "dna": "ACGTRYSWKMBDHVN-",
-    "rna": "ACGURYSWKMBDHVN-",
-    "protein": "ACDEFGHIKLMNPQRSTVWYBJOUXZ*-",
-}
-"""IUPAC's letters, unambiguous ones first; `-` is a gap, `*` a stop."""
-
-_NUCLEIC = LETTERS["dna"] + "U"
-"""U reads as T, so the two may stand in one data set."""
+LETTERS: dict[Alphabet, str] = {"dna": DNA, "rna": RNA, "protein": PROTEIN}
 
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
@@ -96,7 +89,7 @@ class SequenceScan:
             DatasetError: letters of none.
         """
         alphabet = self._found()
-        allowed = LETTERS["protein"] if alphabet == "protein" else _NUCLEIC
+        allowed = LETTERS["protein"] if alphabet == "protein" else NUCLEOTIDE
         wrong = [letter for letter in self._letters if letter not in allowed]
         if wrong:
             raise self._wrong(alphabet, wrong)
@@ -125,11 +118,11 @@ class SequenceScan:
         counts = self._letters
         nucleic: Alphabet = "rna" if counts["U"] > counts["T"] else "dna"
         signs = set(counts)
-        if self._declared == "nucleotide" or (self._said == "nucleotide" and signs <= set(_NUCLEIC)):
+        if self._declared == "nucleotide" or (self._said == "nucleotide" and signs <= set(NUCLEOTIDE)):
             return nucleic
         letters = sum(count for letter, count in counts.items() if letter.isalpha())
         certain = sum(counts[letter] for letter in "ACGTU")
-        if signs <= set(_NUCLEIC):
+        if signs <= set(NUCLEOTIDE):
             known = certain + counts["N"]
             others = letters - known
             is_nucleic = known >= _NUCLEOTIDES_AT_LEAST * letters and others <= _CODES_AT_MOST * letters
@@ -199,7 +192,7 @@ class SequenceScan:
             return []
         letters = sum(count for letter, count in self._letters.items() if letter.isalpha())
         codes = letters - sum(self._letters[letter] for letter in "ACGTUN")
-        if not set(self._letters) <= set(_NUCLEIC) or (self._said is None and codes <= _DOUBTFUL * letters):
+        if not set(self._letters) <= set(NUCLEOTIDE) or (self._said is None and codes <= _DOUBTFUL * letters):
             return []
         if self._said == "nucleotide" or (self._said == "protein" and codes > _DOUBTFUL * letters):
             return []  # as the ending says, and nothing speaks against it
@@ -221,7 +214,7 @@ def shown(values: pa.Array) -> list[Any]:
 
 
 def _key(value: str) -> bytes:
-    if set(value) <= set(_NUCLEIC):
+    if set(value) <= set(NUCLEOTIDE):
         value = value.replace("U", "T")
         other = value.translate(_COMPLEMENT)[::-1]
     else:

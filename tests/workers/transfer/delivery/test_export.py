@@ -11,11 +11,20 @@ import h5py
 import numpy as np
 import pytest
 
+from app.datasets.reading.schema import Column as FileColumn
+from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
 from tests.workers.transfer.traces import shared_fit
+from workers.stages.export import reader
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.delivery.bundled_predict import _answers
-from workers.transfer.delivery.bundled_predict import main as predict_program
-from workers.transfer.delivery.export import ExportDiffers, Loaded, verify, write_bundle, write_keras
+from workers.transfer.delivery.export import (
+    ExportDiffers,
+    Loaded,
+    Reader,
+    verify,
+    write_bundle,
+    write_keras,
+)
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, build, weights_digest
@@ -41,6 +50,24 @@ print(json.dumps(model.predict(inputs, verbose=0).tolist()))
 """
 
 
+def reader_of(signature: Signature) -> Reader:
+    """That of a network which was trained on a CSV file of these columns."""
+    columns = [FileColumn(name=column.name, type=column.type, role="feature") for column in signature.columns]
+    description = Description(
+        format="csv",
+        options=ReadOptions(columns=[column.name for column in columns]),
+        conventions=Conventions.of("csv"),
+        columns=columns,
+        label=signature.label,
+        task=signature.task,
+        classes=list(signature.classes),
+        rows=1,
+        labelled_rows=1,
+        split=SplitPlan(column=None, seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
+    )
+    return reader(description)
+
+
 @pytest.fixture
 def network(options, mixed) -> Network:
     return build(options, mixed, 0)
@@ -48,7 +75,7 @@ def network(options, mixed) -> Network:
 
 @pytest.fixture
 def bundle(network: Network, tmp_path: Path) -> Path:
-    write_bundle(network, tmp_path / "model.zip", {})
+    write_bundle(network, tmp_path / "model.zip", {}, reader_of(network.signature))
     with zipfile.ZipFile(tmp_path / "model.zip") as file:
         file.extractall(tmp_path / "bundle")
     return tmp_path / "bundle"
@@ -84,27 +111,6 @@ def test_the_bundles_program_predicts_a_csv_as_measured(network, bundle):
     assert [answer["prediction"] for answer in answers] == ["yes" if p > 0.5 else "no" for p in expected]
 
 
-def test_the_bundles_program_names_missing_columns(bundle, capsys):
-    (bundle / "rows.csv").write_text("age,city\n1,x\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.transfer.delivery.bundled_predict.__file__", str(bundle / "predict.py"))
-        assert predict_program([str(bundle / "rows.csv")]) == 1
-    assert "expected the columns member, joined. Received: age, city" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("column", "cell"), [("age", "old"), ("age", "inf"), ("member", "perhaps"), ("joined", "29/02/2020")]
-)
-def test_the_bundles_program_names_the_row_and_column_of_a_cell_it_cannot_read(column, cell, bundle, capsys):
-    cells = {"age": "1", "member": "true", "city": "x", "joined": "", column: cell}
-    lines = [",".join(cells), "1,true,x,", ",".join(cells.values())]
-    (bundle / "rows.csv").write_text("\n".join(lines))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workers.transfer.delivery.bundled_predict.__file__", str(bundle / "predict.py"))
-        assert predict_program([str(bundle / "rows.csv")]) == 1
-    assert f"in row 2, column {column}. Received: {cell!r}" in capsys.readouterr().err
-
-
 def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
     fit = shared_fit(Training(1, 16, 0.01, seed=0))
     source = scratch(options, numbers(), fit).network
@@ -117,11 +123,11 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
         "receipt": done.receipt,
         "lineage": {"job": "job_1"},
     }
-    write_bundle(done.network, tmp_path / "model.zip", card)
+    write_bundle(done.network, tmp_path / "model.zip", card, reader_of(done.network.signature))
     with zipfile.ZipFile(tmp_path / "model.zip") as file:
         assert {about.date_time for about in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         content = {name: file.read(name) for name in file.namelist()}
-    assert list(content) == [
+    assert [name for name in content if not name.startswith("reading/")] == [
         "model.keras",
         "README.md",
         "signature.json",
@@ -130,7 +136,9 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
         "lineage.json",
         "requirements.txt",
         "predict.py",
+        "arrays.py",
     ]
+    assert {"reading/rows.py", "reading/formats/csv.py"} <= content.keys()
     assert json.loads(content["receipt.json"]) == done.receipt
     assert json.loads(content["signature.json"])["output"]["classes"] == ["a", "b", "c"]
     readme = content["README.md"].decode()
@@ -138,7 +146,9 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
     assert "| auc | undefined | undefined |" in readme
     assert "transfer: **helped**. The interval lies above 0." in readme
     assert "| head/output | kernel 8x3 | new | trained |" in readme
-    assert content["requirements.txt"].decode().splitlines()[0].startswith("keras==3.")
+    needed = [line.partition("==")[0] for line in content["requirements.txt"].decode().splitlines()]
+    expected = ["keras", "tensorflow", "numpy", "pyarrow", "pydantic", "pillow", "charset-normalizer"]
+    assert needed == expected
 
 
 def test_a_written_file_is_verified_by_its_predictions(network, mixed, tmp_path):
@@ -238,7 +248,7 @@ HOSTILE = [
     "</script>",
     "```",
     "=1+1",
-    "\u2028",
+    "a\u2028b",
 ]
 
 
@@ -262,7 +272,7 @@ def hostile(options) -> Network:
 
 @pytest.fixture
 def hostile_bundle(hostile: Network, tmp_path: Path) -> Path:
-    write_bundle(hostile, tmp_path / "model.zip", {"name": "</script>"})
+    write_bundle(hostile, tmp_path / "model.zip", {"name": "</script>"}, reader_of(hostile.signature))
     with zipfile.ZipFile(tmp_path / "model.zip") as file:
         file.extractall(tmp_path / "bundle")
     return tmp_path / "bundle"
@@ -283,8 +293,9 @@ def test_the_python_of_the_readme_runs_whatever_the_columns_are_called(hostile, 
     named = eval(
         program[program.index("model.predict(") + len("model.predict(") : program.rindex(")")], {"np": np}
     )
-    assert list(named) == HOSTILE
-    assert predict(hostile, named).shape == (1, 3)
+    keys = hostile.signature.keys
+    assert list(named) == [keys[name] for name in HOSTILE]
+    assert predict(hostile, {name: named[key] for name, key in keys.items()}).shape == (1, 3)
 
 
 def test_the_program_reads_a_header_and_writes_classes_that_a_spreadsheet_might_run(hostile, hostile_bundle):

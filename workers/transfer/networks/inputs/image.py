@@ -1,16 +1,16 @@
 """Images to pixels 0 to 255 of one size: decoded and turned upright here, scaled inside the network."""
 
 import io
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
-from PIL import Image, ImageOps
+from PIL import Image
 
 from workers.transfer.data import Array, Column
+from workers.transfer.networks.inputs.pictures import decode
 
 OPTIONS = ("image_size", "channels")
 """Those of a network's options that say how its inputs are read."""
@@ -18,8 +18,6 @@ OPTIONS = ("image_size", "channels")
 LARGEST = 96
 _LOOKED_AT = 256
 _BLOCK_PIXELS = 1 << 24
-
-Image.MAX_IMAGE_PIXELS = None  # the limit was asked at the upload
 
 
 def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
@@ -71,27 +69,6 @@ def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
 def tokens(part: keras.Model) -> int:
     """Pixels are no ids."""
     return 0
-
-
-def decode(data: Any, channels: int) -> Array:
-    """An encoded image, or an array, as uint8 (h, w, channels).
-
-    Turned upright by its EXIF orientation; the first frame of several; what is transparent lies on white; 16
-    bits a channel are scaled to 8.
-    """
-    if isinstance(data, np.ndarray):
-        return data
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image: Any = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
-    if image.mode in ("LA", "PA", "RGBA") or (image.mode == "P" and "transparency" in image.info):
-        above = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", above.size, "white"), above)
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    return pixels[..., None] if channels == 1 else pixels
 
 
 def _is_grey(data: Any) -> bool:
