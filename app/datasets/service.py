@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.datasets.reading.endings import without_ending
 from app.datasets.reading.schema import DatasetError, Description, Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
@@ -22,15 +23,18 @@ from app.references import is_id, new_id, split_reference
 
 
 def name_of(form: DatasetForm, filename: str) -> str:
-    """The name given, or one made from the file's."""
-    made = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(filename).name.partition(".")[0]).strip("._-")
+    """The name given, or one made from the file's without its ending, accents and signs."""
+    plain = unicodedata.normalize("NFKD", without_ending(filename)).encode("ascii", "ignore").decode()
+    made = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-")
     if form.name or made:
-        return form.name or made[:100]
+        return form.name or made[:100].rstrip("._-")
     received = (
-        f"none, and {filename}, of which none can be made" if filename else "neither it nor a file name"
+        f"none, and the file name {filename}, which has no letter from A to Z and no digit"
+        if filename
+        else "neither it nor a file name"
     )
     message = f"Expected the field `name`. Received: {received}."
-    raise ServiceError(422, "no_name", message, hint="Send a name of letters and digits: name=…")
+    raise ServiceError(422, "no_name", message, hint="Send a name of such letters and digits: -F name=data")
 
 
 def refusal(error: DatasetError) -> ServiceError:

@@ -14,6 +14,7 @@ from app.datasets.inspection import splits
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
 from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
+from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
 from app.datasets.reading.cells import as_lists, convert, text_of
@@ -25,7 +26,6 @@ from app.datasets.reading.schema import (
     BETWEEN,
     Column,
     ColumnProfile,
-    Conventions,
     DatasetError,
     Declaration,
     Description,
@@ -69,8 +69,9 @@ def inspect(
             with decoding(FILES[file_format]):
                 glanced = read.glance(path, declaration)
             if glanced:
-                layout = _lay_out(path, file_format, glanced.options, declaration, limits, glanced)
-                return _inspect(layout, declaration, on_progress)
+                asked = settle(declaration, glanced.options.columns)
+                layout = _lay_out(path, file_format, glanced.options, asked, limits, glanced)
+                return _inspect(layout, asked, on_progress)
         except Misjudged:
             pass
         except DatasetError as error:
@@ -80,7 +81,8 @@ def inspect(
     # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
     if refused and glanced and glanced.options == options:
         raise refused
-    return _inspect(_lay_out(path, file_format, options, declaration, limits), declaration, on_progress)
+    asked = settle(declaration, options.columns)
+    return _inspect(_lay_out(path, file_format, options, asked, limits), asked, on_progress)
 
 
 def _inspect(
@@ -122,18 +124,18 @@ def _lay_out(
     limits: Limits,
     glanced: csv.Glance | None = None,
 ) -> Layout:
-    unknown = [name for name in declaration.types if name not in options.columns]
-    if unknown:
-        message = f"Expected types of columns of the file. Received: types of {', '.join(unknown)}."
-        hint = f"Its columns are {', '.join(options.columns[:50])}."
-        raise DatasetError("unknown_column", message, hint)
-    label = find_label(options.columns, declaration)
-    types, separator = declaration.types, None
+    options = options.model_copy(
+        update={"ignored": [name for name in options.columns if name in declaration.ignored]}
+    )
+    names = [name for name in options.columns if name not in options.ignored]
+    label = find_label(names, declaration)
+    types, separator = declaration.column_types, None
+    conventions, exceptions = declaration.conventions(file_format)
     _check_lists(options, label, declaration)
     if declaration.task == "multilabel" or label in options.lists:
         separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
         types = {**types, label: "category"}
-    split = splits.find_split(options.columns, label, declaration)
+    split = splits.find_split(names, label, declaration)
     layout = Layout(
         path,
         file_format,
@@ -141,10 +143,12 @@ def _lay_out(
         label,
         split,
         types,
-        Conventions.of(file_format),
+        conventions,
         separator=separator,
+        exceptions=exceptions,
         limits=limits,
         glance=glanced,
+        trusted=declaration.quote is not None,
     )
     kind = declared_kind(declaration, options.columns)
     found = _kind_of_format(layout)
@@ -154,7 +158,7 @@ def _lay_out(
     kind = found or kind
     if kind in (None, "tabular"):
         return layout
-    taken = {label, *([split] if split else [])}
+    taken = {label, *([split] if split else []), *options.ignored}
     return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
 
 
@@ -186,7 +190,8 @@ def _kind_of_format(layout: Layout) -> Kind | None:
 def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
     """Texts or sequences where the one column beside the label looks so."""
     others = [name for name in layout.columns if name not in (layout.label, layout.split)]
-    if layout.input is not None or declaration.kind == "tabular" or len(others) != 1 or declaration.types:
+    declared = declaration.kind == "tabular" or bool(declaration.column_types)
+    if layout.input is not None or declared or len(others) != 1:
         return None
     column = scanned.columns[others[0]]
     kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())

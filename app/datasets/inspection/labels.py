@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.datasets.inspection.columns import ColumnScan
+from app.datasets.inspection.names import listed, meant
 from app.datasets.inspection.scanning import Scan
 from app.datasets.reading.schema import USUAL_LABELS, DatasetError, Declaration, Notice, Task, ValueCount
 
@@ -41,14 +42,15 @@ def find_label(names: list[str], declaration: Declaration) -> str:
     if declaration.label is not None:
         if declaration.label in names:
             return declaration.label
-        message = f"Expected a column {declaration.label}, the declared label. Received: {_listed(names)}."
+        message = f"Expected a column {declaration.label}, the declared label. Received: {listed(names)}."
         error = {
             "row": None,
             "column": declaration.label,
             "expected": "the label",
             "received": "no such column",
         }
-        raise DatasetError("label_not_found", message, _HINT, [error])
+        near = meant(declaration.label, names)
+        raise DatasetError("label_not_found", message, near if "Did" in near else _HINT, [error])
     for usual in USUAL_LABELS:
         found = [name for name in names if name.lower() in usual]
         if len(found) == 1:
@@ -56,13 +58,8 @@ def find_label(names: list[str], declaration: Declaration) -> str:
         if found:
             break
     usually = ", ".join(USUAL_LABELS[0])
-    message = f"Expected a declared label, or one column called {usually}. Received: {_listed(names)}."
+    message = f"Expected a declared label, or one column called {usually}. Received: {listed(names)}."
     raise DatasetError("label_not_found", message, _HINT)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 50} more" if len(names) > 50 else ""
-    return "the columns " + ", ".join(names[:50]) + more
 
 
 def read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool = False) -> Labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -54,6 +54,7 @@ class Layout:
     exceptions: dict[str, Conventions] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     glance: csv.Glance | None = None
+    trusted: bool = False
 
     @property
     def is_csv(self) -> bool:
@@ -67,10 +68,11 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """The columns that are looked at; beside the one input, others are left out."""
-        if self.input is None:
-            return self.options.columns
-        asked = (self.input, self.label, self.split)
-        return [name for name in self.options.columns if name in asked]
+        asked = None if self.input is None else (self.input, self.label, self.split)
+        ignored = frozenset(self.options.ignored)
+        return [
+            name for name in self.options.columns if name not in ignored and (asked is None or name in asked)
+        ]
 
 
 @dataclass
@@ -129,9 +131,7 @@ def scan(
     numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            missing = layout.conventions.missing
-            batches = csv.open_batches(layout.path, layout.options, numbers, missing, glance=layout.glance)
-            return _pass(layout, types, batches, on_progress)
+            return _pass(layout, types, _open_csv(layout, numbers), on_progress)
     try:
         return _pass(layout, types, _open(layout), on_progress)
     except RefusedCell as cell:
@@ -141,21 +141,36 @@ def scan(
 
 def _open(layout: Layout) -> Generator[pa.RecordBatch]:
     if layout.is_csv:
-        return csv.open_batches(layout.path, layout.options, glance=layout.glance)
+        return _open_csv(layout)
     batches: Generator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
 
+def _open_csv(layout: Layout, numbers: Collection[str] = ()) -> Generator[pa.RecordBatch]:
+    return csv.open_batches(
+        layout.path,
+        layout.options,
+        numbers,
+        layout.conventions,
+        trusted=layout.trusted,
+        glance=layout.glance,
+    )
+
+
 def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
     """The columns of numbers in the first batch, a few thousand rows."""
-    with closing(csv.open_batches(layout.path, layout.options, glance=layout.glance)) as batches:
+    if not layout.conventions.plain_numbers:
+        return frozenset()
+    with closing(_open_csv(layout)) as batches:
         head = next(batches, None)
     if head is None:
         return frozenset()
     return frozenset(
         name
-        for name, cells in zip(layout.options.columns, head.columns, strict=True)
-        if types.get(name, "number") == "number" and _is_number(cells, layout.conventions_of(name))
+        for name, cells in zip(head.schema.names, head.columns, strict=True)
+        if types.get(name, "number") == "number"
+        and name not in layout.exceptions
+        and _is_number(cells, layout.conventions)
     )
 
 

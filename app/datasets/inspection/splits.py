@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 
 from app.datasets.inspection.labels import Labels
+from app.datasets.inspection.names import meant
 from app.datasets.inspection.scanning import Scan
 from app.datasets.reading.schema import SPLITS, DatasetError, Declaration, Notice, SplitPlan
 from app.datasets.reading.splits_words import WORDS
@@ -35,7 +36,10 @@ def find_split(names: list[str], label: str, declaration: Declaration) -> str | 
         return declaration.split
     received = "the label" if declaration.split == label else "no such column"
     message = f"Expected a column {declaration.split} of split words beside the label. Received: {received}."
-    raise DatasetError("split_not_found", message, "Declare another `split`, or leave it out.")
+    hint = "Declare another `split`, or leave it out."
+    if declaration.split != label and "Did" in (near := meant(declaration.split, names)):
+        hint = near
+    raise DatasetError("split_not_found", message, hint)
 
 
 def is_split(scan: Scan, name: str, *, declared: bool) -> bool:

@@ -74,10 +74,16 @@ def _schema(description: Description) -> pa.Schema:
 
 def _open(path: Path, description: Description, fast: bool) -> Generator[pa.RecordBatch]:
     if fast:
-        numbers = [column.name for column in description.columns if column.type == "number"]
-        return csv.open_batches(path, description.options, numbers, description.conventions.missing)
+        numbers = [column.name for column in description.columns if _is_fast(column, description)]
+        return csv.open_batches(path, description.options, numbers, description.conventions)
     batches: Generator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
     return batches
+
+
+def _is_fast(column: Column, description: Description) -> bool:
+    """Whether Arrow reads the column's numbers by itself."""
+    plain = description.conventions.plain_numbers and column.name not in description.exceptions
+    return column.type == "number" and column.role != "ignored" and plain
 
 
 def _data_type(column: Column, description: Description) -> pa.DataType:

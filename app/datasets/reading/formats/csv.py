@@ -15,9 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..schema import Conventions, DatasetError, Declaration, Limits, ReadOptions
 from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
 from .parsing import Parser, Ragged, Stream
+from .preamble import find_preamble, without
+from .quotes import Quotes
 from .stream import (
     Watched,
     find_compression,
@@ -73,13 +75,18 @@ def _quote(sample: str, declaration: Declaration) -> str | None:
 def _options(
     path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
 ) -> ReadOptions:
-    delimiter = declaration.delimiter or find_delimiter(sample, quote)
+    before, named = find_preamble(sample)
+    sample = without(sample, len(before))
+    delimiter = declaration.delimiter or named or find_delimiter(sample, quote)
+    columns, unnamed = read_header(sample, delimiter, quote, len(before))
     if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
         raise DatasetError(
             "no_rows", "Expected a header and at least one row. Received: no row.", "Upload a file with rows."
         )
     return ReadOptions(
-        columns=read_header(sample, delimiter, quote),
+        columns=columns,
+        unnamed=unnamed,
+        before=before,
         compression=find_compression(path),
         encoding=encoding,
         delimiter=delimiter,
@@ -95,8 +102,9 @@ def open_batches(
     path: Path,
     options: ReadOptions,
     numbers: Collection[str] = (),
-    missing: Collection[str] = ("",),
+    conventions: Conventions | None = None,
     *,
+    trusted: bool = True,
     glance: Glance | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
@@ -105,23 +113,29 @@ def open_batches(
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
-        missing: the words that are null among `numbers`.
+        conventions: how `numbers` are written, which words among them are null.
+        trusted: the file was inspected before, or its quotes were declared; else stray ones are refused.
         glance: where `options` come of, if the file was not yet read as a whole.
 
     Raises:
         NotNumbers: if one of `numbers` is none.
         Misjudged: if the file is not what `glance` took it for.
-        DatasetError: for rows that are too short or too long, and a quote that never closes.
+        DatasetError: for rows that are too short or too long, a quote that never closes, and stray ones.
     """
     block = min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK)
+    quotes = None if trusted or options.quote is None else Quotes(options)
+    parser = Parser(options, numbers, conventions or Conventions(), block, quotes)
     last = None
     try:
         with open_stream(path) as stream:
             source = glance.watch(stream) if glance else stream
-            with closing(Parser(options, numbers, missing, block).batches(source)) as batches:
+            with closing(parser.batches(source)) as batches:
                 for batch in batches:
                     last = batch[-1][-1].as_py() if batch.num_rows else last
-                    yield batch
+                    if quotes and quotes.suspect:
+                        quotes.check(path)
+                        quotes = None
+                    yield _wanted(batch, options)
     except Ragged as error:
         raise _ragged(path, options, error.rows) from None
     except (pa.ArrowInvalid, UnicodeError, OSError) as error:
@@ -130,6 +144,12 @@ def open_batches(
         raise _unreadable(path, options, error) from error
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
         raise _never_closed()
+
+
+def _wanted(batch: pa.RecordBatch, options: ReadOptions) -> pa.RecordBatch:
+    """The batch without the last column, which is always read, where that is ignored."""
+    names = batch.schema.names
+    return batch.select(names[:-1]) if names[-1] in options.ignored else batch
 
 
 def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:
@@ -212,10 +232,12 @@ def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
 def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
     """Row, line it starts on, cells: as Python reads them."""
     with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
+        for _ in options.before:
+            text.readline()
         reader = rows_of(text, options.delimiter or ",", options.quote)
-        row, line = 0, 1
+        row, line = 0, 1 + len(options.before)
         for cells in reader:
             if cells and row:
                 yield row, line, cells
             row += bool(cells)
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + len(options.before)

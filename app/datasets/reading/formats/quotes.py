@@ -1,0 +1,141 @@
+"""Quotes that are none: `"Great" phone` loses them, and a cell that begins with one swallows lines.
+
+Both are read by every CSV reader, and as nobody meant them. The bytes of a file with quotes are searched as
+they are parsed; only where something is found, Python reads the file again and says where.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..schema import DatasetError, ReadOptions
+from .stream import open_stream
+
+_LINES = 4  # that a cell holds, each with the header's delimiters, before it is taken to have swallowed them
+_HEAD = 1 << 10
+_SHOWN = 80
+
+
+class Quotes:
+    """Watches the bytes and the cells of one file."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self.suspect = False
+        self._options = options
+        quote, delimiter = options.quote or '"', options.delimiter or ","
+        q, d = re.escape(quote), re.escape(delimiter)
+        self._behind = rf"(^|[{d}\n\r]){q}[^{q}\r\n]+{q}[^{d}\r\n{q}]"
+        self._tail = b""
+        self._ascii = options.encoding is None or not options.encoding.startswith(
+            ("utf-16", "utf-32", "utf_")
+        )
+
+    def see(self, block: bytes) -> None:
+        """Search a block of the file's bytes for text behind a closing quote."""
+        if self.suspect or not self._ascii or (self._options.quote or '"').encode() not in block:
+            return
+        searched = pa.array([self._tail + block], pa.binary())
+        self.suspect = bool(pc.match_substring_regex(searched, self._behind)[0].as_py())
+        self._tail = block[-_HEAD:]
+        self._tail = self._tail[self._tail.rfind(b"\n") + 1 :]
+
+    def see_cells(self, columns: Iterable[pa.Array]) -> None:
+        """Search cells for lines that were swallowed."""
+        if self.suspect:
+            return
+        for cells in columns:
+            if pa.types.is_string(cells.type):
+                several = pc.greater(pc.count_substring(cells, "\n"), _LINES)
+                if pc.any(several).as_py():
+                    self.suspect = any(map(self._swallowed, cells.filter(several).to_pylist()))
+                    if self.suspect:
+                        return
+
+    def _swallowed(self, cell: str) -> bool:
+        """Whether each line within the cell has as many delimiters as the header."""
+        delimiters = len(self._options.columns) - 1
+        inner = cell.split("\n")[1:-1]
+        delimiter = self._options.delimiter or ","
+        return delimiters > 0 and all(line.count(delimiter) == delimiters for line in inner)
+
+    def check(self, path: Path) -> None:
+        """Read the file once more, as far as what was suspected.
+
+        Raises:
+            DatasetError: with the row and the line where the quote stands.
+        """
+        if not self.suspect:
+            return
+        try:
+            for row, began, cells in self._rows(path):
+                swallowed = next((cell for cell in cells if cell.count("\n") > _LINES), None)
+                if swallowed is not None and self._swallowed(swallowed):
+                    received = f"a cell of {swallowed.count(chr(10)) + 1} lines, {swallowed[:_SHOWN]!r}"
+                    raise _refused(row, began, received)
+        except _Behind as found:
+            raise _refused(found.row, found.line, "text behind a closing quote") from None
+
+    def _rows(self, path: Path) -> Iterator[tuple[int, int, list[str]]]:
+        with (
+            open_stream(path) as stream,
+            io.TextIOWrapper(stream, self._options.encoding, newline="") as text,
+        ):
+            for _ in self._options.before:
+                text.readline()
+            before = len(self._options.before)
+            reader = csv.reader(
+                text,
+                delimiter=self._options.delimiter or ",",
+                quotechar=self._options.quote or '"',
+                strict=True,
+            )
+            row, line = 0, 1 + before
+            while True:
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    if "expected after" not in str(error):
+                        return
+                    raise _Behind(row, line) from None
+                if cells and row:
+                    yield row, line, cells
+                row += bool(cells)
+                line = reader.line_num + 1 + before
+
+
+class _Behind(Exception):
+    """Text behind a closing quote, in a row that begins on a line."""
+
+    def __init__(self, row: int, line: int) -> None:
+        super().__init__(f"row {row}")
+        self.row = row
+        self.line = line
+
+
+def _refused(row: int, line: int, received: str) -> DatasetError:
+    error: dict[str, Any] = {
+        "row": row,
+        "line": line,
+        "column": None,
+        "expected": "cells that are quoted as a whole, quotes inside doubled",
+        "received": received,
+    }
+    message = (
+        "Expected cells that are quoted as a whole, with the quotes inside doubled. "
+        f"Received: {received}, in row {row}, which begins on line {line}."
+    )
+    hint = (
+        "Send `-F quote=none` if quotes are ordinary characters of this file; else double the quotes inside "
+        "of the cell, and quote all of it. `-F quote=double` reads it as it is."
+    )
+    return DatasetError("stray_quote", message, hint, [error])
