@@ -32,7 +32,7 @@ def _api() -> bool:
         settings = get_settings()
     except ValidationError:
         return False
-    from app.serving.door import CannotServe
+    from app.serving.listening_socket import CannotServe
     from app.serving.server import run
     from app.serving.supervisor import GaveUp
 

@@ -58,12 +58,12 @@ def back_up(settings: Settings, folder: Path) -> Backup:
         _dump_postgresql(url, folder / DUMP)
         # What came or went meanwhile may be in the dump or not.
         wanted |= _wanted(settings.effective_database_url, settings)
-    ours, theirs = storage_of(settings), Storage(folder / BLOBS)
-    theirs.prepare()
+    storage, backup = storage_of(settings), Storage(folder / BLOBS)
+    backup.prepare()
     copied = 0
     for digest in sorted(wanted):
-        if not theirs.is_intact(digest):
-            _copy_file(ours, theirs, digest)
+        if not backup.is_intact(digest):
+            _copy_file(storage, backup, digest)
             copied += 1
     return Backup(folder, len(wanted), copied)
 
@@ -131,16 +131,16 @@ def _make_private(part: Path) -> None:
     part.touch(mode=0o600)
 
 
-def _copy_file(ours: Storage, theirs: Storage, digest: str) -> None:
+def _copy_file(storage: Storage, backup: Storage, digest: str) -> None:
     try:
-        with theirs.workspace() as workspace:
+        with backup.workspace() as workspace:
             copy = workspace / digest
-            shutil.copyfile(ours.require(digest), copy)
-            kept = theirs.put(copy)
+            shutil.copyfile(storage.require(digest), copy)
+            kept = backup.put(copy)
     except FileNotFoundError as error:
         raise CannotBackUp(
-            f"Expected the file {digest} in {ours.folder}, as the database says. Received: none."
+            f"Expected the file {digest} in {storage.folder}, as the database says. Received: none."
         ) from error
     if kept != digest:
-        theirs.delete(kept)
+        backup.delete(kept)
         raise CannotBackUp(f"Expected the file {digest} as it was kept. Received: other bytes.")

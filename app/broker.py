@@ -1,4 +1,4 @@
-"""The doorbell: a message that says only that a job waits in a queue.
+"""Notifies workers: a message says only that a job waits in a queue.
 
 The API sends it with Kombu, the part of Celery that speaks with brokers: the whole would cost each API
 process 3 MB and 0.2 seconds.
@@ -32,7 +32,7 @@ TRANSPORT = {
 
 
 class Broker:
-    """Rings at the workers' by the task's name, without importing them.
+    """Notifies the workers, by the name of their task and without importing them.
 
     Kombu is imported at the first use: it takes a quarter of a second of the API's start.
     """
@@ -60,23 +60,25 @@ class Broker:
         known = self._connection
         return (OperationalError, OSError, *known.connection_errors, *known.channel_errors)
 
-    def ring(self, queue: str = "default") -> bool:
+    def notify(self, queue: str = "default") -> bool:
         """Announce a queued job; False where the broker does not take it (a sweep does it later)."""
         from kombu.entity import Queue
 
         try:
             with self._producers.acquire(block=True) as producer:
-                declared = [Queue(named(queue), routing_key=named(queue))]
-                producer.publish(**_task(RUN_NEXT), routing_key=named(queue), declare=declared)
+                declared = [Queue(broker_queue(queue), routing_key=broker_queue(queue))]
+                producer.publish(**_task(RUN_NEXT), routing_key=broker_queue(queue), declare=declared)
         except self._away:
             return False
         return True
 
-    def waiting(self, queue: str = "default") -> int | None:
+    def count_waiting(self, queue: str = "default") -> int | None:
         """Messages of a queue that no worker took yet; None where the broker cannot be reached."""
         try:
             with self._connection.clone() as connection:
-                declared = connection.default_channel.queue_declare(named(queue), passive=False, durable=True)
+                declared = connection.default_channel.queue_declare(
+                    broker_queue(queue), passive=False, durable=True
+                )
                 return int(declared.message_count)
         except self._away:
             return None
@@ -90,12 +92,12 @@ class Broker:
             return {}
         finally:
             celery.close()
-        return {name: [queue_of(queue["name"]) for queue in queues] for name, queues in answers.items()}
+        return {name: [queue_name(queue["name"]) for queue in queues] for name, queues in answers.items()}
 
     def empty(self, queue: str = "default") -> None:
         """Drop every message of a queue; the jobs stay, and the sweep announces them again."""
         with self._connection.clone() as connection:
-            connection.default_channel.queue_purge(named(queue))
+            connection.default_channel.queue_purge(broker_queue(queue))
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -123,12 +125,12 @@ def _task(name: str) -> dict[str, Any]:
     }
 
 
-def named(queue: str) -> str:
+def broker_queue(queue: str) -> str:
     """What the broker calls a queue."""
     return f"{PREFIX}.{queue}"
 
 
-def queue_of(name: str) -> str:
+def queue_name(name: str) -> str:
     """The queue that the broker calls so."""
     return name.removeprefix(f"{PREFIX}.")
 
@@ -139,7 +141,7 @@ def make_celery(name: str, url: str) -> Celery:
 
     celery = Celery(name, broker=url, set_as_current=False)
     celery.conf.update(
-        task_default_queue=named("default"),
+        task_default_queue=broker_queue("default"),
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
         task_serializer="json",

@@ -47,7 +47,7 @@ def _settings() -> Settings:
 @contextmanager
 def _one_line() -> Iterator[None]:
     """What keeps a process from running is told in one line."""
-    from app.serving.door import CannotServe
+    from app.serving.listening_socket import CannotServe
     from app.serving.supervisor import GaveUp
 
     try:
@@ -130,8 +130,8 @@ def backup(folder: Path) -> None:
     except (CannotBackUp, OSError) as error:
         console.print(without_secrets(str(error)), style="red", soft_wrap=True)
         raise typer.Exit(1) from error
-    told = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
-    console.print(told, soft_wrap=True)
+    line = f"{made.folder}: the database and {made.files} files, {made.copied} of them new."
+    console.print(line, soft_wrap=True)
 
 
 @cli.command()
@@ -146,7 +146,7 @@ def doctor() -> None:
     }
     well = True
     for finding in examine(_settings()):
-        console.print(f"{signs[finding.state]} {finding.what}: {finding.told}", soft_wrap=True)
+        console.print(f"{signs[finding.state]} {finding.what}: {finding.message}", soft_wrap=True)
         if finding.advice:
             console.print(f"        {finding.advice}", soft_wrap=True)
         well = well and finding.state != "failed"
@@ -156,11 +156,11 @@ def doctor() -> None:
 @presets.command("list")
 def list_presets() -> None:
     """List the pretrained backbones that are known here, and how to bring those that are not."""
-    from app.presets.service import Shelf
+    from app.presets.service import PresetCatalogue
 
     folder = _settings().effective_preset_dir
     typer.echo(f"MODEL_TRANSFER_PRESET_DIR: {folder}")
-    for view in Shelf(folder).views.values():
+    for view in PresetCatalogue(folder).views.values():
         size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
         licence = view.licence or "licence not told"
         here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"

@@ -30,7 +30,7 @@ class Finding:
 
     what: str
     state: Literal["ok", "warning", "failed"]
-    told: str
+    message: str
     advice: str = ""
 
 
@@ -42,29 +42,29 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _versions() -> Finding:
-    told = [f"Python {platform.python_version()}"]
+    found = [f"Python {platform.python_version()}"]
     for name in PACKAGES:
         try:
-            told.append(f"{name} {version(name)}")
+            found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            told.append(f"no {name}")
+            found.append(f"no {name}")
     for name in ("tensorflow-cpu", "tensorflow"):
         try:
-            told.append(f"{name} {version(name)}")
-            return Finding("versions", "ok", ", ".join(told))
+            found.append(f"{name} {version(name)}")
+            return Finding("versions", "ok", ", ".join(found))
         except PackageNotFoundError:
             continue
     advice = "Jobs need it: install model-transfer[worker]. The API runs without."
-    return Finding("versions", "warning", ", ".join([*told, "no tensorflow"]), advice)
+    return Finding("versions", "warning", ", ".join([*found, "no tensorflow"]), advice)
 
 
 def _folder(settings: Settings) -> Finding:
     """What lies in it are users' data, and the broker's socket takes orders from whoever reaches it."""
-    told = str(settings.data_dir)
+    message = str(settings.data_dir)
     if readable_by_others(settings.data_dir):
         advice = f"Keep them out: chmod -R go= {settings.data_dir}"
-        return Finding("folder", "warning", f"{told}: other accounts can enter it", advice)
-    return Finding("folder", "ok", told)
+        return Finding("folder", "warning", f"{message}: other accounts can enter it", advice)
+    return Finding("folder", "ok", message)
 
 
 def _database(settings: Settings) -> Finding:
@@ -100,11 +100,11 @@ def _disk(settings: Settings) -> Finding:
     while not place.exists():
         place = place.parent
     usage = shutil.disk_usage(place)
-    told = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB free at {place}"
+    message = f"{usage.free / 2**30:.1f} of {usage.total / 2**30:.1f} GiB free at {place}"
     if usage.free < LITTLE_DISK:
         advice = "Delete data sets and versions, or set the retention settings; jobs wait while it is full."
-        return Finding("disk", "warning", told, advice)
-    return Finding("disk", "ok", told)
+        return Finding("disk", "warning", message, advice)
+    return Finding("disk", "ok", message)
 
 
 def _broker(settings: Settings) -> Finding:
@@ -112,12 +112,12 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _waiting(settings: Settings, broker: Broker) -> Finding:
-    waiting = {queue: broker.waiting(queue) for queue in settings.queue_names}
+    waiting = {queue: broker.count_waiting(queue) for queue in settings.queue_names}
     if None in waiting.values():
         advice = "Start it (`model-transfer serve` starts its own), or correct MODEL_TRANSFER_BROKER_URL."
         return Finding("broker", "failed", "does not answer; jobs are accepted and wait", advice)
-    told = ", ".join(f"{count} messages in {queue}" for queue, count in waiting.items())
-    return Finding("broker", "ok", told)
+    message = ", ".join(f"{count} messages in {queue}" for queue, count in waiting.items())
+    return Finding("broker", "ok", message)
 
 
 def _workers(settings: Settings) -> Finding:
@@ -130,11 +130,11 @@ def _answering(settings: Settings, broker: Broker) -> Finding:
         advice = "Start one: `model-transfer worker`, on any machine that reaches database, broker, storage."
         return Finding("workers", "failed", "none answers", advice)
     unserved = set(settings.queue_names) - {queue for queues in workers.values() for queue in queues}
-    told = "; ".join(f"{name} ({', '.join(queues)})" for name, queues in sorted(workers.items()))
+    message = "; ".join(f"{name} ({', '.join(queues)})" for name, queues in sorted(workers.items()))
     if unserved:
         advice = f"No worker serves {', '.join(sorted(unserved))}: see MODEL_TRANSFER_WORKER_QUEUES."
-        return Finding("workers", "warning", told, advice)
-    return Finding("workers", "ok", told)
+        return Finding("workers", "warning", message, advice)
+    return Finding("workers", "ok", message)
 
 
 def _ask_broker(settings: Settings, what: str, ask: Callable[[Settings, Broker], Finding]) -> Finding:

@@ -78,7 +78,7 @@ class ServiceError(Exception):
 _READ_ONLY = "25006"  # SQLSTATE of PostgreSQL
 
 
-def is_away(error: BaseException) -> bool:
+def is_unreachable(error: BaseException) -> bool:
     """Whether the database was not reached, or takes no writes, as while another server takes its place."""
     if not isinstance(error, DBAPIError):
         return False
@@ -86,12 +86,12 @@ def is_away(error: BaseException) -> bool:
     return lost or getattr(error.orig, "sqlstate", None) == _READ_ONLY
 
 
-def may_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether it is a matter of a disk, storage or database that is away for a while, and no defect."""
-    return isinstance(error, OSError) or is_away(error)
+    return isinstance(error, OSError) or is_unreachable(error)
 
 
-def told_of(error: OSError) -> str:
+def public_reason(error: OSError) -> str:
     """What may be told of a disk's error: its kind, without any file, folder or address of the server."""
     return os.strerror(error.errno) if error.errno else type(error).__name__
 
@@ -235,7 +235,7 @@ def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
 
 
 def _fault(request: Request, exc: BaseException) -> ServiceError:
-    return _unavailable(request, exc) if may_pass(exc) else _unexpected(request, exc)
+    return _unavailable(request, exc) if is_transient(exc) else _unexpected(request, exc)
 
 
 def _unexpected(request: Request, exc: BaseException) -> ServiceError:
@@ -249,7 +249,7 @@ def _unavailable(request: Request, exc: BaseException) -> ServiceError:
     log.error("unavailable at %s %s: %s", request.method, request.url.path, exc)
     message = "Expected the database to answer. Received: no answer."
     if isinstance(exc, OSError):
-        message = f"Expected a storage that can be read and written. Received: {told_of(exc)}."
+        message = f"Expected a storage that can be read and written. Received: {public_reason(exc)}."
     hint = "Try again in a moment; GET /readyz says what is missing. What was accepted before is not lost."
     return ServiceError(503, "unavailable", message, hint=hint)
 

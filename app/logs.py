@@ -19,7 +19,7 @@ _about: ContextVar[tuple[str, int] | None] = ContextVar("job", default=None)
 
 
 @contextmanager
-def of_job(job_id: str, attempt: int) -> Iterator[None]:
+def job_log_context(job_id: str, attempt: int) -> Iterator[None]:
     """Lines logged inside name this job and attempt, and so do threads that get this context."""
     token = _about.set((job_id, attempt))
     try:

@@ -20,9 +20,9 @@ from app.access.headers import SecurityHeaders
 from app.access.origins import OriginGuard
 from app.broker import Broker
 from app.datasets import routes as datasets
-from app.datasets.lanes import Turns
+from app.datasets.lanes import ValidationLanes
 from app.db.revision import require_current
-from app.db.session import make_engine, make_readers, make_sessions
+from app.db.session import make_engine, make_read_sessions, make_sessions
 from app.health import routes as health
 from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
@@ -48,7 +48,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
-    app.state.validations = Turns(settings.inspection_concurrency)
+    app.state.validations = ValidationLanes(settings.inspection_concurrency)
     try:
         require_current(engine)
         try:
@@ -57,7 +57,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             log.warning("the storage is away: %s", error)
         _hear_of_the_end(app)
         app.state.sessions = make_sessions(engine)
-        app.state.readers = make_readers(engine)
+        app.state.readers = make_read_sessions(engine)
         app.state.broker = broker
         yield
     finally:

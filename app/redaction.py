@@ -60,14 +60,14 @@ def without_paths(text: str) -> str:
 def redact_tracebacks() -> None:
     """Mask what Python itself says of an error that nobody caught, in any thread."""
 
-    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    def show(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
         sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
 
     def tell_of_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_type is not SystemExit:
             name = args.thread.name if args.thread else "unknown"
             sys.stderr.write(f"Exception in thread {name}:\n")
-            tell(args.exc_type, args.exc_value, args.exc_traceback)
+            show(args.exc_type, args.exc_value, args.exc_traceback)
 
-    sys.excepthook = tell
+    sys.excepthook = show
     threading.excepthook = tell_of_thread

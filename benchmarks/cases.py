@@ -41,20 +41,20 @@ class Finding:
     def lines(self) -> list[str]:
         """The reference, what was measured, and the verdict with its interval."""
         result, gain = self.job["result"], self.job["result"]["gain"]
-        told = [f"{self.case.name}", f"  reference: {self.case.reference}"]
+        lines = [f"{self.case.name}", f"  reference: {self.case.reference}"]
         for arm, values in result["metrics"].items():
             metric = gain["metric"] if gain else next(iter(values))
-            told.append(f"  measured:  {arm} {metric} {values[metric]:.3f}")
+            lines.append(f"  measured:  {arm} {metric} {values[metric]:.3f}")
         for point in (self.report["evaluation"].get("few_shot") or {"points": []})["points"]:
             label = point["per_class"] or "all"
             both = f"transfer {_shown(point, 'transfer')}, scratch {_shown(point, 'control')}"
-            told.append(f"  {label:>4} a class: {both}, gain {_interval(point['gain'])}")
+            lines.append(f"  {label:>4} a class: {both}, gain {_interval(point['gain'])}")
         for arm, over in self.report["evaluation"]["ablations"].items():
-            told.append(f"  over {arm} ({over['control']:.3f}): {_interval(over)}")
+            lines.append(f"  over {arm} ({over['control']:.3f}): {_interval(over)}")
         if gain:
-            told.append(f"  gain:      {_interval(gain)}")
-        told.append(f"  verdict:   {result['verdict']}. {result['reason']}")
-        return told
+            lines.append(f"  gain:      {_interval(gain)}")
+        lines.append(f"  verdict:   {result['verdict']}. {result['reason']}")
+        return lines
 
 
 def _shown(point: dict[str, Any], arm: str) -> str:

@@ -1,7 +1,7 @@
 """How many jobs a second workers claim on PostgreSQL and Redis, and whether any is run twice.
 
 Two API processes are polled meanwhile. The jobs do nothing (`benchmarks.noop`), so what is measured is the
-message, the choice of whose turn it is, the claim, the lease and the end.
+message, the choice of the next job, the claim, the lease and the end.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ OWNERS = 5
 
 def measure(folder: Path, postgres: str, redis: str, jobs: int = 10_000) -> list[str]:
     """Four workers on all jobs, then one worker on a quarter of them."""
-    four, told = _claimed(folder / "four", postgres, redis, jobs, workers=4)
-    one, told_of_one = _claimed(folder / "one", postgres, redis, jobs // 4, workers=1)
+    four, detail = _claimed(folder / "four", postgres, redis, jobs, workers=4)
+    one, detail_of_one = _claimed(folder / "one", postgres, redis, jobs // 4, workers=1)
     return [
-        f"4 workers, 2 APIs: {jobs} jobs in {jobs / four:.1f} s, {four:.0f} a second; {told}",
-        f"1 worker, 2 APIs: {jobs // 4} jobs in {jobs / 4 / one:.1f} s, {one:.0f} a second; {told_of_one}",
+        f"4 workers, 2 APIs: {jobs} jobs in {jobs / four:.1f} s, {four:.0f} a second; {detail}",
+        f"1 worker, 2 APIs: {jobs // 4} jobs in {jobs / 4 / one:.1f} s, {one:.0f} a second; {detail_of_one}",
         f"Four workers claim {four / one:.2f} times as fast as one, on {os.cpu_count()} cores.",
     ]
 
@@ -89,7 +89,7 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
                 poller.start()
             begun = time.monotonic()
             for _ in range(jobs):
-                broker.ring()
+                broker.notify()
             with engine.connect() as connection:
                 while connection.scalar(text("SELECT count(*) FROM jobs WHERE finished_at IS NULL")):
                     connection.rollback()
@@ -98,7 +98,7 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
             over.set()
             for poller in pollers:
                 poller.join()
-            told = f"{_twice(url, jobs)}, {_told(answers)}"
+            detail = f"{_twice(url, jobs)}, {_summary(answers)}"
         finally:
             over.set()
             for process in processes:
@@ -107,7 +107,7 @@ def _claimed(folder: Path, postgres: str, redis: str, jobs: int, workers: int) -
                 process.wait(60)
             broker.close()
             engine.dispose()
-    return jobs / seconds, told
+    return jobs / seconds, detail
 
 
 def _name(number: int, command: Sequence[str]) -> list[str]:
@@ -136,7 +136,7 @@ def _poll(port: int, over: threading.Event, answers: list[int]) -> None:
                 answers.append(0)
 
 
-def _told(answers: Sequence[int]) -> str:
+def _summary(answers: Sequence[int]) -> str:
     if set(answers) != {200}:
         counts = ", ".join(f"{status}: {answers.count(status)}" for status in sorted(set(answers))) or "none"
         raise RuntimeError(f"Expected both APIs to answer 200 each time. Received: {counts}.")

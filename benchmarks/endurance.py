@@ -11,15 +11,15 @@ from benchmarks.service import Service, example_job, warm_service
 
 def measure(folder: Path, jobs: int = 200, early: int = 20) -> list[str]:
     """Small jobs one after the other, each with a seed of its own, in a service with its defaults."""
-    told = []
+    lines = []
     with warm_service(folder) as service:
         for number in range(1, jobs + 1):
             request = example_job(number)
             request["training"] = {**request["training"], "epochs": 2}
             service.run(request)
             if number in (early, jobs):
-                told.append((number, _of_worker(service)))
-    return [f"after {number} jobs: {parts}" for number, parts in told]
+                lines.append((number, _of_worker(service)))
+    return [f"after {number} jobs: {parts}" for number, parts in lines]
 
 
 def _of_worker(service: Service) -> str:

@@ -37,10 +37,12 @@ def measure(folder: Path) -> list[Line]:
         )
         worker = service.worker_peak_memory() or 0
     accuracy = job["result"]["metrics"]["transfer"]["accuracy"]
-    told = f"{IMAGES:,} images of 28 x 28, uploaded and validated in {seconds:.1f} s, told {len(rows)} times"
+    uploaded = (
+        f"{IMAGES:,} images of 28 x 28, uploaded and validated in {seconds:.1f} s, told {len(rows)} times"
+    )
     return [
         Line(
-            f"{told}: the API's peak memory",
+            f"{uploaded}: the API's peak memory",
             f"{api / 2**20:.0f} MB",
             "-",
             api / API_BYTES,

@@ -28,17 +28,17 @@ signals.worker_init.disconnect(workers.celery._import_tensorflow_before_forking)
 
 
 @lru_cache(maxsize=1)
-def services() -> Services:
+def get_services() -> Services:
     """As the worker's, without TensorFlow's settings."""
     settings = get_settings()
     sessions = make_sessions(make_engine(settings.effective_database_url))
     return Services(settings, sessions, storage_of(settings), Broker(settings.effective_broker_url))
 
 
-def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
-    with held.sessions.begin() as session:
+def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
+    with services.sessions.begin() as session:
         transitions.succeed(session, lease, {"version": "none@1", **NOTHING})
 
 
-tasks.services = services
+tasks.get_services = get_services
 tasks._attempt = _attempt

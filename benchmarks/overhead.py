@@ -30,15 +30,17 @@ def measure(folder: Path, rounds: int) -> list[Line]:
         for path in paths:
             service.upload(path)
         for units in NETWORKS:
-            ours, theirs = [], []
+            service_seconds, keras_seconds = [], []
             _ask(keras, paths, units, 0)
             for seed in range(1, rounds + 1):
-                theirs.append(_ask(keras, paths, units, seed))
-                ours.append(_training_stages(service, units, seed))
-            compared = ratio(ours, theirs)
+                keras_seconds.append(_ask(keras, paths, units, seed))
+                service_seconds.append(_training_stages(service, units, seed))
+            compared = ratio(service_seconds, keras_seconds)
             what = f"training stages, {units} units, {ROWS:,} rows, {2 * EPOCHS} epochs"
-            plain = f"plain Keras, as many steps a call: {seconds(theirs)}"
-            lines.append(Line(what, seconds(ours), plain, compared, f"at most {AIM}", compared <= AIM))
+            plain = f"plain Keras, as many steps a call: {seconds(keras_seconds)}"
+            lines.append(
+                Line(what, seconds(service_seconds), plain, compared, f"at most {AIM}", compared <= AIM)
+            )
     return lines
 
 

@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from PIL import Image
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.lite0 import lite0
-from workers.transfer.networks.presets.places import LITE0, find_preset
+from workers.transfer.networks.presets.lookup import LITE0, find_preset
 
 SIZE = (224, 224)
 
@@ -42,7 +42,7 @@ def _answer(question: dict[str, Any]) -> float:
     begin = time.perf_counter()
     with zipfile.ZipFile(question["zip"]) as archive:
         (x, y), (test, _) = _images(archive, "train"), _images(archive, "test")
-    backbone = lite0(Form((*SIZE, 3)), 0, find_preset(LITE0, None).path)
+    backbone = lite0(InputSpec((*SIZE, 3)), 0, find_preset(LITE0, None).path)
     backbone.trainable = False
     model, batch = _probe(backbone, 12), question["batch"]
     if question["part"] == "naive":

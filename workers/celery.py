@@ -14,20 +14,22 @@ from billiard.process import current_process
 from celery import signals
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.broker import make_celery, named
+from app.broker import broker_queue, make_celery
 from app.jobs.transitions import Lease
 from app.logs import configure
 from app.private_files import keep_private
 from app.redaction import redact_tracebacks
 from app.settings import get_settings
-from workers.killed import AtWork, end_job, oom_kills
+from workers.oom_kills import RunningAttempt, count_oom_kills, end_job
 
 log = logging.getLogger(__name__)
 
 settings = get_settings()
 app = make_celery("workers", settings.effective_broker_url)
 app.conf.update(
-    task_queues={named(queue): {"routing_key": named(queue)} for queue in settings.served_queues},
+    task_queues={
+        broker_queue(queue): {"routing_key": broker_queue(queue)} for queue in settings.served_queues
+    },
     include=["workers.tasks"],
     # The database's row says what became of a job, so a message is done with as soon as it is read.
     task_acks_late=False,
@@ -41,7 +43,7 @@ app.conf.update(
     worker_send_task_events=False,
 )
 
-at_work: ctypes.Array[AtWork] = RawArray(AtWork, settings.worker_concurrency)
+running_attempts: ctypes.Array[RunningAttempt] = RawArray(RunningAttempt, settings.worker_concurrency)
 """What each process that runs jobs is doing, by the number that Celery gives it and the one in its place."""
 
 shutting_down: ctypes.c_bool = RawValue(ctypes.c_bool, False)
@@ -71,9 +73,9 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     import workers.runner  # noqa: F401
-    from workers.transfer.networks.presets.places import leave_word
+    from workers.transfer.networks.presets.lookup import write_package_manifests
 
-    leave_word(settings.effective_preset_dir)
+    write_package_manifests(settings.effective_preset_dir)
     # The libraries' objects stay. To look through a million of them for garbage takes half a second in the
     # midst of a job, and each process then copies the memory it shares; `run_next` collects after each job.
     gc.collect()
@@ -81,15 +83,15 @@ def _import_tensorflow_before_forking(**_: Any) -> None:
     gc.set_threshold(20_000)
 
 
-def own_work() -> AtWork:
+def own_attempt() -> RunningAttempt:
     """What this process is doing."""
-    return at_work[getattr(current_process(), "index", 0) % len(at_work)]
+    return running_attempts[getattr(current_process(), "index", 0) % len(running_attempts)]
 
 
 @signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _ask_whose_place_it_takes(**_: Any) -> None:
-    killed = own_work().killed_for_memory(oom_kills())
-    own_work().end()
+    killed = own_attempt().oom_killed(count_oom_kills())
+    own_attempt().end()
     if killed is not None:
         # Celery kills a process that is not ready within seconds, and the database may be slow.
         threading.Thread(target=_end_job, args=(killed,), daemon=True).start()

@@ -6,7 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from app.errors import is_away
+from app.errors import is_unreachable
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
 from workers.facts import JobFacts
@@ -21,12 +21,12 @@ class Failure:
     hint: str
 
 
-def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
+def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
+    from workers.job_context import FileDamaged
     from workers.transfer.memory import is_out_of_memory
-    from workers.transfer.networks.presets.unreadable import PresetError
+    from workers.transfer.networks.presets.errors import PresetError
     from workers.transfer.training.training import TrainingDiverged
-    from workers.work import FileDamaged
 
     if isinstance(error, TrainingDiverged):
         hint = "Post the job again with a lower learning_rate or a larger batch_size."
@@ -42,13 +42,13 @@ def final(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Fail
     return None
 
 
-def passing(error: Exception) -> str:
+def transient(error: Exception) -> str:
     """An error of a disk, a storage or a database, which the next attempt may not meet; it names no path."""
-    from workers.transfer.networks.presets.unreadable import PresetAway
+    from workers.transfer.networks.presets.errors import PresetMissing
 
-    if is_away(error):
+    if is_unreachable(error):
         return "Expected a database that answers. Received: no answer."
-    if isinstance(error, PresetAway):
+    if isinstance(error, PresetMissing):
         return f"Expected the preset {error.preset}. Received: none in the worker's presets' folder."
     number = error.errno if isinstance(error, OSError) else None
     reason = type(error).__name__ if number is None else os.strerror(number)

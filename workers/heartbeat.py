@@ -39,9 +39,9 @@ class Heartbeat:
         self._shutting_down = shutting_down
         self._over = threading.Event()
         self._parent = os.getppid()
-        told_of = contextvars.copy_context()  # its lines name the job as the others do
+        log_context = contextvars.copy_context()  # its lines name the job as the others do
         name = f"heartbeat {lease.job_id}"
-        self._thread = threading.Thread(target=told_of.run, args=(self._beat,), name=name, daemon=True)
+        self._thread = threading.Thread(target=log_context.run, args=(self._beat,), name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,11 +73,11 @@ class Heartbeat:
     def _renew(self) -> None:
         try:
             with self._sessions.begin() as session:
-                held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
+                is_held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
         except SQLAlchemyError as error:
             log.warning("the lease of %s could not be renewed: %s", self._lease.job_id, error)
             return
-        if not held:
+        if not is_held:
             self.reason = LOST
         elif request is not None and self.reason in (None, "pause"):
             self.reason = request
@@ -98,4 +98,4 @@ def end(session: Session, lease: Lease, reason: str | None) -> None:
     if reason in ("cancel", "pause"):
         transitions.stop(session, lease, reason)
     elif reason == SHUTDOWN:
-        transitions.hand_back(session, lease)
+        transitions.release(session, lease)

@@ -16,7 +16,7 @@ from app.db.session import Sessions
 from app.db.tables import EpochMetrics, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
 from app.jobs.events import record
-from app.jobs.states import SO_FAR, Stage
+from app.jobs.states import INTERIM, Stage
 from app.jobs.transitions import Lease
 
 FLUSH_SECONDS = 0.25
@@ -48,7 +48,7 @@ class Journal:
             LeaseLost: the job is another's, or has ended.
         """
         with self._sessions.begin() as session:
-            if not transitions.hold(session, self.lease, kept=kept):
+            if not transitions.check_lease(session, self.lease, kept=kept):
                 raise LeaseLost(self.lease.job_id)
             yield session
 
@@ -123,7 +123,7 @@ class Journal:
         with self._sessions() as session:
             return session.get(StagePart, (self.lease.job_id, stage, key))
 
-    def keep_part(
+    def save_part(
         self, stage: Stage, key: str, *, digest: str | None = None, value: dict[str, Any] | None = None
     ) -> None:
         """Make a part of a stage durable; it is dropped when the job has ended.
@@ -131,8 +131,8 @@ class Journal:
         What an earlier attempt kept under the key is no progress: else a job could fail for ever behind it.
         """
         with self.transaction() as session:
-            if key != SO_FAR and session.get(StagePart, (self.lease.job_id, stage, key)) is None:
-                transitions.hold(session, self.lease, kept=True)
+            if key != INTERIM and session.get(StagePart, (self.lease.job_id, stage, key)) is None:
+                transitions.check_lease(session, self.lease, kept=True)
             self._write_pending(session)
             part = StagePart(job_id=self.lease.job_id, stage=stage, key=key, digest=digest, value=value)
             session.merge(part)

@@ -6,24 +6,24 @@ within a stage, each training is durable by itself.
 
 from __future__ import annotations
 
+from workers.job_context import JobContext
 from workers.stages.control import control
 from workers.stages.evaluate import evaluate
 from workers.stages.export import Outcome, export
 from workers.stages.source import source
 from workers.stages.transfer import transfer
-from workers.work import Work
 
 
-def run(work: Work) -> Outcome:
+def run(context: JobContext) -> Outcome:
     """Run what earlier attempts have not finished.
 
     Raises:
         Stopped, LeaseLost: stop was asked for, or the job is another's.
         TrainingDiverged: the options do not fit the data.
     """
-    sources = source(work)
-    made, arms = transfer(work, sources)
-    few_shot = control(work, sources, arms)
-    evaluated = evaluate(work, arms, few_shot)
-    work.held.keep(work.trainings.traced)
-    return export(work, made, evaluated)
+    sources = source(context)
+    made, arms = transfer(context, sources)
+    few_shot = control(context, sources, arms)
+    evaluated = evaluate(context, arms, few_shot)
+    context.cache.keep(context.trainings.traced)
+    return export(context, made, evaluated)

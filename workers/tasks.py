@@ -1,4 +1,4 @@
-"""What Celery calls: run the job whose turn it is. No TensorFlow at module level."""
+"""What Celery calls: run the next job. No TensorFlow at module level."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from typing import TYPE_CHECKING
 from billiard.process import current_process
 from sqlalchemy.exc import DBAPIError
 
-from app.broker import RUN_NEXT, Broker, queue_of
+from app.broker import RUN_NEXT, Broker, queue_name
 from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
-from app.errors import is_away, may_pass
-from app.jobs import transitions, turns
+from app.errors import is_transient, is_unreachable
+from app.jobs import scheduling, transitions
 from app.jobs.transitions import MOST_RETRIES, Lease
-from app.logs import of_job
+from app.logs import job_log_context
 from app.models import service as models
 from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers import failures
-from workers.celery import app, is_shutting_down, own_work
+from workers.celery import app, is_shutting_down, own_attempt
 from workers.facts import JobFacts, read_facts
 from workers.heartbeat import LOST, Heartbeat, end
 from workers.journal import Journal, LeaseLost
-from workers.killed import oom_kills
+from workers.oom_kills import count_oom_kills
 
 if TYPE_CHECKING:
     from celery import Task
     from sqlalchemy.orm import Session
 
-    from workers.held import Held
+    from workers.process_cache import ProcessCache
     from workers.stages.export import Outcome
 
 UNEXPECTED_RETRIES = 2
@@ -60,9 +60,9 @@ class Services:
 
 
 @lru_cache(maxsize=1)
-def services() -> Services:
+def get_services() -> Services:
     """Made in the forked process, at its first job: connections must not cross a fork."""
-    from workers.transfer.training.process import prepare_process
+    from workers.transfer.training.runtime import prepare_process
 
     settings = get_settings()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -78,110 +78,110 @@ def services() -> Services:
 
 
 @lru_cache(maxsize=1)
-def kept_in_process() -> Held:
+def process_cache() -> ProcessCache:
     """What the forked process keeps from job to job."""
-    from workers.held import Held
+    from workers.process_cache import ProcessCache
 
-    return Held()
+    return ProcessCache()
 
 
 @app.task(name=RUN_NEXT, bind=True)  # type: ignore[untyped-decorator]
 def run_next(self: Task) -> None:
-    """Run the job whose turn it is, if there is one.
+    """Run the next job, if there is one.
 
     A message may come twice or too late: the claim decides.
     """
-    held, queue = services(), queue_of(self.request.delivery_info["routing_key"])
-    lease = _claim(held, queue)
+    services, queue = get_services(), queue_name(self.request.delivery_info["routing_key"])
+    lease = _claim(services, queue)
     if lease is None:
         log.info("no job is to be had")
         return
-    own_work().begin(lease, oom_kills())
+    own_attempt().begin(lease, count_oom_kills())
     try:
-        with of_job(lease.job_id, lease.attempt):
+        with job_log_context(lease.job_id, lease.attempt):
             log.info("%s attempt %d begins", lease.job_id, lease.attempt)
-            with Heartbeat(held.sessions, lease, held.settings, is_shutting_down) as heartbeat:
-                _attempt(held, lease, heartbeat)
+            with Heartbeat(services.sessions, lease, services.settings, is_shutting_down) as heartbeat:
+                _attempt(services, lease, heartbeat)
     finally:
-        own_work().end()
+        own_attempt().end()
     if gc.get_freeze_count():  # else it would look through the libraries, too
         gc.collect()  # networks refer to themselves; the next job has their room from its start
-    _ring_again(held, queue)
+    _notify_again(services, queue)
 
 
-def _claim(held: Services, queue: str) -> Lease | None:
+def _claim(services: Services, queue: str) -> Lease | None:
     worker = f"{socket.gethostname()}/{os.getpid()}"
-    settings = held.settings
-    with held.sessions.begin() as session:
-        job_id = turns.next_job(session, queue, settings.jobs_of_one_owner)
+    settings = services.settings
+    with services.sessions.begin() as session:
+        job_id = scheduling.next_job(session, queue, settings.jobs_of_one_owner)
         if job_id is None:
             return None
         return transitions.claim(session, job_id, worker, settings.lease_seconds)
 
 
-def _ring_again(held: Services, queue: str) -> None:
-    """For a job whose bell was heard in vain while its owner had as many at work as may be."""
-    if not held.settings.jobs_of_one_owner or is_shutting_down():
+def _notify_again(services: Services, queue: str) -> None:
+    """For a job whose notification came while its owner had as many jobs running as it may have."""
+    if not services.settings.jobs_of_one_owner or is_shutting_down():
         return
-    with held.sessions.begin() as session:
-        waits = turns.next_job(session, queue, held.settings.jobs_of_one_owner)
+    with services.sessions.begin() as session:
+        waits = scheduling.next_job(session, queue, services.settings.jobs_of_one_owner)
     if waits is not None:
-        held.broker.ring(queue)
+        services.broker.notify(queue)
 
 
-def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
+def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
+    from workers.job_context import JobContext
     from workers.runner import run
     from workers.transfer.training.features import FeatureStore
     from workers.transfer.training.training import Stopped
-    from workers.work import Work
 
-    journal = Journal(held.sessions, lease)
+    journal = Journal(services.sessions, lease)
     facts: JobFacts | None = None
     try:
-        with held.sessions() as session:
+        with services.sessions() as session:
             facts = read_facts(session, lease.job_id)
-        work = Work(
+        context = JobContext(
             facts,
             journal,
-            held.storage,
+            services.storage,
             should_stop=lambda: heartbeat.reason,
-            checkpoint_seconds=held.settings.checkpoint_seconds,
-            features=FeatureStore(held.settings.features_dir, held.settings.feature_cache_bytes),
-            held=kept_in_process(),
-            preset_dir=held.settings.effective_preset_dir,
-            devices=held.settings.devices_per_job,
+            checkpoint_seconds=services.settings.checkpoint_seconds,
+            features=FeatureStore(services.settings.features_dir, services.settings.feature_cache_bytes),
+            cache=process_cache(),
+            preset_dir=services.settings.effective_preset_dir,
+            devices=services.settings.devices_per_job,
         )
-        _publish(journal, run(work))
+        _publish(journal, run(context))
     except LeaseLost:
         log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
     except Stopped as stopped:
         reason = stopped.reason
         if reason != LOST:
-            _conclude(held, heartbeat, lambda session: end(session, lease, reason))
+            _conclude(services, heartbeat, lambda session: end(session, lease, reason))
     except Exception as error:  # the runner's edge: whatever happens, the job must end
         # The job tells in this service's words; what the libraries said is in the log alone.
-        known = failures.final(error, facts, journal.began)
+        known = failures.permanent(error, facts, journal.began)
         if known is not None:
             log.warning("%s attempt %d failed: %s", lease.job_id, lease.attempt, known.code, exc_info=error)
             _conclude(
-                held,
+                services,
                 heartbeat,
                 lambda session: transitions.fail(session, lease, known.code, known.message, known.hint),
             )
             return
-        if may_pass(error):
+        if is_transient(error):
             log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
-            told = failures.passing(error)
-            _conclude(held, heartbeat, lambda session: transitions.retry(session, lease, told))
+            message = failures.transient(error)
+            _conclude(services, heartbeat, lambda session: transitions.requeue(session, lease, message))
             return
         log.exception("%s attempt %d failed", lease.job_id, lease.attempt)
         # Libraries tell of a full disk in many ways, so nothing is held for a defect at its first sight.
         most = MOST_RETRIES if _was_outside(error) else UNEXPECTED_RETRIES
         unexpected = failures.unexpected(error, lease, journal.began)
         _conclude(
-            held,
+            services,
             heartbeat,
-            lambda session: transitions.retry(
+            lambda session: transitions.requeue(
                 session,
                 lease,
                 unexpected.message,
@@ -192,7 +192,7 @@ def _attempt(held: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         )
 
 
-def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], object]) -> None:
+def _conclude(services: Services, heartbeat: Heartbeat, move: Callable[[Session], object]) -> None:
     """Write how the attempt ended; a database that is away is waited for: the attempt was not in vain.
 
     The heartbeat goes on meanwhile. It tells if the job was given to another, and ends the process where the
@@ -201,10 +201,10 @@ def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], ob
     deadline = time.monotonic() + LONGEST_OUTAGE_SECONDS
     while True:
         try:
-            with held.sessions.begin() as session:
+            with services.sessions.begin() as session:
                 move(session)
         except DBAPIError as error:
-            if not is_away(error) or heartbeat.reason == LOST or time.monotonic() > deadline:
+            if not is_unreachable(error) or heartbeat.reason == LOST or time.monotonic() > deadline:
                 raise
             log.warning("the end of the attempt waits for the database: %s", error)
             time.sleep(1)
@@ -215,7 +215,7 @@ def _conclude(held: Services, heartbeat: Heartbeat, move: Callable[[Session], ob
 def _was_outside(error: BaseException | None) -> bool:
     """Whether a disk, a storage or a database that failed led to this error."""
     while error is not None:
-        if may_pass(error):
+        if is_transient(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.jobs.recipes import Training as TrainingOptions
-from app.jobs.states import SO_FAR, Stage
+from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
 from workers.journal import Journal
 from workers.progress import Progress
@@ -51,21 +51,21 @@ class Trainings:
 
         def save_checkpoint(path: Path) -> None:
             self._sign(path)
-            digest = self._put(path)
+            digest = self._store(path)
             if oldest := self.journal.checkpoint(stage, digest):
                 self.storage.delete(oldest)
 
-        def keep(key: str, path: Path) -> None:
-            self.journal.keep_part(stage, key, digest=self._put(path))
+        def save_result(key: str, path: Path) -> None:
+            self.journal.save_part(stage, key, digest=self._store(path))
 
-        def so_far(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
+        def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
             with self.storage.workspace() as folder:
                 path = folder / "network.keras"
                 network.save(path)
                 self._sign(path)
                 digest = self.storage.put(path)
-            before = self.journal.part(stage, SO_FAR)
-            self.journal.keep_part(stage, SO_FAR, digest=digest, value={"epochs": list(epochs[-1:])})
+            before = self.journal.part(stage, INTERIM)
+            self.journal.save_part(stage, INTERIM, digest=digest, value={"epochs": list(epochs[-1:])})
             if before is not None and before.digest not in (None, digest):
                 self.storage.delete(str(before.digest))
 
@@ -79,10 +79,10 @@ class Trainings:
             checkpoint=None if digest is None else self.storage.require(digest),
             save_checkpoint=save_checkpoint,
             checkpoint_seconds=self.checkpoint_seconds,
-            keep=keep,
-            recall=lambda key: self._recall(stage, key),
+            save_result=save_result,
+            load_result=lambda key: self._find_file(stage, key),
             features=self.features,
-            so_far=so_far if is_the_model else None,
+            on_interim_network=save_interim if is_the_model else None,
         )
         return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices)
 
@@ -90,7 +90,7 @@ class Trainings:
         self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
     ) -> tuple[Outcome, Transferred | None]:
         """What a training of this name came to; it is trained only if no attempt has done so before."""
-        known = self._recall(stage, f"outcome {run}")
+        known = self._find_file(stage, f"outcome {run}")
         self._finished[stage] = self._finished.get(stage, 0) + 1
         if known is not None:
             return _read(known), None
@@ -101,10 +101,10 @@ class Trainings:
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
-            self.journal.keep_part(stage, f"outcome {run}", digest=self.storage.put(path))
+            self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path))
         return outcome, made
 
-    def _recall(self, stage: Stage, key: str) -> Path | None:
+    def _find_file(self, stage: Stage, key: str) -> Path | None:
         part = self.journal.part(stage, key)
         if part is None or part.digest is None or not self.storage.exists(part.digest):
             return None
@@ -115,7 +115,7 @@ class Trainings:
         with zipfile.ZipFile(path, "a") as file:
             file.comment = self.journal.lease.job_id.encode()
 
-    def _put(self, path: Path) -> str:
+    def _store(self, path: Path) -> str:
         with self.storage.workspace() as folder:
             copy = folder / path.name
             shutil.copyfile(path, copy)

@@ -92,11 +92,11 @@ class Inspector:
         late.start()
         try:
             with ThreadPoolExecutor(1) as pool:
-                said = pool.submit(self._child.stderr.read)  # type: ignore[union-attr]
+                stderr_output = pool.submit(self._child.stderr.read)  # type: ignore[union-attr]
                 last = self._listen(on_rows)
                 is_late = late.finished.is_set()
                 late.cancel()
-                errors = said.result()
+                errors = stderr_output.result()
         finally:
             late.cancel()
         if self._is_stopped:
@@ -145,7 +145,7 @@ def _environment() -> dict[str, str]:
 
 
 def _answer(
-    status: int, answer: dict[str, Any], said: bytes, memory_bytes: int, seconds: float
+    status: int, answer: dict[str, Any], stderr_output: bytes, memory_bytes: int, seconds: float
 ) -> Inspection:
     if status == 0 and answer:
         if "inspection" in answer:
@@ -157,7 +157,7 @@ def _answer(
             log.error("the inspection of a file failed, which was refused as broken: %s", answer["broken"])
             raise _broken(answer["broken"])
         raise _too_large(memory_bytes)
-    stderr = said.decode("utf-8", "replace")
+    stderr = stderr_output.decode("utf-8", "replace")
     log.error("inspection of a file ended with %s: %s", status, stderr[-4000:])
     if status == -_signal("SIGXCPU"):
         raise _too_slow(seconds)

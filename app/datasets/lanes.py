@@ -12,7 +12,7 @@ Lane = Literal["small", "large", "early"]
 """With which uploads one waits: those under 8 MB, larger ones, or those that began while they came."""
 
 
-class Turns:
+class ValidationLanes:
     """The validations that run at once: so many in each lane, so that small files wait for small ones alone.
 
     They have threads of their own. Uploads that wait for their turn hold none, so that other requests are
@@ -24,36 +24,36 @@ class Turns:
         self._pools: dict[Lane, ThreadPoolExecutor] = {
             lane: ThreadPoolExecutor(at_once, f"validation {lane}") for lane in get_args(Lane)
         }
-        self._ends: set[Callable[[], None]] = set()
+        self._abandon: set[Callable[[], None]] = set()
 
-    def take(self, act: Callable[[], None], lane: Lane) -> Future[None] | None:
-        """Do something in its turn; one that began early has its turn already. None: the service ends."""
+    def submit(self, act: Callable[[], None], lane: Lane) -> Future[None] | None:
+        """Run `act` in a thread of the lane, as soon as one is free. None: the service is stopping."""
         try:
             return self._pools[lane].submit(act)
         except RuntimeError:
             return None
 
     def waiting(self, lane: Lane) -> int:
-        """How many wait for their turn."""
+        """How many wait for a thread."""
         return self._pools[lane]._work_queue.qsize()
 
     @property
-    def at_work(self) -> int:
+    def active(self) -> int:
         """How many validations run."""
-        return len(self._ends)
+        return len(self._abandon)
 
     @contextmanager
     def running(self, abandon: Callable[[], None]) -> Iterator[None]:
         """While a validation runs, it is ended with the service, by `abandon`."""
-        self._ends.add(abandon)
+        self._abandon.add(abandon)
         try:
             yield
         finally:
-            self._ends.discard(abandon)
+            self._abandon.discard(abandon)
 
     def close(self) -> None:
         """Begin none any more, and end those that run: the process does not wait for them."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
-        for abandon in list(self._ends):
+        for abandon in list(self._abandon):
             abandon()

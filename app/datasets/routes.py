@@ -16,7 +16,7 @@ from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
-from app.datasets.validation import Validation, awaited, followed, left_early
+from app.datasets.validation import Validation, client_left, stream_progress, wait_for_dataset
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
 from app.errors import responses
@@ -120,21 +120,21 @@ async def create_dataset(request: Request, response: Response, idempotency_key: 
                 max_field_bytes=settings.max_json_bytes,
             )
         except ClientDisconnect:
-            raise left_early() from None
+            raise client_left() from None
         view = await run_in_threadpool(validation.known, upload)
         if "text/event-stream" in request.headers.get("accept", ""):
-            told: queue.SimpleQueue[int] = queue.SimpleQueue()
+            progress: queue.SimpleQueue[int] = queue.SimpleQueue()
             if view is not None:
                 made: Future[DatasetView] = Future()
                 made.set_result(view)
             else:
-                made = validation.create(upload, held.pop_all(), told.put)
+                made = validation.create(upload, held.pop_all(), progress.put)
             return EventSourceResponse(
-                followed(request, validation, made, told), headers={"Cache-Control": "no-cache"}
+                stream_progress(request, validation, made, progress), headers={"Cache-Control": "no-cache"}
             )
         if view is None:
             made = validation.create(upload, held.pop_all())
-            view = await awaited(request, validation, made)
+            view = await wait_for_dataset(request, validation, made)
     response.headers["Location"] = f"/v1/datasets/{view.id}"
     return view
 

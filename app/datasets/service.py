@@ -137,8 +137,8 @@ def require_room(session: Session, most: int) -> None:
     """Refuse further uploads where as much is kept as may be."""
     kept = kept_bytes(session)
     if sum(kept.values()) >= most:
-        told = ", ".join(f"{size} bytes of {what}" for what, size in kept.items())
-        message = f"Expected less than {most} bytes to be kept. Received: {told}."
+        usage = ", ".join(f"{size} bytes of {what}" for what, size in kept.items())
+        message = f"Expected less than {most} bytes to be kept. Received: {usage}."
         hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
         raise ServiceError(507, "quota_full", message, hint=hint)
 

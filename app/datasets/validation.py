@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.inspector import Inspector, Stopped
-from app.datasets.lanes import Lane, Turns
+from app.datasets.lanes import Lane, ValidationLanes
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
@@ -38,7 +38,7 @@ _SECONDS_BETWEEN = 1.0
 _SECONDS_OF_ANY, _SECONDS_A_MIB = 60.0, 10.0  # many times what the slowest honest files take
 
 
-class Outgrown(Exception):
+class TooSlowForSmallLane(Exception):
     """A small upload takes longer to validate than small ones may."""
 
 
@@ -50,22 +50,22 @@ class Validation:
 
     def __init__(self, request: Request, incoming: Incoming) -> None:
         self._request = request
-        self._turns: Turns = request.app.state.validations
+        self._lanes: ValidationLanes = request.app.state.validations
         self._incoming = incoming
         self._early: Inspector | None = None
         self._inspecting: Inspector | None = None
         self._held = ExitStack()
         self._deciding = threading.Lock()
         self._is_stopped = self._is_left = self._is_kept = False
-        self._turn: Future[None] | None = None
+        self._submitted: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_up()
+        self._release()
 
-    def _give_up(self) -> None:
+    def _release(self) -> None:
         self._early = None
         self._held.close()
 
@@ -86,9 +86,9 @@ class Validation:
             if self._is_kept:
                 return False
             self._is_stopped = True
-            inspecting, turn = self._inspecting or self._early, self._turn
-        if turn is not None:
-            turn.cancel()  # of one that still waits
+            inspecting, submitted = self._inspecting or self._early, self._submitted
+        if submitted is not None:
+            submitted.cancel()  # of one that still waits
         if inspecting is not None:
             inspecting.kill()
         return True
@@ -107,10 +107,10 @@ class Validation:
         # The missing or wrong field may be mended by those to come.
         except (RequestValidationError, ServiceError):
             return
-        if self._turns.early.acquire(blocking=False):
+        if self._lanes.early.acquire(blocking=False):
             # How large it gets is not known yet.
             seconds = self._request.app.state.settings.inspection_seconds
-            self._held.callback(self._turns.early.release)
+            self._held.callback(self._lanes.early.release)
             self._early = self._held.enter_context(self._inspector(declaration, seconds))
 
     def known(self, upload: Upload) -> DatasetView | None:
@@ -122,7 +122,7 @@ class Validation:
         form = _form(upload)
         service.name_of(form, upload.filename)
         if self._early is not None and self._early.declaration != form.declaration():
-            self._give_up()  # what came after the file says that it is to be read otherwise
+            self._release()  # what came after the file says that it is to be read otherwise
         with self._request.app.state.readers() as session:
             return find(session, self._key, self._asked(form), DatasetView)
 
@@ -141,36 +141,38 @@ class Validation:
             if view is not None:
                 made.set_result(view)
             else:
-                made.set_exception(self._ended() if error is None or isinstance(error, Stopped) else error)
+                made.set_exception(
+                    self._stop_error() if error is None or isinstance(error, Stopped) else error
+                )
 
-        def turn_came(lane: Lane) -> None:
+        def run_in(lane: Lane) -> None:
             try:
-                with self._turns.running(self.abandon):
+                with self._lanes.running(self.abandon):
                     view = self._create(upload, lane, on_rows)
-            except Outgrown:
+            except TooSlowForSmallLane:
                 wait_in("large")
             except BaseException as error:  # noqa: BLE001  # whatever it is, who waits has to hear of it
                 end(None, error)
             else:
                 end(view, None)
 
-        def turn_is_over(turn: Future[None]) -> None:
-            if turn.cancelled():  # it never came
+        def on_done(submitted: Future[None]) -> None:
+            if submitted.cancelled():  # it never came
                 end(None, None)
 
         def wait_in(lane: Lane) -> None:
             with self._deciding:
-                turn = None if self._is_stopped else self._turns.take(lambda: turn_came(lane), lane)
-                self._turn = turn
-            if turn is None:
+                submitted = None if self._is_stopped else self._lanes.submit(lambda: run_in(lane), lane)
+                self._submitted = submitted
+            if submitted is None:
                 end(None, None)
             else:
-                turn.add_done_callback(turn_is_over)
+                submitted.add_done_callback(on_done)
 
         wait_in(self._lane)
         return made
 
-    def _ended(self) -> ServiceError:
+    def _stop_error(self) -> ServiceError:
         """What is told of a validation that was stopped."""
         return cut_off() if self._is_left else _service_ends()
 
@@ -220,7 +222,7 @@ class Validation:
                 return inspector.finish(on_rows)
         except DatasetError as error:
             if error.code == "inspection_too_slow" and lane == "small" and self._is_limited:
-                raise Outgrown from error
+                raise TooSlowForSmallLane from error
             raise service.refusal(error) from error
 
     def _seconds(self, lane: Lane) -> float:
@@ -259,7 +261,9 @@ def _unpacked(path: Path) -> int:
         return int.from_bytes(file.read(4), "little")
 
 
-async def awaited(request: Request, validation: Validation, made: Future[DatasetView]) -> DatasetView:
+async def wait_for_dataset(
+    request: Request, validation: Validation, made: Future[DatasetView]
+) -> DatasetView:
     """What `made` brings, as long as the client is there; the validation of one that left is stopped.
 
     Raises:
@@ -275,7 +279,7 @@ async def awaited(request: Request, validation: Validation, made: Future[Dataset
         return await waiting
     except asyncio.CancelledError:  # a server may say so in this way
         validation.leave()
-        waiting.add_done_callback(_hear)
+        waiting.add_done_callback(_ignore_result)
         raise
     finally:
         leaving.cancel()
@@ -287,13 +291,13 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _hear(done: asyncio.Future[Any]) -> None:
+def _ignore_result(done: asyncio.Future[Any]) -> None:
     """An error that nobody is left to hear of is no warning."""
     if not done.cancelled():
         done.exception()
 
 
-def left_early() -> ServiceError:
+def client_left() -> ServiceError:
     """The client left before its upload was whole."""
     log.info("the client of an upload left before its end; nothing is kept")
     return cut_off()
@@ -310,21 +314,21 @@ def _service_ends() -> ServiceError:
     return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was kept.")
 
 
-async def followed(
-    request: Request, validation: Validation, made: Future[DatasetView], told: queue.SimpleQueue[int]
+async def stream_progress(
+    request: Request, validation: Validation, made: Future[DatasetView], progress: queue.SimpleQueue[int]
 ) -> AsyncIterator[bytes]:
     """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
 
-    `told` brings the rows. Where nobody listens any more, the validation is stopped.
+    `progress` brings the rows. Where nobody listens any more, the validation is stopped.
     """
     began, rows = time.monotonic(), 0
     waiting = asyncio.wrap_future(made)
-    waiting.add_done_callback(_hear)
+    waiting.add_done_callback(_ignore_result)
     try:
         while not waiting.done():
             await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
-            while not told.empty():
-                rows = told.get_nowait()
+            while not progress.empty():
+                rows = progress.get_nowait()
             if not waiting.done():
                 seconds = round(time.monotonic() - began, 1)
                 yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))

@@ -28,7 +28,7 @@ def lock_name(session: Session, table: str, name: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_key(table, name))))
 
 
-def lock_name_soon(session: Session, table: str, name: str, seconds: float) -> bool:
+def lock_name_within(session: Session, table: str, name: str, seconds: float) -> bool:
     """Wait for other writers of the name, but no longer than this; whether they are waited for to the end."""
     if not _is_postgresql(session):
         return True

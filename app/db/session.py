@@ -55,7 +55,7 @@ def make_sessions(engine: Engine) -> Sessions:
     return sessionmaker(engine, expire_on_commit=False)
 
 
-def make_readers(engine: Engine) -> Sessions:
+def make_read_sessions(engine: Engine) -> Sessions:
     """Sessions that only read: on SQLite they wait for no writer."""
     return sessionmaker(engine.execution_options(readonly=True), expire_on_commit=False)
 

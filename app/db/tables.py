@@ -74,7 +74,7 @@ class Dataset(Base):
 
 
 class Job(Base):
-    """One transfer request. The row is the truth; the broker's message is only a doorbell."""
+    """One transfer request. The row is the truth; the broker's message is only a notification."""
 
     __tablename__ = "jobs"
     __table_args__ = (

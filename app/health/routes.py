@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.requests import StrictRoute
-from app.errors import told_of
+from app.errors import public_reason
 
 router = APIRouter(tags=["service"], route_class=StrictRoute)
 
@@ -71,9 +71,9 @@ def _storage(request: Request) -> str:
     try:
         request.app.state.storage.check()
     except OSError as error:
-        return f"cannot be written: {told_of(error)}"
+        return f"cannot be written: {public_reason(error)}"
     return "ok"
 
 
 def _broker(request: Request) -> str:
-    return "cannot be reached" if request.app.state.broker.waiting() is None else "ok"
+    return "cannot be reached" if request.app.state.broker.count_waiting() is None else "ok"

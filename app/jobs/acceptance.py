@@ -15,7 +15,7 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import compatibility, limits, spaces
+from app.jobs import compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.recipes import StructureTransfer, Training
@@ -26,7 +26,7 @@ from app.jobs.states import MEANING, Stage, State
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.presets.schemas import PresetView
-from app.presets.service import Shelf
+from app.presets.service import PresetCatalogue
 from app.references import new_id
 from app.settings import Settings
 
@@ -79,11 +79,11 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
 def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:
     """The sizes of the presets that the job uses, or a ServiceError if one cannot be used."""
     pretrained = [used for used in _used(spec) if isinstance(used, Pretrained)]
-    shelf = Shelf(folder) if pretrained else None
+    catalogue = PresetCatalogue(folder) if pretrained else None
     found = {}
     for name, length in dict.fromkeys((used.preset, used.length) for used in pretrained):
-        assert shelf is not None
-        found[name] = _size(shelf.require(name, kind, length))
+        assert catalogue is not None
+        found[name] = _size(catalogue.require(name, kind, length))
     return found
 
 
@@ -99,7 +99,7 @@ def _used(spec: JobSpec) -> Iterator[Network]:
     """The job's networks, and what a search tries in their place."""
     yield from (spec.network, spec.source_network)
     if isinstance(spec.method, StructureTransfer) and spec.method.space:
-        yield from spaces.tried(spec.network, spec.method.space)
+        yield from search_spaces.candidate_networks(spec.network, spec.method.space)
 
 
 def _queue(request: JobRequest, known: list[str]) -> str:
@@ -188,7 +188,7 @@ def _spec(
 ) -> JobSpec:
     method = request.method
     if isinstance(method, StructureTransfer):
-        method = spaces.checked(method, network)
+        method = search_spaces.validated(method, network)
     return JobSpec(
         method=method,
         network=network,

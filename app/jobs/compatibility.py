@@ -7,7 +7,7 @@ from typing import Any
 
 from app.datasets.reading.schema import Description
 from app.errors import ServiceError
-from app.jobs import requirements, spaces
+from app.jobs import requirements, search_spaces
 from app.jobs.networks import NETWORKS, Convnet, Mlp, Network
 from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, StructureTransfer, Training
 from app.jobs.requirements import Examples, needs_validation
@@ -27,25 +27,25 @@ def check(
     `learnt` is what each source's network reads, `backbone` the first one's; `source` the data, where the
     job trains it.
     """
-    ours = signature(target.description)
+    target_signature = signature(target.description)
     if source is not None:
         _same_kind(source.description, target.description)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None:
             _reads(place, network, examples.description.kind)
-    for theirs in learnt:
+    for source_signature in learnt:
         carries = {"source_frozen", "structure_with_parameters"} & set(spec.evaluation.arms)
         if spec.method.kind in ("parameter", "combined") or carries:
-            _share_columns(theirs, ours)
+            _share_columns(source_signature, target_signature)
         if spec.method.kind == "distillation":
-            _same_columns(theirs, ours)
-            _teaches_the_classes(theirs, ours)
+            _same_columns(source_signature, target_signature)
+            _teaches_the_classes(source_signature, target_signature)
     for place, examples in (("source", source), ("target", target)):
         network = spec.source_network if place == "source" else spec.network
         if examples is not None and examples.description.kind == "tabular":
-            for tried in (network, *_tried(spec, network)):
-                _network_fits(place, tried, examples)
+            for candidate in (network, *_candidates(spec, network)):
+                _network_fits(place, candidate, examples)
     _training_fits("training", spec.training, target.description)
     if source is not None and spec.source_training is not None:
         _training_fits("source.training", spec.source_training, source.description)
@@ -54,10 +54,10 @@ def check(
     requirements.check(spec, learnt, backbone, source, target)
 
 
-def _tried(spec: JobSpec, network: Network) -> Iterator[Network]:
+def _candidates(spec: JobSpec, network: Network) -> Iterator[Network]:
     """What a search puts in the network's place, one option at a time."""
     if isinstance(spec.method, StructureTransfer) and spec.method.space:
-        yield from spaces.tried(network, spec.method.space)
+        yield from search_spaces.candidate_networks(network, spec.method.space)
 
 
 def _columns_by_name(described: Signature) -> dict[str, str]:
@@ -83,15 +83,15 @@ def _listed(described: Signature) -> str:
 
 def _same_columns(source: Signature, target: Signature) -> None:
     """A teacher must be able to read the target's rows."""
-    theirs, ours = _columns_by_name(source), _columns_by_name(target)
+    source_columns, target_columns = _columns_by_name(source), _columns_by_name(target)
     errors: list[dict[str, Any]] = [
         {
             "column": name,
-            "expected": f"{theirs.get(name, 'absent')}",
-            "received": f"{ours.get(name, 'absent')}",
+            "expected": f"{source_columns.get(name, 'absent')}",
+            "received": f"{target_columns.get(name, 'absent')}",
         }
-        for name in sorted(theirs.keys() | ours.keys())
-        if theirs.get(name) != ours.get(name)
+        for name in sorted(source_columns.keys() | target_columns.keys())
+        if source_columns.get(name) != target_columns.get(name)
     ]
     if errors:
         first = errors[0]
@@ -105,9 +105,9 @@ def _same_columns(source: Signature, target: Signature) -> None:
 
 
 def _teaches_the_classes(teacher: Signature, target: Signature) -> None:
-    strangers = [name for name in target.classes if name not in teacher.classes]
+    unknown = [name for name in target.classes if name not in teacher.classes]
     several = "multilabel" in (teacher.task, target.task) and teacher.task != target.task
-    if strangers or several or bool(teacher.classes) != bool(target.classes):
+    if unknown or several or bool(teacher.classes) != bool(target.classes):
         message = (
             f"Expected a teacher of the target's task and classes, {_named(target)}. "
             f"Received: one of {_named(teacher)}."
@@ -168,14 +168,14 @@ def _network_fits(place: str, network: Network, examples: Examples) -> None:
 
 def _training_fits(place: str, training: Training, description: Description) -> None:
     weights = training.class_weights
-    strangers = (
+    unknown = (
         [name for name in weights if name not in description.classes] if isinstance(weights, dict) else []
     )
     one_of_them = description.task in ("binary", "multiclass")
-    if strangers or (weights is not None and not one_of_them):
+    if unknown or (weights is not None and not one_of_them):
         known = ", ".join(description.classes[:20]) if one_of_them else f"a {description.task} task has none"
         message = f"{place}.class_weights: expected classes of the data set: {known}. Received: " + (
-            ", ".join(strangers) or str(weights)
+            ", ".join(unknown) or str(weights)
         )
         raise ServiceError(422, "class_unknown", f"{message}.", hint="Correct the names, or leave it out.")
     if training.patience is not None:

@@ -13,8 +13,8 @@ from math import prod
 from typing import Any
 
 from app.errors import ServiceError
-from app.jobs import sizes, spaces
-from app.jobs.forms import form_of
+from app.jobs import search_spaces, sizes
+from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import Application, Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import (
@@ -27,7 +27,7 @@ from app.jobs.recipes import (
 )
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
-from app.jobs.sizes import NUMBER_BYTES, Form, Layer, PresetSize
+from app.jobs.sizes import NUMBER_BYTES, InputSpec, Layer, PresetSize
 from app.settings import Settings
 
 _COPIES = 4
@@ -52,10 +52,10 @@ class _Need:
     place: str
     training: str
     network: Network
-    form: Form
+    input_spec: InputSpec
     trained: int
     frozen: int
-    kept: int
+    activations: int
     batch: int
     table: int
     again: Callable[[Network, Method], _Need]
@@ -66,7 +66,7 @@ class _Need:
 
     @property
     def row_bytes(self) -> int:
-        return NUMBER_BYTES * self.kept
+        return NUMBER_BYTES * self.activations
 
     @property
     def bytes(self) -> int:
@@ -126,9 +126,9 @@ def _to_lower(spec: JobSpec, need: _Need) -> str:
             f"{'method.space' if option in searched else need.place}.{option}": need.again(
                 need.network.model_copy(update={option: value}), spec.method
             ).bytes
-            for option, value in lowered(need.network, need.form).items()
+            for option, value in lowered(need.network, need.input_spec).items()
         }
-        for option, value in lowered(spec.method, need.form).items():
+        for option, value in lowered(spec.method, need.input_spec).items():
             if option in ("rank", "bottleneck"):
                 changed = spec.method.model_copy(update={option: value})
                 fields[f"method.{option}"] = need.again(need.network, changed).bytes
@@ -138,7 +138,7 @@ def _to_lower(spec: JobSpec, need: _Need) -> str:
     return need.place
 
 
-def _defaults(recipe: Recipe, form: Form) -> dict[str, Any]:
+def _defaults(recipe: Recipe, input_spec: InputSpec) -> dict[str, Any]:
     """The options that have another value than their default."""
     return {
         name: field.get_default()
@@ -147,11 +147,11 @@ def _defaults(recipe: Recipe, form: Form) -> dict[str, Any]:
     }
 
 
-def _halves(recipe: Recipe, form: Form) -> dict[str, Any]:
+def _halves(recipe: Recipe, input_spec: InputSpec) -> dict[str, Any]:
     """The numbers and lists of numbers, each half as large; of those that the data decides, what it says."""
     found = {
-        "image_size": form.shape[:2] if len(form.shape) == 3 else None,
-        "length": form.shape[0] if form.tokens or len(form.shape) == 2 else None,
+        "image_size": input_spec.shape[:2] if len(input_spec.shape) == 3 else None,
+        "length": input_spec.shape[0] if input_spec.tokens or len(input_spec.shape) == 2 else None,
     }
     halves: dict[str, Any] = {}
     for option in set(type(recipe).model_fields) - {"image_shape", "channels"}:
@@ -190,7 +190,7 @@ def _large_enough(spec: JobSpec, source: Examples | None, target: Examples) -> N
     for place, network, examples in asked:
         if not isinstance(network, Application):
             continue
-        height, width = form_of(network, examples).shape[:2]
+        height, width = input_spec_of(network, examples).shape[:2]
         if min(height, width) < _SMALLEST_IMAGE:
             message = (
                 f"{place}.image_size: expected at least {_SMALLEST_IMAGE} pixels a side, as "
@@ -205,7 +205,7 @@ def _needs(spec: JobSpec, source: Examples | None, target: Examples, presets: Pr
     method = spec.method
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if isinstance(method, StructureTransfer) and searches:
-        networks = spaces.largest(spec.network, method.space)
+        networks = search_spaces.largest_networks(spec.network, method.space)
     else:
         networks = [spec.network]
     learnt = spec.source_training
@@ -224,28 +224,28 @@ def _whole(
     place: str, network: Network, training: str, options: Training, examples: Examples, presets: Presets
 ) -> _Need:
     """All of a network, trained."""
-    form = form_of(network, examples)
-    layers = network.layers(form, presets)
+    input_spec = input_spec_of(network, examples)
+    layers = network.layers(input_spec, presets)
     head = _head(layers, examples)
     return _Need(
         place=place,
         training=training,
         network=network,
-        form=form,
-        trained=sizes.weights_of([*layers, head]),
+        input_spec=input_spec,
+        trained=sizes.count_weights([*layers, head]),
         frozen=0,
-        kept=sizes.kept_of(layers) + prod(form.shape),
+        activations=sizes.count_activations(layers) + prod(input_spec.shape),
         batch=_batch(options, examples),
-        table=_table(form, examples),
+        table=_table(input_spec, examples),
         again=lambda other, _: _whole(place, other, training, options, examples, presets),
     )
 
 
 def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples, presets: Presets) -> _Need:
     """The method on the target."""
-    form = form_of(network, target)
-    layers = network.layers(form, presets)
-    frozen, trained = 0, sizes.weights_of(layers)
+    input_spec = input_spec_of(network, target)
+    layers = network.layers(input_spec, presets)
+    frozen, trained = 0, sizes.count_weights(layers)
     if isinstance(method, ParameterTransfer):
         if method.strategy == "linear_probe":
             # The backbone answers once, and its layers are not kept.
@@ -254,25 +254,25 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
             trained, frozen = sizes.low_rank(layers, method.rank), trained
         elif method.frozen_layers:
             weighted = [layer for layer in layers if layer.parameters]
-            frozen = sizes.weights_of(weighted[: method.frozen_layers])
+            frozen = sizes.count_weights(weighted[: method.frozen_layers])
             trained -= frozen
     elif isinstance(method, CombinedTransfer):
         source = spec.source_network if network == spec.network else network
-        own = source.layers(form_of(source, target), presets)
-        layers, trained, frozen = _combined(method, own, layers, form, source.in_sequence)
+        own = source.layers(input_spec_of(source, target), presets)
+        layers, trained, frozen = _combined(method, own, layers, input_spec, source.in_sequence)
     elif isinstance(method, Distillation):
-        teacher = spec.source_network.layers(form_of(spec.source_network, target), presets)
-        frozen = sizes.weights_of(teacher) * (1 + len(spec.other_versions))
+        teacher = spec.source_network.layers(input_spec_of(spec.source_network, target), presets)
+        frozen = sizes.count_weights(teacher) * (1 + len(spec.other_versions))
     need = _Need(
         place="network",
         training="training",
         network=network,
-        form=form,
+        input_spec=input_spec,
         trained=trained + _head(layers, target).parameters,
         frozen=frozen,
-        kept=sizes.kept_of(layers) + prod(form.shape),
+        activations=sizes.count_activations(layers) + prod(input_spec.shape),
         batch=_batch(spec.training, target),
-        table=_table(form, target),
+        table=_table(input_spec, target),
         again=lambda other, changed: _transfer(spec, changed, other, target, presets),
     )
     return _of_its_source(need, spec, method, target, presets)
@@ -280,41 +280,43 @@ def _transfer(spec: JobSpec, method: Method, network: Network, target: Examples,
 
 def _of_its_source(need: _Need, spec: JobSpec, method: Method, target: Examples, presets: Presets) -> _Need:
     """The need of a combined transfer, told of the source's network where that is the larger part."""
-    source, form = spec.source_network, need.form
+    source, input_spec = spec.source_network, need.input_spec
     if not isinstance(method, CombinedTransfer) or need.network != spec.network or source == spec.network:
         return need
-    own = form_of(source, target)
-    if sizes.weights_of(source.layers(own, presets)) <= sizes.weights_of(need.network.layers(form, presets)):
+    own = input_spec_of(source, target)
+    if sizes.count_weights(source.layers(own, presets)) <= sizes.count_weights(
+        need.network.layers(input_spec, presets)
+    ):
         return need
 
     def again(other: Network, changed: Method) -> _Need:
         lowered = spec.model_copy(update={"source_network": other})
         return _transfer(lowered, changed, spec.network, target, presets)
 
-    return replace(need, place="source.network", network=source, form=own, again=again)
+    return replace(need, place="source.network", network=source, input_spec=own, again=again)
 
 
 def _combined(
-    method: CombinedTransfer, source: list[Layer], new: list[Layer], form: Form, in_sequence: bool
+    method: CombinedTransfer, source: list[Layer], new: list[Layer], input_spec: InputSpec, in_sequence: bool
 ) -> tuple[list[Layer], int, int]:
     """The layers of both, and the weights that are trained and frozen."""
-    theirs = sizes.weights_of(source)
+    source_weights = sizes.count_weights(source)
     if method.strategy == "partial_copy":
         weighted = [layer for layer in source if layer.parameters]
         count = method.copied_layers or max(1, len(weighted) - 1)
         layers = [*weighted[:count], *[layer for layer in new if layer.parameters][count:]]
-        trained = sizes.weights_of(layers)
+        trained = sizes.count_weights(layers)
         return layers, trained, 0
     if method.strategy == "adapter":
         added = sizes.adapters(source if in_sequence else source[-1:], method.bottleneck)
     elif method.strategy == "side_tuning":
         added = [*new, sizes.dense(new[-1].shape, source[-1].shape[-1], new[-1].option)]
     else:
-        added = sizes.laterals(source, new, form.shape)
-    layers, ours = [*source, *added], sizes.weights_of(added)
+        added = sizes.laterals(source, new, input_spec.shape)
+    layers, added_weights = [*source, *added], sizes.count_weights(added)
     if method.source_learning_rate_factor:
-        return layers, theirs + ours, 0
-    return layers, ours, theirs
+        return layers, source_weights + added_weights, 0
+    return layers, added_weights, source_weights
 
 
 def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
@@ -327,12 +329,12 @@ def _batch(training: Training, examples: Examples) -> int:
     return max(1, min(training.batch_size, examples.description.split.rows["train"]))
 
 
-def _table(form: Form, examples: Examples) -> int:
+def _table(input_spec: InputSpec, examples: Examples) -> int:
     """Bytes of a table's features, which are in memory as a whole; those of other kinds are in files."""
     if examples.description.kind != "tabular":
         return 0
     rows = examples.description.split.rows
-    return NUMBER_BYTES * (rows["train"] + rows["validation"]) * form.shape[0]
+    return NUMBER_BYTES * (rows["train"] + rows["validation"]) * input_spec.shape[0]
 
 
 def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator[_Part]:
@@ -343,12 +345,12 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     one *= 2 if spec.pseudo_labels is not None else 1
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if source is not None and spec.source_training is not None:
-        learnt, theirs = spec.source_training, source.description.split.rows["train"]
+        learnt, source_rows = spec.source_training, source.description.split.rows["train"]
         if isinstance(method, StructureTransfer) and searches:
-            yield _search(method, learnt, theirs, "the source")
+            yield _search(method, learnt, source_rows, "the source")
         elif not isinstance(method, StructureTransfer):
             yield _Part(
-                "the source's training", "source.training.epochs", _steps(learnt, theirs, learnt.epochs)
+                "the source's training", "source.training.epochs", _steps(learnt, source_rows, learnt.epochs)
             )
     arms = 1 + asked.control + len(asked.arms)
     what = f"{asked.seeds} seed{'s' if asked.seeds > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"

@@ -14,7 +14,7 @@ from pydantic import Field, Strict, TypeAdapter, model_validator
 from app.datasets.reading.schema import Kind
 from app.jobs import sizes
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
-from app.jobs.sizes import Form, Layer, PresetSize
+from app.jobs.sizes import InputSpec, Layer, PresetSize
 from app.texts import Line
 
 # JSON has lists alone, so a tuple takes one; its items stay strict.
@@ -40,7 +40,7 @@ class NetworkRecipe(Recipe):
     searched: ClassVar[Mapping[str, list[Any]]] = {}
     """The largest structures that a search without a `space` tries, by option."""
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Its backbone's layers on what it reads, in order; `presets` are those that options name."""
         raise NotImplementedError  # each network that a job may ask for says its own: the union has no other
 
@@ -95,9 +95,9 @@ class Mlp(NetworkRecipe):
         256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."
     )
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Dense layers, one after the other."""
-        return _dense_layers(form.shape, self.hidden_units, "hidden_units")
+        return _dense_layers(input_spec.shape, self.hidden_units, "hidden_units")
 
     @property
     def count_layers(self) -> int:
@@ -135,9 +135,11 @@ class Convnet(NetworkRecipe):
     )
     max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Convolutions and pooling, then dense layers on all that is left."""
-        shape = form.shape if len(form.shape) == 3 else self.image_shape or (1, 1, *form.shape)
+        shape = (
+            input_spec.shape if len(input_spec.shape) == 3 else self.image_shape or (1, 1, *input_spec.shape)
+        )
         made = [Layer(shape)]
         for filters in self.filters:
             made.append(sizes.convolution(made[-1].shape, filters, self.kernel_size, "filters"))
@@ -164,10 +166,12 @@ class Application(NetworkRecipe):
     image_size: ImageSize = ImageSizeField
     channels: Channels = ChannelsField
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The whole architecture as one: its weights do not depend on the images' size."""
-        parameters, units, kept = _ARCHITECTURES[self.architecture]
-        return [sizes.image_backbone(form, PresetSize(parameters, units), kept / _THEIR_PIXELS)]
+        parameters, units, activations = _ARCHITECTURES[self.architecture]
+        return [
+            sizes.image_backbone(input_spec, PresetSize(parameters, units), activations / _REFERENCE_PIXELS)
+        ]
 
 
 class Averaged(ReadsText):
@@ -185,9 +189,9 @@ class Averaged(ReadsText):
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="Share of outputs dropped before the head.")
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The embedding and its mean, then dense layers."""
-        vectors = sizes.embedding(form, self.embedding_units, "embedding_units")
+        vectors = sizes.embedding(input_spec, self.embedding_units, "embedding_units")
         mean = sizes.joined([vectors], (self.embedding_units,))
         return [mean, *_dense_layers(mean.shape, self.hidden_units, "hidden_units")]
 
@@ -220,9 +224,9 @@ class TextConvnet(ReadsText):
             raise ValueError("expected each of `widths` once")
         return self
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The embedding, and the convolutions side by side."""
-        vectors = sizes.embedding(form, self.embedding_units, "embedding_units")
+        vectors = sizes.embedding(input_spec, self.embedding_units, "embedding_units")
         beside = [sizes.convolution(vectors.shape, self.filters, width, "filters") for width in self.widths]
         return [vectors, sizes.joined(beside, (self.filters * len(self.widths),))]
 
@@ -262,15 +266,15 @@ class Transformer(HasTokens):
             raise ValueError(f"expected `heads` that divide the {self.units} `units`, received {self.heads}")
         return self
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """What a place is as a vector, the blocks, the normalised mean."""
-        shape = (form.shape[0], self.units)
+        shape = (input_spec.shape[0], self.units)
         tokens = (
-            sizes.embedding(form, self.units, "units")
-            if form.tokens
-            else sizes.dense(form.shape, self.units, "units")
+            sizes.embedding(input_spec, self.units, "units")
+            if input_spec.tokens
+            else sizes.dense(input_spec.shape, self.units, "units")
         )
-        places = sizes.embedding(Form(form.shape[:1], form.shape[0]), self.units, "units")
+        places = sizes.embedding(InputSpec(input_spec.shape[:1], input_spec.shape[0]), self.units, "units")
         blocks = [sizes.attention_block(shape, self.heads, "units") for _ in range(self.blocks)]
         mean = Layer((self.units,), 2 * self.units, option="units")
         return [sizes.joined([tokens, places], shape), *blocks, mean]
@@ -304,9 +308,9 @@ class SequenceConvnet(NetworkRecipe):
         description="Letters read of a sequence; by default the longest one's, up to 1024.",
     )
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Convolutions and pooling, then dense layers on all that is left."""
-        made = [Layer(form.shape)]
+        made = [Layer(input_spec.shape)]
         for filters in self.filters:
             made.append(sizes.convolution(made[-1].shape, filters, self.kernel_size, "filters"))
             made.append(sizes.pooling(made[-1].shape, self.pool_size))
@@ -338,14 +342,14 @@ class Pretrained(NetworkRecipe):
     )
     channels: Literal[3] = Field(3, description="Of images: red, green and blue.")
 
-    def layers(self, form: Form, presets: Mapping[str, PresetSize]) -> list[Layer]:
+    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The whole preset as one; nothing where nobody knows how large it is."""
         known = presets.get(self.preset)
         if known is None:
             return [Layer((1,))]
-        if len(form.shape) == 3:
-            return [sizes.image_backbone(form, known, _LEAST_A_PIXEL)]
-        return [sizes.text_encoder(form, known)]
+        if len(input_spec.shape) == 3:
+            return [sizes.image_backbone(input_spec, known, _LEAST_PER_PIXEL)]
+        return [sizes.text_encoder(input_spec, known)]
 
 
 def _dense_layers(shape: tuple[int, ...], units: list[int], option: str) -> list[Layer]:
@@ -365,8 +369,8 @@ _ARCHITECTURES = {
 }
 """Weights, width of the answer, and the outputs of convolutions and normalisations on 224 x 224 pixels."""
 
-_THEIR_PIXELS = 224 * 224
-_LEAST_A_PIXEL = 50.0
+_REFERENCE_PIXELS = 224 * 224
+_LEAST_PER_PIXEL = 50.0
 """Numbers that a preset for images keeps of a pixel: about what MobileNetV3Small does, the least of all."""
 
 

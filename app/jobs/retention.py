@@ -9,7 +9,7 @@ from app.db.locks import lock_name
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, Reply, SourceRun, Version
 from app.errors import ServiceError
-from app.jobs import turns
+from app.jobs import scheduling
 from app.models import service as models
 from app.settings import Settings
 
@@ -28,7 +28,7 @@ def clean(sessions: Sessions, settings: Settings) -> dict[str, int]:
     with sessions.begin() as session:
         answered = delete(Reply).where(Reply.created_at < db_now(-settings.keep_reply_seconds))
         gone["replies"] = len(session.scalars(answered.returning(Reply.key)).all())
-        turns.forget(session)
+        scheduling.forget_idle_owners(session)
     return gone
 
 

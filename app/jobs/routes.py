@@ -62,7 +62,7 @@ def _moved(
 
 def _announce(request: Request, view: JobView) -> None:
     """After the commit. If the broker is away, the sweep announces the job when it is back."""
-    if view.state == State.QUEUED and not request.app.state.broker.ring(view.queue):
+    if view.state == State.QUEUED and not request.app.state.broker.notify(view.queue):
         with request.app.state.sessions.begin() as session:
             service.not_announced(session, view.id)
 

@@ -13,7 +13,7 @@ from app.db.tables import EpochMetrics, Event, Job, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import transitions
 from app.jobs.schemas import EpochView, EventView, JobSummary, JobView
-from app.jobs.states import MEANING, RETRIABLE, SO_FAR, TERMINAL, TRAINED, Stage, State
+from app.jobs.states import INTERIM, MEANING, RETRIABLE, TERMINAL, TRAINED, Stage, State
 from app.models import service as models
 from app.pages import page
 from app.references import is_id
@@ -94,7 +94,7 @@ def retry(session: Session, storage: Storage, reference: str, attempts: int) -> 
     if job.state not in RETRIABLE:
         raise impossible("retried", job)
     _require_inputs(session, job)
-    if not transitions.revive(session, job.id, attempts):
+    if not transitions.reopen(session, job.id, attempts):
         session.refresh(job)
         raise impossible("retried", job)
     lost = False
@@ -136,7 +136,7 @@ def model_so_far(session: Session, job: Job) -> str:
             select(StagePart).where(StagePart.job_id == job.id, StagePart.stage == Stage.TRANSFER)
         )
     }
-    digest = kept.get(TRAINED) or kept.get(SO_FAR)
+    digest = kept.get(TRAINED) or kept.get(INTERIM)
     if digest is None:
         message = (
             f"Expected a job whose target network was saved. Received: {job.name}, which is {job.state}."

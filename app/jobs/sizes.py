@@ -16,7 +16,7 @@ NUMBER_BYTES = 4
 
 
 @dataclass(frozen=True)
-class Form:
+class InputSpec:
     """What a backbone reads of a row: its shape and, of token ids, how many there are (else 0)."""
 
     shape: tuple[int, ...]
@@ -27,14 +27,14 @@ class Form:
 class Layer:
     """What a layer makes of a row, and what it costs.
 
-    `parameters` are its weights, `kept` the numbers that a step keeps of a row until the gradients are known,
-    `kernels` what each of its matrices reads and makes (None: not known), `option` the network's option that
-    sets its size.
+    `parameters` are its weights, `activations` the numbers that a step keeps of a row until the gradients
+    are known, `kernels` what each of its matrices reads and makes (None: not known), `option` the network's
+    option that sets its size.
     """
 
     shape: tuple[int, ...]
     parameters: int = 0
-    kept: int = 0
+    activations: int = 0
     kernels: tuple[tuple[int, int], ...] | None = ()
     option: str = ""
     is_dense: bool = False
@@ -59,14 +59,14 @@ def dense(shape: Sequence[int], units: int, option: str) -> Layer:
 def convolution(shape: Sequence[int], filters: int, size: int, option: str) -> Layer:
     """A convolution over all axes but the last, which keeps their lengths."""
     read = size ** (len(shape) - 1) * shape[-1]
-    kept = prod(shape[:-1]) * filters
-    return Layer((*shape[:-1], filters), (read + 1) * filters, kept, ((read, filters),), option)
+    activations = prod(shape[:-1]) * filters
+    return Layer((*shape[:-1], filters), (read + 1) * filters, activations, ((read, filters),), option)
 
 
 def pooling(shape: Sequence[int], size: int) -> Layer:
     """The maximum of so many places along all axes but the last."""
     pooled = (*(-(-length // size) for length in shape[:-1]), shape[-1])
-    return Layer(pooled, kept=prod(pooled))
+    return Layer(pooled, activations=prod(pooled))
 
 
 def flat(shape: Sequence[int]) -> Layer:
@@ -74,11 +74,11 @@ def flat(shape: Sequence[int]) -> Layer:
     return Layer((prod(shape),))
 
 
-def embedding(form: Form, units: int, option: str) -> Layer:
+def embedding(input_spec: InputSpec, units: int, option: str) -> Layer:
     """A vector a token."""
-    (length,) = form.shape
-    kernel = (form.tokens, units)
-    return Layer((length, units), form.tokens * units, length * units, (kernel,), option)
+    (length,) = input_spec.shape
+    kernel = (input_spec.tokens, units)
+    return Layer((length, units), input_spec.tokens * units, length * units, (kernel,), option)
 
 
 def joined(layers: Iterable[Layer], shape: tuple[int, ...]) -> Layer:
@@ -87,7 +87,12 @@ def joined(layers: Iterable[Layer], shape: tuple[int, ...]) -> Layer:
     largest = max(parts, key=lambda part: part.parameters)
     kernels = tuple(kernel for part in parts for kernel in part.kernels or ())
     return Layer(
-        shape, weights_of(parts), sum(part.kept for part in parts), kernels, largest.option, is_dense=False
+        shape,
+        count_weights(parts),
+        sum(part.activations for part in parts),
+        kernels,
+        largest.option,
+        is_dense=False,
     )
 
 
@@ -106,37 +111,39 @@ def attention_block(shape: tuple[int, int], heads: int, option: str) -> Layer:
     return replace(
         block,
         parameters=block.parameters + norms,
-        kept=block.kept + rest + 2 * heads * length * length,
+        activations=block.activations + rest + 2 * heads * length * length,
     )
 
 
-def text_encoder(form: Form, preset: PresetSize) -> Layer:
+def text_encoder(input_spec: InputSpec, preset: PresetSize) -> Layer:
     """A pretrained encoder of the BERT family, whose layers are found in its parameters.
 
     Twelve squares of its width a layer, beside some 30,000 word pieces. Heads have 64 numbers or fewer.
     """
-    (length,) = form.shape
+    (length,) = input_spec.shape
     units = max(preset.units, 1)
     blocks = max(1, round((preset.parameters - 31_000 * units) / (12 * units * units)))
     heads = max(1, units // 64)
-    kept = blocks * attention_block((length, units), heads, "length").kept
-    return Layer((units,), preset.parameters, kept, None, "length")
+    activations = blocks * attention_block((length, units), heads, "length").activations
+    return Layer((units,), preset.parameters, activations, None, "length")
 
 
-def image_backbone(form: Form, preset: PresetSize, kept_a_pixel: float) -> Layer:
+def image_backbone(input_spec: InputSpec, preset: PresetSize, activations_per_pixel: float) -> Layer:
     """A convolutional backbone whose layers are not known one by one."""
-    height, width = form.shape[:2]
-    return Layer((preset.units,), preset.parameters, int(height * width * kept_a_pixel), None, "image_size")
+    height, width = input_spec.shape[:2]
+    return Layer(
+        (preset.units,), preset.parameters, int(height * width * activations_per_pixel), None, "image_size"
+    )
 
 
-def weights_of(layers: Iterable[Layer]) -> int:
+def count_weights(layers: Iterable[Layer]) -> int:
     """How many weights they have together."""
     return sum(layer.parameters for layer in layers)
 
 
-def kept_of(layers: Iterable[Layer]) -> int:
+def count_activations(layers: Iterable[Layer]) -> int:
     """How many numbers a step keeps of a row together."""
-    return sum(layer.kept for layer in layers)
+    return sum(layer.activations for layer in layers)
 
 
 def low_rank(layers: Sequence[Layer], rank: int) -> int:

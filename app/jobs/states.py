@@ -46,7 +46,7 @@ MOVES = {
 }
 
 
-TRAINED, SO_FAR = "network", "network so far"
+TRAINED, INTERIM = "network", "network so far"
 """Keys of the parts of the stage `transfer` that hold the target's network, when it is trained and before."""
 
 

@@ -29,7 +29,7 @@ from app.storage import Storage
 log = logging.getLogger(__name__)
 
 
-class Clock:
+class DatabaseClock:
     """Tells when the database's clock is set forward, as it is where a laptop wakes up.
 
     Every lease has run out then, though its worker is well: it needs a moment to renew it.
@@ -58,7 +58,7 @@ class Clock:
         return elapsed >= self._settled_at
 
 
-def bring_near(sessions: Sessions, lease_seconds: float) -> int:
+def shorten_leases(sessions: Sessions, lease_seconds: float) -> int:
     """Shorten leases and waits that end later than they can: the clock was set back since. How many?
 
     A worker that lives renews its lease as always; one that is gone would hold its job for so long.
@@ -100,9 +100,9 @@ def announce(sessions: Sessions, broker: Broker, resend_seconds: float) -> list[
         queued = dict(session.execute(counted).all())
     sent = []
     for queue, job_ids in due.items():
-        waiting = broker.waiting(queue)
+        waiting = broker.count_waiting(queue)
         if waiting is not None and waiting < queued.get(queue, 0):
-            sent += [job_id for job_id in job_ids if broker.ring(queue)]
+            sent += [job_id for job_id in job_ids if broker.notify(queue)]
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id.in_(sent)).values(announced_at=db_now()))
     return sent
@@ -122,7 +122,7 @@ def _due(session: Session, resend_seconds: float) -> dict[str, list[str]]:
     return {queue: list(session.scalars(oldest.where(Job.queue == queue))) for queue in queues}
 
 
-def _may_go_on(retry_seconds: float) -> Any:
+def _open_or_retriable(retry_seconds: float) -> Any:
     """Whether a job is open, or may be retried from where it stood."""
     lately = and_(Job.state.in_(sorted(RETRIABLE)), Job.finished_at > db_now(-retry_seconds))
     return or_(Job.finished_at.is_(None), lately)
@@ -139,7 +139,7 @@ def orphans(sessions: Sessions, storage: Storage, seconds: float, retry_seconds:
 
 def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
     """Drop what stages of ended jobs kept of their trainings: no attempt will ask for it again."""
-    wanted = select(Job.id).where(_may_go_on(retry_seconds))
+    wanted = select(Job.id).where(_open_or_retriable(retry_seconds))
     with sessions.begin() as session:
         gone = delete(StagePart).where(StagePart.job_id.not_in(wanted)).returning(StagePart.key)
         return len(session.scalars(gone).all())
@@ -147,7 +147,7 @@ def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
 
 def referenced(session: Session, retry_seconds: float) -> set[str]:
     """Digests of all files that something still needs."""
-    open_jobs = select(Job.id).where(_may_go_on(retry_seconds))
+    open_jobs = select(Job.id).where(_open_or_retriable(retry_seconds))
     uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
@@ -167,11 +167,11 @@ def sweep_forever(
 ) -> None:
     """Sweep until `over`; a database, broker or storage that is away is met again at the next sweep."""
     cleaned_at = time.monotonic()
-    clock = Clock(settings.lease_seconds)
+    clock = DatabaseClock(settings.lease_seconds)
     suspected: set[str] = set()
     while not over.wait(settings.sweep_seconds):
         try:
-            bring_near(sessions, settings.lease_seconds)
+            shorten_leases(sessions, settings.lease_seconds)
             for job_id in expire_leases(sessions) if clock.is_settled(sessions) else ():
                 log.warning("the worker of %s fell silent", job_id)
             for job_id in announce(sessions, broker, settings.resend_seconds):

@@ -45,7 +45,7 @@ def _changed(session: Session, statement: Any) -> bool:
     return result.rowcount == 1
 
 
-def _held(lease: Lease) -> Any:
+def _running_update(lease: Lease) -> Any:
     return (
         update(Job)
         .where(Job.id == lease.job_id, Job.state == State.RUNNING, Job.attempt == lease.attempt)
@@ -96,7 +96,7 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
     ).one()
     begun = record(session, job_id, attempt, "job.started", f"Attempt {attempt} began.", worker=worker)
     session.flush()  # gives the event its number
-    _served(session, queue, owner, begun.id)
+    _record_turn(session, queue, owner, begun.id)
     return Lease(job_id, attempt)
 
 
@@ -105,18 +105,18 @@ def is_due() -> Any:
     return or_(Job.retry_at.is_(None), Job.retry_at <= db_now())
 
 
-def hold(session: Session, lease: Lease, *, kept: bool = False) -> bool:
+def check_lease(session: Session, lease: Lease, *, kept: bool = False) -> bool:
     """Pass the fence inside a transaction: what follows in it is the holder's own, or nothing is.
 
     `kept` says that something durable follows, so that the attempt was not for nothing.
     """
-    statement = _held(lease)
+    statement = _running_update(lease)
     return _changed(session, statement.values(kept_attempt=lease.attempt) if kept else statement)
 
 
 def heartbeat(session: Session, lease: Lease, lease_seconds: float) -> tuple[bool, str | None]:
     """Renew the lease; answer whether it is still held and which stop is asked for, if any."""
-    if not _changed(session, _held(lease).values(lease_expires_at=db_now(lease_seconds))):
+    if not _changed(session, _running_update(lease).values(lease_expires_at=db_now(lease_seconds))):
         return False, None
     return True, session.scalars(select(Job.stop_request).where(Job.id == lease.job_id)).one()
 
@@ -124,7 +124,10 @@ def heartbeat(session: Session, lease: Lease, lease_seconds: float) -> tuple[boo
 def succeed(session: Session, lease: Lease, result: dict[str, Any]) -> bool:
     """running → succeeded. The caller inserts the version in the same transaction."""
     moved = _changed(
-        session, _held(lease).values(**_end(State.SUCCEEDED), result=result, progress=_whole(session, lease))
+        session,
+        _running_update(lease).values(
+            **_ended_values(State.SUCCEEDED), result=result, progress=_full_progress(session, lease)
+        ),
     )
     if moved:
         record(session, lease.job_id, lease.attempt, "job.succeeded", f"Made {result['version']}.", **result)
@@ -133,9 +136,9 @@ def succeed(session: Session, lease: Lease, result: dict[str, Any]) -> bool:
 
 def fail(session: Session, lease: Lease, code: str, message: str, hint: str | None) -> bool:
     """running → failed, with what the user can do about it."""
-    message = _told(message)
+    message = _public_message(message)
     error = {"error_code": code, "error_message": message, "error_hint": hint}
-    moved = _changed(session, _held(lease).values(**_end(State.FAILED), **error))
+    moved = _changed(session, _running_update(lease).values(**_ended_values(State.FAILED), **error))
     if moved:
         record(
             session, lease.job_id, lease.attempt, "job.failed", message, level="error", code=code, hint=hint
@@ -147,31 +150,31 @@ def stop(session: Session, lease: Lease, request: str) -> bool:
     """running → cancelled or paused: the worker did as it was asked. A cancel overrules a pause."""
     facts = _locked(session, lease)
     paused = request == "pause" and facts is not None and facts.stop_request != "cancel"
-    values = _uncounted() | {"state": State.PAUSED} if paused else _end(State.CANCELLED)
-    moved = _changed(session, _held(lease).values(**values))
+    values = _queued_uncounted() | {"state": State.PAUSED} if paused else _ended_values(State.CANCELLED)
+    moved = _changed(session, _running_update(lease).values(**values))
     if moved:
         record(
             session,
             lease.job_id,
             lease.attempt,
             f"job.{values['state']}",
-            f"Stopped as asked. {_stopped(session, lease.job_id)}",
+            f"Stopped as asked. {_finished_stages(session, lease.job_id)}",
         )
     return moved
 
 
-def hand_back(session: Session, lease: Lease) -> bool:
+def release(session: Session, lease: Lease) -> bool:
     """running → queued by a worker that shuts down; what was asked of the job meanwhile comes first."""
     facts = _locked(session, lease)
     if facts is not None and facts.stop_request is not None:
         return stop(session, lease, facts.stop_request)
-    moved = _changed(session, _held(lease).values(**_uncounted()))
+    moved = _changed(session, _running_update(lease).values(**_queued_uncounted()))
     if moved:
         record(session, lease.job_id, lease.attempt, "job.queued", "Its worker shut down and handed it back.")
     return moved
 
 
-def retry(
+def requeue(
     session: Session,
     lease: Lease,
     message: str,
@@ -185,7 +188,7 @@ def retry(
     → failed, with this code and hint, after `most` in a row that kept nothing. → cancelled or paused, where
     that was asked for meanwhile.
     """
-    facts, message = _locked(session, lease), _told(message)
+    facts, message = _locked(session, lease), _public_message(message)
     if facts is None:
         return None
     if facts.stop_request is not None:
@@ -194,12 +197,12 @@ def retry(
     retries = 0 if facts.kept_attempt == lease.attempt else facts.retries
     if retries < most:
         wait = wait_before(retries + 1)
-        state, values = State.QUEUED, _uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
+        state, values = State.QUEUED, _queued_uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
         message = f"{message} It is tried again in {wait:.0f} s."
     else:
         state = State.FAILED
-        values = _end(state) | {"error_code": code, "error_message": message, "error_hint": hint}
-    if not _changed(session, _held(lease).values(**values)):
+        values = _ended_values(state) | {"error_code": code, "error_message": message, "error_hint": hint}
+    if not _changed(session, _running_update(lease).values(**values)):
         return None
     type_ = "job.retried" if state == State.QUEUED else "job.failed"
     record(session, lease.job_id, lease.attempt, type_, message, level="warning")
@@ -210,7 +213,7 @@ def request_cancel(session: Session, job_id: str) -> bool:
     """At once where nobody works on it; otherwise a request that the heartbeat brings to the worker."""
     statement = update(Job).where(Job.id == job_id)
     idle = statement.where(Job.state.in_([State.QUEUED, State.PAUSED]))
-    if _changed(session, idle.values(**_end(State.CANCELLED))):
+    if _changed(session, idle.values(**_ended_values(State.CANCELLED))):
         record(session, job_id, 0, "job.cancelled", "Cancelled while no worker held it.")
         return True
     running = statement.where(Job.state == State.RUNNING)
@@ -242,9 +245,9 @@ def resume(session: Session, job_id: str) -> bool:
     return moved
 
 
-def revive(session: Session, job_id: str, attempts: int) -> bool:
+def reopen(session: Session, job_id: str, attempts: int) -> bool:
     """failed or cancelled → queued, with so many attempts; finished stages stay finished."""
-    values = _waiting() | {
+    values = _queued_values() | {
         "finished_at": null(),
         "max_attempts": Job.attempt + attempts,
         "retries": 0,
@@ -256,7 +259,7 @@ def revive(session: Session, job_id: str, attempts: int) -> bool:
     ended = update(Job).where(Job.id == job_id, Job.state.in_(sorted(RETRIABLE)))
     moved = _changed(session, ended.values(**values))
     if moved:
-        record(session, job_id, 0, "job.queued", f"Retried. {_stopped(session, job_id)}")
+        record(session, job_id, 0, "job.queued", f"Retried. {_finished_stages(session, job_id)}")
     return moved
 
 
@@ -265,18 +268,18 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     lease = Lease(job_id, attempt)
     if _locked(session, lease, Job.lease_expires_at < db_now()) is None:
         return None
-    lost = _held(lease)
+    lost = _running_update(lease)
     job = session.get_one(Job, job_id, populate_existing=True)
     if job.stop_request == "cancel":
-        state, values = State.CANCELLED, _end(State.CANCELLED)
+        state, values = State.CANCELLED, _ended_values(State.CANCELLED)
     elif job.stop_request == "pause":
-        state, values = State.PAUSED, _uncounted() | {"state": State.PAUSED}
+        state, values = State.PAUSED, _queued_uncounted() | {"state": State.PAUSED}
     elif job.kept_attempt == attempt:  # it was not for nothing, so it does not count
-        state, values = State.QUEUED, _uncounted()
+        state, values = State.QUEUED, _queued_uncounted()
     elif attempt < job.max_attempts:
-        state, values = State.QUEUED, _waiting()
+        state, values = State.QUEUED, _queued_values()
     else:
-        state, values = State.FAILED, _end(State.FAILED) | _out_of_attempts(session, job)
+        state, values = State.FAILED, _ended_values(State.FAILED) | _out_of_attempts(session, job)
     if not _changed(session, lost.values(**values)):
         return None
     message = f"Attempt {attempt} fell silent (worker {job.worker}); the job is {state}."
@@ -284,7 +287,7 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     return state
 
 
-def _served(session: Session, queue: str, owner: str, number: int) -> None:
+def _record_turn(session: Session, queue: str, owner: str, number: int) -> None:
     """Write down that a job of the owner was claimed, for `turns`; `number` grows from claim to claim."""
     insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement = insert(Turn).values(queue=queue, owner=owner, number=number, served_at=db_now())
@@ -295,7 +298,7 @@ def _served(session: Session, queue: str, owner: str, number: int) -> None:
     )
 
 
-def _told(message: str) -> str:
+def _public_message(message: str) -> str:
     """What went wrong without what lies where on the server, or the statement that the database was given."""
     return without_secrets(without_paths(message.partition("\n[SQL: ")[0]))
 
@@ -304,7 +307,7 @@ def _not_asked(request: str) -> Any:
     return or_(Job.stop_request.is_(None), Job.stop_request != request)
 
 
-def _waiting() -> dict[str, Any]:
+def _queued_values() -> dict[str, Any]:
     """What was begun keeps its place before what came later: `queued_at` stays."""
     return {
         "state": State.QUEUED,
@@ -315,22 +318,22 @@ def _waiting() -> dict[str, Any]:
     }
 
 
-def _uncounted() -> dict[str, Any]:
+def _queued_uncounted() -> dict[str, Any]:
     """Waiting after an attempt that does not count; its number is not used again, since it is the fence."""
-    return _waiting() | {"max_attempts": Job.max_attempts + 1}
+    return _queued_values() | {"max_attempts": Job.max_attempts + 1}
 
 
-def _end(state: State) -> dict[str, Any]:
+def _ended_values(state: State) -> dict[str, Any]:
     assert state in TERMINAL
     return {"state": state, "lease_expires_at": null(), "stop_request": null(), "finished_at": db_now()}
 
 
-def _whole(session: Session, lease: Lease) -> dict[str, Any]:
+def _full_progress(session: Session, lease: Lease) -> dict[str, Any]:
     progress = session.scalars(select(Job.progress).where(Job.id == lease.job_id)).one_or_none() or {}
     return {"stage": Stage.EXPORT, **progress, "fraction": 1.0, "seconds_remaining": 0.0}
 
 
-def _stopped(session: Session, job_id: str) -> str:
+def _finished_stages(session: Session, job_id: str) -> str:
     done = session.scalars(
         select(JobStage.stage).where(JobStage.job_id == job_id, JobStage.state == "finished")
     ).all()

@@ -14,7 +14,7 @@ from app.models.schemas import AliasView
 CHAMPION = "champion"
 
 
-def crown(session: Session, job: Job, version: Version) -> None:
+def assign_champion(session: Session, job: Job, version: Version) -> None:
     """Make a job's version its model's champion, as far as the job wants it; an event tells if it is not."""
     wish = job.spec["champion"]
     if wish == "never":

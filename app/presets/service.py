@@ -11,19 +11,19 @@ from pathlib import Path
 from app.errors import ServiceError, did_you_mean
 from app.presets import folders
 from app.presets.files import BrokenFile, shown
+from app.presets.manifests import LONGEST_NAME, Manifests
 from app.presets.packaged import packaged
 from app.presets.schemas import PresetView
-from app.presets.words import LONGEST_NAME, Words
 
 _HANDLES = ("kaggle://", "hf://")
 
 
-class Shelf:
+class PresetCatalogue:
     """The presets of a folder, looked up once: to list them takes a look into each."""
 
     def __init__(self, folder: Path) -> None:
-        self._words = Words(folder)
-        self.views = {view.name: view for view in _known(self._words)}
+        self._manifests = Manifests(folder)
+        self.views = {view.name: view for view in _known(self._manifests)}
         """The packaged ones, then those in folders of their names, then those that were fetched."""
 
     def find(self, name: str) -> PresetView:
@@ -35,7 +35,7 @@ class Shelf:
         if name in self.views:
             return self.views[name]
         message = f"Expected one of {_some(self.views)}. Received: {name}."
-        hint = _how_to_bring(name, [*self.views], self._words)
+        hint = _how_to_bring(name, [*self.views], self._manifests)
         raise ServiceError(404, "preset_not_found", message, hint=hint)
 
     def require(self, name: str, kind: str, length: int | None) -> PresetView:
@@ -70,52 +70,54 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join([*first[:20], "…"] if len(first) > 20 else first)
 
 
-def _how_to_bring(name: str, others: list[str], words: Words) -> str:
+def _how_to_bring(name: str, others: list[str], manifests: Manifests) -> str:
     fetch = (
         f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
         "without one, where there is, and copy its presets' folder to the one that "
         "MODEL_TRANSFER_PRESET_DIR names here."
     )
-    if name in words.names_of_kerashub or name.startswith(_HANDLES):
+    if name in manifests.names_of_kerashub or name.startswith(_HANDLES):
         return fetch
-    return did_you_mean(name, [*others, *words.names_of_kerashub]) or (
+    return did_you_mean(name, [*others, *manifests.names_of_kerashub]) or (
         f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
         "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
         "folder under the name it shall have."
     )
 
 
-def _known(words: Words) -> list[PresetView]:
-    views = {view.name: view for view in packaged(words)}
-    for view in (*_in_folders(words), *_fetched(words)):
+def _known(manifests: Manifests) -> list[PresetView]:
+    views = {view.name: view for view in packaged(manifests)}
+    for view in (*_in_folders(manifests), *_fetched(manifests)):
         # What comes first has the name, as where the workers look for it.
         views.setdefault(view.name, view)
     return list(views.values())
 
 
-def _in_folders(words: Words) -> Iterator[PresetView]:
+def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
     """Those in folders of their names."""
     try:
-        names = sorted(os.listdir(words.folder))
+        names = sorted(os.listdir(manifests.folder))
     except OSError:  # there is none, or none that can be read
         return
     for name in names:
-        folder, place = words.folder / name, f"folder {shown(name)}"
+        folder, place = manifests.folder / name, f"folder {shown(name)}"
         problem = _problem(folder)
         if problem is not None:
             received = f"{problem} at the {place}, within the folder that MODEL_TRANSFER_PRESET_DIR names"
-            told = f"Expected a preset's folder that can be read. Received: {received}. Put it there again."
-            yield folders.broken(shown(name), place, told)
+            problem = (
+                f"Expected a preset's folder that can be read. Received: {received}. Put it there again."
+            )
+            yield folders.broken(shown(name), place, problem)
         elif not os.path.lexists(folder / "config.json"):
             continue
         elif not _fits(name):
-            told = (
+            problem = (
                 "Expected a preset's folder with a name of printable characters, 200 at most. "
                 f"Received: the {place}, within the one that MODEL_TRANSFER_PRESET_DIR names. Rename it."
             )
-            yield folders.broken(shown(name), place, told)
+            yield folders.broken(shown(name), place, problem)
         else:
-            yield folders.view(name, folder, place, None, has_kerashub=words.has_kerashub)
+            yield folders.view(name, folder, place, None, has_kerashub=manifests.has_kerashub)
 
 
 def _problem(folder: Path) -> str | None:
@@ -134,17 +136,17 @@ def _fits(name: str) -> bool:
     return name.isprintable() and name == name.strip() and len(name) <= LONGEST_NAME
 
 
-def _fetched(words: Words) -> Iterator[PresetView]:
-    """Those that a worker fetched and left word of."""
-    for name, word in words.all():
-        if isinstance(word, BrokenFile) or not _fits(name):
+def _fetched(manifests: Manifests) -> Iterator[PresetView]:
+    """Those that a worker fetched and wrote a manifest of."""
+    for name, manifest in manifests.all():
+        if isinstance(manifest, BrokenFile) or not _fits(name):
             place = f"known/{shown(name)}"
-            why = f" {word}" if isinstance(word, BrokenFile) else ""
-            told = (
+            why = f" {manifest}" if isinstance(manifest, BrokenFile) else ""
+            problem = (
                 f"Expected the description that a worker left of it. Received: a broken file, {place}, in "
                 f"the folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
             )
-            yield folders.broken(shown(name), place, told)
-        elif word.path is not None and os.path.lexists(words.folder / word.path / "config.json"):
-            folder, place = words.folder / word.path, f"folder {word.path}"
-            yield folders.view(name, folder, place, word, has_kerashub=words.has_kerashub)
+            yield folders.broken(shown(name), place, problem)
+        elif manifest.path is not None and os.path.lexists(manifests.folder / manifest.path / "config.json"):
+            folder, place = manifests.folder / manifest.path, f"folder {manifest.path}"
+            yield folders.view(name, folder, place, manifest, has_kerashub=manifests.has_kerashub)

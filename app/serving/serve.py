@@ -21,7 +21,7 @@ from app.db.session import make_engine
 from app.object_storage import storage_of
 from app.private_files import make_folder, readable_by_others
 from app.serving import local_broker
-from app.serving.door import CannotServe, open_door
+from app.serving.listening_socket import CannotServe, open_listening_socket
 from app.serving.server import api_children
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
@@ -38,8 +38,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     lock = _take_folder(settings)
     if readable_by_others(settings.data_dir):
         say(f"Other accounts of this machine can enter {settings.data_dir}: chmod -R go= keeps them out.")
-    door = open_door(settings)
-    port = int(door.getsockname()[1])
+    listener = open_listening_socket(settings)
+    port = int(listener.getsockname()[1])
     if not settings.broker_url:
         local_broker.prepare(settings)
     _export(settings, port)
@@ -51,12 +51,12 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.over.set())
     try:
-        _start(settings, supervisor, door)
+        _start(settings, supervisor, listener)
         threading.Thread(target=_announce, args=(settings, port, supervisor, say), daemon=True).start()
         supervisor.watch()
     finally:
         say("Stopping: running jobs save a checkpoint and wait for the next start.")
-        door.close()
+        listener.close()
         supervisor.stop()
         lock.close()
     say("Stopped.")
@@ -100,7 +100,7 @@ def _export(settings: Settings, port: int) -> None:
     os.environ["MODEL_TRANSFER_BROKER_URL"] = settings.effective_broker_url
 
 
-def _start(settings: Settings, supervisor: Supervisor, door: socket.socket) -> None:
+def _start(settings: Settings, supervisor: Supervisor, listener: socket.socket) -> None:
     this = [sys.executable, "-m", "app"]
     if not settings.broker_url:
         local_broker.stop_orphan(settings.broker_socket)
@@ -112,7 +112,7 @@ def _start(settings: Settings, supervisor: Supervisor, door: socket.socket) -> N
                 f"{settings.data_dir / 'broker' / 'broker.log'}. Or set MODEL_TRANSFER_BROKER_URL to a Redis."
             )
     supervisor.add(Child("sweeper", [*this, "sweeper"], stop_seconds=10))
-    for child in api_children(settings, door):
+    for child in api_children(settings, listener):
         supervisor.add(child)
     supervisor.add(Child("worker", [*this, "worker"], stop_seconds=settings.stop_grace_seconds + 5))
 

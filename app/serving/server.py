@@ -17,14 +17,14 @@ from uvicorn.logging import AccessFormatter, DefaultFormatter
 
 from app.logs import known_secrets
 from app.redaction import without_secrets
-from app.serving.door import open_door
+from app.serving.listening_socket import open_listening_socket
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
 
 LAST_REQUESTS_SECONDS = 0.3
 
 
-class GentleServer(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Reads what is on its way in before it closes connections.
 
     uvicorn closes connections without a request at once, those whose request is about to be read as well.
@@ -45,30 +45,30 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
         CannotServe: the address is in use.
         GaveUp: a process fails again and again.
     """
-    door = open_door(settings)
+    listener = open_listening_socket(settings)
     if settings.api_processes == 1:
-        _answer(settings, door)
+        _answer(settings, listener)
         return
     supervisor = Supervisor(say)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.over.set())
     try:
-        for child in api_children(settings, door):
+        for child in api_children(settings, listener):
             supervisor.add(child)
         supervisor.watch()
     finally:
-        door.close()
+        listener.close()
         supervisor.stop()
 
 
-def api_children(settings: Settings, door: socket.socket) -> list[Child]:
+def api_children(settings: Settings, listener: socket.socket) -> list[Child]:
     """The processes that answer on one socket; ending one by SIGTERM loses no request."""
-    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(door.fileno())
+    os.environ["MODEL_TRANSFER_LISTEN_FD"] = str(listener.fileno())
     os.environ["MODEL_TRANSFER_API_PROCESSES"] = "1"
     command = [sys.executable, "-m", "app", "api"]
     names = [f"api {number}" for number in range(1, settings.api_processes + 1)]
     return [
-        Child(name if len(names) > 1 else "api", command, stop_seconds=10, shared=(door.fileno(),))
+        Child(name if len(names) > 1 else "api", command, stop_seconds=10, shared=(listener.fileno(),))
         for name in names
     ]
 
@@ -85,26 +85,26 @@ class _Redacted(logging.Formatter):
         return without_secrets(super().format(record), *self._secrets)
 
 
-class _Line(_Redacted, DefaultFormatter):
+class _RedactedFormatter(_Redacted, DefaultFormatter):
     """uvicorn's lines, and tracebacks of what nobody caught."""
 
 
-class _Access(_Redacted, AccessFormatter):
+class _RedactedAccessFormatter(_Redacted, AccessFormatter):
     """Its lines of requests, whose addresses may hold secrets."""
 
 
 def _log_config(settings: Settings) -> dict[str, Any]:
     config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
-    for name, formatter in (("default", _Line), ("access", _Access)):
+    for name, formatter in (("default", _RedactedFormatter), ("access", _RedactedAccessFormatter)):
         config["formatters"][name] |= {"()": formatter, "secrets": known_secrets(settings)}
     return config
 
 
-def _answer(settings: Settings, door: socket.socket) -> None:
-    GentleServer(config_of(settings)).run([door])
+def _answer(settings: Settings, listener: socket.socket) -> None:
+    GracefulServer(uvicorn_config(settings)).run([listener])
 
 
-def config_of(settings: Settings) -> uvicorn.Config:
+def uvicorn_config(settings: Settings) -> uvicorn.Config:
     """uvicorn's own settings."""
     return uvicorn.Config(
         "app.main:create_app",

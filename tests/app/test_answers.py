@@ -87,7 +87,7 @@ def test_a_jobs_error_and_events_tell_what_failed_and_not_where_it_lies(
         lease = transitions.claim(session, job, "worker", 60.0)
         assert lease is not None
         message = f"OSError: {full}, postgresql://me:s3cret@host/db\n[SQL: SELECT 1]\n[parameters: ()]"
-        transitions.retry(session, lease, message, most=most)
+        transitions.requeue(session, lease, message, most=most)
     answers = json.dumps([client.get(f"/v1/jobs/{job}{part}").json() for part in ("", "/events")])
     assert "No space left on device" in answers
     assert "/abcd" in answers

@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from app.broker import RUN_NEXT, Broker, make_celery, named
+from app.broker import RUN_NEXT, Broker, broker_queue, make_celery
 from app.serving import local_broker
 from app.settings import Settings
 
@@ -15,17 +15,19 @@ def messages(broker: Broker, url: str, queue: str) -> list[tuple[Any, dict[str, 
     """The body, the headers and the names of the properties of all that waits in a queue."""
     found = []
     with make_celery("reader", url).connection_for_read() as connection:
-        while (message := connection.default_channel.basic_get(named(queue), no_ack=True)) is not None:
+        while (message := connection.default_channel.basic_get(broker_queue(queue), no_ack=True)) is not None:
             found.append((message.decode(), dict(message.headers), set(message.properties)))
     return found
 
 
 def test_the_bell_is_the_message_that_celery_would_send(broker_url: str) -> None:
     broker, celery = Broker(broker_url), make_celery("app", broker_url)
-    celery.send_task(RUN_NEXT, queue=named("bell"), ignore_result=True)
-    assert broker.ring("bell")
-    assert broker.waiting("bell") == 2
-    (their_body, theirs, their_properties), (body, ours, properties) = messages(broker, broker_url, "bell")
+    celery.send_task(RUN_NEXT, queue=broker_queue("notifications"), ignore_result=True)
+    assert broker.notify("notifications")
+    assert broker.count_waiting("notifications") == 2
+    (their_body, theirs, their_properties), (body, ours, properties) = messages(
+        broker, broker_url, "notifications"
+    )
     assert body == their_body
     assert properties | {"reply_to"} == their_properties
     assert {name for name, value in ours.items() if value != theirs[name]} == {"id", "root_id"}
@@ -42,8 +44,8 @@ def test_the_bell_is_the_message_that_celery_would_send(broker_url: str) -> None
 
 def test_a_broker_that_is_away_hears_no_bell_and_is_no_error() -> None:
     broker = Broker("redis://127.0.0.1:1/0")
-    assert not broker.ring()
-    assert broker.waiting() is None
+    assert not broker.notify()
+    assert broker.count_waiting() is None
     broker.close()
 
 
@@ -55,11 +57,11 @@ def test_a_broker_that_is_full_hears_no_bell_and_is_no_error(tmp_path: Path) -> 
         try:
             broker = Broker(settings.effective_broker_url)
             server.config_set("maxmemory", 1)
-            assert not broker.ring()
-            assert broker.waiting() in (0, None)
+            assert not broker.notify()
+            assert broker.count_waiting() in (0, None)
             server.config_set("maxmemory", 0)
-            assert broker.ring()
-            assert broker.waiting() == 1
+            assert broker.notify()
+            assert broker.count_waiting() == 1
         finally:
             if broker:
                 broker.close()
@@ -69,7 +71,7 @@ def test_a_broker_that_is_full_hears_no_bell_and_is_no_error(tmp_path: Path) -> 
 
 def test_a_queue_is_emptied(broker_url: str) -> None:
     broker = Broker(broker_url)
-    assert broker.ring("emptied")
+    assert broker.notify("emptied")
     broker.empty("emptied")
-    assert broker.waiting("emptied") == 0
+    assert broker.count_waiting("emptied") == 0
     broker.close()

@@ -33,7 +33,7 @@ def test_an_outdated_database_is_told_to_be_migrated(settings: Settings, engine:
     downgrade(engine, "0001")
     database = found(settings)["database"]
     assert database.state == "failed"
-    assert "Run: model-transfer migrate" in database.told
+    assert "Run: model-transfer migrate" in database.message
 
 
 def test_everything_that_is_away_is_named_and_nothing_is_made(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
     settings = Settings(data_dir=tmp_path, database_url="postgresql+psycopg://me:secret@127.0.0.1:1/db")
     database = found(settings)["database"]
     assert database.state == "failed"
-    assert "secret" not in database.told
+    assert "secret" not in database.message
 
 
 def test_a_data_folder_that_other_accounts_can_enter_is_told(settings: Settings, engine: Engine) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.session import make_engine
-from app.errors import is_away
+from app.errors import is_unreachable
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ def test_a_database_that_is_lost_or_takes_no_writes_is_away(
     engine = make_engine(postgresql_url)
     with engine.connect() as connection, pytest.raises(DBAPIError) as raised:
         connection.execute(text(statement))
-    assert is_away(raised.value) is away
+    assert is_unreachable(raised.value) is away
     engine.dispose()
 
 
 def test_another_error_tells_nothing_of_the_database() -> None:
-    assert not is_away(OSError("the disk is full"))
+    assert not is_unreachable(OSError("the disk is full"))

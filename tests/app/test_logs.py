@@ -27,7 +27,7 @@ def test_a_json_line_names_the_job_and_attempt_it_belongs_to(
 ) -> None:
     logs.configure(Settings(data_dir=tmp_path, log_format="json"))
     log = logging.getLogger("worker")
-    with logs.of_job("job_1", 2):
+    with logs.job_log_context("job_1", 2):
         log.warning("%d rows", 3)
         thread = threading.Thread(target=contextvars.copy_context().run, args=(log.error, "from a thread"))
         thread.start()

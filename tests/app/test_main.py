@@ -29,7 +29,7 @@ import sys
 import app.__main__, app.main, app.serving.server
 from app.broker import Broker
 
-Broker("redis://127.0.0.1:1/0").ring()
+Broker("redis://127.0.0.1:1/0").notify()
 print(*{name.partition(".")[0] for name in sys.modules})
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

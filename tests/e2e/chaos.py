@@ -458,8 +458,8 @@ class Havoc:
     def _twice(self) -> str | None:
         broker = Broker(self.stack.broker_url)
         with suppress(Exception):
-            broker.ring()
-            broker.ring()
+            broker.notify()
+            broker.notify()
         broker.close()
         return "messages sent twice"
 

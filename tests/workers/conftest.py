@@ -9,7 +9,7 @@ from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
-from workers.transfer.training.process import prepare_process
+from workers.transfer.training.runtime import prepare_process
 
 prepare_process(devices=2)
 

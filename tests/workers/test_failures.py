@@ -27,14 +27,14 @@ from workers import failures
 from workers.heartbeat import Heartbeat
 from workers.tasks import Services, _attempt
 from workers.transfer.memory import is_out_of_memory
-from workers.transfer.networks.presets.unreadable import PresetAway, PresetError, told_of
+from workers.transfer.networks.presets.errors import PresetError, PresetMissing, as_preset_error
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture
-def held(sessions: Sessions, settings: Settings, broker_url: str) -> Services:
+def services(sessions: Sessions, settings: Settings, broker_url: str) -> Services:
     """What a worker holds."""
     return Services(settings, sessions, Storage(settings.storage_dir), Broker(broker_url))
 
@@ -53,7 +53,7 @@ Attempt = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def attempt(client: TestClient, held: Services, tmp_path: Path) -> Attempt:
+def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
     """Post a job about this data set, make one attempt at it, and answer how it stands."""
 
     def attempt(
@@ -72,12 +72,12 @@ def attempt(client: TestClient, held: Services, tmp_path: Path) -> Attempt:
         job_id = answer.json()["id"]
         if before is not None:
             before(job_id)
-        lease = claimed(held.sessions, job_id)
-        _attempt(held, lease, Heartbeat(held.sessions, lease, held.settings, lambda: False))
+        lease = claimed(services.sessions, job_id)
+        _attempt(services, lease, Heartbeat(services.sessions, lease, services.settings, lambda: False))
         job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
         events = client.get(f"/v1/jobs/{job_id}/events", headers={"Accept": "application/json"}).json()
         told = json.dumps([job, events])
-        for raw in ("Traceback", "tensorflow", "{{", "errors.pydantic.dev", str(held.settings.data_dir)):
+        for raw in ("Traceback", "tensorflow", "{{", "errors.pydantic.dev", str(services.settings.data_dir)):
             assert raw not in told
         return job
 
@@ -153,36 +153,38 @@ def test_a_job_whose_presets_weights_are_away_is_tried_again(attempt: Attempt, s
 
 
 def test_a_job_whose_source_version_is_damaged_fails_at_once_and_names_it(
-    attempt: Attempt, held: Services
+    attempt: Attempt, services: Services
 ) -> None:
     assert attempt("table")["state"] == "succeeded"
-    with held.sessions() as session:
+    with services.sessions() as session:
         digest = session.scalars(select(Artifact.digest).where(Artifact.format == "keras")).one()
-    held.storage.path(digest).chmod(0o644)
-    cut(held.storage.path(digest))
+    services.storage.path(digest).chmod(0o644)
+    cut(services.storage.path(digest))
     job = attempt("table", source={"version": "m@1"})
     assert (job["state"], job["attempt"], job["error"]["code"]) == ("failed", 1, "file_damaged"), job
     assert "version m@1" in job["error"]["message"]
 
 
-def test_a_job_whose_data_set_is_damaged_fails_at_once_and_names_it(attempt: Attempt, held: Services) -> None:
+def test_a_job_whose_data_set_is_damaged_fails_at_once_and_names_it(
+    attempt: Attempt, services: Services
+) -> None:
     def damage(_: str) -> None:
-        with held.sessions() as session:
+        with services.sessions() as session:
             digest = session.scalars(select(Dataset.digest).where(Dataset.name == "images")).one()
-        held.storage.path(digest).chmod(0o644)
-        cut(held.storage.path(digest))
+        services.storage.path(digest).chmod(0o644)
+        cut(services.storage.path(digest))
 
     job = attempt("images", before=damage)
     assert (job["state"], job["attempt"], job["error"]["code"]) == ("failed", 1, "file_damaged"), job
     assert "data set images@1" in job["error"]["message"]
 
 
-def test_a_kept_source_that_is_damaged_is_trained_again(attempt: Attempt, held: Services) -> None:
+def test_a_kept_source_that_is_damaged_is_trained_again(attempt: Attempt, services: Services) -> None:
     assert attempt("table")["state"] == "succeeded"
-    with held.sessions() as session:
+    with services.sessions() as session:
         digest = session.scalars(select(SourceRun.output_digest)).one()
-    held.storage.path(digest).chmod(0o644)
-    cut(held.storage.path(digest))
+    services.storage.path(digest).chmod(0o644)
+    cut(services.storage.path(digest))
     job = attempt("table")
     assert job["state"] == "succeeded"
     assert not job["stages"][0]["reused"]
@@ -201,20 +203,20 @@ def test_a_job_that_runs_out_of_memory_fails_at_once_and_says_what_to_lower(
 
 
 def test_an_error_that_nobody_foresaw_is_told_by_its_stage_and_where_the_log_has_it(
-    attempt: Attempt, client: TestClient, held: Services, caplog: pytest.LogCaptureFixture
+    attempt: Attempt, client: TestClient, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     def spoil(job_id: str) -> None:
-        with held.sessions.begin() as session:
+        with services.sessions.begin() as session:
             job = session.get_one(Job, job_id)
             job.spec = {**job.spec, "method": {**job.spec["method"], "frozen_layers": 900}}
 
     job = attempt("table", before=spoil)
     for _ in range(2):
         assert job["state"] == "queued"
-        with held.sessions.begin() as session:
+        with services.sessions.begin() as session:
             session.get_one(Job, job["id"]).retry_at = None
-        lease = claimed(held.sessions, job["id"])
-        _attempt(held, lease, Heartbeat(held.sessions, lease, held.settings, lambda: False))
+        lease = claimed(services.sessions, job["id"])
+        _attempt(services, lease, Heartbeat(services.sessions, lease, services.settings, lambda: False))
         job = client.get(f"/v1/jobs/{job['id']}").json()
     assert (job["state"], job["error"]["code"]) == ("failed", "internal_error"), job
     message = "The worker met an unexpected error (ValueError) in the stage `transfer`."
@@ -255,17 +257,17 @@ def test_memory_that_ran_out_is_told_from_a_disk_that_is_full(error: Exception, 
     [
         OSError(errno.EIO, os.strerror(errno.EIO)),
         FileNotFoundError("rust has no number"),
-        PresetAway("tiny", "away"),
+        PresetMissing("tiny", "away"),
         MemoryError(),
     ],
 )
 def test_an_error_of_the_disk_or_of_memory_is_none_of_the_presets(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, told_of("tiny"):
+    with pytest.raises(type(error)) as raised, as_preset_error("tiny"):
         raise error
     assert not isinstance(raised.value, PresetError)
 
 
 def test_what_may_pass_is_told_without_paths() -> None:
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/secret/file")
-    told = failures.passing(error)
+    told = failures.transient(error)
     assert told == "Expected files that can be read and written. Received: No space left on device."

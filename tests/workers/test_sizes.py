@@ -14,17 +14,17 @@ from pydantic import TypeAdapter
 from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.schema import Declaration
 from app.datasets.reading.table import read
-from app.jobs import sizes, spaces
-from app.jobs.forms import form_of
+from app.jobs import search_spaces, sizes
+from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
+from workers.job_context import signature_of
 from workers.transfer.data import from_table
 from workers.transfer.methods.parts import branches
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.form import form_of as form_of_backbone
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.input_spec import input_spec_of as input_spec_of_backbone
 from workers.transfer.networks.network import build, leaves, new_backbone
-from workers.work import signature_of
 
 NETWORK: TypeAdapter[Any] = TypeAdapter(Network)
 TEXT, DNA, PROTEIN = ((11,), 37), ((24, 4), 0), ((30, 20), 0)
@@ -67,13 +67,13 @@ def named(case: Any) -> str:
     return "-".join(str(value) for value in case[1].values()) if isinstance(case, tuple) else ""
 
 
-def estimated(form: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> list[sizes.Layer]:
-    layers: list[sizes.Layer] = NETWORK.validate_python(asked).layers(sizes.Form(*form), PRESETS)
+def estimated(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> list[sizes.Layer]:
+    layers: list[sizes.Layer] = NETWORK.validate_python(asked).layers(sizes.InputSpec(*input_spec), PRESETS)
     return layers
 
 
-def built(form: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> keras.Model:
-    return new_backbone(NETWORK.validate_python(asked).model_dump(mode="json"), Form(*form), 0)
+def built(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> keras.Model:
+    return new_backbone(NETWORK.validate_python(asked).model_dump(mode="json"), InputSpec(*input_spec), 0)
 
 
 def test_every_kind_of_network_has_a_case() -> None:
@@ -83,7 +83,7 @@ def test_every_kind_of_network_has_a_case() -> None:
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_a_network_has_as_many_weights_and_as_wide_an_answer_as_was_estimated(case: Any) -> None:
     layers, backbone = estimated(*case), built(*case)
-    assert sizes.weights_of(layers) == backbone.count_params()
+    assert sizes.count_weights(layers) == backbone.count_params()
     # A convolutional network without dense layers ends flat.
     assert layers[-1].shape[-1] == backbone.output_shape[-1]
 
@@ -92,8 +92,8 @@ def test_a_network_has_as_many_weights_and_as_wide_an_answer_as_was_estimated(ca
 def test_adapters_have_as_many_weights_as_was_estimated(case: Any) -> None:
     layers, backbone = estimated(*case), built(*case)
     joined = branches.adapter(backbone, {}, 0, 6).backbone
-    added = sizes.weights_of(sizes.adapters(layers, 6))
-    assert joined.count_params() == sizes.weights_of(layers) + added
+    added = sizes.count_weights(sizes.adapters(layers, 6))
+    assert joined.count_params() == sizes.count_weights(layers) + added
 
 
 @pytest.mark.parametrize("case", IN_SEQUENCE, ids=named)
@@ -102,7 +102,7 @@ def test_a_progressive_column_has_as_many_weights_as_was_estimated(case: Any) ->
     options = NETWORK.validate_python(case[1]).model_dump(mode="json")
     joined = branches.progressive(backbone, options, 0).backbone
     new = sizes.laterals(layers, layers, case[0][0])
-    assert joined.count_params() == sizes.weights_of(layers) + sizes.weights_of(new)
+    assert joined.count_params() == sizes.count_weights(layers) + sizes.count_weights(new)
     assert joined.output_shape[-1] == new[-1].shape[-1]
 
 
@@ -119,7 +119,7 @@ def test_low_rank_products_have_as_many_weights_as_was_estimated(case: Any) -> N
 def test_a_network_keeps_at_least_what_its_layers_make_of_a_row() -> None:
     layers = estimated(((12, 12, 1), 0), {"kind": "convnet"})
     made = 12 * 12 * 32 + 6 * 6 * 32 + 6 * 6 * 64 + 3 * 3 * 64 + 128
-    assert sizes.kept_of(layers) == made
+    assert sizes.count_activations(layers) == made
 
 
 FILES: list[tuple[str, Any, dict[str, Any]]] = [
@@ -157,26 +157,35 @@ def test_a_network_of_a_data_set_reads_what_was_estimated_by_its_profile(
     )
     network = NETWORK.validate_python(asked)
     made = build(network.model_dump(mode="json"), data, 0)
-    form, found = form_of(network, Examples(described, inspection.profile)), form_of_backbone(made.backbone)
+    input_spec, found = (
+        input_spec_of(network, Examples(described, inspection.profile)),
+        input_spec_of_backbone(made.backbone),
+    )
     # The split may leave a word out that the whole file has.
-    assert found.shape == form.shape
-    assert form.tokens * 0.9 <= found.tokens <= form.tokens
-    layers = network.layers(form, PRESETS)
+    assert found.shape == input_spec.shape
+    assert input_spec.tokens * 0.9 <= found.tokens <= input_spec.tokens
+    layers = network.layers(input_spec, PRESETS)
     head = sizes.dense(layers[-1].shape[-1:], 1, "").parameters
     built = made.backbone.count_params() + made.head.count_params()
-    assert built == pytest.approx(sizes.weights_of(layers) + head, rel=0 if not found.tokens else 0.1)
+    assert built == pytest.approx(sizes.count_weights(layers) + head, rel=0 if not found.tokens else 0.1)
 
 
-@pytest.mark.parametrize(("form", "kind"), [(form, asked["kind"]) for form, asked in IN_SEQUENCE])
+@pytest.mark.parametrize(
+    ("input_spec", "kind"), [(input_spec, asked["kind"]) for input_spec, asked in IN_SEQUENCE]
+)
 def test_no_structure_that_a_search_draws_by_itself_is_larger_than_was_estimated(
-    form: tuple[tuple[int, ...], int], kind: str
+    input_spec: tuple[tuple[int, ...], int], kind: str
 ) -> None:
     network = NETWORK.validate_python(
-        {"kind": kind, "image_shape": [4, 5, 3]} if form[0] == (60,) else {"kind": kind}
+        {"kind": kind, "image_shape": [4, 5, 3]} if input_spec[0] == (60,) else {"kind": kind}
     )
-    of = sizes.Form(*form)
-    most = max(sizes.weights_of(one.layers(of, {})) for one in spaces.largest(network, None))
-    kept = max(sizes.kept_of(one.layers(of, {})) for one in spaces.largest(network, None))
+    of = sizes.InputSpec(*input_spec)
+    most = max(
+        sizes.count_weights(one.layers(of, {})) for one in search_spaces.largest_networks(network, None)
+    )
+    kept = max(
+        sizes.count_activations(one.layers(of, {})) for one in search_spaces.largest_networks(network, None)
+    )
     space = import_module(f"workers.transfer.networks.backbones.{kind}").space
     oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=200, seed=1)
     hp = keras_tuner.HyperParameters()
@@ -189,5 +198,5 @@ def test_no_structure_that_a_search_draws_by_itself_is_larger_than_was_estimated
         space(chosen)
         chosen.values = values
         layers = network.model_copy(update=space(chosen)).layers(of, {})
-        assert sizes.weights_of(layers) <= most
-        assert sizes.kept_of(layers) <= kept
+        assert sizes.count_weights(layers) <= most
+        assert sizes.count_activations(layers) <= kept

@@ -38,23 +38,23 @@ def breaking(session: Session) -> None:
 
 
 @pytest.fixture
-def held(sessions: Sessions, settings: Settings, broker_url: str) -> Services:
+def services(sessions: Sessions, settings: Settings, broker_url: str) -> Services:
     """What a worker holds."""
     return Services(settings, sessions, Storage(settings.storage_dir), Broker(broker_url))
 
 
 def test_the_end_of_an_attempt_waits_for_a_database_that_is_away(
-    held: Services, sessions: Sessions, lease: Lease
+    services: Services, sessions: Sessions, lease: Lease
 ) -> None:
     tries = []
 
     def move(session: Session) -> None:
         tries.append(session)
-        transitions.retry(session, lease, "the disk was full")
+        transitions.requeue(session, lease, "the disk was full")
         if len(tries) == 1:
             breaking(session)
 
-    _conclude(held, Heartbeat(sessions, lease, held.settings, lambda: False), move)
+    _conclude(services, Heartbeat(sessions, lease, services.settings, lambda: False), move)
     assert len(tries) == 2
     with sessions() as session:
         job = session.get_one(Job, lease.job_id)
@@ -62,12 +62,12 @@ def test_the_end_of_an_attempt_waits_for_a_database_that_is_away(
 
 
 def test_an_attempt_that_was_given_to_another_waits_for_no_database(
-    held: Services, sessions: Sessions, lease: Lease
+    services: Services, sessions: Sessions, lease: Lease
 ) -> None:
-    heartbeat = Heartbeat(sessions, lease, held.settings, lambda: False)
+    heartbeat = Heartbeat(sessions, lease, services.settings, lambda: False)
     heartbeat.reason = LOST
     with pytest.raises(OperationalError):
-        _conclude(held, heartbeat, breaking)
+        _conclude(services, heartbeat, breaking)
 
 
 class Killed(BaseException):
@@ -77,11 +77,11 @@ class Killed(BaseException):
 class Worker:
     """A worker whose process dies right after one of its commits, if that is asked for."""
 
-    def __init__(self, held: Services, engine: Engine) -> None:
+    def __init__(self, services: Services, engine: Engine) -> None:
         sessions = make_sessions(engine)
         event.listen(sessions, "after_commit", self._committed)
-        self.held = Services(held.settings, sessions, held.storage, held.broker)
-        self.sessions = held.sessions
+        self.services = Services(services.settings, sessions, services.storage, services.broker)
+        self.sessions = services.sessions
         self._left: int | None = None
 
     def _committed(self, _: Session) -> None:
@@ -94,10 +94,10 @@ class Worker:
         """One attempt at the job; whether it lived to its end."""
         lease = claimed(self.sessions, job_id)
         # What tells that the lease is lost, not renews it, has nothing to do with commits.
-        heartbeat = Heartbeat(self.sessions, lease, self.held.settings, lambda: False)
+        heartbeat = Heartbeat(self.sessions, lease, self.services.settings, lambda: False)
         self._left = commits
         try:
-            _attempt(self.held, lease, heartbeat)
+            _attempt(self.services, lease, heartbeat)
         except Killed:
             with self.sessions.begin() as session:
                 transitions.expire(session, job_id, lease.attempt)
@@ -137,9 +137,9 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
     ],
 )
 def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_next(
-    client: TestClient, held: Services, engine: Engine, settings: Settings, asked: dict[str, Any]
+    client: TestClient, services: Services, engine: Engine, settings: Settings, asked: dict[str, Any]
 ) -> None:
-    worker = Worker(held, engine)
+    worker = Worker(services, engine)
     settings.checkpoint_seconds = 0.0
     request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
     request |= {"training": {"epochs": 2}, "network": {"kind": "mlp", "hidden_units": [4]}, **asked}
@@ -151,7 +151,7 @@ def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_n
         lived = worker.attempt(job_id, commits)
         if not lived and client.get(f"/v1/jobs/{job_id}").json()["state"] != "succeeded":
             assert worker.attempt(job_id)
-        with held.sessions.begin() as session:
+        with services.sessions.begin() as session:
             assert session.get_one(Job, job_id).state == State.SUCCEEDED
             session.execute(delete(SourceRun))  # the next trains its source, too
             found = session.scalars(select(Version).where(Version.job_id == job_id)).all()
@@ -166,8 +166,8 @@ def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_n
         if lived:
             break
     assert commits > 15
-    forget_parts(held.sessions, 0)
-    for digest in orphans(held.sessions, held.storage, -60, 0):
-        held.storage.delete(digest)
+    forget_parts(services.sessions, 0)
+    for digest in orphans(services.sessions, services.storage, -60, 0):
+        services.storage.delete(digest)
     for version in range(1, commits + 2):
         assert client.get(f"/v1/models/m@{version}/download").status_code == 200

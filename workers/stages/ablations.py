@@ -10,6 +10,7 @@ from app.jobs.networks import usual_network
 from app.jobs.recipes import Training
 from app.jobs.states import Stage
 from workers.facts import DatasetFacts
+from workers.job_context import JobContext
 from workers.stages.transfer import with_pseudo_labels
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
@@ -18,23 +19,22 @@ from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.networks.network import Network
 from workers.transfer.networks.structures import random_structure
 from workers.transfer.training.fitting import Fit
-from workers.work import Work
 
 Make = Callable[[Data, Fit], Transferred]
 
 
-def ablation(work: Work, source: Sequence[Network], arm: str) -> Make:
+def ablation(context: JobContext, source: Sequence[Network], arm: str) -> Make:
     """What trains this arm of `evaluation.arms`."""
     makers: dict[str, Make] = {
-        "random_frozen": partial(scratch.random_frozen, work.options),
+        "random_frozen": partial(scratch.random_frozen, context.options),
         "source_frozen": partial(_source_frozen, source[0]),
-        "usual_network": partial(_usual_network, work),
+        "usual_network": partial(_usual_network, context),
         "random_structure": partial(_random_structure, source[0]),
-        "structure_with_parameters": partial(_with_parameters, work, source[0].options),
+        "structure_with_parameters": partial(_with_parameters, context, source[0].options),
     }
 
     def make(data: Data, fit: Fit) -> Transferred:
-        return with_pseudo_labels(work, makers[arm](data, fit), data, fit)
+        return with_pseudo_labels(context, makers[arm](data, fit), data, fit)
 
     return make
 
@@ -44,10 +44,10 @@ def _source_frozen(source: Network, data: Data, fit: Fit) -> Transferred:
     return parameter(source, source.options, data, fit, strategy="linear_probe")
 
 
-def _usual_network(work: Work, data: Data, fit: Fit) -> Transferred:
+def _usual_network(context: JobContext, data: Data, fit: Fit) -> Transferred:
     """What one would take who knew of no source: the fairer comparison where the job's network is large."""
-    options = usual_network(work.job.target.description.kind).model_dump(mode="json")
-    if work.options["kind"] == "pretrained":  # whose learning rate is that of a head
+    options = usual_network(context.job.target.description.kind).model_dump(mode="json")
+    if context.options["kind"] == "pretrained":  # whose learning rate is that of a head
         fit = fit.named(fit.hooks.run, learning_rate=Training().learning_rate)
     return scratch.scratch(options, data, fit)
 
@@ -59,21 +59,21 @@ def _random_structure(source: Network, data: Data, fit: Fit) -> Transferred:
     return scratch.scratch(drawn, data, fit)
 
 
-def _with_parameters(work: Work, options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
+def _with_parameters(context: JobContext, options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
     """The same structure with the source's parameters: what leaving them behind costs."""
-    return parameter(_trained_source(work, options), options, data, fit)
+    return parameter(_trained_source(context, options), options, data, fit)
 
 
-def _trained_source(work: Work, options: Mapping[str, Any]) -> Network:
+def _trained_source(context: JobContext, options: Mapping[str, Any]) -> Network:
     """The found structure trained on the source, once for all seeds and attempts."""
-    source, training, key = work.job.source, work.job.spec.source_training, "structure on the source"
+    source, training, key = context.job.source, context.job.spec.source_training, "structure on the source"
     assert isinstance(source, DatasetFacts)  # checked before the job was accepted
     assert training is not None
-    data = work.data(source)
-    part = work.journal.part(Stage.CONTROL, key)
-    if part is not None and part.digest is not None and work.storage.exists(part.digest):
-        return work.load(part.digest, data.signature, options)
-    fit = work.trainings.fit(Stage.CONTROL, key, training)
+    data = context.data(source)
+    part = context.journal.part(Stage.CONTROL, key)
+    if part is not None and part.digest is not None and context.storage.exists(part.digest):
+        return context.load_network(part.digest, data.signature, options)
+    fit = context.trainings.fit(Stage.CONTROL, key, training)
     network = scratch.scratch(options, data, fit).network
-    work.journal.keep_part(Stage.CONTROL, key, digest=work.keep(network))
+    context.journal.save_part(Stage.CONTROL, key, digest=context.store_network(network))
     return network

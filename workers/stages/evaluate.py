@@ -5,34 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from app.jobs.states import Stage
-from workers.transfer.data import few
+from workers.job_context import Arms, JobContext
+from workers.transfer.data import few_shot_subset
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.curves import labels_saved
 from workers.transfer.tasks import LOWER_IS_BETTER
-from workers.work import Arms, Work
 
 
-def evaluate(work: Work, arms: Arms, few_shot: dict[int, Arms]) -> dict[str, Any]:
+def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict[str, Any]:
     """All arms on the target's test rows: metrics, gain, verdict, calibration, curves."""
-    done = work.journal.finished(Stage.EVALUATE)
+    done = context.journal.finished(Stage.EVALUATE)
     if done is not None and done.output is not None:
         return done.output
-    work.begin(Stage.EVALUATE)
-    output = _proved(work, arms)
+    context.begin_stage(Stage.EVALUATE)
+    output = _proved(context, arms)
     if few_shot:
-        points = [_point(work, count, of_count) for count, of_count in sorted(few_shot.items())]
-        points.append(_point(work, None, arms))
-        metric = work.job.spec.evaluation.metric or evaluation.default_metric(work.target.signature.task)
+        points = [_point(context, count, of_count) for count, of_count in sorted(few_shot.items())]
+        points.append(_point(context, None, arms))
+        metric = context.job.spec.evaluation.metric or evaluation.default_metric(
+            context.target.signature.task
+        )
         saved = labels_saved(points, higher_is_better=metric not in LOWER_IS_BETTER)
         output["few_shot"] = {"points": points, "labels_saved": saved}
-    work.journal.ended(Stage.EVALUATE, output, None, output["reason"])
+    context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
 
 
-def _proved(work: Work, arms: Arms) -> dict[str, Any]:
-    asked, data = work.job.spec.evaluation, work.target
+def _proved(context: JobContext, arms: Arms) -> dict[str, Any]:
+    asked, data = context.job.spec.evaluation, context.target
     assert data.test is not None  # checked before the job was accepted
-    return evaluation.prove(
+    return evaluation.evaluate_arms(
         arms,
         None if data.validation is None else data.validation.targets,
         data.test.targets,
@@ -41,14 +43,18 @@ def _proved(work: Work, arms: Arms) -> dict[str, Any]:
         metric=asked.metric,
         confidence=asked.confidence,
         draws=asked.draws,
-        seed=work.job.spec.training.seed,
+        seed=context.job.spec.training.seed,
     )
 
 
-def _point(work: Work, count: int | None, arms: Arms) -> dict[str, Any]:
-    data = work.target if count is None else few(work.target, count, work.job.spec.training.seed)
-    proved = _proved(work, arms)
-    metric = work.job.spec.evaluation.metric or evaluation.default_metric(data.signature.task)
+def _point(context: JobContext, count: int | None, arms: Arms) -> dict[str, Any]:
+    data = (
+        context.target
+        if count is None
+        else few_shot_subset(context.target, count, context.job.spec.training.seed)
+    )
+    proved = _proved(context, arms)
+    metric = context.job.spec.evaluation.metric or evaluation.default_metric(data.signature.task)
     values = {arm: proved["metrics"].get(arm, {}).get(metric) for arm in ("transfer", "control")}
     gain = proved["gain"] and {name: proved["gain"][name] for name in ("value", "low", "high")}
     return {"per_class": count, "rows": len(data.train), **values, "gain": gain}

@@ -8,11 +8,11 @@ from typing import Any
 
 from app.jobs.states import Stage
 from workers.facts import PresetFacts, VersionFacts
+from workers.job_context import JobContext, StoredNetwork, versions
 from workers.transfer.delivery import export as exporting
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
-from workers.work import Made, Work, versions
 
 _COMPARED = 4
 """Test rows whose predictions are compared beside all weights, but for tables, where it is all rows."""
@@ -27,36 +27,36 @@ class Outcome:
     result: dict[str, Any]
 
 
-def export(work: Work, made: Made, evaluated: dict[str, Any]) -> Outcome:
+def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) -> Outcome:
     """The files that a user downloads, each reloaded and compared before it is offered."""
-    work.begin(Stage.EXPORT)
+    context.begin_stage(Stage.EXPORT)
     transferred = made.network
-    lineage = _lineage(work, made)
-    assert work.target.test is not None
-    inputs = work.target.test.inputs
+    lineage = _lineage(context, made)
+    assert context.target.test is not None
+    inputs = context.target.test.inputs
     is_table = transferred.signature.kind == "tabular"
     if not is_table:
         inputs = {
             name: values[:_COMPARED] for name, values in inputs.items()
         }  # large networks take their time
     frozen = is_backbone_frozen(made.receipt)
-    expected = predict(transferred, inputs, work.features, frozen_backbone=frozen and not is_table)
+    expected = predict(transferred, inputs, context.features, frozen_backbone=frozen and not is_table)
     digest = weights_digest(transferred)
-    card = _card(work, evaluated, made.receipt, lineage)
-    with work.storage.workspace() as folder:
+    card = _card(context, evaluated, made.receipt, lineage)
+    with context.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
         # What was made durable after the training is what is compared and offered: it is not written anew.
-        model.symlink_to(work.storage.require(made.digest))
-        exporting.verify(model, transferred, digest, inputs, expected, work.held.loaded)
+        model.symlink_to(context.storage.require(made.digest))
+        exporting.verify(model, transferred, digest, inputs, expected, context.cache.loaded)
         exporting.write_bundle(transferred, bundle, card, model)
         sizes = model.stat().st_size, bundle.stat().st_size
         artifacts = [
             _about("keras", model, made.digest, sizes[0]),
-            _about("bundle", bundle, work.storage.put(bundle), sizes[1]),
+            _about("bundle", bundle, context.storage.put(bundle), sizes[1]),
         ]
     output = {"artifacts": artifacts}
-    work.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
-    facts = _facts(work, made, evaluated, lineage, digest)
+    context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
+    facts = _facts(context, made, evaluated, lineage, digest)
     return Outcome(facts, artifacts, _result(evaluated))
 
 
@@ -66,18 +66,18 @@ def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:
     return {**about, "digest": digest}
 
 
-def _lineage(work: Work, made: Made) -> dict[str, Any]:
-    spec = work.job.spec
+def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
+    spec = context.job.spec
     kinds = {VersionFacts: "version", PresetFacts: "preset"}
-    kind = kinds.get(type(work.job.source), "dataset")
+    kind = kinds.get(type(context.job.source), "dataset")
     return {
-        "job": work.job.name,
-        "source": {kind: ", ".join(source.ref for source in work.job.sources)},
-        "target": {"dataset": work.job.target.ref},
+        "job": context.job.name,
+        "source": {kind: ", ".join(source.ref for source in context.job.sources)},
+        "target": {"dataset": context.job.target.ref},
         "method": spec.method.model_dump(mode="json"),
         "training": spec.training.model_dump(mode="json"),
         "versions": versions(),
-        "findings": {**_source_findings(work), **made.findings},
+        "findings": {**_source_findings(context), **made.findings},
         "backbone": {
             "layers": sum(1 for _, layer in leaves(made.network.backbone) if layer.weights),
             "blocks": sum(1 for layer in made.network.backbone.layers if layer.weights),
@@ -86,21 +86,21 @@ def _lineage(work: Work, made: Made) -> dict[str, Any]:
     }
 
 
-def _source_findings(work: Work) -> dict[str, Any]:
-    done = work.journal.finished(Stage.SOURCE)
+def _source_findings(context: JobContext) -> dict[str, Any]:
+    done = context.journal.finished(Stage.SOURCE)
     return (done.output or {}).get("findings", {}) if done is not None else {}
 
 
 def _card(
-    work: Work, evaluated: dict[str, Any], receipt: dict[str, Any], lineage: dict[str, Any]
+    context: JobContext, evaluated: dict[str, Any], receipt: dict[str, Any], lineage: dict[str, Any]
 ) -> dict[str, Any]:
     method = {name: value for name, value in lineage["method"].items() if name != "kind"}
     card = {
-        "name": work.job.model,
+        "name": context.job.model,
         "method": f"{lineage['method']['kind']} transfer, {_listed(method)}",
-        "source": work.job.source.ref,
-        "dataset": work.job.target.ref,
-        "seed": work.job.spec.training.seed,
+        "source": context.job.source.ref,
+        "dataset": context.job.target.ref,
+        "seed": context.job.spec.training.seed,
         "metrics": evaluated["metrics"],
         "receipt": receipt,
         "findings": lineage["findings"],
@@ -112,12 +112,14 @@ def _card(
 
 
 def _facts(
-    work: Work, made: Made, evaluated: dict[str, Any], lineage: dict[str, Any], digest: str
+    context: JobContext, made: StoredNetwork, evaluated: dict[str, Any], lineage: dict[str, Any], digest: str
 ) -> dict[str, Any]:
     return {
         "signature": made.network.signature.to_dict(),
         # Where a preset lies is a matter of this machine.
-        "network": {name: value for name, value in made.network.options.items() if name not in work.places},
+        "network": {
+            name: value for name, value in made.network.options.items() if name not in context.preset_location
+        },
         "receipt": made.receipt,
         "metrics": evaluated["metrics"],
         "verdict": evaluated["verdict"],

@@ -160,7 +160,7 @@ def _unlabelled(
     return {name: values[mask] for name, values in inputs.items()} if mask.any() else None
 
 
-def few(data: Data, count: int, seed: int) -> Data:
+def few_shot_subset(data: Data, count: int, seed: int) -> Data:
     """The data with `count` train rows of each class (of a regression: in all), drawn with the seed.
 
     Of a multilabel task they are those with the label, so a label that comes with others may have more. A
@@ -304,9 +304,9 @@ def _numbers(label: pa.ChunkedArray, signature: Signature) -> Array:
     """Names of classes to their numbers."""
     index = pc.index_in(label, value_set=pa.array(signature.classes, pa.string()))
     if index.null_count:
-        stranger = pc.filter(label, pc.is_null(index))[0].as_py()
+        unknown = pc.filter(label, pc.is_null(index))[0].as_py()
         raise ValueError(
-            f"Expected labels among the classes {', '.join(signature.classes)}. Received: {stranger!r}. "
+            f"Expected labels among the classes {', '.join(signature.classes)}. Received: {unknown!r}. "
             "Use a data set with these classes, or let the classes be read from this one."
         )
     classes: Array = index.to_numpy().astype(np.int64)

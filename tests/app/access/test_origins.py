@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from app.addresses import origin_of
 from app.main import create_app
-from app.serving.door import CannotServe, open_door
+from app.serving.listening_socket import CannotServe, open_listening_socket
 from app.settings import Settings
 
 CSV = b"a,y\n" + b"1,up\n2,down\n3,up\n4,down\n" * 5
@@ -223,23 +223,23 @@ def test_an_origin_is_written_as_browsers_do(url: str, origin: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "0"])
 def test_an_address_beyond_loopback_is_refused_unless_anyone_may_use_it(host: str) -> None:
     with pytest.raises(CannotServe, match="MODEL_TRANSFER_ALLOW_ANONYMOUS=true"):
-        open_door(Settings(host="0.0.0.0", port=0).model_copy(update={"host": host}))
-    open_door(Settings(host="0.0.0.0", port=0, allow_anonymous=True)).close()
+        open_listening_socket(Settings(host="0.0.0.0", port=0).model_copy(update={"host": host}))
+    open_listening_socket(Settings(host="0.0.0.0", port=0, allow_anonymous=True)).close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1.2.3", "::1"])
 def test_addresses_of_loopback_need_no_leave(host: str) -> None:
-    open_door(Settings(host=host, port=0)).close()
+    open_listening_socket(Settings(host=host, port=0)).close()
 
 
 def test_a_container_listens_on_all_its_addresses_where_its_port_is_published_on_loopback() -> None:
-    open_door(Settings(host="0.0.0.0", port=0, published_host="127.0.0.1")).close()
+    open_listening_socket(Settings(host="0.0.0.0", port=0, published_host="127.0.0.1")).close()
     with pytest.raises(CannotServe, match=r"192\.0\.2\.1"):
-        open_door(Settings(host="0.0.0.0", port=0, published_host="192.0.2.1"))
+        open_listening_socket(Settings(host="0.0.0.0", port=0, published_host="192.0.2.1"))
 
 
 def test_an_inherited_socket_beyond_loopback_is_refused_as_well() -> None:
-    with socket.socket() as door:
-        door.bind(("0.0.0.0", 0))
+    with socket.socket() as listener:
+        listener.bind(("0.0.0.0", 0))
         with pytest.raises(CannotServe):
-            open_door(Settings(listen_fd=os.dup(door.fileno())))
+            open_listening_socket(Settings(listen_fd=os.dup(listener.fileno())))

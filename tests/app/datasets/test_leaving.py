@@ -58,13 +58,13 @@ class Service:
 def service(settings: Settings, engine: Engine) -> Iterator[Service]:
     """A server with one place in each lane."""
     app = create_app(settings.model_copy(update={"inspection_concurrency": 1}))
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-        thread = threading.Thread(target=server.run, args=([door],))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         wait_for(lambda: server.started)
-        port = door.getsockname()[1]
+        port = listener.getsockname()[1]
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             yield Service(app, port, http)
         server.should_exit = True
@@ -113,12 +113,12 @@ def test_a_waiting_validation_whose_client_leaves_is_dropped_from_the_queue(
     service: Service, accept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    over, turns = threading.Event(), service.app.state.validations
-    turns.take(over.wait, "small")
+    over, lanes = threading.Event(), service.app.state.validations
+    lanes.submit(over.wait, "small")
     try:
         with service.connect("name=t&label=y", len(CSV), accept=accept) as connection:
             connection.sendall(CSV)
-            wait_for(lambda: turns.waiting("small") == 1)
+            wait_for(lambda: lanes.waiting("small") == 1)
         wait_for(lambda: bool(told(caplog)) and not service.incoming)
         assert told(caplog) == ["INFO the client of an upload left; its validation is ended and nothing kept"]
     finally:
@@ -137,7 +137,7 @@ def test_a_large_upload_whose_client_leaves_at_its_end_gives_back_the_turn_it_be
         inspecting()[0].suspend()  # it takes its time
         connection.sendall(content[9 << 20 :])
         wait_for(lambda: service.incoming[0].stat().st_size == len(content))
-        wait_for(lambda: service.app.state.validations.at_work == 1)
+        wait_for(lambda: service.app.state.validations.active == 1)
     wait_for(lambda: bool(told(caplog)) and not inspecting() and not service.incoming)
     assert told(caplog) == ["INFO the client of an upload left; its validation is ended and nothing kept"]
     assert service.app.state.validations.early.acquire(blocking=False)
@@ -170,14 +170,14 @@ def test_a_client_that_leaves_during_a_json_request_is_one_line(
 
 
 def test_a_small_gzip_file_of_a_large_one_waits_with_the_large_ones(service: Service) -> None:
-    over, turns = threading.Event(), service.app.state.validations
-    turns.take(over.wait, "large")
+    over, lanes = threading.Event(), service.app.state.validations
+    lanes.submit(over.wait, "large")
     packed = gzip.compress(b"a,y\n" + b"1,u\n2,v\n" * 2_000_000)
     assert len(packed) < 1 << 17
     try:
         with service.connect("name=large&label=y&format=csv", len(packed)) as connection:
             connection.sendall(packed)
-            wait_for(lambda: turns.waiting("large") == 1)
+            wait_for(lambda: lanes.waiting("large") == 1)
             assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201
     finally:
         over.set()
@@ -214,12 +214,12 @@ def test_archives_of_little_bytes_and_many_pixels_are_refused_before_they_are_al
 
 
 def test_a_small_upload_is_validated_while_large_ones_hold_their_places(service: Service) -> None:
-    over, turns = threading.Event(), service.app.state.validations
-    turns.take(over.wait, "large")
+    over, lanes = threading.Event(), service.app.state.validations
+    lanes.submit(over.wait, "large")
     try:
         answer = service.http.post("/v1/datasets?name=small&label=y", content=CSV)
         assert answer.status_code == 201
-        assert turns.waiting("large") == 0
+        assert lanes.waiting("large") == 0
     finally:
         over.set()
 
@@ -228,14 +228,14 @@ def test_a_small_upload_that_takes_long_gives_its_place_to_other_small_ones(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.app.state.settings.small_inspection_seconds = 3.0
-    over, turns = threading.Event(), service.app.state.validations
-    turns.take(over.wait, "large")
+    over, lanes = threading.Event(), service.app.state.validations
+    lanes.submit(over.wait, "large")
     try:
         with service.connect("name=slow&label=y", len(CSV), accept="text/event-stream") as connection:
             connection.sendall(CSV)
             wait_for(lambda: len(inspecting()) == 1)
             inspecting()[0].suspend()  # it takes its time
-            wait_for(lambda: turns.waiting("large") == 1)
+            wait_for(lambda: lanes.waiting("large") == 1)
             assert inspecting() == []
             assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201
             over.set()

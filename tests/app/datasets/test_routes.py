@@ -93,12 +93,12 @@ LARGE_CSV = CSV + b"".join(
 
 def free_turns(client: TestClient) -> int:
     """How many more uploads could be validated while they come."""
-    turns = client.app.state.validations.early  # type: ignore[attr-defined]
+    lanes = client.app.state.validations.early  # type: ignore[attr-defined]
     free = 0
-    while turns.acquire(blocking=False):
+    while lanes.acquire(blocking=False):
         free += 1
     for _ in range(free):
-        turns.release()
+        lanes.release()
     return free
 
 
@@ -140,8 +140,8 @@ def test_a_large_upload_is_the_same_data_set_however_it_comes(client: TestClient
 
 
 def test_a_large_upload_is_validated_in_its_turn_where_others_are_early(client: TestClient) -> None:
-    turns = client.app.state.validations.early  # type: ignore[attr-defined]
-    with turns, turns:
+    lanes = client.app.state.validations.early  # type: ignore[attr-defined]
+    with lanes, lanes:
         answer = client.post("/v1/datasets?name=t&label=y", content=LARGE_CSV)
     assert (answer.status_code, answer.json()["rows"]) == (201, 900_040)
 
@@ -173,9 +173,9 @@ def test_a_large_upload_that_is_cut_off_leaves_nothing_behind(client: TestClient
 @contextmanager
 def all_turns_taken(client: TestClient) -> Iterator[None]:
     """Every upload must wait meanwhile."""
-    over, turns = threading.Event(), client.app.state.validations  # type: ignore[attr-defined]
+    over, lanes = threading.Event(), client.app.state.validations  # type: ignore[attr-defined]
     for lane in ("small", "small", "large", "large"):
-        turns.take(over.wait, lane)
+        lanes.submit(over.wait, lane)
     try:
         yield
     finally:
@@ -275,8 +275,8 @@ def test_a_file_that_is_to_be_read_otherwise_than_it_was_while_it_came_waits_for
     with all_turns_taken(client):
         headers = {"content-type": "multipart/form-data; boundary=x"}
         answer = begin(client, "", headers, pieces, stay=True)
-        turns = client.app.state.validations  # type: ignore[attr-defined]
-        wait_for(lambda: turns.waiting("large") == 1)  # not among those that began early
+        lanes = client.app.state.validations  # type: ignore[attr-defined]
+        wait_for(lambda: lanes.waiting("large") == 1)  # not among those that began early
         assert inspecting() == []
         assert free_turns(client) == 2
         assert listed_soon(client) == []
@@ -316,14 +316,14 @@ def test_a_waiting_validation_whose_client_left_never_has_its_turn(
 ) -> None:
     caplog.set_level("INFO", "app")
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
-    turns = client.app.state.validations  # type: ignore[attr-defined]
+    lanes = client.app.state.validations  # type: ignore[attr-defined]
     with all_turns_taken(client):
         begin(client, "name=t&label=y", {"accept": accept}, [CSV]).result(timeout=10)
         wait_for(lambda: list(incoming.iterdir()) == [] and len(caplog.records) > 0)
         assert [(record.levelname, record.name) for record in caplog.records] == [
             ("INFO", "app.datasets.validation")
         ]
-    wait_for(lambda: turns.waiting("small") == 0)
+    wait_for(lambda: lanes.waiting("small") == 0)
     assert client.get("/v1/datasets").json()["data"] == []
     assert client.post("/v1/datasets?name=t&label=y", content=CSV).status_code == 201
 

@@ -39,7 +39,7 @@ def test_prometheus_reads_jobs_waits_stages_expiries_retries_and_sizes(
         assert transitions.expire(session, silent, lease.attempt)
         lease = transitions.claim(session, failing, "two", lease_seconds=60)
         assert lease
-        assert transitions.retry(session, lease, "OSError: full.")
+        assert transitions.requeue(session, lease, "OSError: full.")
         assert transitions.claim(session, silent, "three", lease_seconds=60)
     found = read(client)
     assert found["jobs", ("default", "queued")] == 2

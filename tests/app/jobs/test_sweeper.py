@@ -52,12 +52,12 @@ def make_old(sessions: Sessions, job_id: str) -> None:
 def test_a_job_whose_message_was_lost_is_announced_again(
     sessions: Sessions, broker: Broker, job_id: str
 ) -> None:
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
     broker.empty()
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []  # too early to call it lost
     make_old(sessions, job_id)
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == [job_id]
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
 
 
@@ -66,7 +66,7 @@ def test_a_job_whose_message_still_waits_is_not_announced_again(
 ) -> None:
     make_old(sessions, job_id)
     assert sweeper.announce(sessions, broker, RESEND_SECONDS) == []
-    assert broker.waiting() == 1
+    assert broker.count_waiting() == 1
 
 
 def test_a_job_accepted_while_the_broker_was_away_is_announced_when_it_is_back(
@@ -133,8 +133,8 @@ def test_parts_of_stages_are_dropped_when_their_job_has_ended(
 def test_a_clock_set_back_holds_no_job_longer_than_its_lease(sessions: Sessions, job_id: str) -> None:
     with sessions.begin() as session:
         assert transitions.claim(session, job_id, "worker", lease_seconds=30 + 3600)
-    assert sweeper.bring_near(sessions, lease_seconds=30) == 1
-    assert sweeper.bring_near(sessions, lease_seconds=30) == 0
+    assert sweeper.shorten_leases(sessions, lease_seconds=30) == 1
+    assert sweeper.shorten_leases(sessions, lease_seconds=30) == 0
     with sessions() as session:
         until = seconds_between(db_now(), Job.lease_expires_at)
         assert 25 < session.execute(select(until).where(Job.id == job_id)).scalar_one() <= 30 + ROUNDED
@@ -148,11 +148,11 @@ def test_a_clock_set_back_makes_no_job_wait_longer_for_its_next_try(
         session.execute(update(Job).where(Job.id == job_id).values(retries=retries - 1))
         lease = transitions.claim(session, job_id, "worker", lease_seconds=30)
         assert lease is not None
-        assert transitions.retry(session, lease, "disk full") == State.QUEUED
-    assert sweeper.bring_near(sessions, lease_seconds=30) == 0
+        assert transitions.requeue(session, lease, "disk full") == State.QUEUED
+    assert sweeper.shorten_leases(sessions, lease_seconds=30) == 0
     with sessions.begin() as session:
         session.execute(update(Job).where(Job.id == job_id).values(retry_at=db_now(3600)))
-    assert sweeper.bring_near(sessions, lease_seconds=30) == 1
+    assert sweeper.shorten_leases(sessions, lease_seconds=30) == 1
     with sessions() as session:
         until = seconds_between(db_now(), Job.retry_at)
         left = session.execute(select(until).where(Job.id == job_id)).scalar_one()
@@ -170,7 +170,7 @@ def test_a_clock_set_back_does_not_hide_a_lost_message(
 
 def test_a_clock_set_forward_expires_no_lease_before_it_could_be_renewed(sessions: Sessions) -> None:
     elapsed = 0.0
-    clock = sweeper.Clock(30, lambda: elapsed)
+    clock = sweeper.DatabaseClock(30, lambda: elapsed)
     assert clock.is_settled(sessions)
     elapsed = -3600.0  # the database's clock is an hour ahead of what passed
     assert not clock.is_settled(sessions)
@@ -181,5 +181,5 @@ def test_a_clock_set_forward_expires_no_lease_before_it_could_be_renewed(session
 
 
 def test_a_clock_that_runs_evenly_is_settled_from_the_start(sessions: Sessions) -> None:
-    clock = sweeper.Clock(0.5)
+    clock = sweeper.DatabaseClock(0.5)
     assert [clock.is_settled(sessions) for _ in range(3)] == [True] * 3

@@ -79,14 +79,14 @@ def test_only_one_of_many_simultaneous_claims_gets_the_job(sessions: Sessions, j
 
 Write = Callable[[Session, Lease], bool]
 WORKERS_MOVES: dict[str, Write] = {
-    "hold": transitions.hold,
+    "hold": transitions.check_lease,
     "heartbeat": lambda session, lease: transitions.heartbeat(session, lease, LEASE_SECONDS)[0],
     "succeed": lambda session, lease: transitions.succeed(session, lease, {"version": "m@1"}),
     "fail": lambda session, lease: transitions.fail(session, lease, "code", "message", None),
     "cancel": lambda session, lease: transitions.stop(session, lease, "cancel"),
     "pause": lambda session, lease: transitions.stop(session, lease, "pause"),
-    "hand back": transitions.hand_back,
-    "retry": lambda session, lease: transitions.retry(session, lease, "message") is not None,
+    "hand back": transitions.release,
+    "retry": lambda session, lease: transitions.requeue(session, lease, "message") is not None,
 }
 
 
@@ -99,7 +99,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(sessions: Sessions, job_id
     with sessions.begin() as session:
         assert not WORKERS_MOVES[move](session, zombie)
     with sessions.begin() as session:
-        assert transitions.hold(session, holder)
+        assert transitions.check_lease(session, holder)
 
 
 @pytest.mark.parametrize("move", WORKERS_MOVES)
@@ -134,7 +134,7 @@ def test_a_failed_and_a_cancelled_job_can_be_retried_and_no_other(
 ) -> None:
     bring_to(sessions, job_id, state) if state != State.RUNNING else claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.revive(session, job_id, attempts=2) == (state in RETRIABLE)
+        assert transitions.reopen(session, job_id, attempts=2) == (state in RETRIABLE)
     if state not in RETRIABLE:
         assert state_of(sessions, job_id) == state
         return
@@ -150,7 +150,7 @@ def test_an_attempt_that_kept_something_does_not_count(sessions: Sessions, job_i
         lease = claim(sessions, job_id, lease_seconds=-1)
         assert lease.attempt == attempt
         with sessions.begin() as session:
-            assert transitions.hold(session, lease, kept=True)
+            assert transitions.check_lease(session, lease, kept=True)
         with sessions.begin() as session:
             assert transitions.expire(session, job_id, attempt) == State.QUEUED
 
@@ -162,7 +162,7 @@ def test_an_error_that_may_pass_is_waited_for_longer_each_time_and_not_for_ever(
     for _ in range(transitions.MOST_RETRIES):
         lease = claim(sessions, job_id)
         with sessions.begin() as session:
-            assert transitions.retry(session, lease, "OSError: no space left on device.") == State.QUEUED
+            assert transitions.requeue(session, lease, "OSError: no space left on device.") == State.QUEUED
         with sessions.begin() as session:
             assert transitions.claim(session, job_id, "worker", LEASE_SECONDS) is None
             job = session.get_one(Job, job_id)
@@ -172,7 +172,7 @@ def test_an_error_that_may_pass_is_waited_for_longer_each_time_and_not_for_ever(
     assert waits == pytest.approx([5, 10, 20, 40, 80, 160, 300, 300, 300, 300], abs=2)
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.retry(session, lease, "OSError: no space left on device.") == State.FAILED
+        assert transitions.requeue(session, lease, "OSError: no space left on device.") == State.FAILED
 
 
 def test_what_was_kept_between_two_errors_that_may_pass_starts_the_waiting_anew(
@@ -181,9 +181,9 @@ def test_what_was_kept_between_two_errors_that_may_pass_starts_the_waiting_anew(
     for _ in range(2 * transitions.MOST_RETRIES):
         lease = claim(sessions, job_id)
         with sessions.begin() as session:
-            assert transitions.hold(session, lease, kept=True)
+            assert transitions.check_lease(session, lease, kept=True)
         with sessions.begin() as session:
-            assert transitions.retry(session, lease, "OSError: gone.") == State.QUEUED
+            assert transitions.requeue(session, lease, "OSError: gone.") == State.QUEUED
             session.execute(update(Job).values(retry_at=None))
 
 
@@ -206,8 +206,8 @@ def test_the_heartbeat_brings_a_stop_request_to_the_worker(
         assert transitions.heartbeat(session, lease, LEASE_SECONDS) == (True, None)
         assert request_stop(session, job_id)
     with sessions.begin() as session:
-        held, asked = transitions.heartbeat(session, lease, LEASE_SECONDS)
-    assert held
+        is_held, asked = transitions.heartbeat(session, lease, LEASE_SECONDS)
+    assert is_held
     assert asked == request_stop.__name__.removeprefix("request_")
 
 
@@ -230,9 +230,9 @@ def test_a_stop_that_is_asked_for_while_the_job_leaves_its_worker_is_not_lost(
         assert ask(session, job_id)
     with sessions.begin() as session:
         if move == "hand_back":
-            assert transitions.hand_back(session, lease)
+            assert transitions.release(session, lease)
         else:
-            assert transitions.retry(session, lease, "disk full") is not None
+            assert transitions.requeue(session, lease, "disk full") is not None
     assert state_of(sessions, job_id) == (State.CANCELLED if request_ == "cancel" else State.PAUSED)
 
 
@@ -309,7 +309,7 @@ def test_a_job_handed_back_keeps_its_attempts_and_gets_a_new_fence(sessions: Ses
         lease = claim(sessions, job_id)
         assert lease.attempt == attempt
         with sessions.begin() as session:
-            assert transitions.hand_back(session, lease)
+            assert transitions.release(session, lease)
     assert state_of(sessions, job_id) == State.QUEUED
 
 

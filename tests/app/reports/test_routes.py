@@ -101,7 +101,7 @@ def proved(classes: int, *, control: bool = True, seeds: int = 1) -> dict[str, A
     arms = {"transfer": [outcome(seed, 2.0) for seed in range(seeds)]}
     if control:
         arms["control"] = [outcome(seed, 1.0) for seed in range(seeds)]
-    return evaluation.prove(
+    return evaluation.evaluate_arms(
         arms,
         y,
         y,

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from app.serving.server import config_of
+from app.serving.server import uvicorn_config
 from app.settings import Settings
 from tests.conftest import wait_for
 
@@ -21,7 +21,7 @@ FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7", "host
 @contextmanager
 def served(client: TestClient, settings: Settings) -> Iterator[str]:
     """The application as the service's own server answers it."""
-    config = config_of(settings)
+    config = uvicorn_config(settings)
     config.app, config.factory, config.port, config.lifespan = client.app, False, 0, "off"
     config.access_log = False
     server = uvicorn.Server(config)

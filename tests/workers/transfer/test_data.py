@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workers.transfer.data import Column, Signature, few, from_table, split_rows
+from workers.transfer.data import Column, Signature, few_shot_subset, from_table, split_rows
 
 COLUMNS = (Column("n", "number"), Column("b", "boolean"), Column("c", "category"), Column("d", "date"))
 
@@ -150,7 +150,7 @@ def test_a_few_rows_of_a_multilabel_task_hold_every_label():
     table = pa.table({"n": pa.array(np.arange(24.0)), "y": marks})
     signature = Signature((Column("n", "number"),), "y", "multilabel", ("a", "b", "c"))
     data = from_table(table, signature, split_column=None, seed=0, validation_fraction=0.1, test_fraction=0.1)
-    two, three = few(data, 2, seed=5).train, few(data, 3, seed=5).train
+    two, three = few_shot_subset(data, 2, seed=5).train, few_shot_subset(data, 3, seed=5).train
     assert (two.targets.sum(axis=0) >= 2).all()
     assert len(two) <= 6
     assert set(two.inputs["n"]) <= set(three.inputs["n"])

@@ -206,15 +206,15 @@ def test_the_store_keeps_within_its_size_and_lets_the_longest_unused_go(tmp_path
 
     store = FeatureStore(tmp_path, 2500)
     for number in range(3):
-        store.keep(
+        store.save(
             f"{number}", 100, iter([np.full((60, 2), number, np.float32), np.ones((40, 2), np.float32)])
         )
         os.utime(tmp_path / f"{number}.npy", (number, number))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npy", "2.npy"]
-    kept = store.recall("2")
+    kept = store.load("2")
     assert kept is not None
     assert kept[:60].mean() == 2
-    assert store.recall("0") is None
+    assert store.load("0") is None
 
 
 def test_the_store_deletes_what_a_killed_process_left_and_nothing_that_is_being_written(
@@ -226,7 +226,7 @@ def test_the_store_deletes_what_a_killed_process_left_and_nothing_that_is_being_
     (tmp_path / "left.part").write_bytes(b"half")
     with (tmp_path / "written.part").open("xb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        store.keep("key", 1, iter([np.ones((1, 2), np.float32)]))
+        store.save("key", 1, iter([np.ones((1, 2), np.float32)]))
         assert sorted(path.name for path in tmp_path.iterdir()) == ["key.npy", "written.part"]
 
 

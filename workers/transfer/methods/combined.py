@@ -9,7 +9,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Data
 from workers.transfer.methods.parts import branches
-from workers.transfer.methods.parts.branches import Joined
+from workers.transfer.methods.parts.branches import JoinedBackbone
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.methods.parts.schema_map import start as start_from
 from workers.transfer.networks.network import Network, forward, join
@@ -78,7 +78,7 @@ def combined(
     return Transferred(network, receipt, history, _shares(network, joined, data), start)
 
 
-def _of_source(joined: Joined, carried: Mapping[str, Origin]) -> dict[str, Origin]:
+def _of_source(joined: JoinedBackbone, carried: Mapping[str, Origin]) -> dict[str, Origin]:
     """The origins of the source's layers under their new paths."""
     origins = {}
     for path, before in joined.copied.items():
@@ -89,7 +89,7 @@ def _of_source(joined: Joined, carried: Mapping[str, Origin]) -> dict[str, Origi
     return origins
 
 
-def _shares(network: Network, joined: Joined, data: Data) -> dict[str, Any]:
+def _shares(network: Network, joined: JoinedBackbone, data: Data) -> dict[str, Any]:
     findings: dict[str, Any] = {}
     names = [layer.name for layer in joined.backbone.layers]
     if "alpha" in names:

@@ -11,7 +11,7 @@ from keras import ops
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.methods.parts.teachers import check_teacher, lessons
+from workers.transfer.methods.parts.teachers import check_teacher, teacher_outputs
 from workers.transfer.networks.network import PARTS, Network, build
 from workers.transfer.seeds import layer_seed
 from workers.transfer.training.features import predict
@@ -59,7 +59,7 @@ def distillation(
     network = build(options, data, fit.training.seed)
     start = weight_values(network)
     union, weight, labelled = _union(data, fit)
-    answers, features = lessons(teachers, data.signature, union.train.inputs, fit.hooks)
+    answers, features = teacher_outputs(teachers, data.signature, union.train.inputs, fit.hooks)
     extras = {"answers": answers, "labelled": labelled, "label_weight": weight}
     term = _teaching(strategy, temperature, beta)
     name = f"distillation {strategy} {temperature} {alpha} {beta} {hint_weight}"
@@ -177,8 +177,8 @@ def _agreement(network: Network, teachers: Sequence[Network], data: Data) -> flo
     rows = data.validation
     if rows is None or not data.signature.classes:
         return None
-    said = []
+    decoded = []
     for one in (network, teachers[0]):
         p = predict(one, rows.inputs)
-        said.append(tasks.decode(one.signature, p))
-    return float(np.mean([own == other for own, other in zip(*said, strict=True)]))
+        decoded.append(tasks.decode(one.signature, p))
+    return float(np.mean([own == other for own, other in zip(*decoded, strict=True)]))

@@ -7,7 +7,7 @@ from workers.transfer import tasks
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.networks import inputs
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import Network, join
 from workers.transfer.networks.structures import reinitialised
 from workers.transfer.training.fitting import Fit
@@ -33,8 +33,8 @@ def structure(
     """
     old, module = source.options, inputs.module_of(data.signature)
     first = module.first(data.signature.columns, data.train.inputs, old)
-    form = Form(tuple(first.output_shape[1:]), module.tokens(first))
-    backbone = reinitialised(source.backbone, fit.training.seed, form)
+    input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first))
+    backbone = reinitialised(source.backbone, fit.training.seed, input_spec)
     unit = tasks.label_unit(old, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], fit.training.seed, unit)
     network = join(first, backbone, head, data.signature, old)

@@ -17,10 +17,10 @@ import tensorflow as tf
 from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.networks import inputs
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 
 Part = Literal["preprocessing", "backbone", "head"]
-BackboneOf = Callable[[Mapping[str, Any], Form, int], keras.Model]
+BackboneOf = Callable[[Mapping[str, Any], InputSpec, int], keras.Model]
 PARTS: tuple[Part, ...] = ("preprocessing", "backbone", "head")
 
 BATCH_ROWS = 1024
@@ -173,13 +173,13 @@ def build_after(
     """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`."""
     module = inputs.module_of(data.signature)
     options = {**options, **module.settled(first)}
-    form = Form(tuple(first.output_shape[1:]), module.tokens(first))
-    backbone = (backbone_of or new_backbone)(options, form, seed)
+    input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first))
+    backbone = (backbone_of or new_backbone)(options, input_spec, seed)
     head = tasks.head(data.signature, backbone.output_shape[-1], seed, tasks.label_unit(options, data))
     return join(first, backbone, head, data.signature, options)
 
 
-def new_backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
+def new_backbone(options: Mapping[str, Any], input_spec: InputSpec, seed: int) -> keras.Model:
     """The backbone `backbones/<kind>.py:<kind>` with those of the options that are its keywords."""
     kind = str(options["kind"])
     name = f"workers.transfer.networks.backbones.{kind}"
@@ -189,7 +189,9 @@ def new_backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Mod
     keywords = [
         item.name for item in signature_of(function).parameters.values() if item.kind == item.KEYWORD_ONLY
     ]
-    backbone: keras.Model = function(form, seed, **{key: options[key] for key in keywords if key in options})
+    backbone: keras.Model = function(
+        input_spec, seed, **{key: options[key] for key in keywords if key in options}
+    )
     return backbone
 
 

@@ -8,26 +8,26 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form, form_of
+from workers.transfer.networks.input_spec import InputSpec, input_spec_of
 from workers.transfer.networks.network import in_sequence, leaves
 from workers.transfer.seeds import layer_seed
 
 MATCHED, INNER, TOKENS = "matched", "inner", "tokens"
 
 
-def reinitialised(backbone: keras.Model, seed: int, form: Form | None = None) -> keras.Model:
+def reinitialised(backbone: keras.Model, seed: int, input_spec: InputSpec | None = None) -> keras.Model:
     """A copy with weights drawn anew; every random number follows from the seed and the layer's path.
 
-    Of an `mlp` it is what `network.new_backbone` builds with this seed. `form` is what it reads, by
+    Of an `mlp` it is what `network.new_backbone` builds with this seed. `input_spec` is what it reads, by
     default as before: another number of tokens changes the embedding, another number of columns the first
     Dense layer; a backbone that does not begin with one gets one in front.
     """
     config = backbone.get_config()
-    old = form_of(backbone)
-    form = form or old
-    if form.tokens != old.tokens:
-        retoken(config, form.tokens)
-    before, width = old.width, form.width
+    old = input_spec_of(backbone)
+    input_spec = input_spec or old
+    if input_spec.tokens != old.tokens:
+        retoken(config, input_spec.tokens)
+    before, width = old.width, input_spec.width
     widened = width != before and first_dense(backbone) is not None
     if widened:
         widen(config, before, width)

@@ -162,7 +162,7 @@ def verdict(gain: Gain) -> Verdict:
     return Verdict("no difference", f"{measured} contains 0: take the cheaper model.")
 
 
-def prove(
+def evaluate_arms(
     arms: Mapping[str, Sequence[Outcome]],
     y_validation: Array | None,
     y: Array,
@@ -205,8 +205,10 @@ def prove(
     for arm in arms:
         measured = [one["metrics"][metric] for known in ("transfer", arm) for one in by_arm[known]]
         if arm != "transfer" and None not in measured:
-            ours, theirs = ([one.test for one in arms[known]] for known in ("transfer", arm))
-            gains[arm] = compare(task, y, ours, theirs, metric, confidence=confidence, draws=draws, seed=seed)
+            transfer, other = ([one.test for one in arms[known]] for known in ("transfer", arm))
+            gains[arm] = compare(
+                task, y, transfer, other, metric, confidence=confidence, draws=draws, seed=seed
+            )
     output["ablations"] = {arm: gain.to_dict() for arm, gain in gains.items() if arm != "control"}
     if "control" not in arms:
         return output
@@ -214,9 +216,9 @@ def prove(
         return {**output, "reason": f"The {metric} is not defined on these {len(y)} test rows."}
     outcome, reason = verdict(gains["control"])
     if outcome == "helped":
-        theirs = [one.test for one in arms["control"]]
-        same = [tasks.one_answer(task, y, p) for p in theirs]
-        learnt = compare(task, y, theirs, same, metric, confidence=confidence, draws=draws, seed=seed)
+        control = [one.test for one in arms["control"]]
+        same = [tasks.one_answer(task, y, p) for p in control]
+        learnt = compare(task, y, control, same, metric, confidence=confidence, draws=draws, seed=seed)
         reason += "" if learnt.low > 0 else _LEARNT_NOTHING.format(learnt.control)
     return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": reason}
 
@@ -242,19 +244,19 @@ def _of_first_seed(
     true = y.astype(np.int64) if task == "multilabel" else y.reshape(-1).astype(np.int64)
     first = {arm: outcomes[0] for arm, outcomes in arms.items()}
     decided = {arm: tasks.decide(task, one.test) for arm, one in first.items()}
-    right = {arm: tasks.right_answers(task, y, said) for arm, said in decided.items()}
+    right = {arm: tasks.right_answers(task, y, decisions) for arm, decisions in decided.items()}
     return {
         "mcnemar": mcnemar(right["transfer"], right["control"]) if "control" in right else None,
         "calibration": {
             arm: calibrate(task, y_validation, one.validation, y, one.test) for arm, one in first.items()
         },
-        "classes": {arm: confusion.by_class(classes, true, said) for arm, said in decided.items()},
+        "classes": {arm: confusion.by_class(classes, true, decisions) for arm, decisions in decided.items()},
         # Labels that come together are not taken for one another.
         "confusion": None
         if task == "multilabel"
         else {
             "classes": list(classes),
-            **{arm: confusion.matrix(classes, true, said) for arm, said in decided.items()},
+            **{arm: confusion.matrix(classes, true, decisions) for arm, decisions in decided.items()},
         },
     }
 

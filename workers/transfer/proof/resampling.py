@@ -57,8 +57,8 @@ def _macro_f1(y: Array, decided: Array, count: int, weights: Array) -> Array:
 
 def _hits_and_mentions(y: Array, decided: Array, count: int, weights: Array) -> tuple[Array, Array]:
     """True positives, and 2·TP + FP + FN, by class (draws, classes)."""
-    true, said = _one_hot(y, count), _one_hot(decided, count)
-    return weights @ (true * said), weights @ (true + said)
+    true, predicted = _one_hot(y, count), _one_hot(decided, count)
+    return weights @ (true * predicted), weights @ (true + predicted)
 
 
 def _mean_defined(numerator: Array, denominator: Array) -> Array:
@@ -109,11 +109,11 @@ def _area(positive: Array, score: Array, weights: Array) -> Array:
 
 def _several(metric: str, y: Array, p: Array, weights: Array) -> Array:
     """A metric of a multilabel task, y and p (n, k)."""
-    true, said = (y > 0.5).astype(np.float64), (p > 0.5).astype(np.float64)
+    true, predicted = (y > 0.5).astype(np.float64), (p > 0.5).astype(np.float64)
     if metric == "accuracy":
-        return _mean((true == said).mean(axis=1), weights)
+        return _mean((true == predicted).mean(axis=1), weights)
     if metric == "exact_match":
-        return _mean((true == said).all(axis=1).astype(np.float64), weights)
+        return _mean((true == predicted).all(axis=1).astype(np.float64), weights)
     if metric == "log_loss":
         return _mean(tasks.mark_losses(y, p), weights)
     if metric == "auc":
@@ -122,7 +122,7 @@ def _several(metric: str, y: Array, p: Array, weights: Array) -> Array:
         sums, counts = np.where(defined, areas, 0).sum(axis=1), defined.sum(axis=1)
         mean: Array = np.divide(sums, counts, out=np.full(len(areas), np.nan), where=counts > 0)
         return mean
-    hits, mentions = weights @ (true * said), weights @ (true + said)  # (draws, k)
+    hits, mentions = weights @ (true * predicted), weights @ (true + predicted)  # (draws, k)
     if metric == "micro_f1":
         hits, mentions = hits.sum(axis=1), mentions.sum(axis=1)
         f1: Array = np.divide(2 * hits, mentions, out=np.zeros(len(hits)), where=mentions > 0)

@@ -42,11 +42,11 @@ def augmentations(asked: Sequence[str] | None, signature: Signature) -> Changes:
         return ()
     known = OF_TYPE.get(signature.columns[0].type, ())
     spelt = [one for name in asked for one in (SAFE if name == "safe" else (name,))]
-    strangers = [name for name in spelt if name not in known]
-    if strangers:
+    unknown = [name for name in spelt if name not in known]
+    if unknown:
         raise ValueError(
             f"Expected augmentations of {signature.kind} data: {', '.join(known) or 'none'}. "
-            f"Received: {strangers[0]}. Leave augment out."
+            f"Received: {unknown[0]}. Leave augment out."
         )
     return tuple(name for name in known if name in spelt)
 

@@ -39,7 +39,7 @@ class FeatureStore:
     folder: Path
     max_bytes: int
 
-    def recall(self, key: str) -> Array | None:
+    def load(self, key: str) -> Array | None:
         """The array kept under the key, mapped into memory."""
         path = self._path(key)
         try:
@@ -49,7 +49,7 @@ class FeatureStore:
             return None
         return kept
 
-    def keep(self, key: str, rows: int, blocks: Iterable[Array]) -> Array:
+    def save(self, key: str, rows: int, blocks: Iterable[Array]) -> Array:
         """Write the blocks one by one, so that they never are in memory together; the whole, mapped."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, part = self._path(key), self.folder / f"{uuid.uuid4().hex}.part"
@@ -124,11 +124,11 @@ def outputs(
     if store is None or (network.signature.kind == "tabular" and len(parts) == 1) or not rows:
         return _computed(network, parts, columns, store)
     key = _key(network, parts, columns)
-    known = store.recall(key)
+    known = store.load(key)
     if known is not None and len(known) == rows:
         return known
     try:
-        return store.keep(key, rows, _blocks(network, parts, columns, store))
+        return store.save(key, rows, _blocks(network, parts, columns, store))
     except OSError as error:  # such as a full disk: a cache may fail, a training need not
         log.warning("features could not be kept in %s, they are held in memory: %s", store.folder, error)
         return _computed(network, parts, columns, None)
@@ -184,7 +184,7 @@ def _key(network: Network, parts: Sequence[Part], columns: Sequence[Array]) -> s
     return digest.hexdigest()
 
 
-def never_changes(model: keras.Model) -> None:
+def mark_unchanging(model: keras.Model) -> None:
     """From now on nobody changes the model's weights: they are hashed once."""
     _UNCHANGING[model] = _model_digest(model)
 

@@ -10,7 +10,7 @@ from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
-from workers.transfer.training.run import Run
+from workers.transfer.training.run import TrainingRun
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Rates, Steps, architecture, rate_of
 from workers.transfer.training.training import History, Hooks, Training
@@ -31,7 +31,7 @@ class Fit:
     devices: int = 1
     _calls: int = field(default=0, init=False)
     _epochs: int = field(default=0, init=False)
-    _unkept: Callable[[], None] | None = field(default=None, init=False)
+    _save_last: Callable[[], None] | None = field(default=None, init=False)
 
     def named(self, run: str, **training: object) -> "Fit":
         """A new fit of that name, with some options of the training replaced."""
@@ -71,7 +71,7 @@ class Fit:
         trained, frozen = _trained_parts(network, rates)
         x = self._features(network, frozen, data.train)
         changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
-        run = Run(
+        run = TrainingRun(
             self._prepared(trained, data, rates, objective, x, changes),
             training,
             self.hooks,
@@ -102,18 +102,18 @@ class Fit:
     def _features(self, network: Network, frozen: list[Part], rows: Rows) -> Array:
         return outputs(network, frozen, rows.inputs, self.hooks.features)
 
-    def _durable(self, run: Run) -> History:
-        if self._unkept is not None:
-            self._unkept()
-        key, self._unkept = f"{self.hooks.run}/fit {self._calls}", None
+    def _durable(self, run: TrainingRun) -> History:
+        if self._save_last is not None:
+            self._save_last()
+        key, self._save_last = f"{self.hooks.run}/fit {self._calls}", None
         self._calls += 1
-        known = self.hooks.recall and self.hooks.recall(key)
+        known = self.hooks.load_result and self.hooks.load_result(key)
         if known:
-            return run.recalled(known)
-        history = run.go(key)
-        if self.hooks.keep:
-            keep, values = self.hooks.keep, run.values()
-            self._unkept = lambda: run.keep(values, lambda path: keep(key, path))
+            return run.restore(known)
+        history = run.train(key)
+        if self.hooks.save_result:
+            save, values = self.hooks.save_result, run.values()
+            self._save_last = lambda: run.save(values, lambda path: save(key, path))
         return history
 
 

@@ -22,14 +22,14 @@ from workers.transfer.training.training import History, Hooks, Stopped, Training
 CHUNK_STEPS = 32
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
 
-TELLING = 20
-"""How many times as long as it takes is waited before the network so far is told again."""
+INTERIM_PAUSES = 20
+"""After an interim network was handed out, the next waits this many times as long as that took."""
 
-SAVING = 20
-"""How many times as long as it takes is waited before a checkpoint is saved at the end of an epoch."""
+SAVE_PAUSES = 20
+"""After a checkpoint, the next at an epoch's end waits this many times as long as that took to save."""
 
 FIRST_SAVE_SECONDS = 0.05
-"""What the first checkpoint is thought to take."""
+"""How long the first checkpoint is assumed to take."""
 
 
 def epoch_order(training: Training, epoch: int, rows: int) -> Array:
@@ -48,11 +48,11 @@ def row_weights(training: Training, data: Data) -> Array:
     asked, rows, signature = training.class_weights, data.train, data.signature
     if asked is None:
         return np.ones(len(rows), np.float32)
-    strangers = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
-    if strangers or signature.task not in ("binary", "multiclass"):
+    unknown = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
+    if unknown or signature.task not in ("binary", "multiclass"):
         raise ValueError(
             f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
-            f"Received: {', '.join(strangers) or asked}. Correct class_weights, or leave it out."
+            f"Received: {', '.join(unknown) or asked}. Correct class_weights, or leave it out."
         )
     classes = rows.targets.reshape(-1).astype(np.int64)
     if isinstance(asked, str):
@@ -64,7 +64,7 @@ def row_weights(training: Training, data: Data) -> Array:
     return weights
 
 
-class Run:
+class TrainingRun:
     """The state of one run: where it is and when it last saved."""
 
     def __init__(
@@ -94,12 +94,12 @@ class Run:
         self.best: list[Array] = []
         self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
         self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
-        self.saved_at = self.told_at = time.monotonic()
-        self.told_cost, self.saved_cost = 0.0, FIRST_SAVE_SECONDS
+        self.saved_at = self.interim_at = time.monotonic()
+        self.interim_seconds, self.save_seconds = 0.0, FIRST_SAVE_SECONDS
         self.is_saved = True  # nothing has been done yet
         self.fingerprint = ""
 
-    def go(self, key: str) -> History:
+    def train(self, key: str) -> History:
         """Train from the checkpoint, or from the start, to the last epoch."""
         self._begin()
         if self.hooks.save_checkpoint or self.hooks.checkpoint:
@@ -117,7 +117,7 @@ class Run:
             variable.assign(value)
         return self._end()
 
-    def recalled(self, file: Path) -> History:
+    def restore(self, file: Path) -> History:
         """Take what an earlier attempt came to."""
         self._begin()
         with np.load(file, allow_pickle=False) as kept:
@@ -131,13 +131,13 @@ class Run:
         models = [*self.parts.values(), *self.objective.helpers]
         return [np.array(variable.numpy()) for model in models for variable in model.variables]
 
-    def keep(self, values: Sequence[Array], keep: Callable[[Path], None]) -> None:
-        """Write these values, as `recalled` reads them."""
+    def save(self, values: Sequence[Array], save_file: Callable[[Path], None]) -> None:
+        """Write these values, as `restore` reads them."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fit.npz"
             arrays = {str(number): value for number, value in enumerate(values)}
             np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
-            keep(path)
+            save_file(path)
 
     def _begin(self) -> None:
         self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
@@ -197,7 +197,7 @@ class Run:
         """Save, but after the last epoch, and where epochs are so short that it would take their time."""
         if self.position.epoch == self.training.epochs or self._is_over():
             return
-        if time.monotonic() - self.saved_at >= SAVING * self.saved_cost:
+        if time.monotonic() - self.saved_at >= SAVE_PAUSES * self.save_seconds:
             self._save()
 
     def _end_epoch(self, rows: int) -> None:
@@ -228,14 +228,14 @@ class Run:
             checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
             self.hooks.save_checkpoint(path)
         self.saved_at, self.is_saved = time.monotonic(), True
-        self.saved_cost = self.saved_at - begun
-        self._tell_so_far()
+        self.save_seconds = self.saved_at - begun
+        self._hand_out_interim()
 
-    def _tell_so_far(self) -> None:
+    def _hand_out_interim(self) -> None:
         begun = time.monotonic()
         if (
-            not self.hooks.so_far
-            or begun - self.told_at < TELLING * self.told_cost
+            not self.hooks.on_interim_network
+            or begun - self.interim_at < INTERIM_PAUSES * self.interim_seconds
             or not self.position.history
         ):
             return
@@ -245,9 +245,9 @@ class Run:
         self.steps.end(self.parts, self.objective.helpers)
         for variable, value in zip(self.steps.weights, now, strict=False):
             variable.assign(value)
-        self.hooks.so_far(self.network, self.position.history)
-        self.told_at = time.monotonic()
-        self.told_cost = self.told_at - begun
+        self.hooks.on_interim_network(self.network, self.position.history)
+        self.interim_at = time.monotonic()
+        self.interim_seconds = self.interim_at - begun
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

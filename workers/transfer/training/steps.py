@@ -17,7 +17,7 @@ from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.replicas import replicas
 
 EVALUATION_ROWS = 4096
-LIGHT_BYTES = 4 << 20
+SMALL_BYTES = 4 << 20
 
 Parts = Mapping[Part, keras.Model]
 Rates = Mapping[str, float]
@@ -123,11 +123,11 @@ class Steps:
         self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
 
     @property
-    def is_light(self) -> bool:
+    def is_small(self) -> bool:
         """Whether it has few weights and nothing of its data: what another job may find useful."""
         asked = self._objective
         size = sum(weight.numpy().nbytes for weight in self.weights)
-        return size <= LIGHT_BYTES and not (asked.extras or asked.helpers or asked.anchors)
+        return size <= SMALL_BYTES and not (asked.extras or asked.helpers or asked.anchors)
 
     @property
     def weights(self) -> list[keras.Variable]:
@@ -202,8 +202,8 @@ class Steps:
 
             def share(first: Any, last: Any, part: Any) -> tuple[Any, Any]:
                 some = {name: values[first:last] for name, values in extras.items()}
-                mine = batch[first - start : last - start]
-                return self._step(mine, y[first:last], w[first:last], some, part)
+                own_rows = batch[first - start : last - start]
+                return self._step(own_rows, y[first:last], w[first:last], some, part)
 
             if self._replicas:
                 batch_loss, batch_right = self._replicas.step(share, start, end)

@@ -47,7 +47,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Hooks:
-    """How a run speaks to the world around it.
+    """How a run talks to its surroundings.
 
     run: names the training among those of its stage, "" or for example `scratch/1`.
     on_epoch: called with `run`, the number of finished epochs and `loss`, `val_loss`, `accuracy`,
@@ -57,11 +57,12 @@ class Hooks:
     save_checkpoint: called with a file that lives only during the call; None saves nothing.
     checkpoint_seconds: the time between two checkpoints within an epoch. At an epoch's end one is saved as
         well, if that takes no more than a twentieth of the time.
-    keep, recall: make a file durable under a key, and find it again in a later attempt. What is kept is
-        not computed again.
-    features: where the outputs of frozen parts are kept for others too.
-    so_far: called now and then, no more than a twentieth of the time, with the network as good as it has
-        become (by validation loss where the training stops early, else as it is) and the finished epochs.
+    save_result, load_result: make a file durable under a key, and find it again in a later attempt, so that
+        it is not computed again.
+    features: the cache of frozen parts' outputs, which later jobs share.
+    on_interim_network: called during the training, for at most a twentieth of the time, with the best network
+        so far (by validation loss where the training stops early, else the current one) and the finished
+        epochs.
     """
 
     run: str = ""
@@ -70,10 +71,10 @@ class Hooks:
     checkpoint: Path | None = None
     save_checkpoint: Callable[[Path], None] | None = None
     checkpoint_seconds: float = 30.0
-    keep: Callable[[str, Path], None] | None = None
-    recall: Callable[[str], Path | None] | None = None
+    save_result: Callable[[str, Path], None] | None = None
+    load_result: Callable[[str], Path | None] | None = None
     features: FeatureStore | None = None
-    so_far: "Callable[[Network, Sequence[Mapping[str, float]]], None] | None" = None
+    on_interim_network: "Callable[[Network, Sequence[Mapping[str, float]]], None] | None" = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
-from workers.transfer.methods.parts.teachers import lessons
+from workers.transfer.methods.parts.teachers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
@@ -94,8 +94,8 @@ def test_a_student_of_the_teacher_alone_comes_to_answer_like_it(strategy, task, 
 def test_several_teachers_speak_by_the_mean_of_their_logits(plain_options, numbers):
     data = numbers(task="multiclass")
     teachers = [_teacher(plain_options, data, seed) for seed in (1, 2)]
-    both, _ = lessons(teachers, data.signature, data.train.inputs, Hooks())
-    each = [lessons([teacher], data.signature, data.train.inputs, Hooks())[0] for teacher in teachers]
+    both, _ = teacher_outputs(teachers, data.signature, data.train.inputs, Hooks())
+    each = [teacher_outputs([teacher], data.signature, data.train.inputs, Hooks())[0] for teacher in teachers]
     np.testing.assert_allclose(both, (each[0] + each[1]) / 2, atol=1e-6)
     np.testing.assert_allclose(softmax(each[0], axis=1), predict(teachers[0], data.train.inputs), atol=1e-5)
     assert _distil(teachers, plain_options, data).findings["teachers"] == 2
@@ -104,7 +104,7 @@ def test_several_teachers_speak_by_the_mean_of_their_logits(plain_options, numbe
 def test_a_teacher_of_more_classes_speaks_of_the_targets(plain_options, numbers):
     teacher = _teacher(plain_options, numbers(task="multiclass", classes=("a", "b", "c")))
     data = numbers(classes=("b", "c"))
-    answers, _ = lessons([teacher], data.signature, data.train.inputs, Hooks())
+    answers, _ = teacher_outputs([teacher], data.signature, data.train.inputs, Hooks())
     p = predict(teacher, data.train.inputs)
     np.testing.assert_allclose(answers[:, 0], np.log(p[:, 2] / p[:, 1]), atol=1e-4)
 
@@ -117,9 +117,11 @@ def test_what_teachers_say_is_kept_and_not_computed_again(plain_options, numbers
         kept[key].write_bytes(path.read_bytes())
 
     teacher = _teacher(plain_options, data)
-    first = lessons([teacher], data.signature, data.train.inputs, Hooks(keep=keep))
-    again = Hooks(recall=kept.get, keep=lambda key, path: pytest.fail("computed again"))
-    for one, other in zip(first, lessons([teacher], data.signature, data.train.inputs, again), strict=True):
+    first = teacher_outputs([teacher], data.signature, data.train.inputs, Hooks(save_result=keep))
+    again = Hooks(load_result=kept.get, save_result=lambda key, path: pytest.fail("computed again"))
+    for one, other in zip(
+        first, teacher_outputs([teacher], data.signature, data.train.inputs, again), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 

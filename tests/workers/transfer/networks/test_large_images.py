@@ -11,7 +11,7 @@ import pytest
 from tests.workers.transfer import examples
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.networks.backbones.application import ARCHITECTURES, application
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.inputs import image
 from workers.transfer.networks.network import build
 from workers.transfer.training.features import FeatureStore, predict
@@ -23,8 +23,8 @@ SIZED = {"image_size": [32, 32], "channels": None}
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_architecture_of_keras_follows_from_the_seed_alone(channels: int) -> None:
-    form = Form((32, 32, channels))
-    one, same, other = (application(form, seed, architecture="MobileNetV3Small") for seed in (1, 1, 2))
+    input_spec = InputSpec((32, 32, channels))
+    one, same, other = (application(input_spec, seed, architecture="MobileNetV3Small") for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), same.get_weights(), strict=True))
     assert not np.array_equal(one.get_weights()[0], other.get_weights()[0])
     assert one.output_shape == (None, 576)
@@ -32,7 +32,7 @@ def test_an_architecture_of_keras_follows_from_the_seed_alone(channels: int) -> 
 
 def test_an_unknown_architecture_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=rf"Expected one of {ARCHITECTURES[0]}.*Received: 'VGG99'"):
-        application(Form((32, 32, 3)), 0, architecture="VGG99")
+        application(InputSpec((32, 32, 3)), 0, architecture="VGG99")
 
 
 def test_an_architecture_is_trained_and_opens_in_plain_keras(tmp_path: Path) -> None:

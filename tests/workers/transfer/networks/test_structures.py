@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import leaves, new_backbone
 from workers.transfer.networks.structures import random_structure, reinitialised
 from workers.transfer.seeds import layer_seed
@@ -11,8 +11,8 @@ from workers.transfer.seeds import layer_seed
 @pytest.mark.parametrize("width", [4, 7])
 def test_of_an_mlp_it_is_the_backbone_built_with_that_seed(width, options):
     fresh, built = (
-        reinitialised(new_backbone(options, Form((4,)), 0), 9, Form((width,))),
-        new_backbone(options, Form((width,)), 9),
+        reinitialised(new_backbone(options, InputSpec((4,)), 0), 9, InputSpec((width,))),
+        new_backbone(options, InputSpec((width,)), 9),
     )
     for one, other in zip(fresh.get_weights(), built.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -33,7 +33,7 @@ def test_a_branching_backbone_keeps_its_structure_and_gets_other_weights():
 def test_a_branching_backbone_reads_another_width_through_a_dense_layer_in_front():
     x = keras.Input((3,))
     a, b = (keras.layers.Dense(5, name=name)(x) for name in "ab")
-    wider = reinitialised(keras.Model(x, keras.layers.Add()([a, b])), 1, Form((4,)))
+    wider = reinitialised(keras.Model(x, keras.layers.Add()([a, b])), 1, InputSpec((4,)))
     assert [path for path, layer in leaves(wider) if layer.weights] == ["matched", "inner/a", "inner/b"]
     assert wider(np.ones((2, 4), np.float32)).shape == (2, 5)
 
@@ -49,7 +49,7 @@ def test_a_nested_backbone_gets_the_weights_of_a_flat_one_of_the_same_paths():
 def test_a_random_structure_has_about_the_number_of_parameters(parameters, width, options):
     drawn = [random_structure(options, width, parameters, seed) for seed in range(5)]
     for one in drawn:
-        assert new_backbone(one, Form((width,)), 0).count_params() == pytest.approx(parameters, rel=0.1)
+        assert new_backbone(one, InputSpec((width,)), 0).count_params() == pytest.approx(parameters, rel=0.1)
         assert one["preprocessing"] is options["preprocessing"]
     assert len({str(one) for one in drawn}) == 5
     assert random_structure(options, width, parameters, 0) == drawn[0]
@@ -58,4 +58,4 @@ def test_a_random_structure_has_about_the_number_of_parameters(parameters, width
 def test_of_a_size_that_no_network_of_these_features_has_it_is_the_nearest_drawn(options):
     drawn = random_structure(options, 100, 50, 0)
     assert drawn["hidden_units"] == [1]  # 101 parameters: no network of 100 features has fewer
-    assert new_backbone(drawn, Form((100,)), 0).count_params() == 101
+    assert new_backbone(drawn, InputSpec((100,)), 0).count_params() == 101

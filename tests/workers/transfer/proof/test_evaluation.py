@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 from workers.transfer import tasks
 from workers.transfer.data import Data, Rows
 from workers.transfer.networks.network import build
-from workers.transfer.proof.evaluation import Gain, Outcome, compare, mcnemar, prove, verdict
+from workers.transfer.proof.evaluation import Gain, Outcome, compare, evaluate_arms, mcnemar, verdict
 from workers.transfer.training.features import predict
 
 
@@ -173,7 +173,7 @@ def _outcome(network, data: Data, seed: int = 0) -> Outcome:
 def _prove(arms, data: Data, **changes):
     signature = data.signature
     of = (data.validation.targets, data.test.targets, signature.task, signature.classes)
-    return prove(arms, *of, **{**ASKED, **changes})
+    return evaluate_arms(arms, *of, **{**ASKED, **changes})
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -210,7 +210,7 @@ def test_a_control_that_learnt_nothing_is_told_beside_the_verdict(task, numbers)
     for learnt, control in ((False, same), (True, half)):
         arms = {"transfer": [transfer], "control": [Outcome(0, control, None, [])]}
         metric = None if task == "regression" else "log_loss"
-        proof = prove(arms, None, y, task, data.signature.classes, **{**ASKED, "metric": metric})
+        proof = evaluate_arms(arms, None, y, task, data.signature.classes, **{**ASKED, "metric": metric})
         assert proof["verdict"] == "helped"
         assert ("is not shown to be better than one answer" in proof["reason"]) != learnt
 

@@ -123,7 +123,7 @@ def test_a_checkpoint_is_saved_at_the_end_of_an_epoch_where_it_costs_little(
     costs, expected, options, numbers, monkeypatch
 ):
     monkeypatch.setattr(run, "FIRST_SAVE_SECONDS", costs)
-    monkeypatch.setattr(run, "SAVING", 0 if costs == 0 else 1)
+    monkeypatch.setattr(run, "SAVE_PAUSES", 0 if costs == 0 else 1)
     places: list[tuple[int, int]] = []
 
     def save(path: Path) -> None:
@@ -284,8 +284,8 @@ def test_a_finished_fit_is_not_run_again_when_a_later_one_resumes(options, numbe
     told: list[int] = []
     undisturbed = two_fits(Fit(TRAINING))
     with pytest.raises(Stopped):
-        two_fits(Fit(TRAINING, Hooks(keep=keep, should_stop=_StopAt(6))))
-    hooks = Hooks(recall=kept.get, on_epoch=lambda _, epoch, values: told.append(epoch))
+        two_fits(Fit(TRAINING, Hooks(save_result=keep, should_stop=_StopAt(6))))
+    hooks = Hooks(load_result=kept.get, on_epoch=lambda _, epoch, values: told.append(epoch))
     assert two_fits(Fit(TRAINING, hooks)) == undisturbed
     assert list(kept) == ["/fit 0"]
     assert told == [5, 6, 7, 8]

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from workers.transfer.networks.network import build, weights_digest
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.process import of_slot
 from workers.transfer.training.replicas import Replicas
+from workers.transfer.training.runtime import devices_of_slot
 from workers.transfer.training.training import Hooks, Stopped, Training
 
 TRAINING = Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3)
@@ -67,9 +67,9 @@ def test_more_devices_than_there_are_get_a_clear_error():
     [(1, 0, "a"), (1, 3, "d"), (1, 4, "a"), (2, 0, "ab"), (2, 1, "cd"), (2, 2, "ab"), (3, 1, "abc")],
 )
 def test_each_slot_has_its_own_devices_until_there_are_none_left(devices, slot, expected):
-    assert "".join(of_slot("abcd", devices, slot)) == expected
+    assert "".join(devices_of_slot("abcd", devices, slot)) == expected
 
 
 def test_too_few_devices_for_one_job_get_a_clear_error():
     with pytest.raises(ValueError, match=r"Expected 5 GPUs for each job\. Received: 4"):
-        of_slot("abcd", 5, 0)
+        devices_of_slot("abcd", 5, 0)

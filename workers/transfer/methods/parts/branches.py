@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from workers.transfer.networks.form import form_of
+from workers.transfer.networks.input_spec import input_spec_of
 from workers.transfer.networks.network import in_sequence, leaves, new_backbone
 from workers.transfer.seeds import layer_seed
 
@@ -21,7 +21,7 @@ SOURCE = "source"
 
 
 @dataclass(frozen=True, eq=False)
-class Joined:
+class JoinedBackbone:
     """A backbone, which of its layers are the source's (paths), and where its branches meet."""
 
     backbone: keras.Model
@@ -32,7 +32,9 @@ class Joined:
     """Whether a head of the source's fits."""
 
 
-def partial_copy(source: keras.Model, options: Mapping[str, Any], seed: int, count: int | None) -> Joined:
+def partial_copy(
+    source: keras.Model, options: Mapping[str, Any], seed: int, count: int | None
+) -> JoinedBackbone:
     """The source's first `count` layers with weights (by default all but the last), then new ones.
 
     The new ones are those that a backbone of `options` has after as many (Yosinski et al. 2014).
@@ -49,7 +51,7 @@ def partial_copy(source: keras.Model, options: Mapping[str, Any], seed: int, cou
             "Lower copied_layers."
         )
     kept = own[: own.index(weighted[count - 1]) + 1]
-    new = _sequence(new_backbone(options, form_of(source), seed))
+    new = _sequence(new_backbone(options, input_spec_of(source), seed))
     places = [place for place, layer in enumerate(new) if layer.weights]
     rest = new[places[count - 1] + 1 :] if count <= len(places) else []
     h = x = _input(source)
@@ -58,12 +60,12 @@ def partial_copy(source: keras.Model, options: Mapping[str, Any], seed: int, cou
     for layer in rest:
         config = layer.get_config()
         h = layer.__class__.from_config({**config, "name": f"new_{config['name']}"})(h)
-    return Joined(
+    return JoinedBackbone(
         keras.Model(x, h, name="backbone"), {layer.name: layer.name for layer in kept}, keeps_width=not rest
     )
 
 
-def adapter(source: keras.Model, options: Mapping[str, Any], seed: int, bottleneck: int) -> Joined:
+def adapter(source: keras.Model, options: Mapping[str, Any], seed: int, bottleneck: int) -> JoinedBackbone:
     """After each layer with weights h + W_up relu(W_down h), W_up 0 at the start (Houlsby et al. 2019).
 
     Convolutions get adapters of 1x1 convolutions; a source that branches gets one, at its end.
@@ -81,7 +83,7 @@ def adapter(source: keras.Model, options: Mapping[str, Any], seed: int, bottlene
             delta = _bottleneck(h, bottleneck, seed, name)
             adapters.append(name)
             h = layers.Add(name=name)([h, delta])
-    return Joined(keras.Model(x, h, name="backbone"), copied, adapters)
+    return JoinedBackbone(keras.Model(x, h, name="backbone"), copied, adapters)
 
 
 def _bottleneck(h: Any, width: int, seed: int, name: str) -> Any:
@@ -93,14 +95,14 @@ def _bottleneck(h: Any, width: int, seed: int, name: str) -> Any:
     return layers.Dense(h.shape[-1], **up)(layers.Dense(width, **down)(h))
 
 
-def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> Joined:
+def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> JoinedBackbone:
     """αB(x) + (1 - α)S(x), α = sigmoid(a) trained from a = 0 (Zhang et al. 2020).
 
     S is a new backbone of `options`, projected to the width of B, the source's, where it has another.
     """
     x = _input(source)
     b = _branch(source)(x)
-    side = new_backbone(options, form_of(source), seed)
+    side = new_backbone(options, input_spec_of(source), seed)
     s = _branch(side, "side")(x)
     if s.shape[-1] != b.shape[-1]:
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "side_projection"))
@@ -113,10 +115,10 @@ def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     of_side = layers.Multiply(name="side_share")([s, 1.0 - alpha])
     joined = layers.Add(name="joined")([of_source, of_side])
     copied = {f"{SOURCE}/{path}": path for path, _ in leaves(source)}
-    return Joined(keras.Model(x, joined, name="backbone"), copied, ["joined"])
+    return JoinedBackbone(keras.Model(x, joined, name="backbone"), copied, ["joined"])
 
 
-def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> Joined:
+def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> JoinedBackbone:
     """A new column of `options` whose dense layers also read the source's layers (Rusu et al. 2016).
 
     Before each dense layer but the first, and at the end, a lateral layer of the width of what it joins
@@ -134,7 +136,7 @@ def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     column = keras.Model(below, taps, name=SOURCE)
     columns = keras.tree.flatten(column(x))
     h, read = x, 0
-    for layer in _sequence(new_backbone(options, form_of(source), seed)):
+    for layer in _sequence(new_backbone(options, input_spec_of(source), seed)):
         if read and isinstance(layer, layers.Dense):
             lateral = _lateral(columns[min(read, len(columns)) - 1], int(h.shape[-1]), seed, read)
             h = layers.Concatenate(name=f"joined_{read}")([lateral, h])
@@ -144,7 +146,9 @@ def progressive(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
     lateral = _lateral(columns[-1], int(h.shape[-1]), seed, read)
     joined = layers.Concatenate(name=f"joined_{read}")([lateral, h])
     copied = {f"{SOURCE}/{path}": path for path, _ in leaves(column)}
-    return Joined(keras.Model(x, joined, name="backbone"), copied, [f"joined_{read}"], keeps_width=False)
+    return JoinedBackbone(
+        keras.Model(x, joined, name="backbone"), copied, [f"joined_{read}"], keeps_width=False
+    )
 
 
 def _lateral(tap: Any, width: int, seed: int, number: int) -> Any:

@@ -24,7 +24,7 @@ def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> T
     Raises:
         ValueError: the task has not one class a row.
     """
-    more, told = pseudo_labelled(made.network, data, threshold)
+    more, report = pseudo_labelled(made.network, data, threshold)
     rates = {
         f"{layer['part']}/{layer['layer']}": 0.0
         for layer in made.receipt["layers"]
@@ -32,7 +32,7 @@ def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> T
     }
     history = fit(made.network, more, rates=rates, learning_rate=fit.training.learning_rate * RATE)
     receipt = moved_since(made.receipt, made.network, made.start)
-    findings = {**made.findings, "pseudo_labels": told}
+    findings = {**made.findings, "pseudo_labels": report}
     return replace(made, history=made.history + history, receipt=receipt, findings=findings)
 
 
@@ -56,14 +56,14 @@ def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Dat
     sure = p.max(axis=1) if signature.task == "multiclass" else np.maximum(p, 1 - p).reshape(-1)
     kept = np.flatnonzero(sure >= threshold)
     counts = np.bincount(decided[kept], minlength=len(signature.classes))
-    told = {
+    report = {
         "rows": len(p),
         "kept": len(kept),
         "by_class": {name: int(count) for name, count in zip(signature.classes, counts, strict=True)},
     }
     joined = {name: np.concatenate([x, data.unlabelled[name][kept]]) for name, x in data.train.inputs.items()}
     targets = np.concatenate([data.train.targets, _as_targets(decided[kept], data.train.targets)])
-    return replace(data, train=Rows(joined, targets)), told
+    return replace(data, train=Rows(joined, targets)), report
 
 
 def _as_targets(classes: Array, like: Array) -> Array:

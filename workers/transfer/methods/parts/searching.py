@@ -33,7 +33,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The options of the best trial, and all trials in order."""
 
     options: dict[str, Any]
@@ -50,9 +50,9 @@ def search(
     epochs_per_trial: int | None = None,
     space: Space | None = None,
     on_trial: Callable[[Trial], None] | None = None,
-    recall: Callable[[str], dict[str, Any] | None] | None = None,
-    keep: Callable[[str, dict[str, Any]], None] | None = None,
-) -> Found:
+    load_trial: Callable[[str], dict[str, Any] | None] | None = None,
+    save_trial: Callable[[str, dict[str, Any]], None] | None = None,
+) -> SearchResult:
     """Try structures on the data; the one with the lowest validation loss is found.
 
     `space` lists values for options of the network, which it chooses among; all other options stay. Without
@@ -61,7 +61,7 @@ def search(
     hyperband (Li et al. 2018) tries more structures, most of them for a share of these epochs, and ends where
     the next trial would not fit. A space of no more than `trials` structures is tried in whole.
 
-    `recall` and `keep` hold finished trials by key: the oracle is led through them again, in order and with
+    `load_trial` and `save_trial` hold finished trials by key: the oracle sees them again, in order and with
     the same seed, so that a search that was interrupted goes on exactly.
 
     Raises:
@@ -88,11 +88,11 @@ def search(
             chosen = Trial(
                 len(found) + 1, {**options, **choose(asked.hyperparameters)}, score=math.nan, epochs=epochs
             )
-            found.append(_tried(chosen, data, fit, on_trial, recall, keep))
+            found.append(_tried(chosen, data, fit, on_trial, load_trial, save_trial))
             oracle.update_trial(asked.trial_id, {"score": found[-1].score})
             asked.status = "COMPLETED"
             oracle.end_trial(asked)
-    return Found(min(found, key=lambda trial: trial.score).options, found)
+    return SearchResult(min(found, key=lambda trial: trial.score).options, found)
 
 
 def _tried(
@@ -100,17 +100,17 @@ def _tried(
     data: Data,
     fit: Fit,
     on_trial: Callable[[Trial], None] | None,
-    recall: Callable[[str], dict[str, Any] | None] | None,
-    keep: Callable[[str, dict[str, Any]], None] | None,
+    load_trial: Callable[[str], dict[str, Any] | None] | None,
+    save_trial: Callable[[str, dict[str, Any]], None] | None,
 ) -> Trial:
     """The trial with its score, remembered or trained for."""
     key, what = f"trial {chosen.number}", {"options": chosen.options, "epochs": chosen.epochs}
-    known = recall(key) if recall else None
+    known = load_trial(key) if load_trial else None
     if known and {name: known[name] for name in what} == what:
         return replace(chosen, score=known["score"])
     tried = replace(chosen, score=_train_trial(chosen, data, fit))
-    if keep:
-        keep(key, {**what, "score": tried.score})
+    if save_trial:
+        save_trial(key, {**what, "score": tried.score})
     if on_trial:
         on_trial(tried)
     return tried

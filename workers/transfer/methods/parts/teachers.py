@@ -16,10 +16,10 @@ from workers.transfer.training.training import Hooks
 
 def check_teacher(teacher: Signature, target: Signature) -> None:
     """Raise a ValueError unless the teacher reads the target's columns and knows its classes."""
-    strangers = sorted({f"{c.name} ({c.type})" for c in set(teacher.columns) ^ set(target.columns)})
-    if strangers:
+    unknown = sorted({f"{c.name} ({c.type})" for c in set(teacher.columns) ^ set(target.columns)})
+    if unknown:
         raise ValueError(
-            f"Expected teacher and target with the same columns. Received: {', '.join(strangers[:20])} in "
+            f"Expected teacher and target with the same columns. Received: {', '.join(unknown[:20])} in "
             "one of them alone. Give the target the teacher's columns."
         )
     unknown = [name for name in target.classes if name not in teacher.classes]
@@ -32,7 +32,7 @@ def check_teacher(teacher: Signature, target: Signature) -> None:
         )
 
 
-def lessons(
+def teacher_outputs(
     teachers: Sequence[Network], target: Signature, inputs: Mapping[str, Array], hooks: Hooks
 ) -> tuple[Array, Array]:
     """The teachers' answers and the first one's features, for rows of raw inputs.
@@ -43,18 +43,18 @@ def lessons(
     """
     features = [outputs(teacher, ["preprocessing"], inputs, hooks.features) for teacher in teachers]
     key = f"teachers {fingerprint(arrays=features)[:16]}"
-    known = hooks.recall and hooks.recall(key)
+    known = hooks.load_result and hooks.load_result(key)
     if known:
         with np.load(known, allow_pickle=False) as file:
             return file["answers"], file["features"]
     hidden = [forward(one.backbone, x) for one, x in zip(teachers, features, strict=True)]
     answers = np.mean([_answers(one, target, h) for one, h in zip(teachers, hidden, strict=True)], axis=0)
     answers, first = answers.astype(np.float32), hidden[0].reshape(len(hidden[0]), -1).astype(np.float32)
-    if hooks.keep:
+    if hooks.save_result:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "teachers.npz"
             np.savez(path, allow_pickle=False, answers=answers, features=first)
-            hooks.keep(key, path)
+            hooks.save_result(key, path)
     return answers, first
 
 

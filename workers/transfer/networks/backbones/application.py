@@ -2,7 +2,7 @@
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.structures import reinitialised
 
 ARCHITECTURES = (
@@ -16,7 +16,7 @@ ARCHITECTURES = (
 _SCALES_ITSELF = ("MobileNetV3", "EfficientNet")
 
 
-def application(form: Form, seed: int, *, architecture: str = "MobileNetV3Small") -> keras.Model:
+def application(input_spec: InputSpec, seed: int, *, architecture: str = "MobileNetV3Small") -> keras.Model:
     """A backbone from images (n, h, w, c), pixels 0 to 255, to the mean of its last maps (n, filters).
 
     Initial weights depend on `seed` and the layers' names alone.
@@ -27,11 +27,11 @@ def application(form: Form, seed: int, *, architecture: str = "MobileNetV3Small"
     if architecture not in ARCHITECTURES:
         raise ValueError(f"Expected one of {', '.join(ARCHITECTURES)}. Received: {architecture!r}.")
     made = getattr(keras.applications, architecture)(
-        include_top=False, weights=None, input_shape=(*form.shape[:2], 3), pooling="avg"
+        include_top=False, weights=None, input_shape=(*input_spec.shape[:2], 3), pooling="avg"
     )
-    x = keras.Input(form.shape, name="features")
+    x = keras.Input(input_spec.shape, name="features")
     h = x
-    if form.width == 1:
+    if input_spec.width == 1:
         h = keras.layers.Concatenate(name="grey_to_rgb")([h, h, h])
     if not architecture.startswith(_SCALES_ITSELF):
         h = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaled")(h)

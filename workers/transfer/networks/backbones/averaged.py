@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def averaged(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     embedding_units: int = 64,
@@ -27,8 +27,8 @@ def averaged(
     depend on `seed` and the layers' names alone.
     """
     backbone = keras.Sequential(name="backbone")
-    backbone.add(keras.Input(form.shape, dtype="int32", name="features"))
-    backbone.add(_mean(form, embedding_units, seed))
+    backbone.add(keras.Input(input_spec.shape, dtype="int32", name="features"))
+    backbone.add(_mean(input_spec, embedding_units, seed))
     for number, units in enumerate(hidden_units, start=1):
         name = f"dense_{number}"
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, name))
@@ -47,10 +47,12 @@ def space(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
     }
 
 
-def _mean(form: Form, units: int, seed: int) -> keras.Model:
-    ids = keras.Input(form.shape, dtype="int32", name="ids")
+def _mean(input_spec: InputSpec, units: int, seed: int) -> keras.Model:
+    ids = keras.Input(input_spec.shape, dtype="int32", name="ids")
     initializer = keras.initializers.RandomUniform(-0.05, 0.05, seed=layer_seed(seed, "tokens"))
-    vectors = layers.Embedding(form.tokens, units, embeddings_initializer=initializer, name="tokens")(ids)
+    vectors = layers.Embedding(input_spec.tokens, units, embeddings_initializer=initializer, name="tokens")(
+        ids
+    )
     there = ops.expand_dims(ops.cast(ops.not_equal(ids, 0), "float32"), -1)
     total = ops.sum(vectors * there, axis=1)
     return keras.Model(ids, total / ops.maximum(ops.sum(there, axis=1), 1.0), name="mean")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def convnet(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     image_shape: Sequence[int] | None = None,
@@ -31,11 +31,11 @@ def convnet(
     Raises:
         ValueError: no shape for columns, or one of another number of features.
     """
-    backbone = keras.Sequential([keras.Input(form.shape, name="features")], name="backbone")
-    if len(form.shape) == 3:
+    backbone = keras.Sequential([keras.Input(input_spec.shape, name="features")], name="backbone")
+    if len(input_spec.shape) == 3:
         backbone.add(keras.layers.Rescaling(1 / 255, name="image"))
     else:
-        backbone.add(keras.layers.Reshape(_shape(image_shape, form), name="image"))
+        backbone.add(keras.layers.Reshape(_shape(image_shape, input_spec), name="image"))
     for number, count in enumerate(filters, start=1):
         name = f"conv_{number}"
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, name))
@@ -73,15 +73,15 @@ def space(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
     }
 
 
-def _shape(image_shape: Sequence[int] | None, form: Form) -> tuple[int, int, int]:
+def _shape(image_shape: Sequence[int] | None, input_spec: InputSpec) -> tuple[int, int, int]:
     if image_shape is None:
         raise ValueError(
-            f"Expected image_shape, since the {form.width} pixels are columns. Received: none. Give it."
+            f"Expected image_shape, since the {input_spec.width} pixels are columns. Received: none. Give it."
         )
     height, width, channels = image_shape
-    if height * width * channels != form.width:
+    if height * width * channels != input_spec.width:
         raise ValueError(
-            f"Expected {height * width * channels} features, as image_shape says. Received: {form.width}. "
-            "Correct image_shape, or use an mlp."
+            f"Expected {height * width * channels} features, as image_shape says. Received: "
+            f"{input_spec.width}. Correct image_shape, or use an mlp."
         )
     return height, width, channels

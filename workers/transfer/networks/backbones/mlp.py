@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def mlp(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     hidden_units: Sequence[int] = (64, 64),
@@ -29,7 +29,7 @@ def mlp(
     """
     if not hidden_units:
         raise ValueError("Expected at least one entry in hidden_units. Received: none. Give, say, [64, 64].")
-    backbone = keras.Sequential([keras.Input(form.shape, name="features")], name="backbone")
+    backbone = keras.Sequential([keras.Input(input_spec.shape, name="features")], name="backbone")
     for number, units in enumerate(hidden_units, start=1):
         backbone.add(_dense(f"dense_{number}", units, activation, seed))
         if dropout > 0:

@@ -5,13 +5,13 @@ from typing import Literal
 
 import keras
 
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets import reading
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets import loading
+from workers.transfer.networks.presets.lookup import find_preset
 
 
 def pretrained(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     preset: str,
@@ -26,9 +26,9 @@ def pretrained(
         ValueError: the preset is not here, or is for another kind of data.
     """
     found = find_preset(preset, Path(folder) if folder else None)
-    kind = "image" if len(form.shape) == 3 else "text"
+    kind = "image" if len(input_spec.shape) == 3 else "text"
     if found.kind != kind:
         raise ValueError(
             f"Expected a preset for {kind}s. Received: {preset}, which is for {found.kind}s. Choose another."
         )
-    return reading.backbone(form, seed, found, with_weights=weights == "pretrained")
+    return loading.backbone(input_spec, seed, found, with_weights=weights == "pretrained")

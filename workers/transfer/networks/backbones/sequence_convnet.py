@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sequence_convnet(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     filters: Sequence[int] = (32, 32),
@@ -29,7 +29,7 @@ def sequence_convnet(
     whole sequence would forget the position, which promoters and splice sites depend on. Initial weights and
     dropout masks depend on `seed` and the layers' names alone.
     """
-    backbone = keras.Sequential([keras.Input(form.shape, name="features")], name="backbone")
+    backbone = keras.Sequential([keras.Input(input_spec.shape, name="features")], name="backbone")
     for number, count in enumerate(filters, start=1):
         name = f"conv_{number}"
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, name))

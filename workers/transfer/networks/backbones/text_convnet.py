@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def text_convnet(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     embedding_units: int = 100,
@@ -27,12 +27,14 @@ def text_convnet(
     Initial weights and dropout masks depend on `seed` and the layers' names alone.
     """
     backbone = keras.Sequential(name="backbone")
-    backbone.add(keras.Input(form.shape, dtype="int32", name="features"))
+    backbone.add(keras.Input(input_spec.shape, dtype="int32", name="features"))
     initializer = keras.initializers.RandomUniform(-0.05, 0.05, seed=layer_seed(seed, "tokens"))
     backbone.add(
-        layers.Embedding(form.tokens, embedding_units, embeddings_initializer=initializer, name="tokens")
+        layers.Embedding(
+            input_spec.tokens, embedding_units, embeddings_initializer=initializer, name="tokens"
+        )
     )
-    backbone.add(_convolutions((form.shape[0], embedding_units), filters, widths, seed))
+    backbone.add(_convolutions((input_spec.shape[0], embedding_units), filters, widths, seed))
     backbone.add(layers.Dropout(dropout, seed=layer_seed(seed, "dropout"), name="dropout"))
     return backbone
 

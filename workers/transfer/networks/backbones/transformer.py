@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras import layers, ops
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.seeds import layer_seed
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def transformer(
-    form: Form,
+    input_spec: InputSpec,
     seed: int,
     *,
     units: int = 64,
@@ -34,10 +34,10 @@ def transformer(
             f"Expected heads that divide the {units} units. Received: {heads}. Give, say, 4 of 64 units."
         )
     backbone = keras.Sequential(name="backbone")
-    dtype = "int32" if form.tokens else "float32"
-    backbone.add(keras.Input(form.shape, dtype=dtype, name="features"))
-    backbone.add(_embedding(form, units, dtype, seed))
-    shape = (form.shape[0], units)
+    dtype = "int32" if input_spec.tokens else "float32"
+    backbone.add(keras.Input(input_spec.shape, dtype=dtype, name="features"))
+    backbone.add(_embedding(input_spec, units, dtype, seed))
+    shape = (input_spec.shape[0], units)
     for number in range(1, blocks + 1):
         backbone.add(_block(f"block_{number}", shape, heads, dropout, seed))
     backbone.add(_mean(shape))
@@ -60,12 +60,14 @@ def _dense(name: str, units: int, seed: int, scope: str, **options: Any) -> laye
     return layers.Dense(units, kernel_initializer=initializer, name=name, **options)
 
 
-def _embedding(form: Form, units: int, dtype: str, seed: int) -> keras.Model:
-    x = keras.Input(form.shape, dtype=dtype, name="features")
-    length = form.shape[0]
-    if form.tokens:
+def _embedding(input_spec: InputSpec, units: int, dtype: str, seed: int) -> keras.Model:
+    x = keras.Input(input_spec.shape, dtype=dtype, name="features")
+    length = input_spec.shape[0]
+    if input_spec.tokens:
         initializer = keras.initializers.RandomNormal(stddev=0.02, seed=layer_seed(seed, "embedding/tokens"))
-        vectors = layers.Embedding(form.tokens, units, embeddings_initializer=initializer, name="tokens")(x)
+        vectors = layers.Embedding(
+            input_spec.tokens, units, embeddings_initializer=initializer, name="tokens"
+        )(x)
         there = ops.expand_dims(ops.cast(ops.not_equal(x, 0), "float32"), -1)
     else:
         vectors = _dense("letters", units, seed, "embedding")(x)

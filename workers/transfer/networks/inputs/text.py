@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array, Column
-from workers.transfer.networks.presets import reading
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets import loading
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer
 
 LONGEST = 512
@@ -45,11 +45,11 @@ def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
     """The pretrained encoder's own tokens."""
     folder = Path(options["folder"]) if options.get("folder") else None
     preset = find_preset(options["preset"], folder)
-    pieces = reading.vocabulary(preset)
+    pieces = loading.vocabulary(preset)
     if options["length"]:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
-    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, reading.longest(preset)))
+    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, loading.longest(preset)))
     return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, _rows(longest))))
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.encoder import Shape, Weights, encoder
-from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FILES = ("config.json", "vocab.txt", "model.safetensors")
@@ -26,7 +26,7 @@ CASE_FILE = "tokenizer_config.json"
 """What may say besides whether capitals are made small; without it they are."""
 
 
-def shape_of(folder: Path) -> Shape:
+def shape_of(folder: Path) -> EncoderShape:
     """The encoder's shape by the folder's config.
 
     Raises:
@@ -34,21 +34,21 @@ def shape_of(folder: Path) -> Shape:
     """
     about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind, activation = about.get("model_type"), about.get("hidden_act")
-    places = about.get("position_embedding_type", "absolute")
-    if (kind, activation, places) != ("bert", "gelu", "absolute"):
+    positions = about.get("position_embedding_type", "absolute")
+    if (kind, activation, positions) != ("bert", "gelu", "absolute"):
         raise PresetError(
             "Expected an encoder of the BERT family, with gelu and absolute positions. "
             f"Received: {kind} with {activation} in {folder.name}. Use another preset."
         )
-    return Shape(
+    return EncoderShape(
         layers=about["num_hidden_layers"],
         units=about["hidden_size"],
         heads=about["num_attention_heads"],
-        wide=about["intermediate_size"],
+        intermediate=about["intermediate_size"],
         vocabulary=about["vocab_size"],
-        places=about["max_position_embeddings"],
+        positions=about["max_position_embeddings"],
         epsilon=about["layer_norm_eps"],
-        embedded=about["hidden_size"],
+        embedding_width=about["hidden_size"],
     )
 
 
@@ -58,14 +58,14 @@ def vocabulary(folder: Path) -> Vocabulary:
     Raises:
         PresetError: they do not fit the encoder.
     """
-    said = folder / CASE_FILE
-    about = json.loads(said.read_text(encoding="utf-8")) if said.is_file() else {}
+    case_file = folder / CASE_FILE
+    about = json.loads(case_file.read_text(encoding="utf-8")) if case_file.is_file() else {}
     pieces = read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
     check_pieces(pieces, shape_of(folder).vocabulary, "vocab.txt")
     return pieces
 
 
-def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def bert(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone as `encoder` makes it, with the folder's weights or drawn ones.
 
     Raises:
@@ -73,7 +73,7 @@ def bert(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Mo
     """
     shape = shape_of(folder)
     weights = _weights(load_file(folder / "model.safetensors"), shape) if with_weights else None
-    return encoder(form, seed, shape, weights)
+    return encoder(input_spec, seed, shape, weights)
 
 
 _DENSE = {
@@ -87,7 +87,7 @@ _DENSE = {
 _NORMS = {"attention_norm": "attention.output.LayerNorm", "norm": "output.LayerNorm"}
 
 
-def _weights(tensors: Mapping[str, Any], shape: Shape) -> Weights:
+def _weights(tensors: Mapping[str, Any], shape: EncoderShape) -> Weights:
     """Kernels are transposed; the first kind of segment, which every token is of, joins the places."""
     of = {name.removeprefix("bert."): np.asarray(value, np.float32) for name, value in tensors.items()}
 
@@ -103,8 +103,8 @@ def _weights(tensors: Mapping[str, Any], shape: Shape) -> Weights:
     }
     for number in range(shape.layers):
         path = f"encoder.layer.{number}"
-        for own, theirs in _DENSE.items():
-            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}", transposed=True)
-        for own, theirs in _NORMS.items():
-            weights[f"layer_{number}_{own}"] = pair(f"{path}.{theirs}")
+        for own, original in _DENSE.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{original}", transposed=True)
+        for own, original in _NORMS.items():
+            weights[f"layer_{number}_{own}"] = pair(f"{path}.{original}")
     return weights

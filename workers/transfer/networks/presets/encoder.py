@@ -8,27 +8,27 @@ import keras
 from keras import layers, ops
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.seeds import layer_seed
 
 
 @dataclass(frozen=True)
-class Shape:
+class EncoderShape:
     """What an encoder looks like.
 
-    `embedded` is the width of its embeddings, which ELECTRA's smaller ones (Clark et al. 2020) project to
-    `units`; `places` is how many tokens it can tell apart by where they stand.
+    `embedding_width` is the width of its embeddings, which smaller ELECTRA models (Clark et al. 2020) project
+    to `units`; `positions` is the number of position embeddings.
     """
 
     layers: int
     units: int
     heads: int
-    wide: int
+    intermediate: int
     vocabulary: int
-    places: int
+    positions: int
     epsilon: float
-    embedded: int
+    embedding_width: int
     approximate_gelu: bool = False
 
 
@@ -36,7 +36,7 @@ Weights = Mapping[str, Sequence[Array]]
 """Of each layer by its name here, in the order of the layer's variables."""
 
 
-def encoder(form: Form, seed: int, shape: Shape, weights: Weights | None) -> keras.Model:
+def encoder(input_spec: InputSpec, seed: int, shape: EncoderShape, weights: Weights | None) -> keras.Model:
     """A backbone from token ids (n, length), 0 for padding, to the mean of the tokens' vectors (n, units).
 
     Dropout is left out, as in sentence encoders' use. Without weights they are drawn, and depend on `seed`
@@ -45,15 +45,15 @@ def encoder(form: Form, seed: int, shape: Shape, weights: Weights | None) -> ker
     Raises:
         PresetError: the length is beyond its places.
     """
-    (length,) = form.shape
-    if length > shape.places:
+    (length,) = input_spec.shape
+    if length > shape.positions:
         raise PresetError(
-            f"Expected at most {shape.places} tokens, as the preset was made for. Received: {length}. "
+            f"Expected at most {shape.positions} tokens, as the preset was made for. Received: {length}. "
             "Lower length."
         )
     ids = keras.Input((length,), dtype="int32", name="features")
     there = ops.cast(ops.not_equal(ids, 0), "float32")[..., None]
-    h = _embedded(ids, shape, seed)
+    h = _embeddings(ids, shape, seed)
     for number in range(shape.layers):
         h = _layer(h, there, shape, f"layer_{number}", seed)
     mean = ops.sum(h * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
@@ -74,19 +74,21 @@ def _dense(name: str, units: int, seed: int) -> layers.Dense:
     return layers.Dense(units, kernel_initializer=_normal(name, seed), name=name)
 
 
-def _embedded(ids: Any, shape: Shape, seed: int) -> Any:
-    places = ops.cumsum(ops.ones_like(ids), axis=1) - 1
+def _embeddings(ids: Any, shape: EncoderShape, seed: int) -> Any:
+    positions = ops.cumsum(ops.ones_like(ids), axis=1) - 1
 
     def embedding(rows: int, name: str) -> layers.Embedding:
-        return layers.Embedding(rows, shape.embedded, embeddings_initializer=_normal(name, seed), name=name)
+        return layers.Embedding(
+            rows, shape.embedding_width, embeddings_initializer=_normal(name, seed), name=name
+        )
 
     words = embedding(shape.vocabulary, "word_pieces")(ids)
-    h = words + embedding(shape.places, "places")(places)
+    h = words + embedding(shape.positions, "places")(positions)
     h = layers.LayerNormalization(epsilon=shape.epsilon, name="embedding_norm")(h)
-    return h if shape.embedded == shape.units else _dense("embedding_projection", shape.units, seed)(h)
+    return h if shape.embedding_width == shape.units else _dense("embedding_projection", shape.units, seed)(h)
 
 
-def _layer(h: Any, there: Any, shape: Shape, name: str, seed: int) -> Any:
+def _layer(h: Any, there: Any, shape: EncoderShape, name: str, seed: int) -> Any:
     def dense(part: str, units: int) -> layers.Dense:
         return _dense(f"{name}_{part}", units, seed)
 
@@ -95,11 +97,11 @@ def _layer(h: Any, there: Any, shape: Shape, name: str, seed: int) -> Any:
 
     attended = _attention(h, there, shape, dense)
     h = norm("attention_norm")(h + dense("joined", shape.units)(attended))
-    wide = ops.gelu(dense("wide", shape.wide)(h), approximate=shape.approximate_gelu)
+    wide = ops.gelu(dense("wide", shape.intermediate)(h), approximate=shape.approximate_gelu)
     return norm("norm")(h + dense("narrow", shape.units)(wide))
 
 
-def _attention(h: Any, there: Any, shape: Shape, dense: Any) -> Any:
+def _attention(h: Any, there: Any, shape: EncoderShape, dense: Any) -> Any:
     length, size = h.shape[1], shape.units // shape.heads
 
     def apart(name: str) -> Any:

@@ -20,8 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets import places, reading, words
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets import loading, lookup, manifests
 from workers.transfer.networks.presets.kerashub import image_option, keras_hub
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
@@ -32,7 +32,7 @@ _TOKENS = 8
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _HubPreset:
     name: str
     handle: str
     summary: str | None
@@ -48,41 +48,41 @@ def caches(folder: Path) -> dict[str, str]:
 
 
 def fetch(name: str, folder: Path) -> dict[str, Any]:
-    """Bring a preset and try it; what was left as word of it.
+    """Download a preset and try it; returns its manifest.
 
-    What cannot be used is refused by its small files, before its weights are downloaded. The word is left
-    last, so a preset is here as a whole or not at all.
+    What cannot be used is refused by its small files, before its weights are downloaded. The manifest is
+    written last, so a preset is there completely or not at all.
 
     Raises:
         ValueError: no hub has this name, it cannot be made of Keras' own layers, or it is neither in the
             cache nor can a hub be reached.
     """
-    asked = _asked(name, folder)
+    found = _find_hub_preset(name, folder)
     try:
-        path = _file(asked.handle, "config.json").parent
-        layout = places.layout_of(path)
-        _download(asked.handle, path, layout)
+        path = _file(found.handle, "config.json").parent
+        layout = lookup.layout_of(path)
+        _download(found.handle, path, layout)
     except _failures() as error:
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:300]
         raise ValueError(
-            f"Expected {name} in {folder}, or a network and access to bring it from {asked.handle}. "
+            f"Expected {name} in {folder}, or a network and access to bring it from {found.handle}. "
             f"Received: {reason} Run `model-transfer presets fetch {name}` where there is a network, and "
             f"copy the folder that MODEL_TRANSFER_PRESET_DIR names there to {folder}."
         ) from error
-    preset = places.Preset(name, layout, path)
-    backbone = reading.backbone(_form(preset), 0, preset, with_weights=True)
+    preset = lookup.Preset(name, layout, path)
+    backbone = loading.backbone(_input_spec(preset), 0, preset, with_weights=True)
     if preset.kind == "text":
-        reading.vocabulary(preset)
-    told = {
+        loading.vocabulary(preset)
+    manifest = {
         "name": name,
         "path": str(path.resolve().relative_to(folder.resolve())),
-        "summary": asked.summary,
-        "origin": _origin(asked.handle, path),
+        "summary": found.summary,
+        "origin": _origin(found.handle, path),
         "parameters": int(backbone.count_params()),
         "units": int(backbone.output_shape[-1]),
     }
-    words.leave(words.path_of(folder, name), told)
-    return told
+    manifests.write(manifests.path_of(folder, name), manifest)
+    return manifest
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -92,24 +92,24 @@ def _failures() -> tuple[type[Exception], ...]:
     return OSError, BackendError, DataCorruptionError
 
 
-def _asked(name: str, folder: Path) -> _Asked:
-    """The hub's handle of a name; leaves word of the names that KerasHub knows."""
-    named = keras_hub().models.Backbone.presets
-    words.leave(folder / words.LIBRARY, {"version": version("keras-hub"), "names": sorted(named)})
-    if name in named:
-        about = named[name]
-        return _Asked(name, about["kaggle_handle"], about.get("metadata", {}).get("description"))
+def _find_hub_preset(name: str, folder: Path) -> _HubPreset:
+    """The handle of a name; writes down which names KerasHub knows."""
+    known = keras_hub().models.Backbone.presets
+    manifests.write(folder / manifests.LIBRARY, {"version": version("keras-hub"), "names": sorted(known)})
+    if name in known:
+        about = known[name]
+        return _HubPreset(name, about["kaggle_handle"], about.get("metadata", {}).get("description"))
     if name.startswith((KAGGLE, HUGGING_FACE)):
-        return _Asked(name, name, None)
-    near = difflib.get_close_matches(name, named, n=3)
+        return _HubPreset(name, name, None)
+    near = difflib.get_close_matches(name, known, n=3)
     raise ValueError(
-        f"Expected one of the {len(named)} names of KerasHub {version('keras-hub')}, a handle such as "
+        f"Expected one of the {len(known)} names of KerasHub {version('keras-hub')}, a handle such as "
         f"{KAGGLE}keras/bert/keras/bert_tiny_en_uncased/3, or {HUGGING_FACE}owner/model. Received: {name}. "
         + (f"Did you mean: {', '.join(near)}?" if near else "See keras.io/keras_hub/presets for the names.")
     )
 
 
-def _download(handle: str, path: Path, layout: places.Layout) -> None:
+def _download(handle: str, path: Path, layout: lookup.Layout) -> None:
     """All that a preset needs, the small files that may refuse it first."""
     if layout == "hugging_face":
         from workers.transfer.networks.presets import bert
@@ -131,8 +131,8 @@ def _download(handle: str, path: Path, layout: places.Layout) -> None:
         from workers.transfer.networks.presets.kerashub_images import CONVERTER_FILE, kerashub_image
 
         _file(handle, CONVERTER_FILE)
-        preset = places.Preset(handle, layout, path)
-        kerashub_image(_form(preset), 0, path, with_weights=False)
+        preset = lookup.Preset(handle, layout, path)
+        kerashub_image(_input_spec(preset), 0, path, with_weights=False)
     library.models.Backbone.from_preset(handle)
     _optional(handle, "metadata.json", "README.md")
 
@@ -162,30 +162,30 @@ def _origin(handle: str, path: Path) -> str:
     return handle if re.search(r"/\d+$", handle) else f"{handle}/{path.name}"
 
 
-def _form(preset: places.Preset) -> Form:
+def _input_spec(preset: lookup.Preset) -> InputSpec:
     if preset.kind == "text":
-        return Form((_TOKENS,))
+        return InputSpec((_TOKENS,))
     config = json.loads((preset.path / "config.json").read_text(encoding="utf-8"))
     height, width = (side or _PIXELS for side in config["config"][image_option(config)][:2])
-    return Form((height, width, 3))
+    return InputSpec((height, width, 3))
 
 
-def main(words_given: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Fetch each; 1 where one could not be brought."""
-    folder, names = Path(words_given[0]), words_given[1:]
+    folder, names = Path(arguments[0]), arguments[1:]
     # Before the hubs' libraries are imported: one of them reads it then.
     os.environ.update(caches(folder))
     failed = 0
     for name in names:
         try:
-            told = fetch(name, folder)
+            manifest = fetch(name, folder)
         except ValueError as error:
             sys.stderr.write(f"{error}\n")
             failed = 1
         else:
-            place = folder / told["path"]
+            place = folder / manifest["path"]
             sys.stdout.write(
-                f"{name}: {told['parameters']:,} parameters, {places.size(place):,} bytes in {place}\n"
+                f"{name}: {manifest['parameters']:,} parameters, {lookup.size(place):,} bytes in {place}\n"
             )
     return failed
 

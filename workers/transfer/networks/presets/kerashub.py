@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.presets.errors import PresetError
 
 MARK = "keras_hub>"
 INSTALL = "pip install --no-deps -r locks/worker.txt"

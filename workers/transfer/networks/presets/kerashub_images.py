@@ -8,16 +8,16 @@ from typing import Any
 
 import keras
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, image_option, keras_hub
-from workers.transfer.networks.presets.unreadable import PresetError
 from workers.transfer.networks.structures import reinitialised
 
 CONVERTER_FILE = "image_converter.json"
 """Says how pixels are scaled."""
 
 
-def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def kerashub_image(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone from images (n, h, w, 3), pixels 0 to 255, to the mean of its last maps (n, filters).
 
     Its pixels are scaled as the preset's image converter says, if it has one, and else not at all. Without
@@ -30,7 +30,7 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
     library = keras_hub()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     option = image_option(config)
-    size = {option: form.shape} if option else {}
+    size = {option: input_spec.shape} if option else {}
     loaded = library.models.Backbone.from_preset(str(folder), load_weights=with_weights, **size)
     outputs = [tuple(output.shape) for output in loaded.outputs]
     if len(loaded.inputs) != 1 or [len(shape) for shape in outputs] != [4]:
@@ -40,8 +40,8 @@ def kerashub_image(form: Form, seed: int, folder: Path, *, with_weights: bool) -
             "Take another preset."
         )
     inner = _in_built_in_layers(loaded, family_of(config))
-    x = keras.Input(form.shape, name="features")
-    h = keras.layers.Concatenate(name="grey_to_rgb")([x, x, x]) if form.width == 1 else x
+    x = keras.Input(input_spec.shape, name="features")
+    h = keras.layers.Concatenate(name="grey_to_rgb")([x, x, x]) if input_spec.width == 1 else x
     scale, offset = _scaling(library, folder)
     h = keras.layers.Rescaling(scale, offset=offset, name="scaled")(h)
     out = keras.layers.GlobalAveragePooling2D(name="representation")(inner(h))
@@ -64,13 +64,13 @@ def _in_built_in_layers(loaded: keras.Model, family: str) -> keras.Model:
     the other: called on a symbolic image, they leave those calls in the graph.
     """
     plain = keras.Model(loaded.inputs, loaded.outputs[0], name="preset")
-    strangers = {layer for layer in _with_inner(plain) if not _is_built_in(layer)}
-    if not strangers:
+    unknown = {layer for layer in _with_inner(plain) if not _is_built_in(layer)}
+    if not unknown:
         return plain
     # A variable that a layer of KerasHub holds itself would be lost with it.
-    holders = {layer for layer in strangers if len(_own_variables(layer)) > 0}
+    holders = {layer for layer in unknown if len(_own_variables(layer)) > 0}
     if not holders:
-        with _transparent({type(layer) for layer in strangers}):
+        with _transparent({type(layer) for layer in unknown}):
             opened = keras.models.clone_model(
                 plain,
                 clone_function=lambda layer: layer,
@@ -79,7 +79,7 @@ def _in_built_in_layers(loaded: keras.Model, family: str) -> keras.Model:
         opened.name = "preset"
         if all(_is_built_in(layer) for layer in _with_inner(opened)):
             return opened
-    names = ", ".join(sorted({type(layer).__name__ for layer in holders or strangers}))
+    names = ", ".join(sorted({type(layer).__name__ for layer in holders or unknown}))
     raise PresetError(
         "Expected a preset that is made of Keras' own layers, so that the model opens without KerasHub. "
         f"Received: {family}, with {names}. Take another preset."

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.encoder import Shape, Weights, encoder
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
+from workers.transfer.networks.presets.errors import PresetError
 from workers.transfer.networks.presets.kerashub import family_of, keras_hub
-from workers.transfer.networks.presets.unreadable import PresetError
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FAMILIES = ("BertBackbone", "DistilBertBackbone", "ElectraBackbone")
@@ -28,7 +28,7 @@ TOKENIZER_FILE = "tokenizer.json"
 VOCABULARY_FILE = "assets/tokenizer/vocabulary.txt"
 
 
-def shape_of(folder: Path) -> Shape:
+def shape_of(folder: Path) -> EncoderShape:
     """The encoder's shape by the preset's config.
 
     Raises:
@@ -43,15 +43,15 @@ def shape_of(folder: Path) -> Shape:
             f"of Keras' own layers, tokenizer included. Received: {family} with {reads} in {folder.name}. "
             "Take one of these families, or a Hugging Face folder of the BERT family."
         )
-    return Shape(
+    return EncoderShape(
         layers=config["num_layers"],
         units=config["hidden_dim"],
         heads=config["num_heads"],
-        wide=config["intermediate_dim"],
+        intermediate=config["intermediate_dim"],
         vocabulary=config["vocab_size" if family == "ElectraBackbone" else "vocabulary_size"],
-        places=config["max_sequence_length"],
+        positions=config["max_sequence_length"],
         epsilon=1e-12,
-        embedded=config.get("embedding_dim", config["hidden_dim"]),
+        embedding_width=config.get("embedding_dim", config["hidden_dim"]),
         approximate_gelu=family != "DistilBertBackbone",
     )
 
@@ -78,7 +78,7 @@ def vocabulary(folder: Path) -> Vocabulary:
     return pieces
 
 
-def kerashub_text(form: Form, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
+def kerashub_text(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
     """A backbone as `encoder` makes it, with the preset's weights or drawn ones.
 
     Raises:
@@ -87,10 +87,10 @@ def kerashub_text(form: Form, seed: int, folder: Path, *, with_weights: bool) ->
     """
     shape = shape_of(folder)
     if not with_weights:
-        return encoder(form, seed, shape, None)
+        return encoder(input_spec, seed, shape, None)
     loaded = keras_hub().models.Backbone.from_preset(str(folder), dtype="float32")
     of = {variable.path: np.asarray(variable.numpy()) for variable in loaded.weights}
-    return encoder(form, seed, shape, _weights(of, shape))
+    return encoder(input_spec, seed, shape, _weights(of, shape))
 
 
 _DENSE = {
@@ -104,29 +104,29 @@ _DENSE = {
 _NORMS = {"attention_norm": "self_attention_layer_norm", "norm": "feedforward_layer_norm"}
 
 
-def _weights(of: dict[str, Array], shape: Shape) -> Weights:
+def _weights(of: dict[str, Array], shape: EncoderShape) -> Weights:
     """Heads are joined; the first kind of segment, which every token is of, joins the places."""
     # DistilBERT keeps tokens and places in one layer, and has no segments.
     of = {path.removeprefix("token_and_position_embedding/"): value for path, value in of.items()}
-    places = of["position_embedding/embeddings"]
+    positions = of["position_embedding/embeddings"]
     if "segment_embedding/embeddings" in of:
-        places = places + of["segment_embedding/embeddings"][0]
+        positions = positions + of["segment_embedding/embeddings"][0]
     weights: dict[str, list[Array]] = {
         "word_pieces": [of["token_embedding/embeddings"]],
-        "places": [places],
+        "places": [positions],
         "embedding_norm": [of[f"embeddings_layer_norm/{name}"] for name in ("gamma", "beta")],
     }
-    if shape.embedded != shape.units:
+    if shape.embedding_width != shape.units:
         weights["embedding_projection"] = [of[f"embeddings_projection/{name}"] for name in ("kernel", "bias")]
     for number in range(shape.layers):
         path = f"transformer_layer_{number}"
-        for own, theirs in _DENSE.items():
-            kernel, bias = (of[f"{path}/{theirs}/{name}"] for name in ("kernel", "bias"))
+        for own, original in _DENSE.items():
+            kernel, bias = (of[f"{path}/{original}/{name}"] for name in ("kernel", "bias"))
             # (units, heads, size) of what is read, (heads, size, units) of what joins them
             kernel = kernel.reshape(-1, shape.units) if own == "joined" else kernel.reshape(len(kernel), -1)
             weights[f"layer_{number}_{own}"] = [kernel, bias.reshape(-1)]
-        for own, theirs in _NORMS.items():
-            weights[f"layer_{number}_{own}"] = [of[f"{path}/{theirs}/{name}"] for name in ("gamma", "beta")]
+        for own, original in _NORMS.items():
+            weights[f"layer_{number}_{own}"] = [of[f"{path}/{original}/{name}"] for name in ("gamma", "beta")]
     return weights
 
 
@@ -137,8 +137,8 @@ def _tokenizer(folder: Path) -> dict[str, Any]:
             f"Expected {TOKENIZER_FILE} and {VOCABULARY_FILE} beside the weights, which say how texts are "
             f"cut. Received: none in {folder.name}. Save the preset's tokenizer there, by its save_to_preset."
         )
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return config
 
 
 def _listed(words: Any) -> str:

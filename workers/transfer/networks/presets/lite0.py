@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from workers.transfer.data import Array
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.torch_files import read_tensors
 from workers.transfer.seeds import layer_seed
 
@@ -27,13 +27,13 @@ STAGES = (
 STEM, TOP = 32, 1280
 
 
-def lite0(form: Form, seed: int, weights: Path | None) -> keras.Model:
+def lite0(input_spec: InputSpec, seed: int, weights: Path | None) -> keras.Model:
     """A backbone from images (n, h, w, 3), pixels 0 to 255, to the mean of its last maps (n, 1280).
 
     `weights` is the legacy `.pth` of the ImageNet weights, made for 224 x 224 pixels; without, they are
     drawn, and depend on `seed` and the layers' names alone.
     """
-    x = keras.Input(form.shape, name="features")
+    x = keras.Input(input_spec.shape, name="features")
     h = layers.Rescaling(1 / 128, offset=-127 / 128, name="scaled")(x)
     h = _convolution(h, STEM, 3, 2, "stem", seed)
     number = 0

@@ -20,7 +20,7 @@ import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array
-from workers.transfer.networks.presets.unreadable import PresetError
+from workers.transfer.networks.presets.errors import PresetError
 
 LONGEST_WORD = 100
 """Letters; a longer word is unknown, as in BERT."""

@@ -72,17 +72,32 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
         if trial.number == 2:
             raise KeyboardInterrupt
 
-    def keep(key, value):
+    def save_trial(key, value):
         kept[key] = json.dumps(value)
 
-    def recall(key):
+    def load_trial(key):
         return json.loads(kept[key]) if key in kept else None
 
     with pytest.raises(KeyboardInterrupt):
-        search(plain_options, numbers(), FIT.named(""), **asked, keep=keep, on_trial=die_at_the_second)
+        search(
+            plain_options,
+            numbers(),
+            FIT.named(""),
+            **asked,
+            save_trial=save_trial,
+            on_trial=die_at_the_second,
+        )
     trained = []
     fit = Fit(FIT.training, Hooks(on_epoch=lambda run, epoch, values: trained.append(run)))
-    resumed = search(plain_options, numbers(), fit, **asked, recall=recall, keep=keep, on_trial=told.append)
+    resumed = search(
+        plain_options,
+        numbers(),
+        fit,
+        **asked,
+        load_trial=load_trial,
+        save_trial=save_trial,
+        on_trial=told.append,
+    )
     assert resumed == undisturbed
     assert told == undisturbed.trials[2:]
     assert set(trained) == {f"trial/{trial.number}" for trial in told}
@@ -91,7 +106,7 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
 def test_what_is_kept_of_another_search_is_not_taken_for_a_trial(plain_options, numbers):
     asked = {"tuner": "random", "trials": 2, "space": SPACE}
     of_another = {"options": {**plain_options, "hidden_units": [99]}, "score": -1.0, "epochs": 2}
-    found = search(plain_options, numbers(), FIT.named(""), **asked, recall=lambda key: of_another)
+    found = search(plain_options, numbers(), FIT.named(""), **asked, load_trial=lambda key: of_another)
     assert found == search(plain_options, numbers(), FIT.named(""), **asked)
 
 

@@ -10,10 +10,10 @@ import pytest
 from tests.workers.transfer import examples
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.networks.backbones.pretrained import pretrained
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import build
 from workers.transfer.networks.presets.bert import bert, vocabulary
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
@@ -31,7 +31,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def minilm() -> keras.Model:
-    return pretrained(Form((LENGTH,)), 0, preset="minilm_l6_v2")
+    return pretrained(InputSpec((LENGTH,)), 0, preset="minilm_l6_v2")
 
 
 def test_sentences_are_as_near_as_the_models_authors_say(minilm: keras.Model) -> None:
@@ -52,13 +52,13 @@ def test_sentences_are_as_near_as_the_models_authors_say(minilm: keras.Model) ->
 def test_padding_does_not_count(minilm: keras.Model) -> None:
     ids = np.zeros((1, LENGTH), np.int32)
     ids[0, :4] = [101, 7592, 2088, 102]
-    short = pretrained(Form((4,)), 0, preset="minilm_l6_v2")
+    short = pretrained(InputSpec((4,)), 0, preset="minilm_l6_v2")
     np.testing.assert_allclose(np.asarray(minilm(ids)), np.asarray(short(ids[:, :4])), atol=1e-5)
 
 
 def test_random_weights_follow_from_the_seed_alone() -> None:
     one, same, other = (
-        pretrained(Form((4,)), seed, preset="minilm_l6_v2", weights="random").get_weights()
+        pretrained(InputSpec((4,)), seed, preset="minilm_l6_v2", weights="random").get_weights()
         for seed in (1, 1, 2)
     )
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
@@ -90,9 +90,9 @@ def test_a_folder_of_another_family_is_refused(tmp_path: Path) -> None:
         json.dumps({"model_type": "roberta", "hidden_act": "gelu"})
     )
     with pytest.raises(ValueError, match=r"Expected an encoder of the BERT family.*roberta"):
-        bert(Form((4,)), 0, tmp_path / "other", with_weights=False)
+        bert(InputSpec((4,)), 0, tmp_path / "other", with_weights=False)
 
 
 def test_a_preset_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Expected a preset for images\. Received: minilm_l6_v2"):
-        pretrained(Form((32, 32, 3)), 0, preset="minilm_l6_v2")
+        pretrained(InputSpec((32, 32, 3)), 0, preset="minilm_l6_v2")

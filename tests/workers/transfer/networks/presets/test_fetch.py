@@ -14,11 +14,11 @@ import pytest
 
 from tests.workers.transfer.networks.presets import tiny
 from workers.transfer.networks.backbones.pretrained import pretrained
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets import words
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets import manifests
 from workers.transfer.networks.presets.fetch import caches, fetch
 from workers.transfer.networks.presets.kerashub_texts import kerashub_text
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -42,21 +42,21 @@ def pinned(name: str) -> str:
 def test_a_name_of_kerashub_is_brought_once_and_used_without_a_network(tmp_path: Path, folder: Path) -> None:
     preset = tiny.text_preset(tmp_path / "tiny", "BertBackbone")
     tiny.into_kagglehub(preset, folder / "kagglehub", pinned("bert_tiny_en_uncased"))
-    told = fetch("bert_tiny_en_uncased", folder)
-    assert told["origin"] == "kaggle://keras/bert/keras/bert_tiny_en_uncased/3"
-    assert (told["units"], "2-layer BERT" in told["summary"]) == (8, True)
+    manifest = fetch("bert_tiny_en_uncased", folder)
+    assert manifest["origin"] == "kaggle://keras/bert/keras/bert_tiny_en_uncased/3"
+    assert (manifest["units"], "2-layer BERT" in manifest["summary"]) == (8, True)
     ids = np.array([[2, 5, 6, 3]], np.int32)
-    brought = pretrained(Form((4,)), 0, preset="bert_tiny_en_uncased", folder=str(folder))
-    itself = kerashub_text(Form((4,)), 0, preset, with_weights=True)
+    brought = pretrained(InputSpec((4,)), 0, preset="bert_tiny_en_uncased", folder=str(folder))
+    itself = kerashub_text(InputSpec((4,)), 0, preset, with_weights=True)
     np.testing.assert_array_equal(brought.predict(ids, verbose=0), itself.predict(ids, verbose=0))
-    assert brought.count_params() == told["parameters"]
+    assert brought.count_params() == manifest["parameters"]
 
 
 def test_a_preset_for_images_is_brought_with_the_scaling_of_its_pixels(tmp_path: Path, folder: Path) -> None:
     preset = tiny.image_preset(tmp_path / "tiny")
     tiny.into_kagglehub(preset, folder / "kagglehub", pinned("resnet_18_imagenet"))
     fetch("resnet_18_imagenet", folder)
-    brought = pretrained(Form((32, 32, 3)), 0, preset="resnet_18_imagenet", folder=str(folder))
+    brought = pretrained(InputSpec((32, 32, 3)), 0, preset="resnet_18_imagenet", folder=str(folder))
     assert brought.get_layer("scaled").scale == pytest.approx(1 / 127.5)
 
 
@@ -80,7 +80,7 @@ def test_without_cache_and_network_it_says_how_to_bring_the_preset(folder: Path)
 def test_a_misspelt_name_is_told_the_nearest(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"Did you mean: bert_tiny_en_uncased"):
         fetch("bert_tiny_uncased", folder)
-    assert "bert_tiny_en_uncased" in words.read(folder / words.LIBRARY)["names"]
+    assert "bert_tiny_en_uncased" in manifests.read(folder / manifests.LIBRARY)["names"]
 
 
 def test_what_cannot_be_made_of_built_in_layers_is_refused_before_its_weights_come(
@@ -111,7 +111,7 @@ def test_the_command_brings_from_hugging_faces_cache_and_ends_badly_if_one_name_
     brought = [line.partition(": ")[0] for line in done.stdout.splitlines()]
     assert brought == names[:2]
     assert "Run `model-transfer presets fetch hf://someone/other` where there is a network" in done.stderr
-    told = json.loads(words.path_of(folder, "hf://someone/tiny").read_text())
-    assert told["origin"] == f"hf://someone/tiny@{snapshot.name}"
+    manifest = json.loads(manifests.path_of(folder, "hf://someone/tiny").read_text())
+    assert manifest["origin"] == f"hf://someone/tiny@{snapshot.name}"
     assert find_preset("hf://someone/tiny", folder).path == snapshot
     assert find_preset("hf://keras/tiny", folder).layout == "kerashub_text"

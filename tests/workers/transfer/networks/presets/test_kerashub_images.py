@@ -14,7 +14,7 @@ from tests.workers.transfer import examples
 from tests.workers.transfer.networks.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT, as_keras_takes
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import build
 from workers.transfer.networks.presets.kerashub_images import kerashub_image
 from workers.transfer.training.features import predict
@@ -33,14 +33,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_preset_makes_of_an_image_what_kerashub_makes_of_it(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    ours = kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)
-    theirs = keras_hub.models.Backbone.from_preset(str(folder))
-    maps = theirs.predict(pixels / 127.5 - 1, verbose=0)
+    ours = kerashub_image(InputSpec((32, 32, 3)), 0, folder, with_weights=True)
+    original = keras_hub.models.Backbone.from_preset(str(folder))
+    maps = original.predict(pixels / 127.5 - 1, verbose=0)
     np.testing.assert_allclose(ours.predict(pixels, verbose=0), maps.mean(axis=(1, 2)), rtol=1e-5)
 
 
 def test_random_weights_follow_from_the_seed_alone(folder: Path) -> None:
-    drawn = [kerashub_image(Form((32, 32, 3)), seed, folder, with_weights=False) for seed in (1, 1, 2)]
+    drawn = [kerashub_image(InputSpec((32, 32, 3)), seed, folder, with_weights=False) for seed in (1, 1, 2)]
     kernels = [model.get_weights()[0] for model in drawn]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0] != kernels[2]).any()
@@ -67,15 +67,15 @@ def test_a_probe_on_a_preset_opens_where_kerashub_is_not(folder: Path, tmp_path:
 @pytest.mark.parametrize("name", ["efficientnet", "efficientnet_v2", "mobilenet"])
 def test_blocks_that_are_layers_of_kerashub_leave_keras_own_in_the_graph(name: str, tmp_path: Path) -> None:
     folder = tiny.image_preset(tmp_path / name, name)
-    theirs = keras_hub.models.Backbone.from_preset(str(folder))
-    ours = kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)
+    original = keras_hub.models.Backbone.from_preset(str(folder))
+    ours = kerashub_image(InputSpec((32, 32, 3)), 0, folder, with_weights=True)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
-    means = theirs.predict(pixels, verbose=0).mean(axis=(1, 2))
+    means = original.predict(pixels, verbose=0).mean(axis=(1, 2))
     np.testing.assert_allclose(ours.predict(pixels, verbose=0), means, rtol=1e-5)
     assert "keras_hub" not in ours.to_json()
-    assert len(ours.trainable_weights) == len(theirs.trainable_weights)
-    drawn = kerashub_image(Form((32, 32, 3)), 1, folder, with_weights=False)
-    assert drawn.count_params() == theirs.count_params()
+    assert len(ours.trainable_weights) == len(original.trainable_weights)
+    drawn = kerashub_image(InputSpec((32, 32, 3)), 1, folder, with_weights=False)
+    assert drawn.count_params() == original.count_params()
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_blocks_that_are_layers_of_kerashub_leave_keras_own_in_the_graph(name: s
 def test_a_preset_of_layers_that_keras_has_not_is_refused(name: str, words: str, tmp_path: Path) -> None:
     folder = tiny.image_preset(tmp_path / name, name)
     with pytest.raises(ValueError, match=words):
-        kerashub_image(Form((32, 32, 3)), 0, folder, with_weights=True)
+        kerashub_image(InputSpec((32, 32, 3)), 0, folder, with_weights=True)

@@ -14,7 +14,7 @@ from tests.workers.transfer import examples
 from tests.workers.transfer.networks.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.inputs.text import first
 from workers.transfer.networks.network import build
 from workers.transfer.networks.presets.kerashub_texts import kerashub_text, vocabulary
@@ -42,11 +42,11 @@ def test_a_text_is_to_it_the_mean_of_what_kerashub_makes_of_its_tokens(presets: 
     mask = (np.arange(LENGTH) < rng.integers(1, LENGTH + 1, (6, 1))).astype(np.int32)
     ids *= mask
     inputs = {"token_ids": ids, "padding_mask": mask, "segment_ids": np.zeros_like(ids)}
-    theirs = keras_hub.models.Backbone.from_preset(str(presets / family))
-    vectors = theirs.predict({name: inputs[name] for name in theirs.input}, verbose=0)
+    original = keras_hub.models.Backbone.from_preset(str(presets / family))
+    vectors = original.predict({name: inputs[name] for name in original.input}, verbose=0)
     vectors = vectors["sequence_output"] if isinstance(vectors, dict) else vectors
     mean = (vectors * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-    ours = kerashub_text(Form((LENGTH,)), 0, presets / family, with_weights=True)
+    ours = kerashub_text(InputSpec((LENGTH,)), 0, presets / family, with_weights=True)
     np.testing.assert_allclose(ours.predict(ids, verbose=0), mean, atol=1e-5)
 
 
@@ -54,11 +54,11 @@ def test_a_text_is_to_it_the_mean_of_what_kerashub_makes_of_its_tokens(presets: 
 def test_a_text_is_cut_as_kerashub_cuts_it(tmp_path: Path, lowercase: bool) -> None:
     folder = tiny.text_preset(tmp_path / "cased", "BertBackbone", lowercase=lowercase)
     texts = ["The good film!", "the bad, bad films?", "filming 東 this", "It's The END.", "zq7 number"]
-    theirs = keras_hub.tokenizers.BertTokenizer.from_preset(str(folder))
+    original = keras_hub.tokenizers.BertTokenizer.from_preset(str(folder))
     part = tokenizer(vocabulary(folder), LENGTH)
     for text in texts:
         found = np.asarray(part(np.array([[text]], dtype=object)))[0]
-        ids = np.asarray(theirs(text)).tolist()
+        ids = np.asarray(original(text)).tolist()
         framed = [2, *ids[: LENGTH - 2], 3]
         assert found.tolist() == framed + [0] * (LENGTH - len(framed)), text
 
@@ -71,7 +71,9 @@ def test_accents_go_where_capitals_do(tmp_path: Path) -> None:
 
 def test_random_weights_follow_from_the_seed_alone(presets: Path) -> None:
     folder = presets / "BertBackbone"
-    drawn = [kerashub_text(Form((4,)), seed, folder, with_weights=False).get_weights() for seed in (1, 1, 2)]
+    drawn = [
+        kerashub_text(InputSpec((4,)), seed, folder, with_weights=False).get_weights() for seed in (1, 1, 2)
+    ]
     assert all(np.array_equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
     assert not np.array_equal(drawn[0][0], drawn[2][0])
 
@@ -109,7 +111,7 @@ def test_another_family_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"Received: RobertaBackbone with RobertaTokenizer.*Take one of these"
     ):
-        kerashub_text(Form((4,)), 0, folder, with_weights=True)
+        kerashub_text(InputSpec((4,)), 0, folder, with_weights=True)
 
 
 def test_a_bert_that_reads_other_pieces_is_refused(presets: Path, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_a_bert_that_reads_other_pieces_is_refused(presets: Path, tmp_path: Path
 def test_a_preset_without_its_tokenizer_says_what_is_lacking(presets: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((presets / "BertBackbone" / "config.json").read_bytes())
     with pytest.raises(ValueError, match=r"Expected tokenizer\.json and assets/tokenizer/vocabulary\.txt"):
-        kerashub_text(Form((4,)), 0, tmp_path, with_weights=False)
+        kerashub_text(InputSpec((4,)), 0, tmp_path, with_weights=False)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.lite0 import lite0
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.torch_files import read_tensors
 
 WEIGHTS = find_preset("efficientnet_lite0", None).path
@@ -24,14 +24,14 @@ DAISY, BUILDINGS = {985}, {442, 449, 663, 698}
 def test_a_photograph_is_of_what_it_shows(name: str, expected: set[int]) -> None:
     # Wrong strides, padding or scaling all end in other classes.
     pixels = np.asarray(Image.fromarray(load_sample_image(name)).resize((224, 224), Image.Resampling.BICUBIC))
-    features = np.asarray(lite0(Form((224, 224, 3)), 0, WEIGHTS)(pixels[None].astype(np.float32)))
+    features = np.asarray(lite0(InputSpec((224, 224, 3)), 0, WEIGHTS)(pixels[None].astype(np.float32)))
     tensors = read_tensors(WEIGHTS)
     logits = features @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     assert int(logits.argmax()) in expected
 
 
 def test_without_weights_they_follow_from_the_seed_alone() -> None:
-    one, same, other = (lite0(Form((32, 32, 3)), seed, None).get_weights() for seed in (1, 1, 2))
+    one, same, other = (lite0(InputSpec((32, 32, 3)), seed, None).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not np.array_equal(one[0], other[0])
 

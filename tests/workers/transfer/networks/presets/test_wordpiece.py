@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workers.transfer.networks.presets.bert import vocabulary
-from workers.transfer.networks.presets.places import find_preset
+from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import LONGEST_WORD, Vocabulary, tokenizer
 
 LENGTH = 24

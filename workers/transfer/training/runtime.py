@@ -24,9 +24,9 @@ def prepare_process(threads: int | None = None, *, devices: int = 1, slot: int =
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     if gpus := tf.config.list_physical_devices("GPU"):
-        mine = of_slot(gpus, devices, slot)
-        tf.config.set_visible_devices(mine, "GPU")
-        for gpu in mine:  # else the first process takes all of a device's memory
+        own = devices_of_slot(gpus, devices, slot)
+        tf.config.set_visible_devices(own, "GPU")
+        for gpu in own:  # else the first process takes all of a device's memory
             tf.config.experimental.set_memory_growth(gpu, True)
     elif devices > 1:
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
@@ -35,7 +35,7 @@ def prepare_process(threads: int | None = None, *, devices: int = 1, slot: int =
     tf.config.optimizer.set_jit(False)
 
 
-def of_slot(found: Sequence[Device], devices: int, slot: int) -> list[Device]:
+def devices_of_slot(found: Sequence[Device], devices: int, slot: int) -> list[Device]:
     """The devices of one process among those found; more slots than there is room for share them in turn.
 
     Raises:

@@ -5,41 +5,41 @@ The files that read weights are imported where they are used: their libraries ar
 
 import keras
 
-from workers.transfer.networks.form import Form
-from workers.transfer.networks.presets.places import Preset
-from workers.transfer.networks.presets.unreadable import told_of
+from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.presets.errors import as_preset_error
+from workers.transfer.networks.presets.lookup import Preset
 from workers.transfer.networks.presets.wordpiece import Vocabulary
 
 
-def backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+def backbone(input_spec: InputSpec, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
     """Its layers, with its weights or with drawn ones, which depend on `seed` and the layers' names alone.
 
     Raises:
         PresetError: its files are broken, it cannot be made of Keras' own layers, or does not fit what it is
             to read.
     """
-    with told_of(preset.name):
-        return _backbone(form, seed, preset, with_weights=with_weights)
+    with as_preset_error(preset.name):
+        return _backbone(input_spec, seed, preset, with_weights=with_weights)
 
 
-def _backbone(form: Form, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
+def _backbone(input_spec: InputSpec, seed: int, preset: Preset, *, with_weights: bool) -> keras.Model:
     match preset.layout:
         case "hugging_face":
             from workers.transfer.networks.presets.bert import bert
 
-            return bert(form, seed, preset.path, with_weights=with_weights)
+            return bert(input_spec, seed, preset.path, with_weights=with_weights)
         case "kerashub_text":
             from workers.transfer.networks.presets.kerashub_texts import kerashub_text
 
-            return kerashub_text(form, seed, preset.path, with_weights=with_weights)
+            return kerashub_text(input_spec, seed, preset.path, with_weights=with_weights)
         case "kerashub_image":
             from workers.transfer.networks.presets.kerashub_images import kerashub_image
 
-            return kerashub_image(form, seed, preset.path, with_weights=with_weights)
+            return kerashub_image(input_spec, seed, preset.path, with_weights=with_weights)
         case "lite0":
             from workers.transfer.networks.presets.lite0 import lite0
 
-            return lite0(form, seed, preset.path if with_weights else None)
+            return lite0(input_spec, seed, preset.path if with_weights else None)
 
 
 def longest(preset: Preset) -> int:
@@ -48,14 +48,14 @@ def longest(preset: Preset) -> int:
     Raises:
         PresetError: its files are broken.
     """
-    with told_of(preset.name):
+    with as_preset_error(preset.name):
         if preset.layout == "kerashub_text":
             from workers.transfer.networks.presets import kerashub_texts
 
-            return kerashub_texts.shape_of(preset.path).places
+            return kerashub_texts.shape_of(preset.path).positions
         from workers.transfer.networks.presets import bert
 
-        return bert.shape_of(preset.path).places
+        return bert.shape_of(preset.path).positions
 
 
 def vocabulary(preset: Preset) -> Vocabulary:
@@ -64,7 +64,7 @@ def vocabulary(preset: Preset) -> Vocabulary:
     Raises:
         PresetError: its files are broken, or it cuts texts in another way than WordPiece.
     """
-    with told_of(preset.name):
+    with as_preset_error(preset.name):
         if preset.layout == "kerashub_text":
             from workers.transfer.networks.presets import kerashub_texts
 

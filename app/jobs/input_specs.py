@@ -10,7 +10,7 @@ from math import isqrt
 from app.datasets.reading.schema import ColumnProfile, Profile, Spread
 from app.jobs.networks import NetworkRecipe
 from app.jobs.requirements import Examples
-from app.jobs.sizes import Form
+from app.jobs.sizes import InputSpec
 
 _LARGEST_IMAGE, _LONGEST_TEXT, _LONGEST_PIECES, _LONGEST_SEQUENCE = 96, 512, 128, 1024
 _PRESET_SIZE = (224, 224)
@@ -19,7 +19,7 @@ _CHARACTERS = 30
 """A writing has more letters than this."""
 
 
-def form_of(network: NetworkRecipe, examples: Examples) -> Form:
+def input_spec_of(network: NetworkRecipe, examples: Examples) -> InputSpec:
     """The shape of a row of features, and of texts the number of tokens."""
     options = network.model_dump()
     features = [column for column in examples.profile.columns if column.role == "feature"]
@@ -31,7 +31,7 @@ def form_of(network: NetworkRecipe, examples: Examples) -> Form:
         case "sequence":
             return _sequence(options, features[0])
         case _:
-            return Form((sum(_width(column, options, _train_rows(examples)) for column in features),))
+            return InputSpec((sum(_width(column, options, _train_rows(examples)) for column in features),))
 
 
 def _train_rows(examples: Examples) -> int:
@@ -48,7 +48,7 @@ def _width(column: ColumnProfile, options: dict[str, object], rows: int) -> int:
     return (4 if column.type == "date" else 1) + bool(column.missing)
 
 
-def _image(options: dict[str, object], column: ColumnProfile, *, is_preset: bool) -> Form:
+def _image(options: dict[str, object], column: ColumnProfile, *, is_preset: bool) -> InputSpec:
     size = options.get("image_size")
     if not isinstance(size, tuple):
         size = _PRESET_SIZE if is_preset else (_side(column, "height"), _side(column, "width"))
@@ -56,7 +56,7 @@ def _image(options: dict[str, object], column: ColumnProfile, *, is_preset: bool
     if not isinstance(channels, int):
         is_grey = all(mode.value[0] in "1LI" for mode in column.top if mode.value in _MODES)
         channels = 1 if is_grey else 3
-    return Form((*size, channels))
+    return InputSpec((*size, channels))
 
 
 _MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
@@ -67,7 +67,9 @@ def _side(column: ColumnProfile, side: str) -> int:
     return min(int(_measure(column, side).median), _LARGEST_IMAGE)
 
 
-def _text(options: dict[str, object], column: ColumnProfile, profile: Profile, *, is_preset: bool) -> Form:
+def _text(
+    options: dict[str, object], column: ColumnProfile, profile: Profile, *, is_preset: bool
+) -> InputSpec:
     words, characters = _measure(column, "words"), _measure(column, "characters")
     in_words = options.get("split") or (
         "characters" if characters.mean > _LETTERS_A_WORD * max(words.mean, 1) else "words"
@@ -78,21 +80,21 @@ def _text(options: dict[str, object], column: ColumnProfile, profile: Profile, *
     if not isinstance(length, int):
         length = min(max(int(of.percentile_95), least), most)
     if is_preset:
-        return Form((length,))
+        return InputSpec((length,))
     known = column.distinct
     if not column.distinct_is_exact:
         # Heaps' law as of newswire (Manning et al. 2008); what people write by hand has more.
         known = max(known, 40 * isqrt(int(profile.rows * words.mean)))
     if in_words == "characters":
         known = _CHARACTERS
-    return Form((length,), 2 + min(known, int(str(options["max_tokens"]))))
+    return InputSpec((length,), 2 + min(known, int(str(options["max_tokens"]))))
 
 
-def _sequence(options: dict[str, object], column: ColumnProfile) -> Form:
+def _sequence(options: dict[str, object], column: ColumnProfile) -> InputSpec:
     length = options.get("length")
     if not isinstance(length, int):
         length = min(max(int(_measure(column, "letters").maximum), 4), _LONGEST_SEQUENCE)
-    return Form((length, 20 if column.type == "protein" else 4))
+    return InputSpec((length, 20 if column.type == "protein" else 4))
 
 
 def _measure(column: ColumnProfile, name: str) -> Spread:

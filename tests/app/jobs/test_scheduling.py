@@ -11,7 +11,7 @@ from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job, Turn
-from app.jobs import transitions, turns
+from app.jobs import scheduling, transitions
 from app.jobs.states import State
 from app.settings import Settings
 from app.storage import Storage
@@ -46,7 +46,7 @@ def order(sessions: Sessions, queue: str = "default", most: int = 0) -> list[str
     """The jobs in the order in which workers would begin them, none ending meanwhile."""
     begun = []
     with sessions.begin() as session:
-        while (job_id := turns.next_job(session, queue, most)) is not None:
+        while (job_id := scheduling.next_job(session, queue, most)) is not None:
             assert transitions.claim(session, job_id, "worker", 60)
             begun.append(job_id)
     return begun
@@ -92,7 +92,7 @@ class Workers:
             with self.sessions.begin() as session:
                 transitions.succeed(session, self.leases.pop(0), {"version": "m@1"})
         with self.sessions.begin() as session:
-            job_id = turns.next_job(session, self.queue)
+            job_id = scheduling.next_job(session, self.queue)
             if job_id is None:
                 return None
             lease = transitions.claim(session, job_id, "worker", 60)
@@ -202,7 +202,7 @@ def test_a_job_that_is_claimed_again_takes_one_turn_of_its_owner_and_no_more(
     assert worker.begin() == "alice"
     with sessions.begin() as session:  # its worker shuts down and hands it back
         job = session.scalars(select(Job).where(Job.state == State.RUNNING)).one()
-        assert transitions.hand_back(session, transitions.Lease(job.id, job.attempt))
+        assert transitions.release(session, transitions.Lease(job.id, job.attempt))
     assert [worker.begin() for _ in range(6)] == ["bob", "alice", "bob", "alice", "bob", "alice"]
 
 
@@ -230,10 +230,10 @@ def test_who_was_not_served_for_a_day_is_no_later_than_those_who_never_were(
     assert worker.begin() == "alice"
     post_many(["alice", "bob"])
     with sessions.begin() as session:
-        turns.forget(session)
+        scheduling.forget_idle_owners(session)
         assert session.scalars(select(Turn.owner)).all() == ["alice"]
-        session.execute(update(Turn).values(served_at=db_now(-turns.FORGET_SECONDS - 1)))
-        turns.forget(session)
+        session.execute(update(Turn).values(served_at=db_now(-scheduling.FORGET_OWNER_SECONDS - 1)))
+        scheduling.forget_idle_owners(session)
     assert worker.begin() == "alice"
 
 
@@ -242,10 +242,12 @@ def test_workers_that_claim_at_once_serve_owners_evenly_and_no_job_twice(
     sessions: Sessions, settings: Settings, post_many: PostMany, workers: int
 ) -> None:
     post_many(["alice"] * 30 + ["bob"] * 30 + ["carol"] * 30)
-    held = Services(settings, sessions, Storage(settings.storage_dir), Broker(settings.effective_broker_url))
+    services = Services(
+        settings, sessions, Storage(settings.storage_dir), Broker(settings.effective_broker_url)
+    )
 
     def work() -> list[str]:
-        leases = iter(lambda: _claim(held, "default"), None)
+        leases = iter(lambda: _claim(services, "default"), None)
         return [lease.job_id for lease in leases]
 
     with ThreadPoolExecutor(workers) as threads:
@@ -266,7 +268,7 @@ def test_workers_that_choose_at_the_same_time_get_different_jobs(sessions: Sessi
     post("a")
     post("b")
     with sessions.begin() as one, sessions.begin() as other:
-        chosen = [turns.next_job(one, "default"), turns.next_job(other, "default")]
+        chosen = [scheduling.next_job(one, "default"), scheduling.next_job(other, "default")]
         assert chosen == ["a", "b"]
     with sessions() as session:
         assert set(session.scalars(select(Job.state))) == {State.QUEUED}

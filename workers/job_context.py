@@ -17,8 +17,8 @@ from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
 from workers.facts import DatasetFacts, JobFacts
-from workers.held import Held
 from workers.journal import Journal
+from workers.process_cache import ProcessCache
 from workers.progress import Progress
 from workers.trainings import Trainings
 from workers.transfer.data import Data, Signature, from_table
@@ -35,7 +35,7 @@ Arms = dict[str, list[Outcome]]
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class StoredNetwork:
     """The target's network, the file it is kept in, and what its method tells of it."""
 
     network: Network
@@ -54,7 +54,7 @@ def versions() -> dict[str, str]:
 
 
 @dataclass
-class Work:
+class JobContext:
     """One attempt at a job, as its stages see it."""
 
     job: JobFacts
@@ -63,7 +63,7 @@ class Work:
     should_stop: Callable[[], str | None]
     checkpoint_seconds: float
     features: FeatureStore
-    held: Held
+    cache: ProcessCache
     preset_dir: Path
     devices: int = 1
 
@@ -90,10 +90,10 @@ class Work:
     @cached_property
     def options(self) -> dict[str, Any]:
         """The options of the target's network."""
-        return {**self.job.spec.network.model_dump(mode="json"), **self.places}
+        return {**self.job.spec.network.model_dump(mode="json"), **self.preset_location}
 
     @property
-    def places(self) -> dict[str, Any]:
+    def preset_location(self) -> dict[str, Any]:
         """Where on this machine a pretrained network finds its preset."""
         kinds = (self.job.spec.network.kind, self.job.spec.source_network.kind)
         return {"folder": str(self.preset_dir)} if "pretrained" in kinds else {}
@@ -126,7 +126,7 @@ class Work:
             progress,
             self.features,
             self.devices,
-            dict(self.held.graphs),
+            dict(self.cache.graphs),
         )
 
     @cached_property
@@ -135,7 +135,7 @@ class Work:
         method = self.job.spec.method
         return isinstance(method, StructureTransfer) and method.strategy == "search"
 
-    def begin(self, stage: Stage) -> None:
+    def begin_stage(self, stage: Stage) -> None:
         """Mark a stage as running, unless the job is to stop.
 
         Raises:
@@ -146,17 +146,17 @@ class Work:
             raise Stopped(reason)
         self.journal.started(stage, self.trainings.progress.at(stage))
 
-    def keep(self, made: Network) -> str:
+    def store_network(self, made: Network) -> str:
         """Write a network to storage; its digest."""
         with self.storage.workspace() as folder:
             path = folder / "network.keras"
             made.save(path)
             return self.storage.put(path)
 
-    def load(
+    def load_network(
         self, digest: str, signature: Signature, options: Mapping[str, Any], what: str = "network it kept"
     ) -> Network:
-        """The network that `keep` wrote; `what` it is, in words.
+        """The network that `store_network` wrote; `what` it is, in words.
 
         Raises:
             FileDamaged: its file is not what was written.

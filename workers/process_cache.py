@@ -11,10 +11,10 @@ import keras
 
 from workers.transfer.data import Data
 from workers.transfer.delivery.export import Loaded
-from workers.transfer.networks.form import Form
+from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.network import Network, build_after, new_backbone, new_preprocessing
-from workers.transfer.networks.presets.places import find_preset
-from workers.transfer.training.features import never_changes
+from workers.transfer.networks.presets.lookup import find_preset
+from workers.transfer.training.features import mark_unchanging
 from workers.transfer.training.steps import Steps
 
 MOST_BYTES = 256 << 20
@@ -23,7 +23,7 @@ MOST_BYTES = 256 << 20
 MOST_GRAPHS = 4
 
 
-class Held:
+class ProcessCache:
     """The parts of the last pretrained network that a job began with, the network of the last file that was
     loaded again, and a few small trainings' graphs.
 
@@ -40,9 +40,9 @@ class Held:
         key = _key(options)
         first = self._part("preprocessing", f"{key} {of}", lambda: new_preprocessing(options, data))
 
-        def backbone(options: Mapping[str, Any], form: Form, seed: int) -> keras.Model:
-            about = f"{key} {form} {seed}"
-            return self._part("backbone", about, lambda: new_backbone(options, form, seed))
+        def backbone(options: Mapping[str, Any], input_spec: InputSpec, seed: int) -> keras.Model:
+            about = f"{key} {input_spec} {seed}"
+            return self._part("backbone", about, lambda: new_backbone(options, input_spec, seed))
 
         return build_after(first, options, data, seed, backbone)
 
@@ -54,13 +54,13 @@ class Held:
         known = None  # goes before the next is made
         made = make()
         if sum(weight.numpy().nbytes for weight in made.weights) <= MOST_BYTES:
-            never_changes(made)
+            mark_unchanging(made)
             self._parts[name] = (key, made)
         return made
 
     def keep(self, graphs: Mapping[str, Steps]) -> None:
         """Of what a job traced, the newest light ones, such as that of a head on frozen features."""
-        light = [name for name, steps in graphs.items() if steps.is_light]
+        light = [name for name, steps in graphs.items() if steps.is_small]
         self.graphs = {name: graphs[name] for name in light[-MOST_GRAPHS:]}
 
 

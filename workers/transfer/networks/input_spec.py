@@ -6,7 +6,7 @@ import keras
 
 
 @dataclass(frozen=True)
-class Form:
+class InputSpec:
     """The features of one example: their shape and, of token ids, how many tokens there are (else 0).
 
     (d,) of a table, (h, w, c) of an image, pixels 0 to 255, (length,) of a text's token ids, 0 for padding,
@@ -22,9 +22,9 @@ class Form:
         return self.shape[-1]
 
 
-def form_of(backbone: keras.Model) -> Form:
+def input_spec_of(backbone: keras.Model) -> InputSpec:
     """What a backbone was made for."""
-    return Form(tuple(backbone.input_shape[1:]), _tokens(backbone))
+    return InputSpec(tuple(backbone.input_shape[1:]), _tokens(backbone))
 
 
 def _tokens(model: keras.Model) -> int:

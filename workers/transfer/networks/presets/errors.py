@@ -1,4 +1,4 @@
-"""What is told of a preset whose files cannot be used: trying again would meet the same bytes."""
+"""Errors of presets whose files cannot be used: trying again would meet the same bytes."""
 
 import errno
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ class PresetError(ValueError):
     """A preset's files are broken, or of another sort than can be read; says which preset, and why."""
 
 
-class PresetAway(FileNotFoundError, ValueError):
+class PresetMissing(FileNotFoundError, ValueError):
     """A preset is not where it was, as while its folder is not mounted: it may come back."""
 
     def __init__(self, preset: str, message: str) -> None:
@@ -23,7 +23,7 @@ class PresetAway(FileNotFoundError, ValueError):
 
 
 @contextmanager
-def told_of(name: str) -> Iterator[None]:
+def as_preset_error(name: str) -> Iterator[None]:
     """What the files of this preset make any reader raise becomes a PresetError.
 
     A file system that fails is no matter of the files, nor is memory that runs out: these errors pass.
@@ -35,7 +35,7 @@ def told_of(name: str) -> Iterator[None]:
             raise PresetError(f"{name}: {error}") from error
         raise
     except Exception as error:
-        if _of_the_disk(error) or is_out_of_memory(error):
+        if _is_disk_error(error) or is_out_of_memory(error):
             raise
         raise PresetError(
             f"Expected the preset {name} with whole files. Received: files that cannot be read "
@@ -43,6 +43,6 @@ def told_of(name: str) -> Iterator[None]:
         ) from error
 
 
-def _of_the_disk(error: Exception) -> bool:
+def _is_disk_error(error: Exception) -> bool:
     """HDF5 tells of a broken file by an error of the system, too, but by one without a number."""
     return isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None)

@@ -1,7 +1,7 @@
-"""Whose turn it is: the highest priority, the owner who was served longest ago, then who came first.
+"""Which job is next: the highest priority, the owner who was served longest ago, then who came first.
 
-An owner is served when a worker claims one of its jobs, in each queue apart. So whatever the others wait
-with, at most one job of each of them begins before an owner's next one.
+An owner is served when a worker claims one of its jobs, counted for each queue. So however many jobs the
+others have waiting, at most one job of each of them begins before an owner's next one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
-from app.db.locks import lock_name, lock_name_soon
+from app.db.locks import lock_name, lock_name_within
 from app.db.tables import Job, Turn
 from app.jobs.states import State
 from app.jobs.transitions import is_due
 
-FORGET_SECONDS = 24 * 3600.0
+FORGET_OWNER_SECONDS = 24 * 3600.0
 """An owner that was not served for so long is forgotten, and so counts as one that never was."""
 
 LONGEST_WAIT_SECONDS = 1.0
@@ -28,7 +28,7 @@ LONGEST_WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class _Owner:
-    """One who waits in a queue, with jobs of one priority."""
+    """An owner with jobs of one priority waiting in a queue."""
 
     name: str
     priority: int
@@ -44,30 +44,30 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
     """
     full: set[str] = set()
     if most_of_one_owner:
-        lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last place
-        full = _with_as_many_at_work(session, most_of_one_owner)
+        lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last slot
+        full = _owners_at_limit(session, most_of_one_owner)
     else:
         # Or two workers would both serve the owner who was served longest ago. Who holds the lock for long
-        # keeps nobody from working: then it is a turn out of order, no more.
-        lock_name_soon(session, "turns", queue, LONGEST_WAIT_SECONDS)
-    for owner in _waiting(session, queue):
+        # keeps nobody from working: at worst an owner is served out of order.
+        lock_name_within(session, "turns", queue, LONGEST_WAIT_SECONDS)
+    for owner in _waiting_owners(session, queue):
         if owner.name not in full and (found := _first_of(session, queue, owner)):
             return found
     return None
 
 
-def forget(session: Session) -> None:
-    """Let go the turns of those who were not served for long: else a row would stay of each owner ever."""
-    session.execute(delete(Turn).where(Turn.served_at < db_now(-FORGET_SECONDS)))
+def forget_idle_owners(session: Session) -> None:
+    """Forget owners that were not served for a day, so that the table does not keep every owner for ever."""
+    session.execute(delete(Turn).where(Turn.served_at < db_now(-FORGET_OWNER_SECONDS)))
 
 
-def _with_as_many_at_work(session: Session, most: int) -> set[str]:
+def _owners_at_limit(session: Session, most: int) -> set[str]:
     running = select(Job.owner).where(Job.state == State.RUNNING).group_by(Job.owner)
     return set(session.scalars(running.having(func.count() >= most)))
 
 
-def _waiting(session: Session, queue: str) -> list[_Owner]:
-    """Who waits, in the order of their turns."""
+def _waiting_owners(session: Session, queue: str) -> list[_Owner]:
+    """The owners who wait, in the order in which they are served."""
     waiting = (
         select(Job.owner, Job.priority, func.min(Job.queued_at).label("came_at"))
         .where(*_due_in(queue))

@@ -10,7 +10,7 @@ from workers.transfer.training.training import Training
 
 PROGRAM = """
 import numpy as np
-from workers.transfer.training.process import prepare_process
+from workers.transfer.training.runtime import prepare_process
 prepare_process()
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.training.fitting import Fit

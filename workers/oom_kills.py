@@ -25,7 +25,7 @@ _CONTROLLERS = (("", "memory.events"), ("memory", "memory.oom_control"))
 """Of the two versions of control groups: the controller's name, and the file with the count."""
 
 
-def oom_kills(root: Path = Path("/")) -> int:
+def count_oom_kills(root: Path = Path("/")) -> int:
     """Processes of this control group, or of the machine, that were killed for memory; 0 if none counts.
 
     `root` is where `proc` and `sys` are.
@@ -54,7 +54,7 @@ def _count(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-class AtWork(ctypes.Structure):
+class RunningAttempt(ctypes.Structure):
     """What a process of the worker is doing, in memory that it shares with the one that takes its place."""
 
     _fields_ = (("_job", ctypes.c_char * 40), ("_attempt", ctypes.c_int), ("_kills", ctypes.c_longlong))
@@ -68,7 +68,7 @@ class AtWork(ctypes.Structure):
         """It works on nothing."""
         self._job = b""
 
-    def killed_for_memory(self, kills: int) -> Lease | None:
+    def oom_killed(self, kills: int) -> Lease | None:
         """The attempt that was not ended, if more processes have been killed by now than when it began."""
         if not self._job or kills <= self._kills:
             return None

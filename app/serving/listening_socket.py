@@ -12,7 +12,7 @@ class CannotServe(RuntimeError):
     """The service cannot start here; the message is the one line a user needs."""
 
 
-def open_door(settings: Settings) -> socket.socket:
+def open_listening_socket(settings: Settings) -> socket.socket:
     """The inherited socket, or one at the address that is set, for processes started from here to inherit.
 
     It outlives the processes that answer on it, so that connections wait in it while one of them is started
@@ -22,34 +22,34 @@ def open_door(settings: Settings) -> socket.socket:
         CannotServe: the address is in use, not of this machine, or open to others though nobody allowed that.
     """
     if settings.listen_fd >= 0:
-        door = socket.socket(fileno=settings.listen_fd)
-        _require_private(settings, door)
-        return door
+        listener = socket.socket(fileno=settings.listen_fd)
+        _require_private(settings, listener)
+        return listener
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    door = socket.socket(family)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((settings.host, settings.port))
-        _require_private(settings, door)
-        door.listen(2048)
+        listener.bind((settings.host, settings.port))
+        _require_private(settings, listener)
+        listener.listen(2048)
     except OSError as error:
-        door.close()
+        listener.close()
         raise CannotServe(
             "Expected a free address. "
             f"Received: {settings.host} port {settings.port} ({error.strerror}). "
             "Stop what listens there, or set MODEL_TRANSFER_PORT."
         ) from error
-    door.set_inheritable(True)
-    return door
+    listener.set_inheritable(True)
+    return listener
 
 
-def _require_private(settings: Settings, door: socket.socket) -> None:
+def _require_private(settings: Settings, listener: socket.socket) -> None:
     """Refuse an address that others can reach, as long as nobody is asked who they are."""
-    if settings.allow_anonymous or door.family not in (socket.AF_INET, socket.AF_INET6):
+    if settings.allow_anonymous or listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    address = settings.published_host or str(door.getsockname()[0])
+    address = settings.published_host or str(listener.getsockname()[0])
     if not is_loopback(address):
-        door.close()
+        listener.close()
         raise CannotServe(
             f"Expected an address of loopback, since the service has no authentication. Received: {address}, "
             "which others may reach. Listen on 127.0.0.1, behind a proxy that authenticates if need be, or "

@@ -13,7 +13,7 @@ from app.jobs.transitions import Lease
 from app.main import create_app
 from app.settings import Settings
 from tests.kinds import table
-from workers.killed import AtWork, end_job, oom_kills
+from workers.oom_kills import RunningAttempt, count_oom_kills, end_job
 
 EVENTS = "low 0\nhigh 3\nmax 9\noom 4\noom_kill 7\n"
 CONTROL = "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"
@@ -51,23 +51,23 @@ def write(root: Path, files: dict[str, str]) -> Path:
 def test_the_kernels_count_of_processes_killed_for_memory_is_found(
     tmp_path: Path, files: dict[str, str]
 ) -> None:
-    assert oom_kills(write(tmp_path, files)) == 7
+    assert count_oom_kills(write(tmp_path, files)) == 7
 
 
 def test_where_no_kernel_counts_there_are_none(tmp_path: Path) -> None:
-    assert oom_kills(tmp_path) == 0
+    assert count_oom_kills(tmp_path) == 0
     files = {"proc/self/cgroup": "0::/\n", "proc/vmstat": "nr_free_pages 5\n"}
-    assert oom_kills(write(tmp_path, files)) == 0
+    assert count_oom_kills(write(tmp_path, files)) == 0
 
 
 def test_an_attempt_that_lost_its_process_is_told_by_kills_since_it_began() -> None:
-    work = AtWork()
-    assert work.killed_for_memory(4) is None
+    work = RunningAttempt()
+    assert work.oom_killed(4) is None
     work.begin(Lease("job_1", 2), 4)
-    assert work.killed_for_memory(4) is None  # those before it began were others
-    assert work.killed_for_memory(5) == Lease("job_1", 2)
+    assert work.oom_killed(4) is None  # those before it began were others
+    assert work.oom_killed(5) == Lease("job_1", 2)
     work.end()
-    assert work.killed_for_memory(5) is None
+    assert work.oom_killed(5) is None
 
 
 def test_the_job_of_a_process_that_was_killed_for_memory_fails_unless_another_attempt_has_it(
