@@ -11,9 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection import splits
+from app.datasets.inspection.columns import ColumnScan
+from app.datasets.inspection.form_notices import written_otherwise
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
-from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
+from app.datasets.inspection.labels import FEW_CLASSES, SEPARATOR, Labels, find_label, read_labels
 from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
@@ -38,11 +40,13 @@ from app.datasets.reading.schema import (
     ReadOptions,
     Role,
     SplitPlan,
+    Task,
     ValueCount,
 )
 
 PREVIEW_ROWS = 100
 _PREVIEW_CHARACTERS = 1000
+_EXACT = 2.0**53
 
 
 def inspect(
@@ -88,25 +92,33 @@ def inspect(
 def _inspect(
     layout: Layout, declaration: Declaration, on_progress: Callable[[int], None] | None
 ) -> Inspection:
-    scanned = _scan(layout, on_progress)
+    scanned = _scan(layout, declaration.task, on_progress)
     guessed = _guessed_kind(layout, declaration, scanned)
     if guessed:
         layout = replace(layout, kind=guessed[0], input=guessed[1])
-        scanned = _scan(layout, on_progress)
+        scanned = _scan(layout, declaration.task, on_progress)
     task = declaration.task if layout.separator is None else "multilabel"
-    labels = read_labels(scanned, layout.label, task, declaration.unlabelled)
+    otherwise = None
+    if layout.label not in layout.declared:
+        otherwise = written_otherwise(scanned.columns[layout.label], layout.conventions_of(layout.label))
+    labels = read_labels(
+        scanned, layout.label, task, declaration.unlabelled, otherwise.message if otherwise else None
+    )
     split = layout.split
-    if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
+    if split and declaration.split and scanned.columns[split].type == "date":
+        layout = replace(layout, dates=scanned.dates.split(split, declaration))
+        scanned = _scan(layout, declaration.task, on_progress)
+    elif split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None
-    plan = splits.plan(scanned, labels, split, declaration)
-    roles = _roles(scanned, layout.label, split)
+    plan = splits.plan(scanned, labels, split, declaration, layout.dates)
+    roles = _roles(layout, scanned, split)
     sample = _sample(layout, scanned)
     notices = [
         *_label_guessed(layout, declaration),
         *_kind_guessed(guessed),
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
-        *find_notices(layout, declaration, scanned, labels, roles, sample),
+        *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
@@ -209,17 +221,24 @@ def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
     return [Notice(code="kind_guessed", column=column, message=message)]
 
 
-def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
+def _scan(layout: Layout, declared_task: Task | None, on_progress: Callable[[int], None] | None) -> Scan:
     scanned = scan(layout, on_progress=on_progress)
     types = {
         name: column.type for name, column in scanned.columns.items() if name != layout.input and column.type
     }
-    # A label of words, yes and no, keeps them as the names of its classes.
-    words = types.get(layout.label) == "boolean" and layout.label not in layout.declared
-    if words:
+    # A label of words, yes and no, keeps them as the names of its classes; one of more digits than a number
+    # has keeps them as well, if they are few.
+    undeclared = layout.label not in layout.declared
+    words = types.get(layout.label) == "boolean" and undeclared
+    digits = undeclared and declared_task != "regression" and _loses_digits(scanned.columns.get(layout.label))
+    numbers = scanned
+    if words or digits:
         types[layout.label] = "category"
-    if words or scanned.outdated:
+    if words or digits or scanned.outdated:
         scanned = scan(layout, types, on_progress)
+    if digits and not 2 <= scanned.columns[layout.label].tally.distinct <= FEW_CLASSES:
+        types[layout.label] = "number"
+        scanned = scan(layout, types, on_progress) if numbers.outdated else numbers
     if not scanned.rows:
         raise DatasetError(
             "no_rows", "Expected at least one row. Received: none.", "Upload a file with rows."
@@ -227,10 +246,22 @@ def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
     return scanned
 
 
-def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
+def _loses_digits(label: Any) -> bool:
+    """Whether a label of whole numbers has some beyond those that a 64-bit float tells apart."""
+    if not isinstance(label, ColumnScan) or label.type != "number" or not label.moments.whole:
+        return False
+    return max(abs(label.moments.low), abs(label.moments.high)) >= _EXACT
+
+
+def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
     roles: dict[str, Role] = {
-        name: "ignored" if column.type is None else "feature" for name, column in scanned.columns.items()
+        name: "ignored" if column.type is None or _is_index(layout, name, column) else "feature"
+        for name, column in scanned.columns.items()
     }
+    label = layout.label
+    for name in layout.options.unnamed:
+        if roles.get(name) == "feature" and name not in layout.declared:
+            raise _blank_name(layout.options.columns.index(name) + 1)
     roles[label] = "label"
     if split:
         roles[split] = "split"
@@ -239,6 +270,20 @@ def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
         hint = "If the file has more columns, declare its `delimiter`."
         raise DatasetError("no_features", message, hint)
     return roles
+
+
+def _is_index(layout: Layout, name: str, column: Any) -> bool:
+    """Whether it numbers the rows: whole numbers, none twice, in a column called as pandas calls them."""
+    if not layout.is_index(name) or name in layout.declared or name == layout.input:
+        return False
+    return bool(column.type == "number" and column.moments.whole and column.tally.all_differ)
+
+
+def _blank_name(position: int) -> DatasetError:
+    message = f"Expected a name for every column. Received: none for column {position}, which has values."
+    error = {"row": None, "column": str(position), "expected": "a name", "received": ""}
+    hint = "Name the column in the header, or take the delimiter at the ends of the lines away."
+    return DatasetError("blank_column_name", message, hint, [error])
 
 
 def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
+from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
+from app.datasets.inspection.form_notices import Codes, find_codes, hint_for
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
+from app.datasets.inspection.odd_cells import Searches
 from app.datasets.reading.cells import EXPECTED, BadCell, infer, marks_of, text_of
 from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
@@ -26,15 +31,19 @@ from app.datasets.reading.schema import (
     ColumnType,
     Conventions,
     DatasetError,
+    DateSplit,
     Format,
     Kind,
     Limits,
     ReadOptions,
 )
+from app.datasets.reading.table import split_words
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
+INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 _JOIN = "\x1f"
+_SEARCHED = 500  # columns for numbers and dates that are written otherwise
 
 
 @dataclass
@@ -55,6 +64,11 @@ class Layout:
     limits: Limits = field(default_factory=Limits)
     glance: csv.Glance | None = None
     trusted: bool = False
+    dates: DateSplit | None = None
+
+    def is_index(self, name: str) -> bool:
+        """Whether the column is called as pandas calls the index of rows, or not at all."""
+        return name in self.options.unnamed or INDEX_NAME.fullmatch(name) is not None
 
     @property
     def is_csv(self) -> bool:
@@ -101,7 +115,9 @@ class Scan:
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
     sampled_bytes: int = 0
+    dates: Dates = field(default_factory=Dates)  # of the split column
     unpacked: int = 0  # bytes
+    codes: dict[str, Codes] = field(default_factory=dict)  # of columns of numbers
 
     @property
     def outdated(self) -> bool:
@@ -128,12 +144,12 @@ def scan(
     """
     types = {**(settled or {}), **layout.declared}
     fast = layout.is_csv and layout.input is None
-    numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
+    numbers, codes = _numbers_at_the_head(layout, types) if fast else (frozenset[str](), {})
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            return _pass(layout, types, _open_csv(layout, numbers), on_progress)
+            return _pass(layout, types, _open_csv(layout, numbers), codes, on_progress)
     try:
-        return _pass(layout, types, _open(layout), on_progress)
+        return _pass(layout, types, _open(layout), codes, on_progress)
     except RefusedCell as cell:
         with decoding(FILES[layout.format]):
             raise _refusal(layout, cell) from None
@@ -157,21 +173,25 @@ def _open_csv(layout: Layout, numbers: Collection[str] = ()) -> Generator[pa.Rec
     )
 
 
-def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
-    """The columns of numbers in the first batch, a few thousand rows."""
+def _numbers_at_the_head(
+    layout: Layout, types: Mapping[str, ColumnType]
+) -> tuple[frozenset[str], dict[str, Codes]]:
+    """The columns of numbers in the first batch, a few thousand rows, and their cells that may be codes."""
     if not layout.conventions.plain_numbers:
-        return frozenset()
+        return frozenset(), {}
     with closing(_open_csv(layout)) as batches:
         head = next(batches, None)
     if head is None:
-        return frozenset()
-    return frozenset(
+        return frozenset(), {}
+    numbers = frozenset(
         name
         for name, cells in zip(head.schema.names, head.columns, strict=True)
         if types.get(name, "number") == "number"
         and name not in layout.exceptions
         and _is_number(cells, layout.conventions)
     )
+    found = {name: find_codes(head[name]) for name in numbers if name not in layout.declared}
+    return numbers, {name: codes for name, codes in found.items() if codes is not None}
 
 
 def _is_number(cells: pa.Array, conventions: Conventions) -> bool:
@@ -185,9 +205,12 @@ def _pass(
     layout: Layout,
     types: Mapping[str, ColumnType],
     batches: Generator[pa.RecordBatch],
+    codes: dict[str, Codes],
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
-    result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
+    searches = iter(range(_SEARCHED))
+    columns = {name: _column_scan(layout, name, types.get(name), searches) for name in layout.columns}
+    result = Scan(columns, codes=codes)
     # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
     packed = layout.format in ("zip", "npz", "parquet")
     most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
@@ -205,7 +228,7 @@ def _pass(
     return result
 
 
-def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> Any:
+def _column_scan(layout: Layout, name: str, column_type: ColumnType | None, searches: Searches) -> Any:
     if name == layout.input:
         return new_scan(layout.kind, name, layout.declared.get(name), layout.limits)
     return ColumnScan(
@@ -214,6 +237,7 @@ def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> A
         declared=column_type is not None,
         conventions=layout.conventions_of(name),
         limit=_distinct_limit(layout, name),
+        searches=None if name in layout.declared else searches,
     )
 
 
@@ -255,6 +279,10 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             row = result.rows + bad.index + 1
             column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
+    if layout.split and pa.types.is_timestamp(values[layout.split].type):
+        result.dates.add(values[layout.split])
+        if layout.dates is not None:
+            values[layout.split] = split_words(values[layout.split], layout.dates)
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
     if layout.separator is not None:
@@ -264,7 +292,9 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             _add_split(result, values[layout.split], labels, marks, rows)
     elif layout.split:
         _add_split(result, values[layout.split], labels)
-    result.duplicates.add(list(values.values()))
+    if name_counts := [name for name in values if not layout.is_index(name)]:
+        inputs = [values[name] for name in name_counts if name not in (layout.label, layout.split)]
+        result.duplicates.add([values[name] for name in name_counts], inputs, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
         result.repeats.add(keys, parts)
@@ -333,6 +363,7 @@ def _refused_example(
 
 def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
     expected = EXPECTED[cell.type]
+    hint = f"Correct the cell, or declare another type for {cell.column}."
     error: dict[str, Any] = {
         "row": cell.row,
         "column": cell.column,
@@ -343,7 +374,10 @@ def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
         error["line"] = csv.line_of(layout.path, layout.options, cell.row)
     message = f"Expected {expected}, in column {cell.column}. Received: {cell.received} in row {cell.row}."
     if cell.infinite:
-        hint = "Leave the cell empty, or declare the column's type as category."
+        words = fields(missing={cell.column: [cell.received]})
+        hint = f"Leave the cell empty, send {as_sent(words)}, or declare the column's type as category."
         return DatasetError("infinite_number", message, hint, [error])
-    hint = f"Mend the cell, or declare another type for {cell.column}."
+    if layout.is_csv and layout.declared.get(cell.column) in ("number", "date"):
+        conventions = layout.conventions_of(cell.column)
+        hint = hint_for(cell.received, cell.column, cell.type, conventions) or hint
     return DatasetError("wrong_type", message, hint, [error])

@@ -6,6 +6,7 @@ where missing. Cells come as text (string), or typed: int64, float64, bool, time
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 
 from .dates import to_iso
 from .numbers import plainly
-from .schema import BETWEEN, ColumnType, Conventions, DatasetError
+from .schema import BETWEEN, LISTS, ColumnType, Conventions, DatasetError
 
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
 EXPECTED: dict[ColumnType, str] = {
@@ -147,8 +148,8 @@ def _date_text(values: pa.Array) -> pa.Array:
 
 
 def _parse_numbers(cells: pa.Array, conventions: Conventions, strict: bool) -> pa.Array:
-    as_arrow = conventions.decimal == "." and conventions.plain_numbers
-    if as_arrow:
+    as_arrow = conventions.decimal == "." and conventions.thousands is None and conventions.unit is None
+    if as_arrow and conventions.plain_numbers:
         with suppress(pa.ArrowInvalid):
             return _finite(pc.cast(cells, pa.float64()))
     cells = trim(cells, conventions)
@@ -311,10 +312,27 @@ def several(cells: pa.Array, separator: str) -> pa.Array:
 
 def marks_of(cells: pa.Array, separator: str) -> tuple[pa.Array, pa.Array]:
     """The single labels of all rows, one after the other, and the row of each."""
+    if separator == LISTS:
+        cells, separator = _listed(cells), BETWEEN
     pieces = pc.split_pattern(pc.cast(cells, pa.string()), separator)
     rows, marks = pc.list_parent_indices(pieces), pc.utf8_trim_whitespace(pc.list_flatten(pieces))
     there = pc.not_equal(marks, "")
     return marks.filter(there), rows.filter(there)
+
+
+def _listed(cells: pa.Array) -> pa.Array:
+    """Lists that were written as text, `['a', 'b']` or `["a", "b"]`, as `joined` has them."""
+    known = pc.dictionary_encode(pc.cast(cells, pa.string()))
+    found = pa.array([BETWEEN.join(_items(cell)) for cell in known.dictionary.to_pylist()], pa.string())
+    return found.take(known.indices)
+
+
+def _items(cell: str) -> list[str]:
+    try:
+        items = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return [cell]
+    return [str(item) for item in items] if isinstance(items, list | tuple | set) else [cell]
 
 
 def texts(cells: pa.Array) -> pa.Array:

@@ -18,27 +18,28 @@ def to_iso(cells: pa.Array, date_format: str) -> pa.Array:
     `%f` is dropped, as fractions of seconds are everywhere. ISO 8601 is left unread where the form is that
     with day and month changed.
     """
-    found = pc.extract_regex(cells, _pattern(date_format))
+    found = pc.extract_regex(cells, pattern_of(date_format))
     names = [field.name for field in found.type]
 
     def part(name: str, default: str) -> pa.Array:
-        return pc.utf8_lpad(found.field(name), 2, "0") if name in names else pa.scalar(default)
+        return pc.utf8_lpad(pc.struct_field(found, name), 2, "0") if name in names else pa.scalar(default)
 
-    year = found.field("Y") if "Y" in names else _year(found.field("y"))
-    month = _month(found.field("b")) if "b" in names else part("m", "01")
+    year = pc.struct_field(found, "Y") if "Y" in names else _year(pc.struct_field(found, "y"))
+    month = _month(pc.struct_field(found, "b")) if "b" in names else part("m", "01")
     day, hour, minute, second = part("d", "01"), part("H", "00"), part("M", "00"), part("S", "00")
     if "I" in names:
-        hour = _hour(found.field("I"), found.field("p"))
+        hour = _hour(pc.struct_field(found, "I"), pc.struct_field(found, "p"))
     date = pc.binary_join_element_wise(year, month, day, "-")
     if {"H", "I"} & set(names):
         date = pc.binary_join_element_wise(date, pc.binary_join_element_wise(hour, minute, second, ":"), "T")
     if "z" in names:
-        date = pc.binary_join_element_wise(date, found.field("z"), "")
+        date = pc.binary_join_element_wise(date, pc.struct_field(found, "z"), "")
     others = pc.replace_substring(cells, "-", "/") if date_format.startswith("%Y-%d") else cells
     return pc.if_else(pc.is_valid(found), date, others)
 
 
-def _pattern(date_format: str) -> str:
+def pattern_of(date_format: str) -> str:
+    """The regular expression of a form, each part a group called by its letter."""
     pieces = re.split(r"%(.)", date_format)
     return (
         "^"

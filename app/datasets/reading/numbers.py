@@ -49,6 +49,6 @@ def _joined(cells: pa.Array, thousands: str, decimal: str) -> pa.Array:
     """Groups of three digits without what stands between them."""
     signs = next((alike for alike in (_BLANKS, _APOSTROPHES) if thousands in alike), thousands)
     separator = f"[{re.escape(signs)}]"
-    grouped = rf"^[+-]?\d{{1,3}}({separator}\d{{3}})+({re.escape(decimal)}\d*)?$"
+    grouped = rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+({re.escape(decimal)}\d*)?$"
     joined = pc.replace_substring_regex(cells, separator, "")
     return pc.if_else(pc.match_substring_regex(cells, grouped), joined, cells)

@@ -28,6 +28,9 @@ USUAL_LABELS = (("label", "target", "y", "class"), ("labels",))
 BETWEEN = "\ufdd0"
 """Between the items of a list, once they are one cell: a character that Unicode keeps for such uses."""
 
+LISTS = "[]"
+"""The separator of labels that are written as a list in one cell, such as `['a', 'b']`."""
+
 KIND_OF: dict[ColumnType, Kind] = {
     "text": "text",
     "image": "image",
@@ -49,6 +52,13 @@ def _readable(date_format: str) -> str:
 
 def _with_empty(words: list[str]) -> list[str]:
     return ["", *(word.strip() for word in words if word.strip())]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return not math.isnan(float(word))
+    except ValueError:
+        return False
 
 
 def _of_all_or_some(value: Any) -> str:
@@ -102,8 +112,8 @@ class Conventions(Model):
 
     @property
     def plain_numbers(self) -> bool:
-        """Whether numbers are digits and a decimal sign alone, as CSV readers know them."""
-        return self.thousands is None and self.unit is None
+        """Whether numbers are digits and a decimal sign alone, as CSV readers know them, none for missing."""
+        return self.thousands is None and self.unit is None and not any(map(_is_number, self.missing))
 
     @classmethod
     def of(cls, file_format: Format) -> Self:
@@ -142,7 +152,8 @@ class Declaration(Model):
         min_length=1,
         max_length=8,
         description="Of a multilabel task: what stands between the labels of a row, by default `|`. A cell "
-        "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled.",
+        "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled. "
+        "`[]` reads lists that are written as text, `['a', 'b']`.",
     )
     types: dict[ColumnName, ColumnType | Literal["ignore"]] = Field(
         default_factory=dict, max_length=10_000, description="Types of columns by name, or `ignore`."
@@ -173,8 +184,9 @@ class Declaration(Model):
     )
     split: ColumnName | None = Field(
         None,
-        description="The column that says train, validation or test. By default the column `split`, if it "
-        "holds only these words (or val, valid, dev for validation).",
+        description="The column that says train, validation or test, or a column of dates, of which the last "
+        "test and those before them validate. By default the column `split`, if it holds only these words "
+        "(or val, valid, dev for validation).",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Fixes the split of a file without a split column.")
     validation_fraction: float = Field(
@@ -359,10 +371,18 @@ class Notice(Model):
     )
 
 
+class DateSplit(Model):
+    """The first dates, ISO 8601, of the rows that validate and that test; rows without one train."""
+
+    validation: str
+    test: str
+
+
 class SplitPlan(Model):
-    """Which labelled rows train, validate and test: by a column's words, or stratified from the seed."""
+    """Which labelled rows train, validate and test: by a column's words or dates, or drawn from the seed."""
 
     column: str | None
+    dates: DateSplit | None = Field(None, description="Where the column holds dates.")
     seed: int
     validation_fraction: float
     test_fraction: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from .cells import convert, sequences, several, text_of, texts
 from .formats import csv
 from .formats.contents import MODULES
-from .schema import KIND_OF, Column, Description
+from .schema import KIND_OF, Column, DateSplit, Description
 from .splits_words import WORDS
 
 
@@ -103,14 +104,22 @@ def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.
         return texts(cells) if column.type == "text" else sequences(cells)
     values = convert(cells, column.type, description.conventions_of(column.name))
     if column.role == "split":
-        return _split_words(values)
+        return split_words(values, description.split.dates)
     if column.role == "label" and description.between is not None:
         return several(values, description.between)
     named = column.role == "label" and description.task != "regression"
     return text_of(values) if named or column.type in ("category", "date") else values
 
 
-def _split_words(values: pa.Array) -> pa.Array:
+def split_words(values: pa.Array, dates: DateSplit | None) -> pa.Array:
+    """train, validation or test for each cell of a split column, train where it is missing."""
+    if dates is not None:
+        first = {
+            name: pa.scalar(datetime.fromisoformat(getattr(dates, name)), values.type)
+            for name in ("validation", "test")
+        }
+        late = pc.if_else(pc.greater_equal(values, first["test"]), "test", "validation")
+        return pc.fill_null(pc.if_else(pc.less(values, first["validation"]), "train", late), "train")
     words = pc.ascii_lower(values)
     position = pc.index_in(words, pa.array(list(WORDS)))
     return pc.fill_null(pc.take(pa.array(list(WORDS.values())), position), "train")

@@ -26,6 +26,6 @@ def test_no_two_of_many_small_grid_rows_collide() -> None:
 
 def test_duplicates_are_counted_within_and_across_batches() -> None:
     duplicates = Duplicates()
-    duplicates.add([pa.array([1.0, 2.0, 1.0])])
-    duplicates.add([pa.array([3.0, 2.0])])
+    duplicates.add([pa.array([1.0, 2.0, 1.0])], [], pa.nulls(3))
+    duplicates.add([pa.array([3.0, 2.0])], [], pa.nulls(2))
     assert (duplicates.count, duplicates.rows, duplicates.searched) == (2, [3, 5], 5)
