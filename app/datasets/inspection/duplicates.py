@@ -36,7 +36,7 @@ class Contradictions:
             first = self._labels.setdefault(value, (label, row))
             if first[0] != label:
                 self.count += 1
-                if len(self.rows) < _SHOWN:
+                if len(self.rows) < _SHOWN - 1:
                     self.rows += [seen for seen in (first[1], row) if seen not in self.rows]
         self._searched += len(inputs)
 

@@ -11,6 +11,7 @@ from app.datasets.reading.schema import Notice
 
 _LIST = re.compile(r"\[.*\]", re.DOTALL)
 _SEPARATORS = (";", "|", ",", "/", "+", "&")
+_SURE = 2  # of them: the others stand in names of single classes as well
 
 
 def label_lists(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
@@ -20,7 +21,14 @@ def label_lists(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
     lists = [name for name in labels.names if _LIST.fullmatch(name)]
     if 2 * len(lists) >= len(labels.names):
         return [_notice(layout.label, f"lists as text ({lists[-1][:60]})", "[]")]
-    separator = next((sign for sign in _SEPARATORS if _separates(sign, labels.names)), None)
+    separator = next(
+        (
+            sign
+            for n, sign in enumerate(_SEPARATORS)
+            if _separates(sign, labels.names, 1 if n >= _SURE else 0.5)
+        ),
+        None,
+    )
     if separator is None:
         return []
     example = next(name for name in labels.names if separator in name)
@@ -29,11 +37,11 @@ def label_lists(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
     ]
 
 
-def _separates(sign: str, names: list[str]) -> bool:
-    """Whether some classes are several others with the sign between them."""
+def _separates(sign: str, names: list[str], share: float) -> bool:
+    """Whether the parts of classes with the sign in them are classes themselves, at least such a share."""
     whole = {name for name in names if sign not in name}
-    parts = [[part.strip() for part in name.split(sign)] for name in names if sign in name]
-    return bool(parts) and all(part in whole for several in parts for part in several if part)
+    parts = {part.strip() for name in names if sign in name for part in name.split(sign)}
+    return bool(parts) and "" not in parts and len(parts & whole) >= share * len(parts)
 
 
 def _notice(label: str, what: str, separator: str) -> Notice:

@@ -62,7 +62,7 @@ def find_notices(
             found += _constant(column) + written
             if not any(notice.code in _NO_NAMES for notice in written):
                 found += _identifier(column) + _many_categories(column)
-    found += _contradictions(scan.duplicates, labels) + _dated_rows(layout, scan, roles)
+    found += _contradictions(scan, labels, roles) + _dated_rows(layout, scan, roles)
     if labels.task == "multilabel":  # no one column tells several labels
         return found
     return found + _leaks(labels, layout.label, roles, sample)
@@ -160,9 +160,10 @@ def _many_categories(column: ColumnScan) -> list[Notice]:
     return [Notice(code="many_categories", column=column.name, message=message)]
 
 
-def _contradictions(duplicates: Duplicates, labels: Labels) -> list[Notice]:
-    found = duplicates.contradictions
-    if labels.task == "regression" or not found.telling:
+def _contradictions(scan: Scan, labels: Labels, roles: Mapping[str, Role]) -> list[Notice]:
+    found = scan.duplicates.contradictions
+    types = [scan.columns[name].type for name, role in roles.items() if role == "feature"]
+    if labels.task == "regression" or not found.telling or types == ["number"]:  # which repeat by rounding
         return []
     message = (
         f"{found.count} rows have the same input as an earlier row and another label, such as the rows "

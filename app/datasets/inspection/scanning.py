@@ -28,6 +28,7 @@ from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
 from app.datasets.reading.schema import (
+    BETWEEN,
     ColumnType,
     Conventions,
     DatasetError,
@@ -311,7 +312,7 @@ def _check_text(layout: Layout, rows: int, name: str, cells: pa.Array) -> None:
     found = pc.index(pc.match_substring(cells, "\0"), True).as_py()
     if found >= 0:
         row = rows + found + 1
-        received = cells[found].as_py()[:80]
+        received = cells[found].as_py()[:80].replace(BETWEEN, ", ").strip(", ")
         error = {"row": row, "column": name, "expected": "text without NUL", "received": received}
         message = f"Expected text without NUL, in column {name}. Received: {received} in row {row}."
         raise DatasetError("not_text", message, "Take the NUL out, or leave the row out.", [error])

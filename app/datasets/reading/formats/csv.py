@@ -143,7 +143,7 @@ def open_batches(
             raise NotNumbers from error
         raise _unreadable(path, options, error) from error
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
-        raise _never_closed()
+        raise _never_closed(*_last_row(path, options))
 
 
 def _wanted(batch: pa.RecordBatch, options: ReadOptions) -> pa.RecordBatch:
@@ -159,17 +159,27 @@ def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetEr
     return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
 
 
-def _never_closed(line: int | None = None) -> DatasetError:
-    """`line` is that of a row that is too long by itself."""
+def _last_row(path: Path, options: ReadOptions) -> tuple[int | None, int | None]:
+    """The line on which the last row starts, and its number."""
+    row = line = None
+    for row, line, _ in islice(_numbered(path, options), _SEARCHED):  # noqa: B007
+        pass
+    return line, row
+
+
+def _never_closed(line: int | None = None, row: int | None = None) -> DatasetError:
+    """`line` is that of a row that is too long by itself, or that of `row`, the last."""
     received = "a quote that opens and does not close, or a longer row"
-    if line is not None:
+    if row is not None:
+        received = f"a quote that opens in row {row}, which begins on line {line}, and does not close"
+    elif line is not None:
         received = f"more in line {line}"
     message = f"Expected rows of at most 4 MB whose quotes close. Received: {received}."
     hint = (
-        "Double each quote inside a quoted cell, and close the cell; declare `quote` as none if quotes are "
+        "Double each quote inside a quoted cell, and close the cell; send `-F quote=none` if quotes are "
         "ordinary characters of the texts."
     )
-    error = {"row": None, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
+    error = {"row": row, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
     return DatasetError("unclosed_quote", message, hint, [error] if line else [])
 
 

@@ -48,7 +48,8 @@ def check_title(names: list[str], rows: list[list[str]], delimiter: str, lines_b
         DatasetError: where it is one.
     """
     filled = [name for name in names if name.strip()]
-    if not filled or not all(name.strip() for name in names[: len(filled)]):
+    is_short = len(filled) == 1 or len(filled) < len(names)
+    if not filled or not is_short or not all(name.strip() for name in names[: len(filled)]):
         return
     position = next((n for n, row in enumerate(rows[:5]) if len(row) > len(filled) and _are_names(row)), None)
     if position is None or not rows[position + 1 :]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from ..schema import DatasetError, ReadOptions
 from .stream import open_stream
 
+_BLOCKS = 8  # that Arrow reads ahead, and in which the cells of a batch are looked for
 _LINES = 4  # that a cell holds, each with the header's delimiters, before it is taken to have swallowed them
 _HEAD = 1 << 10
 _SHOWN = 80
@@ -34,12 +36,14 @@ class Quotes:
         q, d = re.escape(quote), re.escape(delimiter)
         self._behind = rf"(^|[{d}\n\r]){q}[^{q}\r\n]+{q}[^{d}\r\n{q}]"
         self._tail = b""
+        self._blocks: deque[bytes] = deque(maxlen=_BLOCKS)
         self._ascii = options.encoding is None or not options.encoding.startswith(
             ("utf-16", "utf-32", "utf_")
         )
 
     def see(self, block: bytes) -> None:
         """Search a block of the file's bytes for text behind a closing quote."""
+        self._blocks.append(block)
         if self.suspect or not self._ascii or (self._options.quote or '"').encode() not in block:
             return
         searched = pa.array([self._tail + block], pa.binary())
@@ -48,21 +52,37 @@ class Quotes:
         self._tail = self._tail[self._tail.rfind(b"\n") + 1 :]
 
     def see_cells(self, columns: Iterable[pa.Array]) -> None:
-        """Search cells for lines that were swallowed."""
+        """Search cells for lines that were swallowed: the file has not the same between two quotes."""
         if self.suspect:
             return
-        for cells in columns:
+        found: list[tuple[int, int, str]] = []
+        for place, cells in enumerate(columns):
             if pa.types.is_string(cells.type):
-                several = pc.greater(pc.count_substring(cells, "\n"), _LINES)
-                if pc.any(several).as_py():
-                    self.suspect = any(map(self._swallowed, cells.filter(several).to_pylist()))
-                    if self.suspect:
-                        return
+                rows = pc.indices_nonzero(pc.match_substring(cells, "\n"))
+                texts = cells.take(rows).to_pylist()
+                found += [(row, place, text) for row, text in zip(rows.to_pylist(), texts, strict=True)]
+        if found:
+            texts = [text for _, _, text in sorted(found)]
+            self.suspect = any(map(self._swallowed, texts)) or (self._ascii and not self._stand_so(texts))
+
+    def _stand_so(self, cells: list[str]) -> bool:
+        """Whether the bytes have each cell, in this order, from quote to quote."""
+        quote, encoding = self._options.quote or '"', self._options.encoding or "utf-8"
+        searched, at = b"".join(self._blocks), 0
+        for cell in cells:
+            written = f"{quote}{cell.replace(quote, quote * 2)}{quote}".encode(encoding)
+            at = searched.find(written, at)
+            if at < 0:
+                return False
+            at += len(written)
+        return True
 
     def _swallowed(self, cell: str) -> bool:
         """Whether each line within the cell has as many delimiters as the header."""
         delimiters = len(self._options.columns) - 1
         inner = cell.split("\n")[1:-1]
+        if len(inner) < _LINES:
+            return False
         delimiter = self._options.delimiter or ","
         return delimiters > 0 and all(line.count(delimiter) == delimiters for line in inner)
 
@@ -76,8 +96,8 @@ class Quotes:
             return
         try:
             for row, began, cells in self._rows(path):
-                swallowed = next((cell for cell in cells if cell.count("\n") > _LINES), None)
-                if swallowed is not None and self._swallowed(swallowed):
+                swallowed = next(filter(self._swallowed, cells), None)
+                if swallowed is not None:
                     received = f"a cell of {swallowed.count(chr(10)) + 1} lines, {swallowed[:_SHOWN]!r}"
                     raise _refused(row, began, received)
         except _Behind as found:
