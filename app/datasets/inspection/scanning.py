@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
@@ -375,8 +374,7 @@ def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
         error["line"] = csv.line_of(layout.path, layout.options, cell.row)
     message = f"Expected {expected}, in column {cell.column}. Received: {cell.received} in row {cell.row}."
     if cell.infinite:
-        words = fields(missing={cell.column: [cell.received]})
-        hint = f"Leave the cell empty, send {as_sent(words)}, or declare the column's type as category."
+        hint = "Leave the cell empty, or declare the column's type as category."
         return DatasetError("infinite_number", message, hint, [error])
     if layout.is_csv and layout.declared.get(cell.column) in ("number", "date"):
         conventions = layout.conventions_of(cell.column)

@@ -171,7 +171,7 @@ def _never_closed(line: int | None = None, row: int | None = None) -> DatasetErr
     """`line` is that of a row that is too long by itself, or that of `row`, the last."""
     received = "a quote that opens and does not close, or a longer row"
     if row is not None:
-        received = f"a quote that opens in row {row}, which begins on line {line}, and does not close"
+        received = f"a quote that opens and does not close, in row {row}, which begins on line {line}"
     elif line is not None:
         received = f"more in line {line}"
     message = f"Expected rows of at most 4 MB whose quotes close. Received: {received}."

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..schema import MISSING, DatasetError, is_text
-from .preamble import check_title
+from .preamble import check_title, without
 from .stream import open_stream
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ SAMPLE = 1 << 18
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 10_000
 MAX_NAME = 1000  # characters
+_TITLE = 3  # lines
+_EVEN = 0.9
 MAX_LINE = 32 << 20  # bytes of the header
 
 
@@ -55,7 +57,19 @@ def _lines(data: bytes, encoding: str, *, cut: bool) -> str:
 
 
 def find_delimiter(sample: str, quote: str | None) -> str:
-    """The delimiter that cuts most rows into as many cells as the header, at least two."""
+    """The delimiter that cuts most rows into as many cells as the header, at least two.
+
+    Where none cuts the first line, which may be a title, it is one that cuts the lines after it.
+    """
+    for above in range(_TITLE + 1):
+        found, (even, _) = _fitting(without(sample, above), quote)
+        if even > (_EVEN if above else 0.0):
+            return found
+    return DELIMITERS[0]
+
+
+def _fitting(sample: str, quote: str | None) -> tuple[str, tuple[float, int]]:
+    """The delimiter that fits best, the share of rows that are as wide as the first, and how wide that is."""
 
     def fit(delimiter: str) -> tuple[float, int]:
         widths = [len(row) for row in rows_of(sample, delimiter, quote)][:1000]
@@ -63,7 +77,8 @@ def find_delimiter(sample: str, quote: str | None) -> str:
         even = sum(width == header for width in widths) / max(len(widths), 1)
         return (even, header) if header > 1 else (0.0, 0)
 
-    return max(DELIMITERS, key=fit)
+    best = max(DELIMITERS, key=fit)
+    return best, fit(best)
 
 
 def find_quote(sample: str) -> str:

@@ -108,7 +108,7 @@ def _check(path: Path, encoding: str, most: int) -> None:
 
 def _check_no_nul(path: Path, offset: int) -> None:
     """Refuse a NUL for what it is: no other encoding of text has it."""
-    line = 1
+    line, place = 1, offset + 1
     with open_stream(path) as stream:
         while offset >= CHUNK:
             line += stream.read(CHUNK).count(b"\n")
@@ -116,7 +116,7 @@ def _check_no_nul(path: Path, offset: int) -> None:
         chunk = stream.read(offset + 1)
     if chunk[offset:] == b"\0":
         line += chunk.count(b"\n")
-        message = f"Expected text. Received: a NUL, a byte of zeros, on line {line}."
+        message = f"Expected text. Received: a NUL, a byte of zeros, on line {line}, near byte {place}."
         error = {"row": None, "line": line, "column": None, "expected": "text without NUL", "received": "NUL"}
         raise DatasetError("not_text", message, "Take the byte out, or export the file again.", [error])
 
