@@ -123,18 +123,18 @@ def open_batches(
         DatasetError: for rows that are too short or too long, a quote that never closes, and stray ones.
     """
     block = min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK)
-    quotes = None if trusted or options.quote is None else Quotes(options)
+    quotes = None if trusted or options.quote is None else Quotes(path, options)
     parser = Parser(options, numbers, conventions or Conventions(), block, quotes)
-    last = None
+    last, checked = None, False
     try:
         with open_stream(path) as stream:
             source = glance.watch(stream) if glance else stream
             with closing(parser.batches(source)) as batches:
                 for batch in batches:
                     last = batch[-1][-1].as_py() if batch.num_rows else last
-                    if quotes and quotes.suspect:
-                        quotes.check(path)
-                        quotes = None
+                    if quotes and quotes.suspect and not checked:
+                        quotes.check()
+                        checked = True
                     yield _wanted(batch, options)
     except Ragged as error:
         raise _ragged(path, options, error.rows) from None
@@ -142,6 +142,9 @@ def open_batches(
         if numbers:
             raise NotNumbers from error
         raise _unreadable(path, options, error) from error
+    finally:
+        if quotes:
+            quotes.close()
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
         raise _never_closed(*_last_row(path, options))
 

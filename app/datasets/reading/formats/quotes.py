@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,10 @@ import pyarrow.compute as pc
 from ..schema import DatasetError, ReadOptions
 from .stream import open_stream
 
-_BLOCKS = 8  # that Arrow reads ahead, and in which the cells of a batch are looked for
+_BLOCK = 4 << 20  # bytes of the file that are searched for a cell at once
+_FURTHER = 64 << 20  # and how far behind the one before
+_ALL, _EACH = 16 << 20, 4  # bytes that are all searched for text behind quotes; beyond them each fourth block
+_CELLS = 50  # of a batch: who writes more cells of several lines quotes them as one should
 _LINES = 4  # that a cell holds, each with the header's delimiters, before it is taken to have swallowed them
 _HEAD = 1 << 10
 _SHOWN = 80
@@ -29,22 +31,29 @@ _SHOWN = 80
 class Quotes:
     """Watches the bytes and the cells of one file."""
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         self.suspect = False
         self._options = options
         quote, delimiter = options.quote or '"', options.delimiter or ","
         q, d = re.escape(quote), re.escape(delimiter)
         self._behind = rf"(^|[{d}\n\r]){q}[^{q}\r\n]+{q}[^{d}\r\n{q}]"
         self._tail = b""
-        self._blocks: deque[bytes] = deque(maxlen=_BLOCKS)
+        self._path = path
+        self._stream: Any = None  # the file once more, as far as a cell was found in it
+        self._block, self._at = b"", 0
+        self._seen = self._number = 0
         self._ascii = options.encoding is None or not options.encoding.startswith(
             ("utf-16", "utf-32", "utf_")
         )
 
     def see(self, block: bytes) -> None:
         """Search a block of the file's bytes for text behind a closing quote."""
-        self._blocks.append(block)
-        if self.suspect or not self._ascii or (self._options.quote or '"').encode() not in block:
+        if self.suspect or not self._ascii:
+            return
+        self._seen, self._number = self._seen + len(block), self._number + 1
+        is_searched = self._seen <= _ALL or self._number % _EACH == 0
+        if not is_searched or (self._options.quote or '"').encode() not in block:
+            self._tail = b""
             return
         searched = pa.array([self._tail + block], pa.binary())
         self.suspect = bool(pc.match_substring_regex(searched, self._behind)[0].as_py())
@@ -59,6 +68,8 @@ class Quotes:
         for place, cells in enumerate(columns):
             if pa.types.is_string(cells.type):
                 rows = pc.indices_nonzero(pc.match_substring(cells, "\n"))
+                if len(rows) > _CELLS:
+                    rows = rows.take(pa.array(range(0, len(rows), -(-len(rows) // _CELLS))))
                 texts = cells.take(rows).to_pylist()
                 found += [(row, place, text) for row, text in zip(rows.to_pylist(), texts, strict=True)]
         if found:
@@ -68,14 +79,25 @@ class Quotes:
     def _stand_so(self, cells: list[str]) -> bool:
         """Whether the bytes have each cell, in this order, from quote to quote."""
         quote, encoding = self._options.quote or '"', self._options.encoding or "utf-8"
-        searched, at = b"".join(self._blocks), 0
-        for cell in cells:
-            written = f"{quote}{cell.replace(quote, quote * 2)}{quote}".encode(encoding)
-            at = searched.find(written, at)
-            if at < 0:
+        if self._stream is None:
+            self._stream = open_stream(self._path)
+        return all(
+            self._find(f"{quote}{cell.replace(quote, quote * 2)}{quote}".encode(encoding)) for cell in cells
+        )
+
+    def _find(self, written: bytes) -> bool:
+        """Go behind the next place where the file has these bytes."""
+        for _ in range(_FURTHER // _BLOCK):
+            found = self._block.find(written, self._at)
+            if found >= 0:
+                self._at = found + len(written)
+                return True
+            block = self._stream.read(_BLOCK)
+            if not block:
                 return False
-            at += len(written)
-        return True
+            self._block = self._block[max(self._at, len(self._block) - len(written)) :] + block
+            self._at = 0
+        return False
 
     def _swallowed(self, cell: str) -> bool:
         """Whether each line within the cell has as many delimiters as the header."""
@@ -86,7 +108,12 @@ class Quotes:
         delimiter = self._options.delimiter or ","
         return delimiters > 0 and all(line.count(delimiter) == delimiters for line in inner)
 
-    def check(self, path: Path) -> None:
+    def close(self) -> None:
+        """Close the file that cells were looked for in."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def check(self) -> None:
         """Read the file once more, as far as what was suspected.
 
         Raises:
@@ -95,7 +122,7 @@ class Quotes:
         if not self.suspect:
             return
         try:
-            for row, began, cells in self._rows(path):
+            for row, began, cells in self._rows(self._path):
                 swallowed = next(filter(self._swallowed, cells), None)
                 if swallowed is not None:
                     received = f"a cell of {swallowed.count(chr(10)) + 1} lines, {swallowed[:_SHOWN]!r}"
