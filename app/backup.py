@@ -89,7 +89,8 @@ def _dump_postgresql(url: URL, target: Path) -> None:
     program = shutil.which("pg_dump")
     if program is None:
         raise CannotBackUp(
-            "Expected the program pg_dump. Received: none. Install PostgreSQL's client, as new as the server."
+            "Expected the program pg_dump. Received: none. Install the PostgreSQL client, at least "
+            "as new as the server."
         )
     part = target.with_suffix(".part")
     _make_private(part)
@@ -143,4 +144,4 @@ def _copy_file(storage: Storage, backup: Storage, digest: str) -> None:
         ) from error
     if kept != digest:
         backup.delete(kept)
-        raise CannotBackUp(f"Expected the file {digest} as it was kept. Received: other bytes.")
+        raise CannotBackUp(f"Expected the file {digest} as it was stored. Received: other bytes.")

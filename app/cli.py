@@ -26,7 +26,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-presets = typer.Typer(help="Pretrained backbones: which are here, and bringing others.", no_args_is_help=True)
+presets = typer.Typer(help="List pretrained backbones, and download others.", no_args_is_help=True)
 cli.add_typer(presets, name="presets")
 console = Console(stderr=True, highlight=False)
 
@@ -72,7 +72,7 @@ def serve() -> None:
 
 @cli.command()
 def api() -> None:
-    """Run the API alone, in as many processes as are set."""
+    """Run only the API, in as many processes as the settings say."""
     from app.serving.server import run
 
     with _one_line():
@@ -81,7 +81,7 @@ def api() -> None:
 
 @cli.command()
 def worker() -> None:
-    """Run a worker: as many as wanted, on any machine that reaches database, broker and storage."""
+    """Run a worker. Start any number of them, on any machine that reaches database, broker and storage."""
     settings = _settings()
     words = ["celery", "-q", "-A", "workers.celery", "worker", "--without-gossip", "--without-mingle"]
     words += ["--loglevel", settings.log_level, "--hostname", f"{os.getpid()}@%h"]
@@ -90,7 +90,7 @@ def worker() -> None:
 
 @cli.command()
 def sweeper() -> None:
-    """Run the sweeper: announces lost jobs, takes jobs from silent workers, deletes orphan files."""
+    """Run the sweeper: repeats lost notifications, requeues jobs of lost workers, deletes orphan files."""
     from app.broker import Broker
     from app.db.session import make_engine, make_sessions
     from app.jobs.sweeper import sweep_forever
@@ -122,7 +122,7 @@ def migrate() -> None:
 
 @cli.command()
 def backup(folder: Path) -> None:
-    """Copy database and files to a folder while the service runs; a second time only what is new."""
+    """Copy database and files to a folder while the service runs. Later runs copy only what is new."""
     from app.backup import CannotBackUp, back_up
 
     try:
@@ -136,7 +136,7 @@ def backup(folder: Path) -> None:
 
 @cli.command()
 def doctor() -> None:
-    """Look at database, storage, disk, broker, workers and versions; exit 1 where something is not well."""
+    """Check database, storage, disk, broker, workers and versions; exit 1 if there is a problem."""
     from app.doctor import examine
 
     signs = {
@@ -155,21 +155,21 @@ def doctor() -> None:
 
 @presets.command("list")
 def list_presets() -> None:
-    """List the pretrained backbones that are known here, and how to bring those that are not."""
+    """List the known pretrained backbones, and how to get those that are not available here."""
     from app.presets.service import PresetCatalogue
 
     folder = _settings().effective_preset_dir
     typer.echo(f"MODEL_TRANSFER_PRESET_DIR: {folder}")
     for view in PresetCatalogue(folder).views.values():
         size = "" if view.bytes is None else f", {view.bytes / 1e6:,.0f} MB"
-        licence = view.licence or "licence not told"
+        licence = view.licence or "licence unknown"
         here = f"here: {view.place}" if view.here else f"not here. {view.how_to_bring or ''}"
         typer.echo(f"{view.name}\n    {view.kind}{size}, {licence}, {here}")
 
 
 @presets.command()
 def fetch(names: list[str]) -> None:
-    """Bring backbones from a hub, for the workers to use without a network; run it where workers can run.
+    """Download backbones from a hub, so that workers can use them offline. Run it where workers can run.
 
     A name is one of KerasHub's (bert_tiny_en_uncased), or kaggle://owner/model/keras/variant/version, or
     hf://owner/model.

@@ -54,7 +54,7 @@ def _versions() -> Finding:
             return Finding("versions", "ok", ", ".join(found))
         except PackageNotFoundError:
             continue
-    advice = "Jobs need it: install model-transfer[worker]. The API runs without."
+    advice = "Jobs need TensorFlow: install model-transfer[worker]. The API runs without it."
     return Finding("versions", "warning", ", ".join([*found, "no tensorflow"]), advice)
 
 
@@ -62,8 +62,8 @@ def _folder(settings: Settings) -> Finding:
     """What lies in it are users' data, and the broker's socket takes orders from whoever reaches it."""
     message = str(settings.data_dir)
     if readable_by_others(settings.data_dir):
-        advice = f"Keep them out: chmod -R go= {settings.data_dir}"
-        return Finding("folder", "warning", f"{message}: other accounts can enter it", advice)
+        advice = f"To prevent that: chmod -R go= {settings.data_dir}"
+        return Finding("folder", "warning", f"{message}: other accounts can read it", advice)
     return Finding("folder", "ok", message)
 
 
@@ -72,7 +72,7 @@ def _database(settings: Settings) -> Finding:
     where = without_secrets(engine.url.render_as_string(hide_password=True))
     file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
     if file is not None and not Path(file).exists():
-        advice = "It is made by the first `model-transfer serve`; or correct MODEL_TRANSFER_DATA_DIR."
+        advice = "Start `model-transfer serve`, which creates it, or correct MODEL_TRANSFER_DATA_DIR."
         return Finding("database", "failed", f"{where}: there is no such file", advice)
     try:
         require_current(engine)
@@ -90,7 +90,7 @@ def _storage(settings: Settings) -> Finding:
     try:
         storage_of(settings).check()
     except OSError as error:
-        advice = "Mount it, let this account write it, or correct MODEL_TRANSFER_STORAGE_URL."
+        advice = "Mount it, give this account write access, or correct MODEL_TRANSFER_STORAGE_URL."
         return Finding("storage", "failed", f"{settings.storage_dir}: {error.strerror}", advice)
     return Finding("storage", "ok", str(settings.storage_dir))
 

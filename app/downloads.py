@@ -16,12 +16,15 @@ from app.storage import CHUNK, Storage
 
 _HEADERS = {
     "ETag": {"description": "The SHA-256 of the file, quoted.", "schema": {"type": "string"}},
-    "Repr-Digest": {"description": "The same, as RFC 9530 writes it.", "schema": {"type": "string"}},
+    "Repr-Digest": {
+        "description": "The same digest in the format of RFC 9530.",
+        "schema": {"type": "string"},
+    },
     "Content-Disposition": {"description": "The file's name.", "schema": {"type": "string"}},
     "Accept-Ranges": {"description": "`bytes`: a download can be continued.", "schema": {"type": "string"}},
 }
 _CONTENT_RANGE = {
-    "Content-Range": {"description": "Which bytes of how many these are.", "schema": {"type": "string"}}
+    "Content-Range": {"description": "Which part of the file this is.", "schema": {"type": "string"}}
 }
 
 # RFC 9110, 14.1.1: each range `first-last`, `first-` or `-length`, by commas. Lists may have empty elements.
@@ -42,7 +45,7 @@ def answers(media_type: str) -> dict[int | str, dict[str, Any]]:
             "headers": _HEADERS | _CONTENT_RANGE,
             "content": {media_type: file, "multipart/byteranges": file},
         },
-        304: {"description": "The client has it: `If-None-Match` is its ETag.", "headers": unchanged},
+        304: {"description": "Not modified: `If-None-Match` is the file's ETag.", "headers": unchanged},
         **refused,
     }
 
@@ -68,7 +71,7 @@ class _BlobResponse(FileResponse):
         met = sorted((first, min(end, file_size)) for first, end in asked if first < min(end, file_size))
         if asked and not met:
             message = f"Expected a range within the file's {file_size} bytes. Received: {http_range[:100]}."
-            hint = "Without the header `Range` the whole file comes."
+            hint = "Leave out the header `Range` to get the whole file."
             raise ServiceError(
                 416,
                 "range_not_satisfiable",

@@ -31,8 +31,6 @@ _OF_UNION = re.compile(r"(constrained-|nullable|function-|union)|[\w-]+\[.*\]$")
 _LONGEST_WORD = 200
 _MOST_ERRORS = 20
 
-_HINT = "The fields, their defaults and examples are on /docs."
-
 
 class Problem(BaseModel):
     """An error as an RFC 9457 problem document."""
@@ -49,7 +47,7 @@ class Problem(BaseModel):
     instance: str = Field(examples=["/v1/datasets/sorce"])
     errors: list[dict[str, Any]] = Field(
         default_factory=list,
-        description="Where there are several: field, row or column of each, what was expected and received.",
+        description="If there are several: field, row or column of each, what was expected and received.",
     )
 
 
@@ -160,6 +158,22 @@ def _place(loc: Sequence[str | int]) -> str:
     return ".".join(kept) or "body"
 
 
+def _what_to_do(error: Mapping[str, Any]) -> str:
+    """The hint for one of pydantic's errors: what to change in the request."""
+    place = _place(error["loc"])
+    if error["type"] == "missing":
+        return "Send a JSON object." if place == "body" else f"Add `{place}`."
+    if error["type"] == "extra_forbidden":
+        return f"Remove `{place}`, or correct its name."
+    if error["type"] == "union_tag_invalid":
+        place = f"{place}.kind"
+    return _correct(place)
+
+
+def _correct(field: str) -> str:
+    return "Correct the body of the request." if field == "body" else f"Correct `{field}`."
+
+
 def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     """One of pydantic's errors in this service's words."""
     place = _place(error["loc"])
@@ -167,9 +181,9 @@ def _field_error(error: Mapping[str, Any]) -> dict[str, Any]:
     expected = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("Input should", "a value to", 1).removeprefix("expected ")
     if error["type"] == "extra_forbidden":
-        expected = "a field that exists"
+        expected = "a known field"
     elif error["type"] == "missing":
-        expected, received = "a value, since it has no default", None
+        expected, received = "a value, since it is required", None
     elif error["type"] == "json_invalid":
         place, expected = "body", "JSON"
         received = f"{error['ctx']['error']} at character {error['loc'][-1]}"
@@ -193,7 +207,7 @@ def field_problem(field: str, expected: str, received: str, *, hint: str | None 
     received = shown(received if len(received) <= 200 else f"{received[:200]}…")
     message = f"{field}: expected {expected}. Received: {received}."
     error = {"field": field, "expected": expected, "received": received}
-    return ServiceError(422, "invalid_request", message, hint=hint or _HINT, errors=[error])
+    return ServiceError(422, "invalid_request", message, hint=hint or _correct(field), errors=[error])
 
 
 def problem_of(request: Request, error: BaseException) -> Problem:
@@ -213,7 +227,7 @@ def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     found = exc.errors()
     errors = [_field_error(error) for error in found[:_MOST_ERRORS]]
     content_type = request.headers.get("content-type", "none")
-    hint = _HINT
+    hint = _what_to_do(found[0])
     is_json = re.match(r"application/([\w.-]+\+)?json\b", content_type) is not None
     if any(error["field"] == "body" for error in errors) and not is_json:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
@@ -222,7 +236,7 @@ def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
 
 def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
     detail = exc.detail if isinstance(exc.detail, str) else json.dumps(exc.detail)
-    hint = "The routes are on /docs." if exc.status_code in (404, 405) else None
+    hint = "/docs lists the API's routes." if exc.status_code in (404, 405) else None
     if exc.status_code in (404, 405):
         detail = f"Expected one of the API's routes. Received: {request.method} {request.url.path}."
     code = HTTPStatus(exc.status_code).phrase.lower().replace(" ", "_")
@@ -240,8 +254,8 @@ def _fault(request: Request, exc: BaseException) -> ServiceError:
 
 def _unexpected(request: Request, exc: BaseException) -> ServiceError:
     log.error("unexpected error at %s %s", request.method, request.url.path, exc_info=exc)
-    message = "The service failed to answer; nothing of this request was kept."
-    return ServiceError(500, "internal_error", message, hint="The server's log tells why.")
+    message = "The service failed to process this request; nothing of it was stored."
+    return ServiceError(500, "internal_error", message, hint="The server's log has the reason.")
 
 
 def _unavailable(request: Request, exc: BaseException) -> ServiceError:
@@ -250,7 +264,7 @@ def _unavailable(request: Request, exc: BaseException) -> ServiceError:
     message = "Expected the database to answer. Received: no answer."
     if isinstance(exc, OSError):
         message = f"Expected a storage that can be read and written. Received: {public_reason(exc)}."
-    hint = "Try again in a moment; GET /readyz says what is missing. What was accepted before is not lost."
+    hint = "Try again in a moment; GET /readyz says what is missing. Nothing that was accepted is lost."
     return ServiceError(503, "unavailable", message, hint=hint)
 
 
@@ -286,7 +300,7 @@ _EXAMPLES = {
     416: ("range_not_satisfiable", "Expected a range within the file's 340 bytes. Received: bytes=900-."),
     421: ("host_not_allowed", "Expected a request to localhost, … Received: evil.example."),
     422: ("invalid_request", "limit: expected less than or equal to 1000. Received: 2000."),
-    500: ("internal_error", "The service failed to answer; nothing of this request was kept."),
+    500: ("internal_error", "The service failed to process this request; nothing of it was stored."),
     503: ("unavailable", "Expected the database to answer. Received: no answer."),
     507: ("quota_full", "Expected less than 1000000 bytes to be kept. Received: 1000200 bytes of datasets."),
 }

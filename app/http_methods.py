@@ -68,7 +68,8 @@ def _refusal(request: Request, allowed: list[str]) -> JSONResponse:
     expected = f"{', '.join(others)} or {last}" if others else last
     message = f"Expected {expected} at {request.url.path}. Received: {request.method}."
     problem = problem_of(
-        request, ServiceError(405, "method_not_allowed", message, hint="The routes are on /docs.")
+        request,
+        ServiceError(405, "method_not_allowed", message, hint="Use one of the methods that are expected."),
     )
     headers = {"Allow": ", ".join(allowed)}
     return JSONResponse(problem.model_dump(mode="json"), 405, headers, MEDIA_TYPE)

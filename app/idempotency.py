@@ -26,8 +26,10 @@ IdempotencyKey = Annotated[
     Key | None,
     Header(
         alias="Idempotency-Key",
-        description="Any text of yours, a new one for each request. Sent again with the same request, as "
-        "after an answer that was lost, it gets the first answer and does no more; with another one, 409.",
+        description="A text of your choice, new for each request. Sending the same request again "
+        "with its key, "
+        "for example after a lost answer, returns the first answer without doing anything again. Another "
+        "request with the same key is refused with 409.",
     ),
 ]
 
@@ -64,8 +66,10 @@ def find(session: Session, key: str | None, request: list[Any], view: type[View]
     if known is None:
         return None
     if known.request != _digest(request):
-        message = f"Expected the request that came with the Idempotency-Key {key} before. Received: another."
-        hint = "Send the same request again, or this one under a key of its own."
+        message = (
+            f"Expected the request that first came with the Idempotency-Key {key}. Received: a different one."
+        )
+        hint = "Send the same request again, or use a new key for this one."
         raise ServiceError(409, "idempotency_key_reused", message, hint=hint)
     return view.model_validate(known.body)
 

@@ -54,7 +54,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             prepare(app.state.storage, engine)
         except OSError as error:  # it may come back: until then /readyz says so
-            log.warning("the storage is away: %s", error)
+            log.warning("the storage is not available: %s", error)
         _hear_of_the_end(app)
         app.state.sessions = make_sessions(engine)
         app.state.readers = make_read_sessions(engine)

@@ -188,7 +188,8 @@ def _connect(settings: Settings, patience: Mapping[str, Any]) -> Any:
         from botocore.config import Config
     except ImportError as error:
         message = (
-            "Expected the package boto3 for a storage s3://…. Received: none. Install model-transfer[s3]."
+            "Expected the package boto3, which s3:// storage needs. Received: none. Install "
+            "model-transfer[s3]."
         )
         raise RuntimeError(message) from error
     return boto3.client(
@@ -210,7 +211,7 @@ def _as_os_error(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-            message = "Expected a file of the storage. Received: none"
+            message = "Expected a file in the storage. Received: none"
             raise FileNotFoundError(errno.ENOENT, message, what) from error
         raise OSError(errno.EIO, f"the object store answers: {error}", what) from error
     except (BotoCoreError, Boto3Error) as error:

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.texts import Line
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of the answer.")]
-After = Annotated[Line | None, Query(description="The last id of the page before; none for the first page.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items in the answer.")]
+After = Annotated[
+    Line | None, Query(description="The last id of the previous page; leave it out for the first page.")
+]
 
 
 def page(session: Session, statement: Select[Any], limit: int) -> tuple[list[Any], bool]:

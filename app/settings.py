@@ -5,11 +5,9 @@ Nothing else reads the environment. `.env.example` lists them all; a test keeps 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
@@ -17,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.addresses import origin_of
+from app import setting_formats
 from app.private_files import find_short_folder
 from app.redaction import MASK, without_secrets
 
@@ -26,85 +24,6 @@ _KEYS = ("storage_access_key", "storage_secret_key")
 MIB = 1 << 20
 LONGEST_SOCKET = 100
 """Bytes; the system takes the path of a socket up to 107 of them."""
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-def _names(listed: str) -> str:
-    names = [name.strip() for name in listed.split(",") if name.strip()]
-    if wrong := [name for name in names if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,49}", name)]:
-        raise ValueError(f"expected names of small letters, digits, - and _, by commas. Received: {wrong[0]}")
-    return ",".join(dict.fromkeys(names))
-
-
-def _listed(text: str) -> list[str]:
-    return list(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
-
-
-def _hosts(listed: str) -> str:
-    hosts = [host.lower() for host in _listed(listed)]
-    if wrong := [
-        host for host in hosts if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", host)
-    ]:
-        raise ValueError(f"expected names of hosts without ports, by commas. Received: {wrong[0]}")
-    return ",".join(hosts)
-
-
-def _origins(listed: str) -> str:
-    origins = [origin.lower().rstrip("/") for origin in _listed(listed)]
-    for origin in origins:
-        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", origin):
-            raise ValueError(f"expected origins such as https://example.com, by commas. Received: {origin}")
-    return ",".join(map(origin_of, origins))
-
-
-def _proxies(listed: str) -> str:
-    for network in _listed(listed):
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ValueError(f"expected addresses or networks of proxies, by commas ({error})") from error
-    return ",".join(_listed(listed))
-
-
-def _public_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        fits = False
-    if url and (not fits or parts.username is not None or parts.query or parts.fragment):
-        raise ValueError(
-            "expected an address such as https://models.example.com, without a password. "
-            f"Received: {without_secrets(url)}"
-        )
-    return url.rstrip("/")
-
-
-def _place_of_files(url: str) -> str:
-    if url and not url.startswith("file:///") and not re.fullmatch(r"s3://[^/]+(/.*)?", url):
-        received = without_secrets(url)
-        raise ValueError(f"expected file:///absolute/path or s3://bucket/prefix. Received: {received}")
-    return url
-
-
-def _broker(url: str) -> str:
-    """Whoever reads such an address otherwise than it was meant tells parts of the password in errors."""
-    for one in url.split(";"):
-        try:
-            parts = urlsplit(one)
-            is_whole = parts.port is None or parts.port > 0
-            is_whole &= not parts.netloc or "@" not in f"{parts.path}{parts.query}{parts.fragment}"
-        except ValueError:
-            is_whole = False
-        if not is_whole:
-            raise ValueError(
-                "expected an address such as redis://:password@host:6379/0, special characters of the "
-                "password written as %40 for @ or %2F for /. Received: another, which may hold a password"
-            )
-    return url
 
 
 class Settings(BaseSettings):
@@ -116,95 +35,108 @@ class Settings(BaseSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address the API listens on. Beyond loopback it needs MODEL_TRANSFER_ALLOW_ANONYMOUS.",
+        description="Address the API listens on. Other than loopback, it needs "
+        "MODEL_TRANSFER_ALLOW_ANONYMOUS.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    data_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
+    data_dir: Annotated[Path, AfterValidator(setting_formats.absolute)] = Field(
         Path("model-transfer-data"), description="Folder of the database, the files and the bundled broker."
     )
     database_url: str = Field(
         "", description="SQLAlchemy address of the database. Empty: SQLite in the data folder."
     )
-    broker_url: Annotated[str, AfterValidator(_broker)] = Field(
-        "", description="Address of Redis or Valkey. Empty: `serve` starts a broker of its own."
+    broker_url: Annotated[str, AfterValidator(setting_formats.broker_url)] = Field(
+        "", description="Address of Redis or Valkey. Empty: `serve` starts its own broker."
     )
-    storage_url: Annotated[str, AfterValidator(_place_of_files)] = Field(
+    storage_url: Annotated[str, AfterValidator(setting_formats.storage_url)] = Field(
         "",
-        description="Where files are: file:///folder or s3://bucket. Empty: `blobs` in the data folder.",
+        description="Where files are stored: file:///folder or s3://bucket. Empty: `blobs` in the "
+        "data folder.",
     )
     storage_endpoint: str = Field("", description="Address of an S3-compatible store. Empty: Amazon's.")
-    storage_access_key: str = Field("", description="Its access key. Empty: as boto3 finds one.")
+    storage_access_key: str = Field("", description="Its access key. Empty: boto3 looks for one.")
     storage_secret_key: SecretStr = Field(
-        SecretStr(""), description="Its secret key. Empty: as boto3 finds one."
+        SecretStr(""), description="Its secret key. Empty: boto3 looks for one."
     )
     storage_cache_bytes: int = Field(
-        20 * 1024 * MIB, ge=0, description="Disk for copies of an object store's files, on each machine."
+        20 * 1024 * MIB,
+        ge=0,
+        description="Disk space for copies of an object store's files, on each machine.",
     )
     listen_fd: int = Field(
-        -1, ge=-1, description="Inherited socket that the API listens on; `serve` sets it. -1: its own."
+        -1,
+        ge=-1,
+        description="Inherited socket that the API listens on; set by `serve`. -1: the API opens its own.",
     )
     published_host: str = Field(
-        "", description="Address that a container's port is published on; docker-compose.yml sets it."
+        "", description="Address on which a container's port is published; set by docker-compose.yml."
     )
     allow_anonymous: bool = Field(
         False,
-        description="Listen beyond loopback, though whoever reaches the service can use all of it.",
+        description="Listen on other addresses than loopback, although anyone who can reach them "
+        "can use the service.",
     )
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
-        "", description="Address users reach the API at, when a proxy stands before it."
+    public_url: Annotated[str, AfterValidator(setting_formats.public_url)] = Field(
+        "", description="Address at which users reach the API behind a proxy."
     )
-    allowed_hosts: Annotated[str, AfterValidator(_hosts)] = Field(
+    allowed_hosts: Annotated[str, AfterValidator(setting_formats.hosts)] = Field(
         "",
-        description="Further names that requests may call the service by, separated by commas.",
+        description="Further host names of the service, separated by commas.",
     )
-    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+    cors_origins: Annotated[str, AfterValidator(setting_formats.origins)] = Field(
         "",
         description="Origins of other web pages that may use the API, separated by commas. Empty: none.",
     )
-    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+    trusted_proxies: Annotated[str, AfterValidator(setting_formats.proxies)] = Field(
         "",
-        description="Addresses or networks of proxies whose X-Forwarded headers are believed, separated by "
+        description="Addresses or networks of proxies whose X-Forwarded headers are trusted, separated by "
         "commas. Empty: none.",
     )
 
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
-    log_format: str = Field(
-        "text", pattern="^(text|json)$", description="Log lines for people, or as JSON with job and attempt."
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged."
     )
-    api_processes: int = Field(1, ge=1, le=64, description="API processes behind the one port.")
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", description="Log lines as text, or as JSON with job and attempt."
+    )
+    api_processes: int = Field(1, ge=1, le=64, description="API processes that share the port.")
     worker_concurrency: int = Field(1, ge=1, le=256, description="Jobs that one worker runs at once.")
     worker_threads: int = Field(
-        0, ge=0, description="CPU threads of TensorFlow in one job. 0: all cores, shared out among the jobs."
+        0, ge=0, description="CPU threads of TensorFlow in one job. 0: all cores, divided among the jobs."
     )
     devices_per_job: int = Field(
         1,
         ge=1,
         le=64,
-        description="GPUs that one job trains on, or parts of the CPU where there is none; each job its own.",
+        description="GPUs, or without any parts of the CPU, that one job trains on. Jobs do not share them.",
     )
     jobs_per_process: int = Field(
         20,
         ge=1,
-        description="Jobs after which a worker's process is replaced; TensorFlow leaks a little a job.",
+        description="Jobs after which a worker's process is replaced; TensorFlow leaks a little "
+        "memory per job.",
     )
 
-    lease_seconds: float = Field(30 * SECOND, gt=0, description="How long a silent worker keeps its job.")
+    lease_seconds: float = Field(
+        30 * SECOND, gt=0, description="How long a worker that stopped responding keeps its job."
+    )
     heartbeat_seconds: float = Field(2 * SECOND, gt=0, description="How often a worker renews its lease.")
-    sweep_seconds: float = Field(5 * SECOND, gt=0, description="How often lost jobs are looked for.")
+    sweep_seconds: float = Field(5 * SECOND, gt=0, description="How often the sweeper looks for lost jobs.")
     resend_seconds: float = Field(
-        30 * SECOND, gt=0, description="Age at which a queued job without a message is announced again."
+        30 * SECOND, gt=0, description="Age at which workers are notified again of a queued job."
     )
     max_attempts: int = Field(3, ge=1, description="Attempts of a job before it fails for good.")
     retry_seconds: float = Field(
         7 * 24 * 3600 * SECOND,
         ge=0,
-        description="How long a failed or cancelled job can be retried from where it stood.",
+        description="How long a failed or cancelled job can be retried from where it stopped.",
     )
-    queues: Annotated[str, AfterValidator(_names)] = Field(
-        "default", description="Queues that jobs may be posted to, separated by commas; the first by default."
+    queues: Annotated[str, AfterValidator(setting_formats.names)] = Field(
+        "default",
+        description="Queues that jobs may be posted to, separated by commas; the first is the default.",
     )
-    worker_queues: Annotated[str, AfterValidator(_names)] = Field(
-        "", description="Queues whose jobs a worker takes, separated by commas. Empty: all of them."
+    worker_queues: Annotated[str, AfterValidator(setting_formats.names)] = Field(
+        "", description="Queues whose jobs a worker runs, separated by commas. Empty: all."
     )
     jobs_of_one_owner: int = Field(
         0, ge=0, description="Jobs of one `owner` that run at once. 0: as many as there are workers."
@@ -212,85 +144,90 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(
         20 * SECOND,
         gt=0,
-        description="Time a running job has to stop by itself before its process is killed.",
+        description="Time that a running job has to stop before its process is killed.",
     )
     checkpoint_seconds: float = Field(
-        30 * SECOND, ge=0, description="Time between two training checkpoints of a job within an epoch."
+        30 * SECOND, ge=0, description="Time between two training checkpoints within an epoch."
     )
 
     keep_versions: int = Field(
         0,
         ge=0,
-        description="Newest versions of a model whose files are kept; those with an alias are. 0: all.",
+        description="How many of a model's newest versions keep their files, besides those with an "
+        "alias. 0: all.",
     )
     keep_dataset_seconds: float = Field(
-        0.0, ge=0, description="How long a data set that no job uses is kept. 0: until it is deleted."
+        0.0, ge=0, description="How long an unused data set is kept. 0: until it is deleted."
     )
     keep_source_seconds: float = Field(
         30 * 24 * 3600 * SECOND,
         ge=0,
-        description="How long a trained source is kept for jobs that would train it again. 0: for ever.",
+        description="How long a trained source is kept for later jobs with the same source. 0: for ever.",
     )
     keep_reply_seconds: float = Field(
         24 * 3600 * SECOND,
         ge=0,
-        description="How long the answer to a request is kept for its Idempotency-Key.",
+        description="How long the answer to a request with an Idempotency-Key is kept.",
     )
     max_kept_bytes: int = Field(
-        0, ge=0, description="Size of all data sets and versions beyond which uploads are refused. 0: none."
+        0,
+        ge=0,
+        description="Total size of data sets and versions above which uploads are refused. 0: no limit.",
     )
 
     max_job_memory_bytes: int = Field(
         8 * 1024 * MIB,
         gt=0,
-        description="Memory that a training may need by its estimate; a job that needs more is refused.",
+        description="Estimated memory that a training may need; a job that needs more is refused.",
     )
     max_job_steps: int = Field(
         100_000_000,
         gt=0,
-        description="Training steps that a job may need by its estimate; one that needs more is refused.",
+        description="Estimated training steps that a job may need; a job that needs more is refused.",
     )
     max_json_bytes: int = Field(
         MIB,
         ge=1024,
-        description="Largest JSON body, and largest total of the fields beside an upload's file.",
+        description="Maximum size of a JSON body, and of all fields beside an upload's file.",
     )
-    max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Largest upload accepted.")
-    inspection_seconds: float = Field(1800 * SECOND, gt=0, description="Longest validation of an upload.")
+    max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Maximum size of an upload.")
+    inspection_seconds: float = Field(
+        1800 * SECOND, gt=0, description="Maximum time for the validation of an upload."
+    )
     small_inspection_seconds: float = Field(
         5 * SECOND,
         gt=0,
-        description="Longest validation of a small upload before it waits its turn among the large ones.",
+        description="Maximum time for a small upload before it waits with the large ones.",
     )
     inspection_memory_bytes: int = Field(
-        4096 * MIB, gt=0, description="Address space that the validation of an upload may use."
+        4096 * MIB, gt=0, description="Maximum address space for the validation of an upload."
     )
     preset_dir: str = Field(
         "", description="Folder of pretrained backbones. Empty: `presets` in the data folder."
     )
     feature_cache_bytes: int = Field(
-        10 * 1024 * MIB, ge=0, description="Disk that a worker keeps computed features on, for later jobs."
+        10 * 1024 * MIB, ge=0, description="Disk space for features that a worker keeps for later jobs."
     )
-    max_archive_files: int = Field(1_000_000, gt=0, description="Most files in an uploaded archive.")
+    max_archive_files: int = Field(1_000_000, gt=0, description="Maximum number of files in an archive.")
     max_unpacked_bytes: int = Field(
-        50 * 1024 * MIB, gt=0, description="Most bytes of a packed file, unpacked, images decoded."
+        50 * 1024 * MIB, gt=0, description="Maximum unpacked size of a compressed file, with images decoded."
     )
     max_unpacked_ratio: int = Field(
-        200, ge=1, description="Times its own size that a file may unpack to, images decoded."
+        200, ge=1, description="Maximum ratio of unpacked to compressed size, with images decoded."
     )
     free_unpacked_bytes: int = Field(
-        256 * MIB, ge=0, description="Bytes that a file may unpack to, images decoded, whatever its size."
+        256 * MIB, ge=0, description="Unpacked size that is allowed whatever the ratio, with images decoded."
     )
-    max_example_bytes: int = Field(64 * MIB, gt=0, description="Most bytes of one image, text or sequence.")
-    max_image_pixels: int = Field(64 * MIB, gt=0, description="Most pixels of one image.")
+    max_example_bytes: int = Field(64 * MIB, gt=0, description="Maximum size of one image, text or sequence.")
+    max_image_pixels: int = Field(64 * MIB, gt=0, description="Maximum number of pixels of one image.")
     inspection_concurrency: int = Field(
         2,
         ge=1,
-        description="Uploads under 8 MB validated at once by one API process; as many larger ones, and as "
-        "many while they come.",
+        description="Uploads under 8 MB that one API process validates at once; as many larger ones, and as "
+        "many during their upload.",
     )
     orphan_seconds: float = Field(
-        3600 * SECOND, gt=0, description="Age at which a file that nothing refers to is deleted."
+        3600 * SECOND, gt=0, description="Age at which an unreferenced file is deleted."
     )
 
     @property
@@ -306,12 +243,12 @@ class Settings(BaseSettings):
     @property
     def allowed_host_names(self) -> list[str]:
         """The further names that requests may call the service by."""
-        return _listed(self.allowed_hosts)
+        return setting_formats.items(self.allowed_hosts)
 
     @property
     def allowed_origins(self) -> list[str]:
         """The origins of other pages that may use the API."""
-        return _listed(self.cors_origins)
+        return setting_formats.items(self.cors_origins)
 
     @property
     def effective_database_url(self) -> str:
@@ -321,7 +258,9 @@ class Settings(BaseSettings):
     @property
     def effective_preset_dir(self) -> Path:
         """The folder of pretrained backbones."""
-        return _absolute(Path(self.preset_dir)) if self.preset_dir else self.data_dir / "presets"
+        return (
+            setting_formats.absolute(Path(self.preset_dir)) if self.preset_dir else self.data_dir / "presets"
+        )
 
     @property
     def features_dir(self) -> Path:

@@ -115,7 +115,7 @@ class Storage:
         """Where the blob lies; raises FileNotFoundError where it does not, as while the storage is away."""
         path = self.path(digest)
         if not path.is_file():
-            raise FileNotFoundError(errno.ENOENT, "Expected a file of the storage. Received: none", str(path))
+            raise FileNotFoundError(errno.ENOENT, "Expected a file in the storage. Received: none", str(path))
         return path
 
     def path(self, digest: str) -> Path:

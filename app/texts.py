@@ -30,8 +30,17 @@ def unstorable(text: str) -> str | None:
 
 
 def shown(text: str) -> str:
-    """The text with what cannot be stored or printed as escapes, for messages."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    """The text with what cannot be stored or sent as escapes, for messages."""
+    return _CONTROL.sub(lambda found: _escaped(found[0]), text)
+
+
+def printable(text: str) -> str:
+    """A text of unknown origin, such as a file's name, with all that does not print as escapes."""
+    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")
 
 
 def _storable(text: str) -> str:
@@ -109,13 +118,13 @@ def read_json(document: str | bytes) -> Any:
     except NotJson:
         raise
     except _Repeated as error:
-        raise NotJson(shown(str(error)), "each key of an object once", "one that comes twice") from None
+        raise NotJson(shown(str(error)), "each key of an object once", "a key that occurs twice") from None
     except json.JSONDecodeError as error:
         raise NotJson("body", "JSON", f"{error.msg} at character {error.pos}") from None
     except RecursionError:
         raise NotJson("body", f"at most {DEEPEST} levels of lists and objects", "more") from None
     except ValueError:
-        raise NotJson("body", "JSON in UTF-8", "bytes that are none") from None
+        raise NotJson("body", "JSON in UTF-8", "bytes that are not UTF-8") from None
     _check(value)
     return value
 

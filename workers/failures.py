@@ -32,10 +32,16 @@ def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> 
         hint = "Post the job again with a lower learning_rate or a larger batch_size."
         return Failure("training_diverged", str(error), hint)
     if isinstance(error, PresetError):
-        hint = "Bring the preset again: GET /v1/presets says where it is from. Then POST …:retry."
+        hint = (
+            "Install the preset again: GET /v1/presets says where it comes from. Then POST "
+            "/v1/jobs/{job}:retry."
+        )
         return Failure("preset_unreadable", str(error), hint)
     if isinstance(error, FileDamaged):
-        hint = "Put the file back from a backup and POST …:retry, or post a new job with other inputs."
+        hint = (
+            "Restore the file from a backup and POST /v1/jobs/{job}:retry, or post a new job with "
+            "other inputs."
+        )
         return Failure("file_damaged", str(error), hint)
     if is_out_of_memory(error):
         return out_of_memory(facts, stage)
@@ -47,7 +53,7 @@ def transient(error: Exception) -> str:
     from workers.transfer.networks.presets.errors import PresetMissing
 
     if is_unreachable(error):
-        return "Expected a database that answers. Received: no answer."
+        return "Expected the database to answer. Received: no answer."
     if isinstance(error, PresetMissing):
         return f"Expected the preset {error.preset}. Received: none in the worker's presets' folder."
     number = error.errno if isinstance(error, OSError) else None
@@ -68,7 +74,7 @@ def unexpected(error: Exception, lease: Lease, stage: Stage | None) -> Failure:
 
 def out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
     """Memory that ran out, and what the job was estimated to need of it."""
-    message = f"Expected a job that fits into the worker's memory. Received: one that filled it{_in(stage)}"
+    message = f"Expected a job that fits into the worker's memory. Received: a job that filled it{_in(stage)}"
     estimate = None if facts is None else facts.spec.estimate
     if facts is not None and estimate is not None:
         mib, rows = estimate.memory_bytes / 2**20, facts.spec.training.batch_size
@@ -78,8 +84,8 @@ def out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
         )
     kind = "" if facts is None else f" ({facts.spec.network.kind})"
     hint = (
-        f"Lower `training.batch_size` or the size of the `network`{kind}, or run it where workers have more "
-        "memory; POST …:retry goes on there from the last finished stage."
+        f"Lower `training.batch_size` or the size of the `network`{kind}. Or start workers with more memory: "
+        "POST /v1/jobs/{job}:retry then continues from the last finished stage."
     )
     return Failure("out_of_memory", f"{message}.", hint)
 

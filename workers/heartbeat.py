@@ -58,7 +58,7 @@ class Heartbeat:
         renewed_at = time.monotonic()
         while not self._over.wait(min(0.2, self._settings.heartbeat_seconds)):
             if os.getppid() != self._parent:
-                log.error("the worker of %s is gone; its process ends", self._lease.job_id)
+                log.error("the worker of %s is gone; its process exits", self._lease.job_id)
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.reason is None and self._shutting_down():
                 self.reason = SHUTDOWN
@@ -84,7 +84,7 @@ class Heartbeat:
 
     def _stop_by_force(self) -> None:
         """The job does not answer: end it in the database, then with the process it holds."""
-        log.error("%s does not stop (%s); its process is killed", self._lease.job_id, self.reason)
+        log.error("%s did not stop in time (%s); its process is killed", self._lease.job_id, self.reason)
         try:
             with self._sessions.begin() as session:
                 end(session, self._lease, self.reason)

@@ -94,7 +94,7 @@ def run_next(self: Task) -> None:
     services, queue = get_services(), queue_name(self.request.delivery_info["routing_key"])
     lease = _claim(services, queue)
     if lease is None:
-        log.info("no job is to be had")
+        log.info("no job to run")
         return
     own_attempt().begin(lease, count_oom_kills())
     try:
@@ -153,7 +153,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
         )
         _publish(journal, run(context))
     except LeaseLost:
-        log.warning("%s attempt %d is not held any more", lease.job_id, lease.attempt)
+        log.warning("%s attempt %d lost its lease", lease.job_id, lease.attempt)
     except Stopped as stopped:
         reason = stopped.reason
         if reason != LOST:
@@ -170,7 +170,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             )
             return
         if is_transient(error):
-            log.exception("%s attempt %d met an error that may pass", lease.job_id, lease.attempt)
+            log.exception("%s attempt %d met a temporary error", lease.job_id, lease.attempt)
             message = failures.transient(error)
             _conclude(services, heartbeat, lambda session: transitions.requeue(session, lease, message))
             return

@@ -56,16 +56,21 @@ class OriginGuard:
         if len(hosts) > 1 or (not hosts and scope["http_version"] != "1.0"):
             received = ", ".join(hosts) or "none"
             message = f"Expected one Host header. Received: {received}."
-            return ServiceError(400, "bad_host", message, hint="Send the name that the service is called by.")
+            return ServiceError(
+                400,
+                "bad_host",
+                message,
+                hint="Send one Host header with the address of the service, such as localhost:8000.",
+            )
         host = hosts[0] if hosts else ""
         if hosts and not self._is_ours(host, scope):
             message = (
-                "Expected a request to localhost, to the address the service listens on, or to that of its "
+                "Expected a request to localhost, to the address the service listens on, or to its "
                 f"MODEL_TRANSFER_PUBLIC_URL. Received: {host}."
             )
             hint = (
-                "Call the service by one of these names. Whoever runs it allows others with "
-                "MODEL_TRANSFER_PUBLIC_URL or MODEL_TRANSFER_ALLOWED_HOSTS."
+                "Use one of these names. The operator can allow others with MODEL_TRANSFER_PUBLIC_URL or "
+                "MODEL_TRANSFER_ALLOWED_HOSTS."
             )
             return ServiceError(421, "host_not_allowed", message, hint=hint)
         is_preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
@@ -93,12 +98,12 @@ class OriginGuard:
         else:
             return None
         message = (
-            f"Expected a request from a page of this service, or from no page at all. Received: {received}."
+            f"Expected a request from a page of this service, or not from a web page. Received: {received}."
         )
         hint = (
-            "If the page may use the service, whoever runs it lists the page's origin, such as "
-            "https://example.com, in MODEL_TRANSFER_CORS_ORIGINS; if it is the address of this service "
-            "itself, as a proxy shows it, it belongs in MODEL_TRANSFER_PUBLIC_URL."
+            "If this page should use the service, the operator adds its origin, such as https://example.com, "
+            "to MODEL_TRANSFER_CORS_ORIGINS. If it is the address of this service behind a proxy, it belongs "
+            "in MODEL_TRANSFER_PUBLIC_URL."
         )
         return ServiceError(403, "origin_not_allowed", message, hint=hint)
 

@@ -68,7 +68,9 @@ class _Whole(Request):
                     raise _too_large(most)
         except ClientDisconnect:  # nobody hears the answer
             log.info("the client of %s %s left before its request was whole", self.method, self.url.path)
-            raise ServiceError(400, "cut_off", "Expected a whole request. Received: a part of one.") from None
+            raise ServiceError(
+                400, "cut_off", "Expected a complete request. Received: only part of one."
+            ) from None
         self._body = bytes(body)
         if not body or not _is_json(self.headers.get("content-type", "")):
             return
@@ -116,11 +118,9 @@ def _check_query(request: Request, known: Iterable[str], repeatable: Container[s
     for name, value in given:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            hint = did_you_mean(name, known) or f"This route's query parameters: {listed}."
-            raise field_problem(
-                shown(name)[:100], "a query parameter that exists", f"{name}={value}", hint=hint
-            )
-        if problem := unstorable(value) or ("bytes that are no UTF-8" if "\ufffd" in value else None):
+            hint = did_you_mean(name, known) or f"Remove it. Query parameters of this route: {listed}."
+            raise field_problem(shown(name)[:100], "a known query parameter", f"{name}={value}", hint=hint)
+        if problem := unstorable(value) or ("bytes that are not UTF-8" if "\ufffd" in value else None):
             raise field_problem(name, "Unicode text", problem)
     counted = Counter(name for name, _ in given if name not in repeatable)
     repeated = [name for name, count in counted.items() if count > 1]

@@ -166,9 +166,9 @@ def _answer(
     if killed or any(words in stderr for words in ("bad_alloc", "MemoryError", "can't start new thread")):
         raise _too_large(memory_bytes)
     if status < 0:
-        received = f"one that ended its reader (signal {-status})"
+        received = f"a file that crashed the reader (signal {-status})"
         message = f"Expected a file that can be read. Received: {received}."
-        raise DatasetError("unreadable_file", message, "Write the file anew, or upload it as CSV.")
+        raise DatasetError("unreadable_file", message, "Save the file again, or upload it as CSV.")
     raise RuntimeError(f"the inspection ended with {status}: {stderr[-1000:]}")
 
 
@@ -180,19 +180,28 @@ def _signal(name: str) -> int:
 
 def _broken(traceback: str) -> DatasetError:
     reason = traceback.strip().rpartition("\n")[2][:200]
-    message = f"Expected a whole file. Received: one that cannot be read ({reason})."
-    return DatasetError("broken_file", message, "Write the file anew and upload it again.")
+    message = f"Expected a complete file. Received: a file that cannot be read ({reason})."
+    return DatasetError("broken_file", message, "Save the file again, then upload it.")
 
 
 def _too_slow(seconds: float) -> DatasetError:
-    message = f"Expected a file that is read within {seconds:g} seconds. Received: one that takes longer."
-    hint = "Upload fewer rows or columns, or Parquet; whoever runs the service can allow more time."
+    message = (
+        f"Expected a file that can be read within {seconds:g} seconds. Received: a file that takes longer."
+    )
+    hint = (
+        "Upload fewer rows or columns, or use Parquet. The operator can raise "
+        "MODEL_TRANSFER_INSPECTION_SECONDS."
+    )
     return DatasetError("inspection_too_slow", message, hint)
 
 
 def _too_large(memory_bytes: int) -> DatasetError:
     message = (
-        f"Expected a file that is read in {memory_bytes >> 20} MB of memory. Received: one that needs more."
+        f"Expected a file that can be read in {memory_bytes >> 20} MB of memory. Received: a file "
+        "that needs more."
     )
-    hint = "Upload fewer columns or shorter texts; whoever runs the service can allow more memory."
+    hint = (
+        "Upload fewer columns or shorter texts. The operator can raise "
+        "MODEL_TRANSFER_INSPECTION_MEMORY_BYTES."
+    )
     return DatasetError("inspection_too_large", message, hint)

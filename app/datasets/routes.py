@@ -95,15 +95,15 @@ def _query_parameters() -> list[dict[str, Any]]:
     openapi_extra={"requestBody": _request_body(), "parameters": _query_parameters()},
 )
 async def create_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
-    """Send a table, texts, images or sequences; the file is validated before it exists.
+    """Send a table, texts, images or sequences; the file is validated before the data set exists.
 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
     As a raw body, with the fields as query parameters:
     `curl -T source.csv -X POST 'localhost:8000/v1/datasets?name=source&label=y'`.
-    The same name again makes the next version. A large table is validated while it comes, where the fields
-    come before the file. With `Accept: text/event-stream` the answer is a stream that
-    tells how many rows were validated so far, and ends with the data set or the problem; what is refused
-    before it begins is answered as always.
+    The same name again makes the next version. A large table is validated during the upload if the fields
+    come before the file. With `Accept: text/event-stream` the answer is a stream that reports how many rows
+    were validated so far and ends with the data set or the problem; errors before its start have the usual
+    form.
     """
     settings = request.app.state.settings
     if settings.max_kept_bytes:
@@ -151,7 +151,7 @@ def list_datasets(
     after: After = None,
     limit: Limit = 20,
 ) -> DatasetList:
-    """Newest first, each without columns, profile and warnings, which `GET /v1/datasets/{dataset}` tells."""
+    """Newest first; `GET /v1/datasets/{dataset}` also has columns, profile and warnings."""
     datasets, has_more = service.list_page(session, name, after, limit)
     return DatasetList(data=[service.summary(dataset) for dataset in datasets], has_more=has_more)
 
@@ -182,7 +182,7 @@ def get_rows(
     responses={**answers("*/*"), **responses(404)},
 )
 def get_content(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
-    """Byte for byte as it came, with ETag and Range."""
+    """Byte for byte as it was uploaded, with ETag and Range."""
     found = service.find(session, dataset)
     return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)
 
@@ -195,5 +195,5 @@ def get_content(dataset: DatasetPath, request: Request, session: ReadSession) ->
     responses=responses(404, 409),
 )
 def delete_dataset(dataset: DatasetPath, session: WriteSession) -> None:
-    """Its row stays readable in the lineage of models; 409 while an open job needs it."""
+    """Its name stays in the lineage of models; 409 while an unfinished job uses it."""
     service.delete(session, dataset)

@@ -76,9 +76,9 @@ REPEATABLE = ("types", "ignore", "missing", "decimal", "thousands", "unit", "dat
 
 
 class DatasetForm(Declaration):
-    """The fields beside the file. All can be left out."""
+    """The fields beside the file. All are optional."""
 
-    name: Name | None = Field(None, description="By default the file's name without its ending.")
+    name: Name | None = Field(None, description="Default: the file name without its extension.")
     types: Annotated[dict[ColumnName, ColumnType | Literal["ignore"]], BeforeValidator(_by_column)] = Field(
         default_factory=dict,
         max_length=10_000,
@@ -115,7 +115,7 @@ class DatasetForm(Declaration):
         'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.',
     )
     metadata: Annotated[Metadata, BeforeValidator(_json)] = Field(
-        default_factory=dict, description="Yours to use, as a JSON object of at most 16 texts."
+        default_factory=dict, description="Your own notes: a JSON object of at most 16 texts."
     )
 
     def declaration(self) -> Declaration:
@@ -124,17 +124,19 @@ class DatasetForm(Declaration):
 
 
 class DatasetSummary(BaseModel):
-    """A validated, immutable data set, without what grows with its columns."""
+    """A validated, immutable data set, without the parts that grow with its columns."""
 
     id: str = Field(examples=["ds_0199f0c2a7e13f0d9b5a6c7e8f01"])
     name: str = Field(examples=["source"])
     version: int
-    ref: str = Field(description="`name@version`, wherever a data set is asked for.", examples=["source@1"])
+    ref: str = Field(
+        description="`name@version`; use it wherever a data set is expected.", examples=["source@1"]
+    )
     kind: str
     filename: str
     media_type: str
     sha256: str
-    size: int = Field(description="Bytes of the file as it was uploaded.")
+    size: int = Field(description="Size of the uploaded file in bytes.")
     rows: int
     metadata: dict[str, str]
     created_at: datetime
@@ -156,7 +158,7 @@ class DatasetList(BaseModel):
 
 
 class RowList(BaseModel):
-    """The first rows of a data set, as they were read."""
+    """The first rows of a data set, as the service reads them."""
 
     data: list[dict[str, Any]]
-    has_more: bool = Field(description="Whether the data set has rows beyond these; all are in its content.")
+    has_more: bool = Field(description="Whether the data set has more rows; its content has all of them.")

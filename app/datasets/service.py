@@ -28,13 +28,11 @@ def name_of(form: DatasetForm, filename: str) -> str:
     made = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-")
     if form.name or made:
         return form.name or made[:100].rstrip("._-")
-    received = (
-        f"none, and the file name {filename}, which has no letter from A to Z and no digit"
-        if filename
-        else "neither it nor a file name"
-    )
+    received = f"none, and the file name {filename} gives none" if filename else "neither it nor a file name"
     message = f"Expected the field `name`. Received: {received}."
-    raise ServiceError(422, "no_name", message, hint="Send a name of such letters and digits: -F name=data")
+    raise ServiceError(
+        422, "no_name", message, hint="Send a name of letters (A to Z) and digits, such as name=grades."
+    )
 
 
 def refusal(error: DatasetError) -> ServiceError:
@@ -110,7 +108,7 @@ def _not_found(session: Session, reference: str) -> ServiceError:
     known = session.scalars(
         select(Dataset.name).where(Dataset.deleted_at.is_(None)).distinct().limit(1000)
     ).all()
-    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/datasets lists what is there."
+    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/datasets lists all data sets."
     message = f"Expected the id, the name or `name@version` of a data set. Received: {reference}."
     return ServiceError(404, "dataset_not_found", message, hint=hint)
 
@@ -138,7 +136,7 @@ def require_room(session: Session, most: int) -> None:
     kept = kept_bytes(session)
     if sum(kept.values()) >= most:
         usage = ", ".join(f"{size} bytes of {what}" for what, size in kept.items())
-        message = f"Expected less than {most} bytes to be kept. Received: {usage}."
+        message = f"Expected less than {most} bytes of stored files. Received: {usage}."
         hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
         raise ServiceError(507, "quota_full", message, hint=hint)
 
@@ -154,9 +152,10 @@ def delete(session: Session, reference: str) -> None:
     jobs = session.scalars(used.limit(5)).all()
     if jobs:
         message = (
-            f"Expected a data set that no open job needs. Received: {reference}, needed by {', '.join(jobs)}."
+            f"Expected a data set that no unfinished job uses. Received: {reference}, needed by "
+            f"{', '.join(jobs)}."
         )
-        raise ServiceError(409, "dataset_in_use", message, hint="Cancel these jobs, or wait for their end.")
+        raise ServiceError(409, "dataset_in_use", message, hint="Cancel these jobs, or wait until they end.")
     dataset.deleted_at = db_now()
 
 

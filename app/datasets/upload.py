@@ -57,9 +57,12 @@ async def receive(
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     if media_type == b"multipart/form-data":
         if request.query_params:
-            received = f"{', '.join(request.query_params)} in the address"
+            received = f"{', '.join(request.query_params)} in the URL"
             raise field_problem(
-                "form", "the fields as parts of the form", received, hint="With curl: -F name=… -F label=…"
+                "form",
+                "the fields in the form",
+                received,
+                hint="Send them as form fields, with curl: -F name=… -F label=…",
             )
         form = _Form(max_field_bytes)
         async with _Writer(incoming, max_bytes, lambda: begun(form.upload)) as writer:
@@ -90,7 +93,7 @@ def _file_name(given: str) -> str:
     """The name without its folders, fit to be kept and to stand in a header."""
     name = PurePath(given.replace("\\", "/")).name
     if len(name) > 255 or shown(name) != name:
-        expected = "a file name of at most 255 characters, none of them a control character"
+        expected = "a file name of at most 255 characters, without control characters"
         raise field_problem("filename", expected, name)
     return name
 
@@ -99,7 +102,12 @@ def _media_type(given: str) -> str:
     """What the file is said to be, as it is answered when the file is downloaded."""
     if given and (len(given) > 100 or not _MEDIA_TYPE.fullmatch(given)):
         expected = "a media type of at most 100 characters, such as text/csv"
-        raise field_problem("content-type", expected, given, hint="Leave it out, or correct it.")
+        raise field_problem(
+            "content-type",
+            expected,
+            given,
+            hint="Leave out the header `Content-Type` of the file, or correct it.",
+        )
     return given or "application/octet-stream"
 
 
@@ -193,13 +201,13 @@ class _Form:
         self._headers.clear()
         self._parts += 1
         if self._parts > MAX_FIELDS:
-            raise field_problem("form", f"at most {MAX_FIELDS} parts", "more")
+            raise field_problem("form", f"at most {MAX_FIELDS} parts", "more", hint="Send fewer form fields.")
 
     def _count(self, size: int) -> None:
         self._bytes += size
         if self._bytes > self._most:
             message = f"Expected at most {self._most} bytes in all fields together. Received: more."
-            hint = "The file belongs in the part `file`."
+            hint = "Send the file in the part `file`."
             raise ServiceError(413, "fields_too_large", message, hint=hint)
 
     def _on_header_end(self) -> None:
@@ -217,7 +225,9 @@ class _Form:
         self._part = None
         self.files += 1
         if self.files > 1:
-            raise ServiceError(422, "several_files", "Expected one part named `file`. Received: several.")
+            raise ServiceError(
+                422, "several_files", "Expected one file, in the part `file`. Received: several files."
+            )
         self.is_named = b"filename" in options
         self.upload.filename = _file_name(_text("filename", options.get(b"filename", b"")))
         self.upload.media_type = _media_type(self._headers.get("content-type", ""))
@@ -261,11 +271,13 @@ async def _receive_multipart(request: Request, form: _Form, writer: _Writer, bou
     except FormParserError as error:
         raise ServiceError(400, "broken_form", f"Expected multipart/form-data. Received: {error}") from error
     if not ended:
-        raise ServiceError(400, "cut_off", "Expected a whole form. Received: one that stops in its middle.")
+        raise ServiceError(400, "cut_off", "Expected a complete form. Received: one that ends in the middle.")
     if not form.files:
         received = ", ".join(form.upload.fields) or "no parts"
         message = f"Expected a part named `file`. Received: {received}."
-        raise ServiceError(422, "no_file", message, hint="With curl: -F file=@data.csv")
+        raise ServiceError(
+            422, "no_file", message, hint="Send the file in the part `file`, with curl: -F file=@data.csv"
+        )
     if not form.is_named and 0 < len(form.head) <= _LONGEST_NAME and b"\n" not in form.head:
         name = form.head.decode("utf-8", "replace").strip()
         raise field_problem(
@@ -276,5 +288,8 @@ async def _receive_multipart(request: Request, form: _Form, writer: _Writer, bou
 def _too_large(received: int, max_bytes: int) -> ServiceError:
     message = f"Expected a file of at most {max_bytes} bytes. Received: {received} or more."
     return ServiceError(
-        413, "too_large", message, hint="Whoever runs the service can raise MODEL_TRANSFER_MAX_UPLOAD_BYTES."
+        413,
+        "too_large",
+        message,
+        hint="Send a smaller file; the operator can raise MODEL_TRANSFER_MAX_UPLOAD_BYTES.",
     )

@@ -305,13 +305,13 @@ def client_left() -> ServiceError:
 
 def cut_off() -> ServiceError:
     """What is answered to nobody: the client left before its data set was made."""
-    message = "Expected an upload whose client waits for the answer. Received: one that was cut off."
-    return ServiceError(400, "cut_off", message, hint="Send it again; nothing of it was kept.")
+    message = "Expected a client that waits for the answer. Received: a closed connection."
+    return ServiceError(400, "cut_off", message, hint="Send the upload again; nothing of it was stored.")
 
 
 def _service_ends() -> ServiceError:
-    message = "Expected the service to go on until the file was validated. Received: its end."
-    return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was kept.")
+    message = "Expected the service to run until the file is validated. Received: a shutdown."
+    return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was stored.")
 
 
 async def stream_progress(
@@ -356,7 +356,7 @@ def _form(upload: Upload) -> DatasetForm:
             if problem := unstorable(name) or unstorable(value):
                 raise field_problem(name, "Unicode text", problem)
         if name not in REPEATABLE and len(values) > 1:
-            raise field_problem(name, "one part of this name", "several")
+            raise field_problem(name, "this field only once", "several")
         if any(values):
             given[name] = values if name in REPEATABLE else values[0]
     unknown = next((name for name in given if name not in DatasetForm.model_fields), None)

@@ -19,7 +19,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse moments without a zone."""
         if value is not None and value.tzinfo is None:
-            raise ValueError(f"expected a moment with a time zone. Received: {value.isoformat()}")
+            raise ValueError(f"expected a date and time with a time zone. Received: {value.isoformat()}")
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

@@ -23,9 +23,9 @@ from app.db.tables import Event, Job, JobStage
 from app.jobs.states import State
 
 _COUNTED_EVENTS = {
-    "job.lease_expired": ("lease_expiries", "Attempts whose worker fell silent."),
+    "job.lease_expired": ("lease_expiries", "Attempts whose worker stopped responding."),
     "job.started": ("attempts", "Attempts that began."),
-    "job.retried": ("retries", "Attempts that met an error that may pass."),
+    "job.retried": ("retries", "Attempts that ended with a temporary error."),
 }
 
 
@@ -74,7 +74,7 @@ def _jobs(session: Session) -> Iterator[Metric]:
     ).all()
     oldest: dict[str, float] = dict.fromkeys(queues, 0.0) | dict(waits)
     ages = [([queue], seconds) for queue, seconds in sorted(oldest.items())]
-    yield _gauge("queue_oldest_seconds", "How long the job that waits longest has waited.", ["queue"], ages)
+    yield _gauge("queue_oldest_seconds", "How long the longest-waiting job has waited.", ["queue"], ages)
     wait = SummaryMetricFamily(
         "model_transfer_job_wait_seconds", "Time from a job's acceptance to its first attempt."
     )
@@ -110,7 +110,7 @@ def _events(session: Session) -> Iterator[Metric]:
 
 def _kept(session: Session) -> Iterator[Metric]:
     rows = [([what], float(size)) for what, size in kept_bytes(session).items()]
-    yield _gauge("kept_bytes", "Size of what is kept, before what is equal is kept once.", ["what"], rows)
+    yield _gauge("kept_bytes", "Size of stored files, before deduplication.", ["what"], rows)
 
 
 def _disk(storage: Path) -> Iterator[Metric]:
@@ -118,5 +118,5 @@ def _disk(storage: Path) -> Iterator[Metric]:
         usage = shutil.disk_usage(storage)
     except OSError:  # away: the other metrics are wanted all the more
         return
-    yield _gauge("storage_free_bytes", "Free space where files are kept.", [], [([], usage.free)])
-    yield _gauge("storage_total_bytes", "Size of the disk where files are kept.", [], [([], usage.total)])
+    yield _gauge("storage_free_bytes", "Free space on the disk with the files.", [], [([], usage.free)])
+    yield _gauge("storage_total_bytes", "Size of the disk with the files.", [], [([], usage.total)])

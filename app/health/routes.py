@@ -22,7 +22,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether the parts that the API needs can be reached; each is `ok` or says what is wrong."""
+    """Whether the API can reach the parts it needs; each is `ok` or says what is wrong."""
 
     status: Literal["ready", "not ready"]
     parts: dict[str, str] = Field(examples=[{"database": "ok", "storage": "ok", "broker": "ok"}])

@@ -108,7 +108,8 @@ def _queue(request: JobRequest, known: list[str]) -> str:
     if request.queue not in known:
         message = f"queue: expected one of {', '.join(known)}. Received: {request.queue}."
         hint = (
-            did_you_mean(request.queue, known) or "Leave it out; MODEL_TRANSFER_QUEUES says which there are."
+            did_you_mean(request.queue, known)
+            or "Leave `queue` out; the operator can add queues to MODEL_TRANSFER_QUEUES."
         )
         raise ServiceError(422, "queue_unknown", message, hint=hint)
     return request.queue
@@ -124,13 +125,13 @@ def _versions(session: Session, request: JobRequest) -> list[Version]:
     if request.source.preset is not None:
         if request.method.kind == "distillation":
             message = "Expected a teacher that knows the classes. Received: a preset, which has no head."
-            hint = "Fine-tune it first, by parameter transfer, and give the version that comes out."
+            hint = "Fine-tune it with parameter transfer first, and send the new version as `source.version`."
             raise ServiceError(422, "preset_is_no_teacher", message, hint=hint)
         return []
     asked = request.source.versions or [request.source.version or ""]
     if len(asked) > 1 and request.method.kind != "distillation":
         message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
-        hint = "Only a distillation learns from several; give the best of them as `version`."
+        hint = "Only distillation takes several teachers. Send one version as `source.version`."
         raise ServiceError(422, "several_sources", message, hint=hint)
     return models.find_to_use(session, asked)
 
@@ -172,10 +173,10 @@ _NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
 
 def _network_differs(request: JobRequest, of: str, expected: Network, received: Network) -> ServiceError:
     message = (
-        f"Expected the network of {of}, {expected.model_dump_json()}, since {request.method.kind} transfer "
+        f"Expected the network of {of}, {expected.model_dump_json()}, because {request.method.kind} transfer "
         f"keeps it. Received: {received.model_dump_json()}."
     )
-    hint = "Leave one of them out; combined transfer and distillation join or distil different networks."
+    hint = "Leave one of the two networks out; only combined transfer and distillation take different ones."
     return ServiceError(422, "network_differs", message, hint=hint)
 
 
@@ -226,4 +227,9 @@ def _name_is_free(session: Session, name: str) -> None:
     lock_name(session, "jobs", name)
     if session.scalars(select(Job.id).where(Job.name == name)).first() is not None:
         message = f"Expected a job name that is not taken. Received: {name}."
-        raise ServiceError(409, "job_name_taken", message, hint="Leave `name` out to get one made.")
+        raise ServiceError(
+            409,
+            "job_name_taken",
+            message,
+            hint="Choose another name, or leave `name` out to get a generated one.",
+        )

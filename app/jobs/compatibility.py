@@ -100,7 +100,7 @@ def _same_columns(source: Signature, target: Signature) -> None:
             f"Received: column {first['column']} is {first['expected']} for the teacher "
             f"and {first['received']} in the target ({len(errors)} such columns)."
         )
-        hint = "Upload the target again with the teacher's columns; `types` declares a column's type."
+        hint = "Upload the target again with the teacher's columns; `types` sets a column's type."
         raise ServiceError(422, "columns_differ", message, hint=hint, errors=errors)
 
 
@@ -127,7 +127,7 @@ def _same_kind(source: Description, target: Description) -> None:
             f"Expected source and target of one kind of data. Received: {source.kind} data as source, "
             f"{target.kind} data as target."
         )
-        hint = "Choose another source; a wrong guess of the kind is mended by declaring `kind` at the upload."
+        hint = "Choose another source. If a kind was guessed wrong, upload that file again with `kind`."
         raise ServiceError(422, "kind_of_data_differs", message, hint=hint)
 
 
@@ -137,9 +137,9 @@ def _reads(place: str, network: Network, kind: str) -> None:
         received = f"{kind} data in the {place}"
         message = f"Expected {' or '.join(network.reads)} data for a network of kind {network.kind}. "
         fitting = ", ".join(one.model_fields["kind"].default for one in NETWORKS if kind in one.reads)
-        hint = f"Networks for {kind} data: {fitting}; left out, `network` is the usual one."
+        hint = f"Networks for {kind} data: {fitting}. Leave `network` out to use the default."
         if kind == "tabular":
-            hint += " If the rows are texts or sequences, upload them again with `kind` declared."
+            hint += " If the rows are texts or sequences, upload them again with `kind`."
         raise ServiceError(422, "network_of_other_kind", f"{message}Received: {received}.", hint=hint)
 
 
@@ -152,7 +152,7 @@ def _network_fits(place: str, network: Network, examples: Examples) -> None:
     _only_numbers(place, examples, "the columns are an image's pixels")
     if network.image_shape is None:
         message = "network.image_shape: expected height, width and channels of the columns' image. "
-        hint = "Give it, upload the images themselves, or use an `mlp`."
+        hint = "Send `network.image_shape`, upload the images themselves, or use an `mlp`."
         raise ServiceError(422, "image_shape_differs", f"{message}Received: none.", hint=hint)
     height, width, channels = network.image_shape
     columns = len(features(examples.description))
@@ -162,7 +162,7 @@ def _network_fits(place: str, network: Network, examples: Examples) -> None:
             f"{place}, as network.image_shape says. Received: {columns}."
         )
         raise ServiceError(
-            422, "image_shape_differs", message, hint="Correct `image_shape`, or use an `mlp`."
+            422, "image_shape_differs", message, hint="Correct `network.image_shape`, or use an `mlp`."
         )
 
 
@@ -177,7 +177,12 @@ def _training_fits(place: str, training: Training, description: Description) -> 
         message = f"{place}.class_weights: expected classes of the data set: {known}. Received: " + (
             ", ".join(unknown) or str(weights)
         )
-        raise ServiceError(422, "class_unknown", f"{message}.", hint="Correct the names, or leave it out.")
+        raise ServiceError(
+            422,
+            "class_unknown",
+            f"{message}.",
+            hint=f"Correct the names, or leave `{place}.class_weights` out.",
+        )
     if training.patience is not None:
         needs_validation(f"{place}.patience", description)
     changes = AUGMENTATIONS.get(next(column.type for column in features(description)), ())
@@ -187,13 +192,13 @@ def _training_fits(place: str, training: Training, description: Description) -> 
             f"{place}.augment: expected changes of {description.kind} data: {', '.join(changes) or 'none'}. "
             f"Received: {wrong[0]}."
         )
-        raise ServiceError(422, "augmentation_does_not_fit", message, hint="Leave it out.")
+        raise ServiceError(422, "augmentation_does_not_fit", message, hint=f"Remove `{wrong[0]}`.")
 
 
 def _only_numbers(place: str, examples: Examples, why: str) -> None:
     for column in (column for column in examples.profile.columns if column.role == "feature"):
         if column.type not in ("number", "boolean") or column.missing:
-            hint = "Use an `mlp` with `preprocessing` at true."
+            hint = "Use an `mlp` with `preprocessing: true`."
             found = f"a {column.type} with {column.missing} missing values"
             message = (
                 f"Expected only numbers without missing values, since {why}. "
@@ -206,7 +211,9 @@ def _has_test_rows(target: Description) -> None:
     rows = target.split.rows["test"]
     if rows < 2:
         message = f"Expected a target with at least 2 labelled test rows to measure on. Received: {rows}."
-        hint = "Mark test rows in its split column, or upload it without one to have them drawn."
+        hint = (
+            "Mark test rows in the split column, or upload it without `split`, so that test rows are drawn."
+        )
         raise ServiceError(422, "no_test_rows", message, hint=hint)
 
 
@@ -214,4 +221,6 @@ def _metric_fits(metric: str | None, target: Description) -> None:
     if metric is not None and metric not in METRICS_OF_TASK[target.task]:
         known = ", ".join(sorted(METRICS_OF_TASK[target.task]))
         message = f"evaluation.metric: expected one of a {target.task} task: {known}. Received: {metric}."
-        raise ServiceError(422, "metric_of_other_task", message, hint="Leave it out for the usual one.")
+        raise ServiceError(
+            422, "metric_of_other_task", message, hint="Leave `evaluation.metric` out to use the default."
+        )

@@ -20,11 +20,11 @@ from app.texts import Line
 # JSON has lists alone, so a tuple takes one; its items stay strict.
 ImageSize = Annotated[tuple[Positive, Positive], Strict(False)] | None
 ImageSizeField = Field(
-    None, description="Of images: height and width they are scaled to; by default their own, at most 96."
+    None, description="For images: height and width to scale them to. Default: their own size, at most 96."
 )
 Channels = Literal[1, 3] | None
 ChannelsField = Field(
-    None, description="Of images: 1 grey, 3 in colour; by default what the train images have."
+    None, description="For images: 1 for grey, 3 for colour. Default: as in the train images."
 )
 
 
@@ -59,9 +59,11 @@ class HasTokens(NetworkRecipe):
     """Options of what a text's tokens are."""
 
     split: Literal["words", "characters"] | None = Field(
-        None, description="What a token of a text is; by default words, unless the writing has no blanks."
+        None, description="What a token is. Default: words, or characters if the script has no spaces."
     )
-    max_tokens: int = Field(20_000, gt=0, le=1_000_000, description="Most frequent tokens of texts kept.")
+    max_tokens: int = Field(
+        20_000, gt=0, le=1_000_000, description="How many of the most frequent tokens to keep."
+    )
 
 
 class ReadsText(HasTokens):
@@ -69,12 +71,12 @@ class ReadsText(HasTokens):
 
     reads: ClassVar[tuple[Kind, ...]] = ("text",)
     length: int | None = Field(
-        None, gt=0, le=4096, description="Tokens read of a text; by default what 95 % of the texts have."
+        None, gt=0, le=4096, description="Tokens read of each text. Default: enough for 95 % of the texts."
     )
 
 
 class Mlp(NetworkRecipe):
-    """Multilayer perceptron for tabular data, its preprocessing inside."""
+    """Multilayer perceptron for tabular data, with its preprocessing inside."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("tabular",)
     searched: ClassVar[Mapping[str, list[Any]]] = {"hidden_units": [[512] * 4]}
@@ -89,10 +91,11 @@ class Mlp(NetworkRecipe):
     )
     preprocessing: bool = Field(
         True,
-        description="Normalise numbers, mark missing values, look categories up; else numbers go in as is.",
+        description="Normalise numbers, mark missing values, look up categories. If false, numbers "
+        "go in as is.",
     )
     max_categories: int = Field(
-        256, gt=0, le=100_000, description="Most frequent categories of a column kept; others share a bucket."
+        256, gt=0, le=100_000, description="Most frequent categories kept of a column; the others share one."
     )
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
@@ -106,7 +109,7 @@ class Mlp(NetworkRecipe):
 
 
 class Convnet(NetworkRecipe):
-    """Small convolutional network for images, or for pixels in number columns, in rows from the top left."""
+    """Small convolutional network for images, or for pixels in columns, row by row from the top left."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("image", "tabular")
     searched: ClassVar[Mapping[str, list[Any]]] = {
@@ -118,7 +121,7 @@ class Convnet(NetworkRecipe):
     kind: Literal["convnet"] = "convnet"
     image_shape: Annotated[tuple[Positive, Positive, Positive], Strict(False)] | None = Field(
         None,
-        description="Of pixels in columns: height, width, channels; their product is the number of columns.",
+        description="For pixels in columns: height, width, channels; their product is the number of columns.",
     )
     image_size: ImageSize = ImageSizeField
     channels: Channels = ChannelsField
@@ -131,9 +134,9 @@ class Convnet(NetworkRecipe):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of outputs dropped before the Dense layers.")
     preprocessing: bool = Field(
-        False, description="Normalise each pixel by itself; by default they go in as they are."
+        False, description="Normalise each pixel. By default, pixels go in as they are."
     )
-    max_categories: int = Field(256, gt=0, le=100_000, description="As of `mlp`; pixels have none.")
+    max_categories: int = Field(256, gt=0, le=100_000, description="As for `mlp`; pixels have no categories.")
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """Convolutions and pooling, then dense layers on all that is left."""
@@ -154,7 +157,7 @@ class Convnet(NetworkRecipe):
 
 
 class Application(NetworkRecipe):
-    """An architecture of `keras.applications` for images, its weights drawn at random."""
+    """An architecture of `keras.applications` for images, with random weights."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("image",)
     in_sequence: ClassVar[bool] = False
@@ -175,7 +178,7 @@ class Application(NetworkRecipe):
 
 
 class Averaged(ReadsText):
-    """Averaged embeddings for texts: quick, and hard to beat where few words decide."""
+    """Averaged embeddings for texts: fast, and hard to beat if a few words decide."""
 
     searched: ClassVar[Mapping[str, list[Any]]] = {
         "embedding_units": [128],
@@ -202,7 +205,7 @@ class Averaged(ReadsText):
 
 
 class TextConvnet(ReadsText):
-    """Convolutions of several widths over a text's words, and the largest answer of each (Kim 2014)."""
+    """Convolutions of several widths over a text's words, with maximum pooling (Kim 2014)."""
 
     searched: ClassVar[Mapping[str, list[Any]]] = {
         "embedding_units": [100],
@@ -214,7 +217,7 @@ class TextConvnet(ReadsText):
     embedding_units: int = Field(100, gt=0, le=4096, description="Width of a token's vector.")
     filters: int = Field(100, gt=0, le=4096, description="Filters of each width.")
     widths: Annotated[list[Positive], Field(min_length=1, max_length=8)] = Field(
-        default=[3, 4, 5], description="Tokens that each convolution looks at together."
+        default=[3, 4, 5], description="How many tokens each convolution covers."
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="Share of outputs dropped before the head.")
 
@@ -250,14 +253,14 @@ class Transformer(HasTokens):
 
     kind: Literal["transformer"] = "transformer"
     units: int = Field(64, gt=0, le=4096, description="Width of the representation.")
-    heads: int = Field(4, gt=0, le=64, description="Attention heads; they divide `units`.")
+    heads: int = Field(4, gt=0, le=64, description="Attention heads; `units` must be a multiple of it.")
     blocks: int = Field(2, gt=0, le=48, description="Blocks of attention and dense layers.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of outputs dropped in each block.")
     length: int | None = Field(
         None,
         gt=0,
         le=4096,
-        description="Tokens or letters read; by default as 95 % of the texts or the longest sequence has.",
+        description="Tokens or letters read. Default: enough for 95 % of the texts, or the longest sequence.",
     )
 
     @model_validator(mode="after")
@@ -281,7 +284,7 @@ class Transformer(HasTokens):
 
 
 class SequenceConvnet(NetworkRecipe):
-    """Convolutions over a biological sequence that keep where a motif stands."""
+    """Convolutions over a biological sequence that preserve the positions of motifs."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("sequence",)
     searched: ClassVar[Mapping[str, list[Any]]] = {
@@ -295,8 +298,8 @@ class SequenceConvnet(NetworkRecipe):
     filters: Annotated[list[Positive], Field(min_length=1, max_length=8)] = Field(
         default=[32, 32], description="Filters of each convolution; each is followed by pooling."
     )
-    kernel_size: int = Field(8, gt=0, le=101, description="Letters that a filter looks at together.")
-    pool_size: int = Field(4, gt=0, le=64, description="Places that each pooling takes the maximum of.")
+    kernel_size: int = Field(8, gt=0, le=101, description="How many letters a filter covers.")
+    pool_size: int = Field(4, gt=0, le=64, description="How many positions each maximum pooling covers.")
     dense_units: Annotated[list[Positive], Field(max_length=8)] = Field(
         default=[64], description="Units of each Dense layer after the convolutions."
     )
@@ -305,7 +308,7 @@ class SequenceConvnet(NetworkRecipe):
         None,
         gt=0,
         le=16_384,
-        description="Letters read of a sequence; by default the longest one's, up to 1024.",
+        description="Letters read of each sequence. Default: as many as the longest has, up to 1024.",
     )
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
@@ -324,7 +327,7 @@ class SequenceConvnet(NetworkRecipe):
 
 
 class Pretrained(NetworkRecipe):
-    """A pretrained backbone by the name of its preset, for texts or images; `GET /v1/presets` lists them."""
+    """A pretrained backbone for texts or images, by its preset's name; `GET /v1/presets` lists them."""
 
     reads: ClassVar[tuple[Kind, ...]] = ("text", "image")
     in_sequence: ClassVar[bool] = False
@@ -332,15 +335,15 @@ class Pretrained(NetworkRecipe):
     kind: Literal["pretrained"] = "pretrained"
     preset: Line = Field(description="Name of the preset.", examples=["minilm_l6_v2"])
     weights: Literal["pretrained", "random"] = Field(
-        "pretrained", description="`random` takes the architecture alone: what the control does."
+        "pretrained", description="`random`: only the architecture, with random weights, as in the control."
     )
     length: int | None = Field(
-        None, gt=0, le=512, description="Of texts: tokens read; by default what 95 % of the texts have."
+        None, gt=0, le=512, description="For texts: tokens read. Default: enough for 95 % of the texts."
     )
     image_size: ImageSize = Field(
-        None, description="Of images: height and width; by default the preset's own."
+        None, description="For images: height and width. Default: the preset's own."
     )
-    channels: Literal[3] = Field(3, description="Of images: red, green and blue.")
+    channels: Literal[3] = Field(3, description="For images: red, green and blue.")
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
         """The whole preset as one; nothing where nobody knows how large it is."""

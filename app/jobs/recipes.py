@@ -1,4 +1,4 @@
-"""What a job may ask for: one class a method, how it is trained, and how it is proved.
+"""What a job may ask for: one class for each method, how it is trained, and how it is evaluated.
 
 A recipe's fields are its method's keyword names: a test holds each against the function in `workers/transfer`
 that takes them.
@@ -16,43 +16,46 @@ from app.jobs.recipe import Positive, Recipe, of_usual_kind
 class ParameterTransfer(Recipe):
     """Parameter transfer: the source's trained parameters start the target's network.
 
-    Use it when source and target are described by much the same columns and the target has few labelled rows.
+    Use it when source and target have mostly the same columns and the target has few labelled rows.
     """
 
     kind: Literal["parameter"] = "parameter"
     strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = Field(
         "lp_ft",
-        description="`full` trains every layer; `linear_probe` the head alone, the backbone frozen; `lp_ft` "
-        "first the head, then all at a tenth of the rate; `gradual` unfreezes a layer an epoch from the top; "
-        "`lora` moves the backbone's kernels by products of low rank.",
+        description="`full` trains every layer. `linear_probe` trains only the head, with a frozen backbone. "
+        "`lp_ft` trains first the head, then all layers at a tenth of the learning rate. `gradual` unfreezes "
+        "one layer per epoch, from the top. `lora` adds trained low-rank matrices to the backbone's kernels.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
         gt=0,
         le=10,
-        description="With `full`: the backbone's learning rate over the head's; 1 trains all alike.",
+        description="With `full`: the backbone's learning rate divided by the head's; 1 trains both alike.",
     )
     frozen_layers: int = Field(
         0,
         ge=0,
         le=1000,
-        description="With `full`, `lp_ft` and `gradual`: the backbone's first layers that stay the source's.",
+        description="With `full`, `lp_ft` and `gradual`: how many of the backbone's first layers "
+        "stay frozen.",
     )
     probe_share: float = Field(
-        0.5, gt=0, lt=1, description="With `lp_ft`: the share of the epochs that train the head alone."
+        0.5, gt=0, lt=1, description="With `lp_ft`: the share of the epochs that train only the head."
     )
-    rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the products.")
+    rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the matrices.")
     regulariser: Literal["l2_sp", "delta", "bss", "co_tuning"] | None = Field(
         None,
-        description="Keeps knowledge of the source: `l2_sp` its weights, `delta` its features, `co_tuning` "
-        "its classes; `bss` takes out the features' smallest singular values. Not with a frozen backbone.",
+        description="Preserves knowledge of the source: `l2_sp` its weights, `delta` its features, "
+        "`co_tuning` its classes; `bss` suppresses the smallest singular values of the features. Not with a "
+        "frozen backbone.",
     )
     regulariser_strength: float | None = Field(
-        None, gt=0, le=1000, description="By default the strength of the regulariser's paper."
+        None, gt=0, le=1000, description="Default: the strength in the regulariser's paper."
     )
     wise_ft: bool = Field(
         False,
-        description="Afterwards mix the weights with the start's, as much as the validation loss says.",
+        description="After training, mix the weights with the initial ones; the validation loss "
+        "decides how much.",
     )
 
 
@@ -62,28 +65,32 @@ OptionName = Annotated[str, Field(max_length=100)]
 class StructureTransfer(Recipe):
     """Structure transfer: the network's structure comes from the source, its parameters do not.
 
-    Use it when the source tells which network suits such data, but not what it should know.
+    Use it when the source shows which network suits such data, but its knowledge does not apply.
     """
 
     kind: Literal["structure"] = "structure"
     strategy: Literal["search", "reuse"] = Field(
         "search",
-        description="`search` tries structures on the source data set; `reuse` takes the source's own.",
+        description="`search` tries structures on the source data set; `reuse` takes the structure "
+        "of the source.",
     )
     tuner: Literal["bayesian", "hyperband", "random"] = Field(
         "bayesian", description="With `search`: how the next structure is chosen."
     )
     trials: int = Field(
-        10, gt=0, le=1000, description="With `search`: structures to try; of hyperband, its budget."
+        10, gt=0, le=1000, description="With `search`: structures to try; with hyperband, its budget."
     )
     epochs_per_trial: int | None = Field(
-        None, gt=0, le=100_000, description="With `search`: by default the source's epochs."
+        None,
+        gt=0,
+        le=100_000,
+        description="With `search`: epochs of each trial. Default: the source's epochs.",
     )
     space: dict[OptionName, Annotated[list[Any], Field(max_length=1000)]] | None = Field(
         None,
         max_length=16,
-        description="With `search`: values to try for an option of the network, by its name, such as "
-        '{"hidden_units": [[32], [64, 64]]}. By default the space of the kind of network.',
+        description="With `search`: the values to try, by the name of the network's option, such as "
+        '{"hidden_units": [[32], [64, 64]]}. Default: the search space of the kind of network.',
     )
 
 
@@ -96,20 +103,23 @@ class CombinedTransfer(Recipe):
     kind: Literal["combined"] = "combined"
     strategy: Literal["partial_copy", "adapter", "side_tuning", "progressive"] = Field(
         "adapter",
-        description="`partial_copy` takes the source's first layers and new ones after them; `adapter` puts "
-        "small new layers between the source's; `side_tuning` blends the source with a new network beside "
-        "it; `progressive` feeds the source's layers into those of a new network.",
+        description="`partial_copy` takes the source's first layers and adds new ones after them. `adapter` "
+        "puts small new layers between the source's. `side_tuning` blends the source with a new network "
+        "beside it. `progressive` feeds the outputs of the source's layers into a new network.",
     )
     copied_layers: int | None = Field(
-        None, gt=0, le=1000, description="With `partial_copy`: by default all of the source's but the last."
+        None,
+        gt=0,
+        le=1000,
+        description="With `partial_copy`: how many layers to copy. Default: all but the last.",
     )
     bottleneck: int = Field(16, gt=0, le=4096, description="With `adapter`: the width of the new layers.")
     source_learning_rate_factor: float | None = Field(
         None,
         ge=0,
         le=10,
-        description="The source's layers' learning rate over the new ones'; 0 freezes them. By default 0.1 "
-        "with `partial_copy`, 0 with the others.",
+        description="The learning rate of the source's layers divided by that of the new ones; 0 freezes "
+        "them. Default: 0.1 with `partial_copy`, otherwise 0.",
     )
 
 
@@ -122,15 +132,15 @@ class Distillation(Recipe):
     kind: Literal["distillation"] = "distillation"
     strategy: Literal["logits", "decoupled", "hints"] = Field(
         "logits",
-        description="`logits` matches the teacher's softened predictions; `decoupled` weighs the true class "
-        "and the others apart; `hints` also matches the teacher's features.",
+        description="`logits` matches the teacher's softened predictions. `decoupled` weights the true class "
+        "and the other classes separately. `hints` also matches the teacher's features.",
     )
-    temperature: float = Field(4.0, ge=1, le=100, description="Softens the predictions that are matched.")
+    temperature: float = Field(4.0, ge=1, le=100, description="How much the predictions are softened.")
     alpha: float = Field(
-        0.5, ge=0, le=1, description="Weight of the labels against the teacher's predictions."
+        0.5, ge=0, le=1, description="Weight of the labels; the teacher's predictions have the rest."
     )
     beta: float = Field(
-        8.0, ge=0, le=100, description="With `decoupled`: the weight of the other classes among themselves."
+        8.0, ge=0, le=100, description="With `decoupled`: the weight of the classes other than the true one."
     )
     hint_weight: float = Field(1.0, ge=0, le=1000, description="With `hints`: the weight of the features.")
 
@@ -161,7 +171,7 @@ class Training(Recipe):
     epochs: int = Field(20, gt=0, le=100_000)
     batch_size: int = Field(32, gt=0, le=1_000_000)
     learning_rate: float = Field(0.001, gt=0, le=10, description="Adam's learning rate.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Decides initial weights, shuffling and dropout.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of initial weights, shuffling and dropout.")
     shuffle: bool = Field(True, description="Shuffle the training rows before each epoch.")
     schedule: Literal["constant", "cosine", "exponential", "slanted_triangular"] = Field(
         "constant", description="How the learning rate changes over the training."
@@ -170,17 +180,18 @@ class Training(Recipe):
         None,
         gt=0,
         le=100_000,
-        description="Stop after so many epochs without a lower validation loss, and keep the best weights.",
+        description="Stop after this many epochs without a lower validation loss, and keep the best weights.",
     )
     class_weights: Annotated[ClassWeights, Field(max_length=1000)] | Literal["balanced"] | None = Field(
-        None, description="Weight of each class's rows in the loss; `balanced` makes the classes' sums equal."
+        None,
+        description="Weight of each class's rows in the loss; `balanced` gives every class the same total.",
     )
     augment: list[Augmentation] | None = Field(
         None,
         max_length=8,
-        description="Change the train examples a little in each step. Of images: `safe` for `shift`, "
-        "`rotate`, `zoom` and `brightness`, each by a tenth or 10 degrees at most, and `mirror`; of DNA: "
-        "`reverse_complement`. A frozen backbone's features are computed without.",
+        description="Change the train examples a little in each step. For images: `shift`, `rotate`, `zoom` "
+        "and `brightness`, each by at most a tenth or 10 degrees, `safe` for these four, and `mirror`. For "
+        "DNA: `reverse_complement`. Features of a frozen backbone are computed without augmentation.",
     )
 
 
@@ -212,37 +223,38 @@ Arm = Literal[
 
 
 class Evaluation(Recipe):
-    """How the transfer is proved."""
+    """How the transfer is evaluated."""
 
     control: bool = Field(
-        True, description="Also train the same network from scratch on the target, and compare."
+        True, description="Also train the same network from scratch on the target, for comparison."
     )
     arms: list[Arm] = Field(
         default=[],
         max_length=5,
-        description="Ablations, each trained under the same budget and compared with the transfer: "
-        "`random_frozen` a head on random features; `source_frozen` a head on the source's features; "
-        "`usual_network` the usual network for such data from scratch, where the job's is another; "
-        "`random_structure` random structures of the found one's size, another for each seed; "
-        "`structure_with_parameters` the found structure with what it learns on the source. The last two "
-        "with structure transfer.",
+        description="Ablations, each trained with the same budget and compared with the transfer. "
+        "`random_frozen`: a head on random features. `source_frozen`: a head on the source's features. "
+        "`usual_network`: the default network for such data from scratch, if the job uses another one. "
+        "`random_structure`: random structures of the same size as the found one, a new one for each seed. "
+        "`structure_with_parameters`: the found structure with the parameters it learns on the source. The "
+        "last two need structure transfer.",
     )
     seeds: int = Field(
         1,
         gt=0,
         le=20,
-        description="Trainings of each arm, with the seeds from `training.seed` on; the first is the model.",
+        description="Trainings of each arm, with consecutive seeds from `training.seed`; the first "
+        "makes the model.",
     )
     few_shot: list[Positive] = Field(
         default=[],
         max_length=10,
-        description="Also train transfer and control on so many labelled rows of each class or label (of a "
-        "regression: rows in all), and tell how many labels the transfer saves.",
+        description="Also train transfer and control on this many labelled rows of each class or label (for "
+        "regression: rows in total), and report how many labels the transfer saves.",
     )
     metric: Metric | None = Field(
         None,
-        description="Metric of the gain; by default accuracy for classes, micro_f1 for several labels a row, "
+        description="Metric of the gain. Default: accuracy for classes, micro_f1 for several labels per row, "
         "r2 for numbers.",
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of the gain's interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the gain's interval.")
     draws: int = Field(10_000, ge=100, le=100_000, description="Bootstrap draws over the test rows.")

@@ -42,8 +42,8 @@ def check(
         and (task == "multilabel" or len(learnt[0].classes) < 3)
     ):
         message = (
-            "method.strategy: expected `logits` or `hints` unless each row is one of 3 classes or more, "
-            f"since else nothing is weighed beside the true class. Received: `decoupled` for a {task} task."
+            "method.strategy: expected `logits` or `hints`, because `decoupled` needs one of at least 3 "
+            f"classes per row. Received: `decoupled` for a {task} task."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
     _arms(spec, source, target.description.kind)
@@ -55,7 +55,10 @@ def needs_validation(what: str, description: Description) -> None:
     """Raise a ServiceError if the data set has no validation rows."""
     if not description.split.rows["validation"]:
         message = f"{what}: expected a data set with labelled validation rows. Received: none."
-        hint = "Mark some in its split column, upload it without one to have them drawn, or leave this out."
+        hint = (
+            "Mark validation rows in the split column, upload it without `split`, so that they are drawn, or "
+            f"leave {what} out."
+        )
         raise ServiceError(422, "no_validation_rows", message, hint=hint)
 
 
@@ -65,13 +68,13 @@ def _combined(method: CombinedTransfer, backbone: Backbone) -> None:
             f"method.strategy: expected `adapter` or `side_tuning` for a source whose layers branch. "
             f"Received: `{method.strategy}`."
         )
-        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use one of them.")
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `adapter` or `side_tuning`.")
     if method.strategy == "partial_copy" and (method.copied_layers or 0) > backbone.blocks:
         message = (
-            f"method.copied_layers: expected at most {backbone.blocks}, as the source's backbone has. "
+            f"method.copied_layers: expected at most {backbone.blocks}, the layers of the source's backbone. "
             f"Received: {method.copied_layers}."
         )
-        raise ServiceError(422, "too_many_layers", message, hint="Lower it, or leave it out.")
+        raise ServiceError(422, "too_many_layers", message, hint="Lower `copied_layers`, or leave it out.")
 
 
 def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone, target: Description) -> None:
@@ -80,19 +83,21 @@ def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone,
             f"method.frozen_layers: expected fewer than the {backbone.layers} layers of the backbone. "
             f"Received: {method.frozen_layers}."
         )
-        raise ServiceError(422, "too_many_layers", message, hint="Lower it, or use `linear_probe`.")
+        raise ServiceError(
+            422, "too_many_layers", message, hint="Lower `frozen_layers`, or use `linear_probe`."
+        )
     if method.regulariser is not None and method.strategy in ("linear_probe", "lora"):
         message = (
             f"method.regulariser: expected none with `{method.strategy}`, which does not train the "
             f"backbone's weights. Received: `{method.regulariser}`."
         )
-        hint = "Leave it out, or use `full`, `lp_ft` or `gradual`."
+        hint = "Leave `regulariser` out, or use `full`, `lp_ft` or `gradual`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
     one_class = {"binary", "multiclass"}
     if method.regulariser == "co_tuning" and not {source.task, target.task} <= one_class:
         message = (
-            "method.regulariser: expected another than `co_tuning`, which relates the source's classes to "
-            f"the target's. Received: a {source.task} source and a {target.task} target."
+            "method.regulariser: expected another one than `co_tuning`, which needs one class per row in "
+            f"source and target. Received: a {source.task} source and a {target.task} target."
         )
         hint = "Use `l2_sp`, `delta` or `bss`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
@@ -104,15 +109,15 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
     if method.strategy != "search":
         return
     if source is None:
-        message = "method.strategy: expected `reuse` for a source version, whose structure is given. "
-        hint = "Use `reuse`, or give a data set as source to search on."
+        message = "method.strategy: expected `reuse` for a source version, because its structure is fixed. "
+        hint = "Use `reuse`, or send a data set as source (`source.dataset`) to search on."
         raise ServiceError(422, "nothing_to_search_on", f"{message}Received: `search`.", hint=hint)
     needs_validation("method.strategy `search` on the source", source.description)
     if spec.evaluation.control:
         needs_validation("method.strategy `search`, for the control's own search", target.description)
     if method.space is None and spec.network.kind in ("application", "pretrained"):
         message = f"method.space: expected the values to try for an `{spec.network.kind}`. Received: none."
-        hint = 'Give some, such as {"architecture": ["MobileNetV2", "ResNet50V2"]}.'
+        hint = 'Send `method.space`, such as {"architecture": ["MobileNetV2", "ResNet50V2"]}.'
         raise ServiceError(422, "option_unknown", message, hint=hint)
 
 
@@ -121,19 +126,19 @@ def _arms(spec: JobSpec, source: Examples | None, kind: Kind) -> None:
     arms, structural = spec.evaluation.arms, isinstance(spec.method, StructureTransfer)
     doubled = [arm for place, arm in enumerate(arms) if arm in arms[:place]]
     if doubled:
-        raise _arm_does_not_fit(doubled[0], "each arm once", "twice", "Name it once.")
+        raise _arm_does_not_fit(doubled[0], "each arm once", "twice", "Remove one of the two.")
     for arm in arms:
         if arm == "usual_network" and spec.network == usual_network(kind):
-            hint = "Leave it out: the control is that network."
-            raise _arm_does_not_fit(arm, "another network than the usual one", spec.network.kind, hint)
+            hint = "Remove this arm: the control already uses that network."
+            raise _arm_does_not_fit(arm, "another network than the default", spec.network.kind, hint)
         if arm in ("random_structure", "structure_with_parameters") and not structural:
-            hint = "Leave it out, or use structure transfer."
+            hint = "Remove this arm, or use structure transfer."
             raise _arm_does_not_fit(arm, "a structure transfer", spec.method.kind, hint)
         if arm == "random_structure" and spec.source_network.kind != "mlp":
-            hint = "Leave it out: structures are drawn for an `mlp` alone."
+            hint = "Remove this arm: random structures exist only for an `mlp`."
             raise _arm_does_not_fit(arm, "an `mlp`", spec.source_network.kind, hint)
         if arm == "structure_with_parameters" and source is None:
-            hint = "Use `source_frozen`, which takes a version's parameters."
+            hint = "Use `source_frozen`, which uses a version's parameters."
             raise _arm_does_not_fit(arm, "a data set as source", "a version", hint)
         if arm == "source_frozen" and structural and source is not None:
             hint = "Use `structure_with_parameters`."
@@ -148,10 +153,15 @@ def _arm_does_not_fit(arm: str, expected: str, received: str, hint: str) -> Serv
 def _pseudo_labels(target: Examples) -> None:
     task = target.description.task
     if task not in ("binary", "multiclass"):
-        message = f"target.pseudo_labels: expected a task of one class a row. Received: a {task} task."
-        hint = "Leave it out, or use distillation, which takes unlabelled rows of any task."
+        message = f"target.pseudo_labels: expected a task with one class per row. Received: a {task} task."
+        hint = "Leave `pseudo_labels` out, or use distillation, which uses unlabelled rows for any task."
         raise ServiceError(422, "pseudo_labels_do_not_fit", message, hint=hint)
     label = next(column for column in target.profile.columns if column.name == target.description.label)
     if not label.missing:
         message = "target.pseudo_labels: expected a target with rows that have no label. Received: none."
-        raise ServiceError(422, "no_unlabelled_rows", message, hint="Leave it out, or upload such rows too.")
+        raise ServiceError(
+            422,
+            "no_unlabelled_rows",
+            message,
+            hint="Leave `pseudo_labels` out, or also upload rows without a label.",
+        )

@@ -75,7 +75,7 @@ def list_jobs(
     after: After = None,
     limit: Limit = 20,
 ) -> JobList:
-    """Newest first, each without its options, which `GET /v1/jobs/{job}` tells."""
+    """Newest first; `GET /v1/jobs/{job}` also has the options."""
     jobs, has_more = service.list_page(session, state, model, after, limit)
     return JobList(data=[service.summary(job) for job in jobs], has_more=has_more)
 
@@ -86,9 +86,9 @@ async def get_job(
     request: Request,
     wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job's end.")] = 0,
 ) -> JobView:
-    """By id or name. With `wait`, the answer comes when the job has ended or the time is over.
+    """By id or name. With `wait`, the answer comes when the job has ended or the time has passed.
 
-    It comes early, `terminal` still false, where the server is about to stop: ask again.
+    It comes earlier, with `terminal` false, if the server is stopping: ask again.
     """
     deadline = time.monotonic() + wait
     while True:
@@ -107,19 +107,19 @@ def _get(request: Request, job: str) -> JobView:
 
 @router.post("/{job}:cancel", summary="Cancel a job", responses=responses(404, 409))
 def cancel_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
-    """At once while it waits; within seconds while it runs. Cancelling twice is no error."""
+    """A waiting job is cancelled at once, a running one within seconds. Cancelling twice is no error."""
     return _moved(request, idempotency_key, lambda session: service.cancel(session, job))
 
 
 @router.post("/{job}:pause", summary="Pause a job", responses=responses(404, 409))
 def pause_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
-    """Its worker saves a checkpoint and lets it go."""
+    """Its worker saves a checkpoint and stops."""
     return _moved(request, idempotency_key, lambda session: service.pause(session, job))
 
 
 @router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409))
 def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
-    """It goes on where it stood."""
+    """It continues where it stopped."""
     return _moved(request, idempotency_key, lambda session: service.resume(session, job))
 
 
@@ -127,7 +127,7 @@ def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = Non
     "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409, 410)
 )
 def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
-    """It goes on from its last finished stage and checkpoint, as long as they are kept."""
+    """It continues from its last finished stage and checkpoint, as long as they are kept."""
     storage, attempts = request.app.state.storage, request.app.state.settings.max_attempts
     return _moved(request, idempotency_key, lambda session: service.retry(session, storage, job, attempts))
 
@@ -144,13 +144,13 @@ def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
 async def get_events(
     job: str,
     request: Request,
-    after: Annotated[int, Query(ge=0, le=LARGEST, description="The last event's id that is known.")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="The id of the last event you have.")] = 0,
     limit: Limit = 100,
     last_event_id: Annotated[EventId | None, Header(description="Where a broken stream continues.")] = None,
 ) -> Response:
     """As JSON, or with `Accept: text/event-stream` as a stream that lasts until the job has ended.
 
-    A stream that breaks off is continued with `Last-Event-ID`, as browsers do by themselves.
+    A broken stream continues with `Last-Event-ID`, which browsers send by themselves.
     """
     view = await run_in_threadpool(_get, request, job)
     if "text/event-stream" in request.headers.get("accept", ""):
@@ -185,9 +185,9 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     responses={**answers("application/zip"), **responses(404, 409, 410)},
 )
 def get_model(job: str, request: Request, session: ReadSession) -> Response:
-    """The target's network while the job runs, and after it failed; of one that succeeded, its version's.
+    """The target's network during the job and after a failure; after success, that of its version.
 
-    A `.keras` file, as good as it has become: not evaluated, and without a receipt.
+    A `.keras` file of the best network so far, not evaluated and without a receipt.
     """
     found = service.find(session, job)
     if found.result is not None:
@@ -200,5 +200,5 @@ def get_model(job: str, request: Request, session: ReadSession) -> Response:
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))
 def get_metrics(job: str, session: ReadSession) -> EpochList:
-    """Loss and metrics of each epoch of each stage, while it runs and after."""
+    """Loss and metrics of each epoch of each stage, during the job and afterwards."""
     return EpochList(data=service.epochs(session, service.find(session, job).id))

@@ -49,18 +49,18 @@ class Source(Recipe):
         None,
         min_length=1,
         max_length=16,
-        description="Several model versions: the teachers of a distillation.",
+        description="Several model versions, as the teachers of a distillation.",
     )
     preset: Line | None = Field(
-        None, description="Name of a pretrained backbone, see `GET /v1/presets`: nothing is trained first."
+        None, description="Name of a pretrained backbone, see `GET /v1/presets`; no source training."
     )
     training: Training | None = Field(
-        None, description="How the source is trained; by default like the target. Only with `dataset`."
+        None, description="How the source is trained. Default: like the target. Only with `dataset`."
     )
     network: Network | None = Field(
         None,
-        description="The source's network, where it may differ from the target's: a distillation's "
-        "teacher, or what a combined transfer adds to. By default the job's. Only with `dataset`.",
+        description="The source's network, if it should differ from the target's: a distillation's teacher, "
+        "or the network that combined transfer adds to. Default: the job's. Only with `dataset`.",
     )
 
     @model_validator(mode="after")
@@ -69,7 +69,7 @@ class Source(Recipe):
         if sum(one is not None for one in given) != 1:
             raise ValueError("give one of `dataset`, `version`, `versions` and `preset`")
         if self.dataset is None and (self.training is not None or self.network is not None):
-            raise ValueError("what is trained is not trained again: leave `training` and `network` out")
+            raise ValueError("a version or preset is not trained again: leave out `training` and `network`")
         return self
 
 
@@ -81,8 +81,8 @@ class Target(Recipe):
         None,
         gt=0,
         le=1,
-        description="Afterwards train on, in every arm, with those of the target's rows without a label "
-        "whose prediction has at least this probability. Doubles the epochs.",
+        description="After training, continue in every arm with those unlabelled rows of the target whose "
+        "predicted class has at least this probability. Doubles the epochs.",
     )
 
 
@@ -94,40 +94,39 @@ class JobRequest(Recipe):
         json_schema_extra={"examples": [CURL_EXAMPLE, SHORTEST_EXAMPLE, VERSION_EXAMPLE]},
     )
 
-    model: Name = Field(description="Model that gets a new version; made if it does not exist.")
+    model: Name = Field(description="Model that gets a new version; created if it does not exist.")
     source: Source
     target: Target
     method: Method = Field(default_factory=ParameterTransfer)
     network: Network | None = Field(
         None,
-        description="By default the source's network: a version's, a preset's, or the usual one of the "
+        description="Default: the network of the source version or preset, otherwise the default for the "
         "kind of data: `mlp`, `convnet`, `text_convnet` or `sequence_convnet`.",
     )
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     champion: Champion = Field(
         "unless_hurt",
-        description="Whether the new version becomes `model@champion`: if it did not hurt, always, or never.",
+        description="Whether the new version becomes `model@champion`: unless the transfer hurt, "
+        "always or never.",
     )
-    name: Name | None = Field(None, description="Name of the job; by default made from the model's.")
+    name: Name | None = Field(None, description="Name of the job. Default: made from the model's name.")
     queue: Line | None = Field(
-        None, description="Which workers may run it, by the queue they serve; by default the first there is."
+        None, description="Queue of the workers that may run it. Default: the first queue."
     )
     owner: Name | None = Field(
         None,
-        description="Whose job it is: owners take turns, whatever they wait with. Not checked by anyone.",
+        description="Whose job it is. Jobs of different owners alternate. Not checked.",
     )
-    priority: int = Field(
-        0, ge=-10, le=10, description="Of the jobs that wait, those of the highest are begun first."
-    )
-    metadata: Metadata = Field(default_factory=dict, description="Yours to use: at most 16 texts.")
+    priority: int = Field(0, ge=-10, le=10, description="Waiting jobs with a higher priority start first.")
+    metadata: Metadata = Field(default_factory=dict, description="Your own notes: at most 16 texts.")
 
 
 class Estimate(BaseModel):
-    """What a job was estimated to need at least, when it was accepted."""
+    """The least that a job needs, as estimated when it was accepted."""
 
-    parameters: int = Field(description="Weights of the network whose training needs most.")
-    memory_bytes: int = Field(description="Memory of a step of that training.")
+    parameters: int = Field(description="Weights of the network whose training needs the most memory.")
+    memory_bytes: int = Field(description="Memory that one step of this training needs.")
     steps: int = Field(description="Training steps of the whole job.")
 
 
@@ -150,9 +149,9 @@ class Progress(BaseModel):
     """How far a job is."""
 
     stage: Stage
-    epoch: int | None = Field(None, description="Epochs done of the stage that runs, if it trains.")
+    epoch: int | None = Field(None, description="Epochs done in the running stage, if it trains.")
     epochs: int | None = None
-    fraction: float = Field(description="Share of the whole job that is done, 0 to 1.")
+    fraction: float = Field(description="Finished share of the whole job, 0 to 1.")
     seconds_remaining: float | None = None
 
 
@@ -161,7 +160,7 @@ class StageView(BaseModel):
 
     stage: Stage
     state: Literal["waiting", "running", "finished"]
-    reused: bool = Field(description="Taken from an earlier job that did exactly this.")
+    reused: bool = Field(description="Taken from an earlier job with exactly the same source.")
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -184,17 +183,17 @@ class GainView(BaseModel):
     confidence: float
     transfer: float
     control: float
-    rows: int = Field(description="Test rows that both were measured on.")
+    rows: int = Field(description="Test rows on which both were measured.")
     draws: int = Field(description="Bootstrap draws on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each that were measured.")
+    seeds: int = Field(1, description="Trainings of each that were measured, one for each seed.")
 
 
 class JobResult(BaseModel):
-    """What came out of a job that succeeded."""
+    """The result of a job that succeeded."""
 
     version: str = Field(examples=["grades@1"])
     verdict: Literal["helped", "no difference", "hurt"] | None = Field(
-        description="Null where no control was trained."
+        description="Null if no control was trained."
     )
     reason: str
     gain: GainView | None
@@ -204,7 +203,7 @@ class JobResult(BaseModel):
 
 
 class JobSummary(BaseModel):
-    """A job as it stands, without its options."""
+    """The current state of a job, without its options."""
 
     id: str
     name: str
@@ -213,12 +212,12 @@ class JobSummary(BaseModel):
     terminal: bool
     attempt: int
     max_attempts: int
-    stop_request: Literal["cancel", "pause"] | None = Field(description="What its worker is asked to do.")
+    stop_request: Literal["cancel", "pause"] | None = Field(description="What its worker was asked to do.")
     queue: str
     owner: str | None
     priority: int
     retry_at: datetime | None = Field(
-        description="When it is tried again, after an error that may pass, such as a full disk."
+        description="When it is tried again, after a temporary error such as a full disk."
     )
     source: dict[str, str] = Field(
         examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
@@ -235,7 +234,7 @@ class JobSummary(BaseModel):
 
 
 class JobView(JobSummary):
-    """A job as it stands."""
+    """The current state of a job."""
 
     method: dict[str, Any]
     network: dict[str, Any]
@@ -274,7 +273,7 @@ class EpochView(BaseModel):
 
     stage: Stage
     run: str = Field(
-        description="Which of the stage's trainings: an arm and its seed, a trial.", examples=["transfer/0"]
+        description="Which training of the stage: an arm and its seed, or a trial.", examples=["transfer/0"]
     )
     epoch: int
     values: dict[str, float]

@@ -40,7 +40,9 @@ def validated(method: StructureTransfer, network: Network) -> StructureTransfer:
             f"method.space: expected options of an `{network.kind}` with values: {known}. "
             f"Received: {unknown[0][:100] if unknown else 'none'}."
         )
-        raise ServiceError(422, "option_unknown", message, hint="Correct the name, and list its values.")
+        raise ServiceError(
+            422, "option_unknown", message, hint="Correct the name, and give a list of values for it."
+        )
     for name, values in method.space.items():
         if len(values) > MOST_VALUES:
             message = (

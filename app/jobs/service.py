@@ -27,7 +27,7 @@ def find(session: Session, reference: str) -> Job:
     ).first()
     if found is None:
         known = session.scalars(select(Job.name).order_by(Job.id.desc()).limit(1000)).all()
-        hint = did_you_mean(reference, known) or "GET /v1/jobs lists what is there."
+        hint = did_you_mean(reference, known) or "GET /v1/jobs lists all jobs."
         message = f"Expected the id or the name of a job. Received: {reference}."
         raise ServiceError(404, "job_not_found", message, hint=hint)
     return found
@@ -125,7 +125,9 @@ def _require_inputs(session: Session, job: Job) -> None:
             "Expected a job whose data sets and source versions are there. "
             f"Received: {job.name}, which needs {', '.join(gone)}: deleted since."
         )
-        raise ServiceError(410, "input_deleted", message, hint="Post a new job with others.")
+        raise ServiceError(
+            410, "input_deleted", message, hint="Post a new job with other data sets or versions."
+        )
 
 
 def model_so_far(session: Session, job: Job) -> str:
@@ -141,7 +143,10 @@ def model_so_far(session: Session, job: Job) -> str:
         message = (
             f"Expected a job whose target network was saved. Received: {job.name}, which is {job.state}."
         )
-        hint = "It is saved now and then from the stage `transfer` on, and kept a while after a failure."
+        hint = (
+            "It is saved from the stage `transfer` on, and kept for some time after a failure. Try "
+            "again later."
+        )
         raise ServiceError(409, "no_model_yet", message, hint=hint)
     return digest
 
@@ -154,11 +159,11 @@ def impossible(wish: str, job: Job) -> ServiceError:
     message = f"Expected a job that can be {wish}. Received: {job.name}, {is_}."
     hint = "Try again in a moment."
     if state in RETRIABLE:
-        hint = "POST …:retry goes on with it from its last finished stage."
+        hint = "POST /v1/jobs/{job}:retry continues it from its last finished stage."
     elif state in TERMINAL:
-        hint = "A job that succeeded stays as it is: post a new one."
+        hint = "A job that succeeded cannot be changed. Post a new one."
     elif wish == "retried":
-        hint = "It has not ended: nothing needs to be done."
+        hint = "It has not ended yet, so nothing needs to be done."
     return ServiceError(409, "job_state", message, hint=hint)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -24,8 +24,8 @@ RETRIABLE = frozenset({State.FAILED, State.CANCELLED})
 MEANING = {
     State.QUEUED: "waits for a worker",
     State.RUNNING: "a worker holds its lease",
-    State.PAUSED: "stands still by request, its checkpoint kept",
-    State.SUCCEEDED: "its model version is there",
+    State.PAUSED: "stopped on request, its checkpoint kept",
+    State.SUCCEEDED: "its model version is available",
     State.FAILED: "ended with an error that its `error` field explains",
     State.CANCELLED: "ended by request",
 }
@@ -35,12 +35,12 @@ MOVES = {
     (State.QUEUED, State.PAUSED): "paused before it began",
     (State.QUEUED, State.CANCELLED): "cancelled before it began",
     (State.RUNNING, State.SUCCEEDED): "its version and its result are committed together",
-    (State.RUNNING, State.FAILED): "an error that trying again cannot mend, or no attempts left",
+    (State.RUNNING, State.FAILED): "a permanent error, or no attempts left",
     (State.RUNNING, State.CANCELLED): "its worker stopped as asked",
     (State.RUNNING, State.PAUSED): "its worker saved a checkpoint and stopped as asked",
-    (State.RUNNING, State.QUEUED): "its lease ran out, its worker shut down, or an error that may pass",
+    (State.RUNNING, State.QUEUED): "its lease ran out, its worker shut down, or a temporary error",
     (State.PAUSED, State.QUEUED): "resumed",
-    (State.PAUSED, State.CANCELLED): "cancelled while it stood still",
+    (State.PAUSED, State.CANCELLED): "cancelled while paused",
     (State.FAILED, State.QUEUED): "retried by request",
     (State.CANCELLED, State.QUEUED): "retried by request",
 }

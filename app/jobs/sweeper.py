@@ -173,9 +173,9 @@ def sweep_forever(
         try:
             shorten_leases(sessions, settings.lease_seconds)
             for job_id in expire_leases(sessions) if clock.is_settled(sessions) else ():
-                log.warning("the worker of %s fell silent", job_id)
+                log.warning("the worker of %s stopped responding", job_id)
             for job_id in announce(sessions, broker, settings.resend_seconds):
-                log.info("%s is announced again", job_id)
+                log.info("workers are notified of %s again", job_id)
             if time.monotonic() - cleaned_at > settings.orphan_seconds:
                 cleaned_at = time.monotonic()
                 suspected = clean(sessions, storage, settings, suspected)
@@ -192,7 +192,7 @@ def clean(sessions: Sessions, storage: Storage, settings: Settings, suspected: s
     A clock set forward makes a file look old that was put this moment and is about to be referred to.
     """
     for what, count in retention.clean(sessions, settings).items():
-        log.info("%d %s are not kept any longer", count, what)
+        log.info("%d %s were deleted, since they are no longer kept", count, what)
     forget_parts(sessions, settings.retry_seconds)
     found = orphans(sessions, storage, settings.orphan_seconds, settings.retry_seconds)
     deleted = [digest for digest in found & suspected if storage.discard(digest, settings.orphan_seconds)]

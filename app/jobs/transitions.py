@@ -170,7 +170,13 @@ def release(session: Session, lease: Lease) -> bool:
         return stop(session, lease, facts.stop_request)
     moved = _changed(session, _running_update(lease).values(**_queued_uncounted()))
     if moved:
-        record(session, lease.job_id, lease.attempt, "job.queued", "Its worker shut down and handed it back.")
+        record(
+            session,
+            lease.job_id,
+            lease.attempt,
+            "job.queued",
+            "Its worker shut down; the job is back in the queue.",
+        )
     return moved
 
 
@@ -181,7 +187,7 @@ def requeue(
     *,
     most: int = MOST_RETRIES,
     code: str = "attempts_exhausted",
-    hint: str = "When disk, storage and database are well again: POST …:retry goes on from here.",
+    hint: str = "When disk, storage and database work again, POST /v1/jobs/{job}:retry continues from here.",
 ) -> State | None:
     """running → queued after an error that may pass, to be tried again after a while, longer each time.
 
@@ -198,7 +204,7 @@ def requeue(
     if retries < most:
         wait = wait_before(retries + 1)
         state, values = State.QUEUED, _queued_uncounted() | {"retries": retries + 1, "retry_at": db_now(wait)}
-        message = f"{message} It is tried again in {wait:.0f} s."
+        message = f"{message} Next try in {wait:.0f} s."
     else:
         state = State.FAILED
         values = _ended_values(state) | {"error_code": code, "error_message": message, "error_hint": hint}
@@ -214,7 +220,7 @@ def request_cancel(session: Session, job_id: str) -> bool:
     statement = update(Job).where(Job.id == job_id)
     idle = statement.where(Job.state.in_([State.QUEUED, State.PAUSED]))
     if _changed(session, idle.values(**_ended_values(State.CANCELLED))):
-        record(session, job_id, 0, "job.cancelled", "Cancelled while no worker held it.")
+        record(session, job_id, 0, "job.cancelled", "Cancelled while no worker was running it.")
         return True
     running = statement.where(Job.state == State.RUNNING)
     if _changed(session, running.where(_not_asked("cancel")).values(stop_request="cancel")):
@@ -282,7 +288,7 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
         state, values = State.FAILED, _ended_values(State.FAILED) | _out_of_attempts(session, job)
     if not _changed(session, lost.values(**values)):
         return None
-    message = f"Attempt {attempt} fell silent (worker {job.worker}); the job is {state}."
+    message = f"The worker of attempt {attempt} ({job.worker}) stopped responding; the job is {state}."
     record(session, job_id, attempt, "job.lease_expired", message, level="warning", worker=job.worker)
     return state
 
@@ -344,11 +350,11 @@ def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:
     return {
         "error_code": "attempts_exhausted",
         "error_message": (
-            f"All {job.max_attempts} attempts lost their worker without a word (last: {job.worker}), "
-            "the last without getting any further."
+            f"All {job.max_attempts} attempts lost their worker (the last one {job.worker}), and the last "
+            "attempt made no progress."
         ),
         "error_hint": (
-            f"Usually the system ran out of memory and killed it{_estimated(job)}. Lower "
+            f"Often the system ran out of memory and killed the worker{_estimated(job)}. Lower "
             "`training.batch_size` or the network, or give the workers more memory; see the worker's log and "
             "the job's events."
         ),

@@ -29,7 +29,12 @@ def find(known: list[OptionsView], kind: str) -> OptionsView:
             return view
     kinds = [view.kind for view in known]
     message = f"Expected one of {', '.join(kinds)}. Received: {kind}."
-    raise ServiceError(404, "kind_not_found", message, hint=did_you_mean(kind, kinds) or "The list has all.")
+    raise ServiceError(
+        404,
+        "kind_not_found",
+        message,
+        hint=did_you_mean(kind, kinds) or "GET /v1/methods and GET /v1/networks list all kinds.",
+    )
 
 
 def _members(union: Any) -> list[type[Recipe]]:

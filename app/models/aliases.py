@@ -46,7 +46,7 @@ def put(session: Session, version: Version, alias: str, force: bool) -> AliasVie
             "whose verdict is `hurt`: the same network from scratch does better."
         )
         raise ServiceError(
-            409, "verdict_hurt", message, hint="Send `force: true` to make it so all the same."
+            409, "verdict_hurt", message, hint="Send `force: true` to make it the champion anyway."
         )
     return _view(session, _give(session, version, alias))
 

@@ -35,7 +35,7 @@ ModelPath = Annotated[
 VersionPath = Annotated[
     ExactVersion,
     Path(
-        description="Id or `name@version`, so that no other version is deleted than the one that is meant.",
+        description="Id or `name@version`; a name without a version is not accepted.",
         openapi_examples={"a version": {"value": "grades@1"}},
     ),
 ]
@@ -62,7 +62,7 @@ def get_model(model: ModelPath, session: ReadSession) -> VersionView:
     responses=responses(404, 409),
 )
 def delete_version(model: VersionPath, session: WriteSession) -> None:
-    """By id or `name@version`. Its record stays readable, and versions that came of it keep working."""
+    """By id or `name@version`. Its record stays readable, and versions made from it keep working."""
     service.delete(session, model)
 
 
@@ -75,15 +75,13 @@ def list_versions(model: str, session: ReadSession, after: After = None, limit: 
 
 @router.get("/{model}/aliases", summary="List the aliases of a model", responses=responses(404))
 def list_aliases(model: str, session: ReadSession) -> AliasList:
-    """Names that move from version to version, such as `champion`."""
+    """Names that can move from version to version, such as `champion`."""
     return AliasList(data=aliases.listed(session, service.find_version(session, model).model))
 
 
-@router.put(
-    "/{model}/aliases/{alias}", summary="Give a version an alias", responses=responses(404, 409, 410, 422)
-)
+@router.put("/{model}/aliases/{alias}", summary="Set an alias", responses=responses(404, 409, 410, 422))
 def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
-    """`champion` is refused to a version whose verdict is `hurt`, unless forced."""
+    """A version whose verdict is `hurt` cannot become `champion`, unless forced."""
     version = service.find_version_of(session, model, body.version)
     return aliases.put(session, version, alias, body.force)
 
@@ -92,11 +90,11 @@ def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSe
     "/{model}/aliases/{alias}",
     status_code=204,
     response_class=Response,
-    summary="Take an alias away",
+    summary="Delete an alias",
     responses=responses(404),
 )
 def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
-    """Its version stays."""
+    """The version stays."""
     aliases.delete(session, service.find_version(session, model).model, alias)
 
 
@@ -113,11 +111,12 @@ def download(
     format: Annotated[
         Literal["keras", "bundle"],
         Query(
-            description="`keras` is for `keras.saving.load_model`; `bundle` is a zip that explains itself."
+            description="`keras`: a file for `keras.saving.load_model`; `bundle`: a zip with the "
+            "model, its card and `predict.py`."
         ),
     ] = "keras",
 ) -> Response:
-    """The whole network: raw rows in, predictions out. `curl -OJ` takes the file's name."""
+    """The whole network: raw rows in, predictions out. `curl -OJ` uses the file's name."""
     artifact = service.find_artifact(session, model, format)
     storage = request.app.state.storage
     return blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)

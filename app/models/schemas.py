@@ -33,28 +33,28 @@ class Lineage(BaseModel):
     training: dict[str, Any]
     findings: dict[str, Any] = Field(
         default_factory=dict,
-        description="What the method tells besides: the structure found, the shares of its branches, …",
+        description="What the method reports: the structure found, the shares of its branches, …",
     )
     backbone: Backbone = Field(default=Backbone(), description="What later jobs can build on.")
     versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])
 
 
 class VersionSummary(BaseModel):
-    """An immutable version of a model, without what grows with its columns and layers."""
+    """An immutable version of a model, without the parts that grow with its columns and layers."""
 
     id: str
     name: str = Field(examples=["grades"])
     version: int
     ref: str = Field(examples=["grades@1"])
-    aliases: list[str] = Field(description="Its moving names, as in `grades@champion`.")
-    parent: str | None = Field(description="The version that it was transferred from, if any.")
+    aliases: list[str] = Field(description="Its aliases, such as `champion` in `grades@champion`.")
+    parent: str | None = Field(description="The version it was transferred from, if any.")
     metrics: dict[str, dict[str, float | None]]
     verdict: Literal["helped", "no difference", "hurt"] | None
     gain: GainView | None
-    weights_sha256: str = Field(description="Digest of the weights alone: the same weights, the same digest.")
+    weights_sha256: str = Field(description="Digest of the weights only: equal weights have equal digests.")
     artifacts: list[ArtifactView]
     created_at: datetime
-    deleted_at: datetime | None = Field(description="When its files were let go; its record stays.")
+    deleted_at: datetime | None = Field(description="When its files were deleted; its record stays.")
 
 
 class VersionView(VersionSummary):
@@ -69,14 +69,14 @@ class VersionView(VersionSummary):
 
 
 class AliasRequest(BaseModel):
-    """Which version an alias is to name."""
+    """Which version an alias should name."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"version": 3}]})
 
     version: Annotated[int, Field(ge=1, lt=2**31)] | Reference = Field(
         description="Its number, id or `name@version`."
     )
-    force: bool = Field(False, description="Make even a version whose verdict is `hurt` the champion.")
+    force: bool = Field(False, description="Make a version the champion even if its verdict is `hurt`.")
 
 
 class AliasView(BaseModel):

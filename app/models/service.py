@@ -84,7 +84,7 @@ def find_version_of(session: Session, model: str, version: int | str) -> Version
 
 def _not_found(session: Session, reference: str) -> ServiceError:
     known = session.scalars(select(Model.name).limit(1000)).all()
-    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists what is there."
+    hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists all models."
     message = f"Expected the id, the name, `name@version` or `name@alias` of a model. Received: {reference}."
     return ServiceError(404, "model_not_found", message, hint=hint)
 
@@ -139,9 +139,10 @@ def delete(session: Session, reference: str) -> None:
     ]
     if needing:
         message = (
-            f"Expected a version that no open job needs. Received: {ref(version)}, needed by {needing[0]}."
+            f"Expected a version that no unfinished job uses. Received: {ref(version)}, needed by "
+            f"{needing[0]}."
         )
-        raise ServiceError(409, "version_in_use", message, hint="Cancel the job, or wait for its end.")
+        raise ServiceError(409, "version_in_use", message, hint="Cancel the job, or wait until it ends.")
     if version.deleted_at is None:
         version.artifacts.clear()
         version.deleted_at = db_now()

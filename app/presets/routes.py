@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/presets", tags=["methods"], route_class=StrictRou
 
 @router.get("", summary="List pretrained backbones")
 def list_presets(request: Request) -> PresetList:
-    """With size, licence and origin, whether they are here, and how to bring those that are not."""
+    """With size, licence and origin, whether they are available, and how to get those that are not."""
     return PresetList(
         data=list(PresetCatalogue(request.app.state.settings.effective_preset_dir).views.values())
     )
@@ -26,5 +26,5 @@ def list_presets(request: Request) -> PresetList:
 def get_preset(
     name: Annotated[str, Path(openapi_examples={"text": {"value": "minilm_l6_v2"}})], request: Request
 ) -> PresetView:
-    """What it reads and makes, and where it is."""
+    """What it reads, what it returns, and where it is."""
     return PresetCatalogue(request.app.state.settings.effective_preset_dir).find(name)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from app.errors import ServiceError, did_you_mean
 from app.presets import folders
-from app.presets.files import BrokenFile, shown
+from app.presets.files import BrokenFile
 from app.presets.manifests import LONGEST_NAME, Manifests
 from app.presets.packaged import packaged
 from app.presets.schemas import PresetView
+from app.texts import printable
 
 _HANDLES = ("kaggle://", "hf://")
 
@@ -49,18 +50,20 @@ class PresetCatalogue:
         except ServiceError as error:
             raise ServiceError(422, "preset_not_found", error.message, hint=error.hint) from error
         if not view.here:
-            message = f"Expected a preset that is here. Received: {name}, which is not."
+            message = f"Expected a preset that is available. Received: {name}, which is not."
             raise ServiceError(422, "preset_not_here", message, hint=view.how_to_bring)
         if view.kind != kind:
             message = f"Expected a preset for {kind} data. Received: {name}, which is for {view.kind}s."
             others = [other.name for other in self.views.values() if other.kind == kind and other.here]
-            hint = f"Presets for {kind} data: {', '.join(others) or 'none here'}."
+            hint = f"Presets for {kind} data: {', '.join(others) or 'none available'}."
             raise ServiceError(422, "preset_of_other_kind", message, hint=hint)
         if length is not None and view.length is not None and length > view.length:
             message = (
                 f"Expected a length of at most {view.length} tokens, as {name} reads. Received: {length}."
             )
-            raise ServiceError(422, "length_beyond_preset", message, hint="Leave out length, or lower it.")
+            raise ServiceError(
+                422, "length_beyond_preset", message, hint="Leave out `length`, or lower it to {view.length}."
+            )
         return view
 
 
@@ -72,16 +75,16 @@ def _some(names: Iterable[str]) -> str:
 
 def _how_to_bring(name: str, others: list[str], manifests: Manifests) -> str:
     fetch = (
-        f"Run `model-transfer presets fetch {name}` where workers can run and there is a network; "
-        "without one, where there is, and copy its presets' folder to the one that "
-        "MODEL_TRANSFER_PRESET_DIR names here."
+        f"Run `model-transfer presets fetch {name}` on a worker's machine with a network. If it has "
+        "none, run "
+        "it on another machine and copy the presets folder from there to MODEL_TRANSFER_PRESET_DIR."
     )
     if name in manifests.names_of_kerashub or name.startswith(_HANDLES):
         return fetch
     return did_you_mean(name, [*others, *manifests.names_of_kerashub]) or (
         f"If it is one of KerasHub's names: {fetch} Or put a Hugging Face folder of the BERT family "
-        "(config.json, vocab.txt, model.safetensors), or what KerasHub's save_to_preset wrote, into that "
-        "folder under the name it shall have."
+        "(config.json, vocab.txt, model.safetensors), or a folder written by KerasHub's save_to_preset, into "
+        "MODEL_TRANSFER_PRESET_DIR under the preset's name."
     )
 
 
@@ -100,14 +103,12 @@ def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
     except OSError:  # there is none, or none that can be read
         return
     for name in names:
-        folder, place = manifests.folder / name, f"folder {shown(name)}"
+        folder, place = manifests.folder / name, f"folder {printable(name)}"
         problem = _problem(folder)
         if problem is not None:
             received = f"{problem} at the {place}, within the folder that MODEL_TRANSFER_PRESET_DIR names"
-            problem = (
-                f"Expected a preset's folder that can be read. Received: {received}. Put it there again."
-            )
-            yield folders.broken(shown(name), place, problem)
+            problem = f"Expected a preset's folder that can be read. Received: {received}. Replace it."
+            yield folders.broken(printable(name), place, problem)
         elif not os.path.lexists(folder / "config.json"):
             continue
         elif not _fits(name):
@@ -115,7 +116,7 @@ def _in_folders(manifests: Manifests) -> Iterator[PresetView]:
                 "Expected a preset's folder with a name of printable characters, 200 at most. "
                 f"Received: the {place}, within the one that MODEL_TRANSFER_PRESET_DIR names. Rename it."
             )
-            yield folders.broken(shown(name), place, problem)
+            yield folders.broken(printable(name), place, problem)
         else:
             yield folders.view(name, folder, place, None, has_kerashub=manifests.has_kerashub)
 
@@ -140,13 +141,13 @@ def _fetched(manifests: Manifests) -> Iterator[PresetView]:
     """Those that a worker fetched and wrote a manifest of."""
     for name, manifest in manifests.all():
         if isinstance(manifest, BrokenFile) or not _fits(name):
-            place = f"known/{shown(name)}"
+            place = f"known/{printable(name)}"
             why = f" {manifest}" if isinstance(manifest, BrokenFile) else ""
             problem = (
                 f"Expected the description that a worker left of it. Received: a broken file, {place}, in "
                 f"the folder that MODEL_TRANSFER_PRESET_DIR names. Delete it, or fetch the preset again.{why}"
             )
-            yield folders.broken(shown(name), place, problem)
+            yield folders.broken(printable(name), place, problem)
         elif manifest.path is not None and os.path.lexists(manifests.folder / manifest.path / "config.json"):
             folder, place = manifests.folder / manifest.path, f"folder {manifest.path}"
             yield folders.view(name, folder, place, manifest, has_kerashub=manifests.has_kerashub)

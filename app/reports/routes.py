@@ -34,9 +34,9 @@ def get_report(
     ] = None,
     accept: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> Response:
-    """The proof in full, the receipt and the lineage, of a job that succeeded.
+    """The complete evaluation, the receipt and the lineage of a job that succeeded.
 
-    As JSON, or as one self-contained page: it loads nothing, so it can be saved and forwarded.
+    As JSON, or as one self-contained page that can be saved and forwarded.
     """
     report = service.report(session, job)
     if format == "html" or (format is None and "text/html" in accept):

@@ -11,12 +11,12 @@ from app.jobs.schemas import JobView
 
 
 class ReportView(BaseModel):
-    """All that is known of a job that succeeded: the proof, the receipt, and how to do it again."""
+    """Everything about a job that succeeded: the evaluation, the receipt, and how to repeat it."""
 
     job: JobView
     evaluation: dict[str, Any] = Field(
         description="Metrics, gain and verdict; by arm and seed; McNemar's test, calibration, classes, "
-        "confusion, learning curves and few-shot points, as far as the task and the job have them."
+        "confusion, learning curves and few-shot points, if the task and the job have them."
     )
     receipt: dict[str, Any] = Field(
         description="For each layer and weight: copied or new, trained or frozen, how far it moved, why."

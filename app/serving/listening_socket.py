@@ -37,7 +37,7 @@ def open_listening_socket(settings: Settings) -> socket.socket:
         raise CannotServe(
             "Expected a free address. "
             f"Received: {settings.host} port {settings.port} ({error.strerror}). "
-            "Stop what listens there, or set MODEL_TRANSFER_PORT."
+            "Stop the program that listens there, or set MODEL_TRANSFER_PORT."
         ) from error
     listener.set_inheritable(True)
     return listener
@@ -51,7 +51,7 @@ def _require_private(settings: Settings, listener: socket.socket) -> None:
     if not is_loopback(address):
         listener.close()
         raise CannotServe(
-            f"Expected an address of loopback, since the service has no authentication. Received: {address}, "
+            f"Expected a loopback address, since the service has no authentication. Received: {address}, "
             "which others may reach. Listen on 127.0.0.1, behind a proxy that authenticates if need be, or "
             "set MODEL_TRANSFER_ALLOW_ANONYMOUS=true to let anyone who reaches it use the service."
         )

@@ -37,7 +37,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """
     lock = _take_folder(settings)
     if readable_by_others(settings.data_dir):
-        say(f"Other accounts of this machine can enter {settings.data_dir}: chmod -R go= keeps them out.")
+        say(f"Other accounts on this machine can read {settings.data_dir}. To prevent that: chmod -R go= it.")
     listener = open_listening_socket(settings)
     port = int(listener.getsockname()[1])
     if not settings.broker_url:
@@ -55,7 +55,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         threading.Thread(target=_announce, args=(settings, port, supervisor, say), daemon=True).start()
         supervisor.watch()
     finally:
-        say("Stopping: running jobs save a checkpoint and wait for the next start.")
+        say("Stopping: running jobs save a checkpoint and continue at the next start.")
         listener.close()
         supervisor.stop()
         lock.close()
@@ -77,7 +77,7 @@ def _take_folder(settings: Settings) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise CannotServe(
-            f"Expected a data folder of its own. Received: {folder}, which another `serve` is using. "
+            f"Expected a data folder that is not in use. Received: {folder}, which another `serve` uses. "
             "Stop that one, or set MODEL_TRANSFER_DATA_DIR."
         ) from error
     return lock
@@ -123,10 +123,10 @@ def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callab
     while not _ready(address):
         if supervisor.over.wait(0.1):
             return
-    say(f"Ready. Documentation and a place to try it: {address}/docs")
-    say(f"Data: {settings.data_dir}. Ctrl-C stops everything; the next start finds it again.")
+    say(f"Ready. Documentation, where you can try it: {address}/docs")
+    say(f"Data: {settings.data_dir}. Ctrl-C stops everything; the next start continues with it.")
     if not is_loopback(settings.host):
-        say("Anyone who reaches this address can use the service: it has no authentication.")
+        say("Anyone who can reach this address can use the service: it has no authentication.")
 
 
 def _ready(address: str) -> bool:

@@ -110,9 +110,9 @@ class Supervisor:
         if child.failures >= RESTARTS:
             raise GaveUp(
                 f"The {child.name} {how} soon after its start, for the {RESTARTS}th time in a row; "
-                "see its lines above."
+                "see its log lines above."
             )
-        self._say(f"The {child.name} {how}; it is started again.")
+        self._say(f"The {child.name} {how}; restarting it.")
         if not self.over.wait(min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**child.failures)):
             child.start()
 

@@ -29,7 +29,7 @@ def test_presets_are_listed_with_size_licence_and_what_to_do(tmp_path: Path) -> 
     assert answer.exit_code == 0
     assert "minilm_l6_v2\n    text, 92 MB, Apache-2.0, here: " in answer.stdout
     assert (
-        "broken\n    text, 0 MB, licence not told, not here. Expected a Hugging Face folder" in answer.stdout
+        "broken\n    text, 0 MB, licence unknown, not here. Expected a Hugging Face folder" in answer.stdout
     )
 
 

@@ -60,4 +60,4 @@ def test_a_data_folder_that_other_accounts_can_enter_is_told(settings: Settings,
     Storage(settings.storage_dir).prepare()
     settings.data_dir.chmod(0o750)
     folder = found(settings)["folder"]
-    assert (folder.state, folder.advice) == ("warning", f"Keep them out: chmod -R go= {settings.data_dir}")
+    assert (folder.state, folder.advice) == ("warning", f"To prevent that: chmod -R go= {settings.data_dir}")

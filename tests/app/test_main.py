@@ -95,7 +95,7 @@ def test_an_unknown_route_and_method_answer_in_the_one_error_shape(client: TestC
     for answer, status in ((client.get("/nope"), 404), (client.put("/v1/jobs"), 405)):
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["hint"] == "The routes are on /docs."
+        assert answer.json()["hint"] == "/docs lists the API's routes."
 
 
 def test_a_service_that_can_work_says_it_is_ready(client: TestClient) -> None:

@@ -148,7 +148,7 @@ def test_a_blob_that_is_not_there_is_told_as_a_disk_would(storage: Storage) -> N
     digest = hashlib.sha256(b"never kept").hexdigest()
     assert not storage.exists(digest)
     assert not storage.is_intact(digest)
-    with pytest.raises(FileNotFoundError, match="Expected a file of the storage"):
+    with pytest.raises(FileNotFoundError, match="Expected a file in the storage"):
         storage.require(digest)
 
 

@@ -61,14 +61,14 @@ def test_stopping_stops_every_process_and_the_next_start_finds_the_data_and_goes
     children = psutil.Process(service.process.pid).children(recursive=True)
     assert len(children) >= 4
     second = refused(tmp_path / "data", 0)
-    assert "which another `serve` is using" in second
+    assert "which another `serve` uses" in second
     assert service.stop(signal.SIGTERM) == 0
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     again = start(tmp_path / "data")
     assert again.http.get("/v1/datasets/d").json() == made
     handed = again.events_until(job, "job.queued")
-    assert handed["message"] == "Its worker shut down and handed it back."
+    assert handed["message"] == "Its worker shut down; the job is back in the queue."
     assert again.events_until(job, "job.started", after=handed["id"])["attempt"] == 2
     again.http.post(f"/v1/jobs/{job}:cancel")
     assert again.wait(job)["state"] == "cancelled"
@@ -123,7 +123,7 @@ def test_a_rolling_restart_of_the_api_loses_no_request(
                 poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
                 process.terminate()
                 assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
-                service.wait_for_line(f"The {name} was killed by SIGTERM; it is started again.", 1)
+                service.wait_for_line(f"The {name} was killed by SIGTERM; restarting it.", 1)
         finally:  # else the threads ask for ever, and the process of the tests never ends
             over.set()
         for one in asking:

@@ -228,7 +228,7 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_stage_and_where_the_log_has
     assert "Lower frozen_layers" in caplog.text
     events = client.get(f"/v1/jobs/{job['id']}/events", params={"limit": 100}).json()["data"]
     told = [event["message"] for event in events if event["type"] == "job.retried"]
-    assert told == [f"{message} It is tried again in {wait} s." for wait in (5, 10)]
+    assert told == [f"{message} Next try in {wait} s." for wait in (5, 10)]
 
 
 @pytest.mark.parametrize(

@@ -148,5 +148,5 @@ def test_a_broken_word_keeps_no_worker_from_its_start(tmp_path: Path, word: str)
     (tmp_path / "known" / "other.json").write_text(word)
     write_package_manifests(tmp_path)
     assert PresetCatalogue(tmp_path).find("minilm_l6_v2").here
-    with pytest.raises(ValueError, match="Expected a preset that is here"):
+    with pytest.raises(ValueError, match="Expected an available preset"):
         find_preset("other", tmp_path)

@@ -277,7 +277,7 @@ def test_the_fields_of_a_form_are_limited_in_number_and_together(client: TestCli
 
 def test_fields_in_the_address_of_a_form_are_not_passed_over(client: TestClient) -> None:
     answer = client.post("/v1/datasets?name=t", files={"file": ("u.csv", CSV)}, data={"label": "y"})
-    assert "parts of the form" in refused(answer)["detail"]
+    assert "the fields in the form" in refused(answer)["detail"]
 
 
 def test_an_idempotency_key_that_cannot_be_kept_is_refused(client: TestClient, datasets: Datasets) -> None:

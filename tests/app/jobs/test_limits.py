@@ -317,7 +317,7 @@ def test_a_higher_limit_lets_a_larger_network_in(api: TestClient, settings: Sett
 def test_the_batch_size_that_is_named_is_one_that_is_accepted(api: TestClient) -> None:
     asked = {"network": {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []}}
     problem = refused(api, "image", **asked)
-    fits = int(problem["hint"].split("Lower it to ")[1].split(" ")[0])
+    fits = int(problem["hint"].split(" to ")[1].split(" ")[0])
     assert 0 < fits < 32
     assert refused(api, "image", **asked, training={"batch_size": fits + 1})["code"] == "network_too_large"
     assert post(api, "image", **asked, training={"batch_size": fits}).status_code == 202

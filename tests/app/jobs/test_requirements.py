@@ -30,7 +30,7 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
         (
             {"method": {"kind": "distillation", "strategy": "decoupled"}},
             "strategy_does_not_fit",
-            "one of 3 classes or more",
+            "one of at least 3 classes",
         ),
         (
             {"method": {"kind": "structure", "space": {"units": [1]}}},
@@ -86,7 +86,7 @@ def test_what_a_method_misses_is_told_before_the_job_is_accepted(
         (
             {"target": {"dataset": "several", "pseudo_labels": 0.9}},
             "pseudo_labels_do_not_fit",
-            "one class a row",
+            "one class per row",
         ),
         ({"evaluation": {"metric": "balanced_accuracy"}}, "metric_of_other_task", "micro_f1"),
     ],

@@ -60,7 +60,7 @@ def test_a_job_is_found_by_id_and_name(client: TestClient) -> None:
     [
         ({"model": "a b"}, 422, "invalid_request", "letters, digits"),
         ({"model": None}, 422, "invalid_request", "model"),
-        ({"trainin": {}}, 422, "invalid_request", "expected a field that exists"),
+        ({"trainin": {}}, 422, "invalid_request", "expected a known field"),
         ({"training": {"epochs": 0}}, 422, "invalid_request", "training.epochs"),
         ({"training": {"epochs": "ten"}}, 422, "invalid_request", '"ten"'),
         ({"network": {"kind": "mlp", "hidden_units": []}}, 422, "invalid_request", "network.hidden_units"),

@@ -17,7 +17,7 @@ from workers.transfer.seeds import layer_seed
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective, Seen, Term
-from workers.transfer.training.run import row_weights
+from workers.transfer.training.sampling import row_weights
 
 
 def distillation(

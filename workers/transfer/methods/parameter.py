@@ -14,7 +14,7 @@ from workers.transfer.methods.parts.schema_map import start as start_from
 from workers.transfer.networks.network import Network, leaves
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
-from workers.transfer.training.steps import Rates
+from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.training import History
 
 GRADUAL_FACTOR = 2.6

@@ -72,12 +72,13 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> tuple[Pos
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointMismatch(
             f"Expected a checkpoint of this service. Received: {path.name}, which cannot be read ({error}). "
-            "Start the training anew."
+            "Start the training again."
         ) from error
     if about["run"] != run:
         raise CheckpointMismatch(
             f"Expected a checkpoint of the run {run[:12]}. Received: one of {about['run'][:12]}. The data, "
-            "the network, the training options or the library versions have changed: start the training anew."
+            "the network, the training options or the library versions have changed: start the "
+            "training again."
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

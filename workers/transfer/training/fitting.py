@@ -10,9 +10,10 @@ from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
+from workers.transfer.training.optimizer import Rates, rate_of
 from workers.transfer.training.run import TrainingRun
 from workers.transfer.training.schedules import Schedule
-from workers.transfer.training.steps import Parts, Rates, Steps, architecture, rate_of
+from workers.transfer.training.steps import Parts, Steps, architecture
 from workers.transfer.training.training import History, Hooks, Training
 
 
@@ -130,6 +131,8 @@ def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Mo
         raise ValueError(f"Expected rates of {', '.join(known)}. Received: {lost[0]}. Correct the path.")
     trained = [part for part in PARTS if any(known[leaf] for leaf in known if leaf.startswith(f"{part}/"))]
     if not trained:
-        raise ValueError("Expected a layer to train. Received: rates of 0 for all. Leave the head's out.")
+        raise ValueError(
+            "Expected a layer to train. Received: rates of 0 for all layers. Leave out the rate of the head."
+        )
     first = PARTS.index(trained[0])
     return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])

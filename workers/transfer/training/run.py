@@ -15,8 +15,10 @@ from workers.transfer.networks.network import Network
 from workers.transfer.training import checkpoints
 from workers.transfer.training.checkpoints import CheckpointMismatch, Position
 from workers.transfer.training.objective import Objective
+from workers.transfer.training.optimizer import Rates
+from workers.transfer.training.sampling import epoch_order, row_weights, step_seeds
 from workers.transfer.training.schedules import scales
-from workers.transfer.training.steps import Parts, Rates, Steps, architecture
+from workers.transfer.training.steps import Parts, Steps, architecture
 from workers.transfer.training.training import History, Hooks, Stopped, Training, TrainingDiverged
 
 CHUNK_STEPS = 32
@@ -30,38 +32,6 @@ SAVE_PAUSES = 20
 
 FIRST_SAVE_SECONDS = 0.05
 """How long the first checkpoint is assumed to take."""
-
-
-def epoch_order(training: Training, epoch: int, rows: int) -> Array:
-    """The order of the rows in an epoch: a function of seed and epoch, so a resumed run needs no state."""
-    if not training.shuffle:
-        return np.arange(rows)
-    return np.random.Generator(np.random.Philox([training.seed, epoch])).permutation(rows)
-
-
-def row_weights(training: Training, data: Data) -> Array:
-    """The weight of each train row's loss, (n,), float32.
-
-    Raises:
-        ValueError: a weighted class is not one of the data's, or there are none.
-    """
-    asked, rows, signature = training.class_weights, data.train, data.signature
-    if asked is None:
-        return np.ones(len(rows), np.float32)
-    unknown = [] if isinstance(asked, str) else [name for name in asked if name not in signature.classes]
-    if unknown or signature.task not in ("binary", "multiclass"):
-        raise ValueError(
-            f"Expected class weights for the classes {', '.join(signature.classes) or '(none)'}. "
-            f"Received: {', '.join(unknown) or asked}. Correct class_weights, or leave it out."
-        )
-    classes = rows.targets.reshape(-1).astype(np.int64)
-    if isinstance(asked, str):
-        counts = np.bincount(classes, minlength=len(signature.classes))
-        by_class = len(rows) / (len(counts) * np.maximum(counts, 1))
-    else:
-        by_class = np.array([asked.get(name, 1.0) for name in signature.classes])
-    weights: Array = by_class[classes].astype(np.float32)
-    return weights
 
 
 class TrainingRun:
@@ -89,7 +59,9 @@ class TrainingRun:
         if data.validation is not None and x_held_out is not None:
             self.held_out = x_held_out, data.validation.targets
         if training.patience is not None and self.held_out is None:
-            raise ValueError("Expected validation rows to stop early by. Received: none. Leave patience out.")
+            raise ValueError(
+                "Expected validation rows for early stopping. Received: none. Leave patience out."
+            )
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
         self.best: list[Array] = []
         self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
@@ -164,26 +136,20 @@ class TrainingRun:
         order = epoch_order(self.training, self.offset + self.position.epoch, len(self.x))
         batch = self.training.batch_size
         begun = self.position.epoch * self.steps_an_epoch
+        before = (self.offset + self.position.epoch) * self.steps_an_epoch
         for step in range(self.position.step, self.steps_an_epoch, CHUNK_STEPS):
             self._pause_between_chunks()
             rows = order[step * batch : (step + CHUNK_STEPS) * batch]
             extras = {name: values[rows] for name, values in self.objective.extras.items()}
             end = min(step + CHUNK_STEPS, self.steps_an_epoch)
             factors = self.scales[begun + step : begun + end]
-            x, seeds = np.asarray(self.x[rows]), self._seeds(step, end)
+            x, seeds = np.asarray(self.x[rows]), step_seeds(self.training, before + step, end - step)
             loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
             self.position.step, self.is_saved = step + CHUNK_STEPS, False
             self.position.loss += loss
             self.position.right += right
             self._check_finite(loss)
         self._end_epoch(len(order))
-
-    def _seeds(self, start: int, end: int) -> Array:
-        """Two numbers for each of the epoch's steps from `start` on, (steps, 2): never the same twice."""
-        before = (self.offset + self.position.epoch) * self.steps_an_epoch
-        numbers = np.arange(before + start, before + end, dtype=np.int64) * 16
-        seeds = np.stack([np.full(len(numbers), self.training.seed), numbers % 2**31], axis=1)
-        return seeds.astype(np.int32)
 
     def _pause_between_chunks(self) -> None:
         reason = self.hooks.should_stop and self.hooks.should_stop()

@@ -14,58 +14,13 @@ from workers.transfer.data import Array, Task
 from workers.transfer.networks.network import BATCH_ROWS, Part, function_of, leaves, rows_at_a_time
 from workers.transfer.training.augmentation import Changes, augmented
 from workers.transfer.training.objective import Objective, Seen
+from workers.transfer.training.optimizer import PartwiseAdam, Rates, of_path, rate_of
 from workers.transfer.training.replicas import replicas
 
 EVALUATION_ROWS = 4096
 SMALL_BYTES = 4 << 20
 
 Parts = Mapping[Part, keras.Model]
-Rates = Mapping[str, float]
-
-
-def of_path(values: Rates, path: str, default: float) -> float:
-    """The value of the longest path in `values` that leads to `path`."""
-    places = path.split("/")
-    for end in range(len(places), 0, -1):
-        known = values.get("/".join(places[:end]))
-        if known is not None:
-            return known
-    return default
-
-
-def rate_of(rates: Rates, path: str) -> float:
-    """The factor on a layer's learning rate: 1 if no path in `rates` leads to it, 0 in the preprocessing."""
-    return 0.0 if path.startswith("preprocessing") else of_path(rates, path, 1.0)
-
-
-class PartwiseAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras ships no types
-    """Adam with a factor on each variable's learning rate, a schedule, and a pull to given values.
-
-    With factors of 1, a constant schedule and no pull it is Keras' Adam. Factors, schedule and the values
-    pulled to are variables, so that one traced graph serves all of them. `pulls` holds α or None for each
-    variable: w ← w - ηα(w - w⁰), decoupled from Adam's moments (Loshchilov & Hutter 2019).
-    """
-
-    def __init__(self, variables: Sequence[keras.Variable], pulls: Sequence[float | None]) -> None:
-        super().__init__()
-        self.build(list(variables))
-        self.factors = [tf.Variable(1.0, trainable=False) for _ in variables]
-        self.scale = tf.Variable(1.0, trainable=False)
-        self.pulls = list(pulls)
-        self.anchors = [
-            None if pull is None else tf.Variable(tf.zeros(variable.shape), trainable=False)
-            for variable, pull in zip(variables, pulls, strict=True)
-        ]
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        index = self._get_variable_index(variable)
-        rate = learning_rate * self.factors[index] * self.scale
-        if self.anchors[index] is None:
-            super().update_step(gradient, variable, rate)
-            return
-        pulled = rate * self.pulls[index] * (variable - self.anchors[index])
-        super().update_step(gradient, variable, rate)
-        variable.assign_sub(pulled)
 
 
 class Steps:

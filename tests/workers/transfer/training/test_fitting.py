@@ -11,7 +11,7 @@ from workers.transfer.networks.network import build, leaves, weights_digest
 from workers.transfer.training import run
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
-from workers.transfer.training.run import epoch_order, row_weights
+from workers.transfer.training.sampling import epoch_order, row_weights
 from workers.transfer.training.training import Hooks, Stopped, Training, TrainingDiverged
 
 TRAINING = Training(epochs=4, batch_size=8, learning_rate=0.01, seed=3)

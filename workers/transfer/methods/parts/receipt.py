@@ -9,7 +9,7 @@ import numpy as np
 
 from workers.transfer.data import Array
 from workers.transfer.networks.network import PARTS, Network, leaves
-from workers.transfer.training.steps import Rates, rate_of
+from workers.transfer.training.optimizer import Rates, rate_of
 from workers.transfer.training.training import History
 
 Whence = Literal["copied", "partly copied", "new", "reinitialised"]

@@ -69,7 +69,9 @@ def search(
         TrainingDiverged: in one of the trials.
     """
     if data.validation is None:
-        raise ValueError("Expected validation rows to search by. Received: none. Mark some rows validation.")
+        raise ValueError(
+            "Expected validation rows for the search. Received: none. Mark some rows `validation`."
+        )
     most = epochs_per_trial or fit.training.epochs
     choose = _chooser(options, space)
     found: list[Trial] = []
@@ -131,7 +133,7 @@ def _chooser(options: Mapping[str, Any], space: Space | None) -> Choose:
         module = import_module(f"workers.transfer.networks.backbones.{kind}")
         if not hasattr(module, "space"):
             raise ValueError(
-                f"Expected a space to search, since a {kind!r} brings none. Received: none. Give space."
+                f"Expected a search space, since {kind!r} has no default one. Received: none. Send space."
             )
         of_kind: Choose = module.space
         return of_kind

@@ -76,7 +76,7 @@ def space(hp: "keras_tuner.HyperParameters") -> dict[str, Any]:
 def _shape(image_shape: Sequence[int] | None, input_spec: InputSpec) -> tuple[int, int, int]:
     if image_shape is None:
         raise ValueError(
-            f"Expected image_shape, since the {input_spec.width} pixels are columns. Received: none. Give it."
+            f"Expected image_shape, since the {input_spec.width} pixels are columns. Received: none. Send it."
         )
     height, width, channels = image_shape
     if height * width * channels != input_spec.width:

@@ -28,7 +28,9 @@ def mlp(
         ValueError: no hidden layer.
     """
     if not hidden_units:
-        raise ValueError("Expected at least one entry in hidden_units. Received: none. Give, say, [64, 64].")
+        raise ValueError(
+            "Expected at least one entry in hidden_units. Received: none. Use, for example, [64, 64]."
+        )
     backbone = keras.Sequential([keras.Input(input_spec.shape, name="features")], name="backbone")
     for number, units in enumerate(hidden_units, start=1):
         backbone.add(_dense(f"dense_{number}", units, activation, seed))

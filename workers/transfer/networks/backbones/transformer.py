@@ -31,7 +31,8 @@ def transformer(
     """
     if units % heads:
         raise ValueError(
-            f"Expected heads that divide the {units} units. Received: {heads}. Give, say, 4 of 64 units."
+            f"Expected heads that divide the {units} units. Received: {heads}. Use, for example, 4 "
+            "heads with 64 units."
         )
     backbone = keras.Sequential(name="backbone")
     dtype = "int32" if input_spec.tokens else "float32"

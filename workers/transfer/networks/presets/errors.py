@@ -38,7 +38,7 @@ def as_preset_error(name: str) -> Iterator[None]:
         if _is_disk_error(error) or is_out_of_memory(error):
             raise
         raise PresetError(
-            f"Expected the preset {name} with whole files. Received: files that cannot be read "
+            f"Expected the preset {name} with complete files. Received: files that cannot be read "
             f"({type(error).__name__})."
         ) from error
 

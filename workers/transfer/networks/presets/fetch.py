@@ -65,7 +65,7 @@ def fetch(name: str, folder: Path) -> dict[str, Any]:
     except _failures() as error:
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"[:300]
         raise ValueError(
-            f"Expected {name} in {folder}, or a network and access to bring it from {found.handle}. "
+            f"Expected {name} in {folder}, or a network and access to download it from {found.handle}. "
             f"Received: {reason} Run `model-transfer presets fetch {name}` where there is a network, and "
             f"copy the folder that MODEL_TRANSFER_PRESET_DIR names there to {folder}."
         ) from error

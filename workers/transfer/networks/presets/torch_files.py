@@ -44,7 +44,7 @@ class _Unpickler(pickle.Unpickler):
             return name
         raise pickle.UnpicklingError(
             f"Expected a state dict of tensors. Received: one that asks for {module}.{name}. "
-            "Use a file of weights alone."
+            "Use a file with only weights."
         )
 
     def persistent_load(self, pid: Any) -> str:
@@ -77,14 +77,14 @@ def read_tensors(path: Path) -> Mapping[str, Array]:
             data = np.dtype(reader.types[key])
             storages[key] = np.frombuffer(file.read(count * data.itemsize), data)
             if len(storages[key]) != count:
-                raise ValueError(f"Expected a whole file. Received: {path.name}, which is cut off.")
+                raise ValueError(f"Expected a complete file. Received: {path.name}, which is cut off.")
     return {name: _array(storages[one.storage], one) for name, one in tensors.items()}
 
 
 def _array(storage: Array, tensor: _Tensor) -> Array:
     last = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
     if min(tensor.shape, default=1) < 1 or tensor.offset < 0 or last >= len(storage):
-        raise ValueError(f"Expected tensors inside of their storage. Received: {tensor}.")
+        raise ValueError(f"Expected tensors inside their storage. Received: {tensor}.")
     bytes_apart = tuple(stride * storage.itemsize for stride in tensor.strides)
     view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, bytes_apart)
     return np.ascontiguousarray(view)

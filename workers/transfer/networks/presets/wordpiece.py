@@ -243,7 +243,7 @@ def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
     twice = [piece for piece, count in Counter(pieces).items() if count > 1]
     if twice:
         raise PresetError(
-            f"Expected pieces that differ. Received: {twice[0]!r} twice in {path.name}. Take another preset."
+            f"Expected different pieces. Received: {twice[0]!r} twice in {path.name}. Take another preset."
         )
     return Vocabulary(pieces, lowercase)
 

@@ -112,7 +112,7 @@ def test_what_is_kept_of_another_search_is_not_taken_for_a_trial(plain_options, 
 
 def test_a_search_without_validation_rows_is_refused(plain_options, numbers):
     data = numbers()
-    with pytest.raises(ValueError, match="Expected validation rows to search by"):
+    with pytest.raises(ValueError, match="Expected validation rows for the search"):
         search(plain_options, Data(data.signature, data.train, None, data.test), FIT.named(""))
 
 

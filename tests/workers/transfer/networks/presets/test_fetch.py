@@ -64,7 +64,7 @@ def test_a_preset_is_not_here_before_all_of_it_is(tmp_path: Path, folder: Path) 
     preset = tiny.text_preset(tmp_path / "tiny", "BertBackbone")
     (preset / "model.weights.h5").unlink()
     tiny.into_kagglehub(preset, folder / "kagglehub", pinned("bert_tiny_en_uncased"))
-    with pytest.raises(ValueError, match="or a network and access to bring it"):
+    with pytest.raises(ValueError, match="or a network and access to download it"):
         fetch("bert_tiny_en_uncased", folder)
     with pytest.raises(ValueError, match="Received: bert_tiny_en_uncased, which is not in"):
         find_preset("bert_tiny_en_uncased", folder)

@@ -1,0 +1,55 @@
+"""The learning rate of each layer, and the Adam that applies it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Rates = Mapping[str, float]
+"""Factors on the learning rate by path, such as `backbone/dense_1`."""
+
+
+def of_path(values: Rates, path: str, default: float) -> float:
+    """The value of the longest path in `values` that leads to `path`."""
+    places = path.split("/")
+    for end in range(len(places), 0, -1):
+        known = values.get("/".join(places[:end]))
+        if known is not None:
+            return known
+    return default
+
+
+def rate_of(rates: Rates, path: str) -> float:
+    """The factor on a layer's learning rate: 1 if no path in `rates` leads to it, 0 in the preprocessing."""
+    return 0.0 if path.startswith("preprocessing") else of_path(rates, path, 1.0)
+
+
+class PartwiseAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras ships no types
+    """Adam with a factor on each variable's learning rate, a schedule, and a pull to given values.
+
+    With factors of 1, a constant schedule and no pull it is Keras' Adam. Factors, schedule and the values
+    pulled to are variables, so that one traced graph serves all of them. `pulls` holds α or None for each
+    variable: w ← w - ηα(w - w⁰), decoupled from Adam's moments (Loshchilov & Hutter 2019).
+    """
+
+    def __init__(self, variables: Sequence[keras.Variable], pulls: Sequence[float | None]) -> None:
+        super().__init__()
+        self.build(list(variables))
+        self.factors = [tf.Variable(1.0, trainable=False) for _ in variables]
+        self.scale = tf.Variable(1.0, trainable=False)
+        self.pulls = list(pulls)
+        self.anchors = [
+            None if pull is None else tf.Variable(tf.zeros(variable.shape), trainable=False)
+            for variable, pull in zip(variables, pulls, strict=True)
+        ]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        rate = learning_rate * self.factors[index] * self.scale
+        if self.anchors[index] is None:
+            super().update_step(gradient, variable, rate)
+            return
+        pulled = rate * self.pulls[index] * (variable - self.anchors[index])
+        super().update_step(gradient, variable, rate)
+        variable.assign_sub(pulled)
