@@ -180,6 +180,8 @@ class Codes:
 def find_codes(cells: pa.Array) -> Codes | None:
     """The cells of a column of numbers, as text, that are codes perhaps."""
     trimmed = pc.ascii_trim_whitespace(cells)
+    if not pc.any(pc.match_substring_regex(trimmed, f"{_LEADING_ZERO}|{_EXPONENT}")).as_py():
+        return None
     codes = Codes()
     for name, pattern in (("zeros", _LEADING_ZERO), ("exponents", _EXPONENT)):
         where = pc.indices_nonzero(pc.match_substring_regex(trimmed, pattern))
@@ -187,7 +189,7 @@ def find_codes(cells: pa.Array) -> Codes | None:
             odd: Odd = getattr(codes, name)
             odd.count, odd.rows = len(where), [row + 1 for row in where[:SHOWN].to_pylist()]
             codes.cells[name] = trimmed[odd.rows[0] - 1].as_py()
-    return codes if codes.cells else None
+    return codes
 
 
 def codes_as_numbers(name: str, codes: Codes) -> list[Notice]:

@@ -13,7 +13,7 @@ from app.datasets.inspection.readings import Reading, best
 from app.datasets.reading.schema import Conventions
 
 SHOWN = 5  # rows of an odd cell, and odd cells of a column
-_HEAD = 1000
+_HEAD, _GLANCE = 1000, 50
 _KEPT = 1000  # cells that are read, and different odd ones
 _A_BATCH = 5000  # odd cells of a batch that are looked at singly
 _MOST = 0.8  # of the cells, or half of them where the others are a few words
@@ -89,9 +89,10 @@ class OddCells:
             self._add_odd(cells, pc.indices_nonzero(odd), first_row)
 
     def _begin(self, head: list[str], first_row: int) -> None:
-        look_so = sum(bool(_LOOKS.match(cell)) for cell in head)
-        short = sum(map(len, head)) <= _MEAN_LENGTH * len(head)
-        if 2 * look_so < len(head) or not short or next(self._searches, None) is None:
+        first = head[:_GLANCE]
+        look_so = sum(bool(_LOOKS.match(cell)) for cell in first)
+        short = sum(map(len, first)) <= _MEAN_LENGTH * len(first)
+        if 2 * look_so < len(first) or not short or next(self._searches, None) is None:
             self._given_up = True
             return
         readings, read = best(head, [1] * len(head), self._conventions)
