@@ -56,20 +56,21 @@ class Duplicates:
     contradictions: Contradictions = field(default_factory=Contradictions)
     _seen: set[int] = field(default_factory=set)
 
-    def add(self, columns: list[pa.Array], inputs: list[pa.Array], labels: pa.Array) -> None:
-        """Take in the next batch of values, of which some are inputs and one the label."""
+    def add(self, inputs: list[pa.Array], others: list[pa.Array], labels: pa.Array) -> None:
+        """Take in the next batch of values: those of inputs, those of other columns, the label's among them."""
         left = SEARCHED_ROWS - self.searched
         if left <= 0:
             return
-        hashes = row_hashes([column[:left] for column in columns]).to_pylist()
+        keys = row_hashes([column[:left] for column in inputs]) if inputs else None
+        rest = [column[:left] for column in others]
+        hashes = row_hashes(rest if keys is None else [keys, *rest]).to_pylist()
         if len(set(hashes)) == len(hashes) and self._seen.isdisjoint(hashes):
             self._seen.update(hashes)
         else:
             self._add_singly(hashes)
         self.searched += len(hashes)
-        if inputs and self.searched <= CONTRADICTIONS_SEARCHED:
-            keys = row_hashes([column[:left] for column in inputs]).to_pylist()
-            self.contradictions.add(keys, labels[:left].to_pylist())
+        if keys is not None and self.searched <= CONTRADICTIONS_SEARCHED:
+            self.contradictions.add(keys.to_pylist(), labels[:left].to_pylist())
 
     def _add_singly(self, hashes: list[int]) -> None:
         for row, value in enumerate(hashes, start=self.searched + 1):

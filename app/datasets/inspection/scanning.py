@@ -292,9 +292,10 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             _add_split(result, values[layout.split], labels, marks, rows)
     elif layout.split:
         _add_split(result, values[layout.split], labels)
-    if name_counts := [name for name in values if not layout.is_index(name)]:
-        inputs = [values[name] for name in name_counts if name not in (layout.label, layout.split)]
-        result.duplicates.add([values[name] for name in name_counts], inputs, labels)
+    others = [values[name] for name in (layout.label, layout.split) if name is not None]
+    known = (layout.label, layout.split)
+    inputs = [of for name, of in values.items() if name not in known and not layout.is_index(name)]
+    result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
         result.repeats.add(keys, parts)
