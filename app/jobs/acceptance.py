@@ -18,6 +18,7 @@ from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
+from app.jobs.notices import notices
 from app.jobs.recipes import StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
@@ -47,6 +48,8 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     spec = _spec(request, network, source_network, trained_on, versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
+    ours = signature(_examples(target).description)
+    spec.warnings = notices(spec, learnt, ours, source_is_dataset=source is not None)
     known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings)
 
@@ -72,6 +75,8 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     session.add(job)
     session.flush()
     record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
+    for notice in spec.warnings:
+        record(session, job.id, 0, "job.warning", notice.message, level="warning", code=notice.code)
     session.refresh(job)
     return job
 

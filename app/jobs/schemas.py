@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from app.datasets.reading.schema import Notice
 from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training
@@ -143,6 +144,7 @@ class JobSpec(Recipe):
     pseudo_labels: float | None = None
     evaluation: Evaluation
     estimate: Estimate | None = None
+    warnings: list[Notice] = Field(default=[])
 
 
 class Progress(BaseModel):
@@ -240,6 +242,11 @@ class JobView(JobSummary):
     network: dict[str, Any]
     training: dict[str, Any]
     evaluation: dict[str, Any]
+    warnings: list[Notice] = Field(
+        default=[],
+        description="What its sender should know, told when it was accepted: such as columns that source and "
+        "target have as other types, which are not carried.",
+    )
 
 
 class JobList(BaseModel):

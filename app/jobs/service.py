@@ -194,7 +194,7 @@ def summary(job: Job) -> JobSummary:
 def view(job: Job) -> JobView:
     """The job as the API shows it."""
     options = {part: job.spec[part] for part in ("method", "network", "training", "evaluation")}
-    return JobView.model_validate({**_plain(job), **options})
+    return JobView.model_validate({**_plain(job), **options, "warnings": job.spec.get("warnings", [])})
 
 
 def _plain(job: Job) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 LARGEST_NUMBER = 1e18
-"""Numbers are clipped to ± this, so that their float32 squares stay finite."""
+"""Inputs are clipped to ± this, so that their float32 squares stay finite."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Rows:
     sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
     what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
-    1; regression float32 (n, 1).
+    1; regression float64 (n, 1), as in the file.
     """
 
     inputs: dict[str, Array]
@@ -289,7 +289,8 @@ def _float32(column: pa.ChunkedArray) -> Array:
 
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     if signature.task == "regression":
-        return _float32(label).reshape(-1, 1)
+        numbers: Array = label.cast(pa.float64()).to_numpy().reshape(-1, 1)
+        return numbers
     if signature.task == "multilabel":
         lists = label.combine_chunks()
         marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)

@@ -1,13 +1,14 @@
 """Head, loss, metrics and decoding of each task."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 from sklearn import metrics as sk
 
-from workers.transfer.data import Array, Data, Signature, Task
+from workers.transfer.data import LARGEST_NUMBER, Array, Data, Signature, Task
 from workers.transfer.seeds import layer_seed
 
 METRICS: Mapping[Task, tuple[str, ...]] = {
@@ -27,12 +28,62 @@ SMALLEST_PROBABILITY = 1e-7
 """Probabilities are kept this far from 0 and 1 in log loss, as Keras does in its losses."""
 
 
-def head(
-    signature: Signature, width: int, seed: int, label_unit: tuple[float, float] | None
-) -> keras.Sequential:
+_FEW_STEPS = 1024
+"""Where a label's deviation is fewer steps of float32 than this, predictions are float64."""
+_FLOAT32_RANGE = (1e-30, 1e30)
+
+
+class LabelUnit(NamedTuple):
+    """What a regression's label is measured in while it is learnt: (y - mean) / deviation.
+
+    dtype: float64 where the label as float32 would lose digits that its deviation needs.
+    """
+
+    mean: float = 0.0
+    deviation: float = 1.0
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @classmethod
+    def of(cls, y: Array) -> "LabelUnit":
+        """That of labels (n, 1): their mean and standard deviation, 1 where they do not vary."""
+        y = y.reshape(-1).astype(np.float64)
+        scale = power_of_two(y)
+        mean, deviation = float((y / scale).mean() * scale), float((y / scale).std() * scale)
+        if not np.ptp(y / scale) > 0:
+            mean, deviation = float(y[0]), 1.0
+        size, (least, most) = float(np.abs(y).max()), _FLOAT32_RANGE
+        is_coarse = size > most or deviation < max(least, _FEW_STEPS * float(np.spacing(np.float32(size))))
+        # As the layers hold them: a Rescaling takes its numbers as float32, whatever it computes in.
+        high, deviation = float(np.float32(mean)), float(np.float32(deviation)) or deviation
+        return cls(high + float(np.float32(mean - high)), deviation, "float64" if is_coarse else "float32")
+
+    def standardised(self, y: Array) -> Array:
+        """Labels or predictions (n, 1) in this unit, float32; clipped, so that their squares are finite."""
+        centred = y.astype(np.float64) / 2 - self.mean / 2  # halves cannot overflow
+        units = np.clip(centred / (self.deviation / 2), -LARGEST_NUMBER, LARGEST_NUMBER)
+        return units.astype(np.float32)
+
+    def labels(self, units: Array) -> Array:
+        """The inverse of `standardised`, float64."""
+        return units.astype(np.float64) * self.deviation + self.mean
+
+    def seen_from(self, other: "LabelUnit") -> tuple[float, float]:
+        """Factor and offset that take a value in this unit to one in the other's."""
+        return self.deviation / other.deviation, (self.mean - other.mean) / other.deviation
+
+
+def power_of_two(*arrays: Array) -> float:
+    """What arrays are divided by, exactly, so that their squares are finite; 1 of all but extreme ones."""
+    size = max(float(np.abs(values).max(initial=0.0)) for values in arrays)
+    if not 0 < size < math.inf or 1e-100 < size < 1e100:
+        return 1.0
+    return 2.0 ** min(max(math.frexp(size)[1], -1000), 1000)
+
+
+def head(signature: Signature, width: int, seed: int, label_unit: LabelUnit | None) -> keras.Sequential:
     """The last part: representation (n, width) to predictions.
 
-    `label_unit` is mean and deviation of a regression's label; the output is scaled by them.
+    With a unit of a regression's label, the output is taken from it to the label's own.
     """
     units, activation = {
         "binary": (1, "sigmoid"),
@@ -47,17 +98,45 @@ def head(
         # A layer of its own, so that the logits are the output of `output`.
         part.add(keras.layers.Activation(activation, name="probabilities"))
     if label_unit is not None:
-        mean, deviation = label_unit
-        part.add(keras.layers.Rescaling(deviation, offset=mean, name="label_unit"))
+        mean, deviation, dtype = label_unit
+        if dtype == "float64":
+            high = float(np.float32(mean))
+            part.add(keras.layers.Rescaling(deviation, offset=mean - high, dtype=dtype, name=_UNIT))
+            part.add(keras.layers.Rescaling(1.0, offset=high, dtype=dtype, name=_ORIGIN))
+        else:
+            part.add(keras.layers.Rescaling(deviation, offset=mean, name=_UNIT))
     return part
 
 
-def label_unit(options: Mapping[str, Any], data: Data) -> tuple[float, float] | None:
-    """Mean and deviation of the train rows' label, for a regression with preprocessing."""
-    if data.signature.task != "regression" or not options.get("preprocessing", True):
+_UNIT, _ORIGIN = "label_unit", "label_origin"
+
+
+def label_unit(options: Mapping[str, Any], data: Data) -> LabelUnit | None:
+    """The unit of the train rows' label, for a regression; of columns without preprocessing there is none."""
+    if data.signature.task != "regression":
         return None
-    targets = data.train.targets.astype(np.float64)
-    return float(targets.mean()), float(targets.std()) or 1.0
+    if data.signature.kind == "tabular" and not options.get("preprocessing", True):
+        return None
+    return LabelUnit.of(data.train.targets)
+
+
+def unit_of(head: keras.Sequential) -> LabelUnit:
+    """The unit of a head's last Dense layer."""
+    layer = {layer.name: layer for layer in head.layers}
+    if _UNIT not in layer:
+        return LabelUnit()
+    origin = float(layer[_ORIGIN].offset) if _ORIGIN in layer else 0.0
+    return LabelUnit(
+        origin + float(layer[_UNIT].offset), float(layer[_UNIT].scale), layer[_UNIT].compute_dtype
+    )
+
+
+def in_units(head: keras.Sequential) -> keras.Sequential:
+    """The head up to its last Dense layer, of the same layers: what a regression is trained on."""
+    kept = [layer for layer in head.layers if layer.name not in (_UNIT, _ORIGIN)]
+    if len(kept) == len(head.layers):
+        return head
+    return keras.Sequential([keras.Input(head.input_shape[1:], name="representation"), *kept], name=head.name)
 
 
 def row_losses(task: Task, y: Any, p: Any) -> Any:
@@ -191,8 +270,11 @@ def _balanced_accuracy(classes: Array, decided: Array) -> float:
 
 
 def _regression(y: Array, p: Array) -> dict[str, float | None]:
+    y, p = y.astype(np.float64), p.astype(np.float64)
+    scale = power_of_two(y, p)
+    y, p = y / scale, p / scale
     return {
-        "rmse": float(sk.root_mean_squared_error(y, p)),
-        "mae": float(sk.mean_absolute_error(y, p)),
+        "rmse": float(sk.root_mean_squared_error(y, p)) * scale,
+        "mae": float(sk.mean_absolute_error(y, p)) * scale,
         "r2": float(sk.r2_score(y, p)) if np.ptp(y) > 0 else None,
     }

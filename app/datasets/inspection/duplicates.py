@@ -57,7 +57,7 @@ class Duplicates:
     _seen: set[int] = field(default_factory=set)
 
     def add(self, inputs: list[pa.Array], others: list[pa.Array], labels: pa.Array) -> None:
-        """Take in the next batch of values: those of inputs, those of other columns, the label's among them."""
+        """Take in the next batch: the values of inputs, and those of others, the label's among them."""
         left = SEARCHED_ROWS - self.searched
         if left <= 0:
             return

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.datasets.inspection import splits
+from app.datasets.inspection import precision, splits
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.form_notices import written_otherwise
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
@@ -104,6 +104,7 @@ def _inspect(
     labels = read_labels(
         scanned, layout.label, task, declaration.unlabelled, otherwise.message if otherwise else None
     )
+    precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
     if split and declaration.split and scanned.columns[split].type == "date":
         layout = replace(layout, dates=scanned.dates.split(split, declaration))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.datasets.inspection import precision
 from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
@@ -62,6 +63,7 @@ def find_notices(
             found += _constant(column) + written
             if not any(notice.code in _NO_NAMES for notice in written):
                 found += _identifier(column) + _many_categories(column)
+            found += precision.notices(column, sample[name])
     found += _contradictions(scan, labels, roles) + _dated_rows(layout, scan, roles)
     if labels.task == "multilabel":  # no one column tells several labels
         return found

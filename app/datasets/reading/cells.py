@@ -1,7 +1,8 @@
 """A column's cells as values of one type, or the first cell that is not of it.
 
-Values: number float64, boolean bool, date timestamp[s] (UTC where a zone is given), category string; null
-where missing. Cells come as text (string), or typed: int64, float64, bool, timestamp[s], null.
+Values: number float64, boolean bool, date timestamp[s] (UTC where a zone is given; the first or last second
+of the years 1 to 9999 for what is beyond them), category string; null where missing. Cells come as text
+(string), or typed: int64, float64, bool, timestamp[s], null.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _TRUE, _FALSE = pa.array(["true", "yes", "t"]), pa.array(["false", "no", "f"])
 ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"
 _EXACT_INTEGERS = 2.0**53
 _HEAD = 100
+_YEARS = (-62135596800, 253402300799)
+"""The first and the last second of the years that are written with four digits, since 1970."""
 
 
 class BadCell(Exception):
@@ -73,7 +76,7 @@ def convert(
         return pa.nulls(len(cells), pa.bool_() if column_type == "boolean" else pa.timestamp("s"))
     if (column_type == "boolean") != pa.types.is_boolean(cells.type) or _is_number(cells.type):
         raise BadCell(_first(pc.is_valid(cells)))
-    return cells
+    return _of_four_digits(cells) if column_type == "date" else cells
 
 
 def infer(cells: pa.Array, conventions: Conventions) -> ColumnType | None:
@@ -234,9 +237,20 @@ def _timestamps(cells: pa.Array) -> pa.Array:
     nothing = pa.scalar(None, pa.string())
     local = pc.cast(pc.if_else(zoned, nothing, cells), pa.timestamp("s"))
     if not pc.any(zoned).as_py():
-        return local
+        return _of_four_digits(local)
     universal = pc.cast(pc.if_else(zoned, cells, nothing), pa.timestamp("s", "UTC"))
-    return pc.coalesce(local, pc.cast(universal, pa.timestamp("s")))
+    return _of_four_digits(pc.coalesce(local, pc.cast(universal, pa.timestamp("s"))))
+
+
+def _of_four_digits(values: pa.Array) -> pa.Array:
+    """Dates of no other years than 1 to 9999: 9999-12-31T23:00:00-05:00 is in the year 10000 in UTC."""
+    seconds = pc.cast(values, pa.int64())
+    ends = pc.min_max(seconds).as_py()
+    first, last = _YEARS
+    if ends["min"] is None or (ends["min"] >= first and ends["max"] <= last):
+        return values
+    kept = pc.min_element_wise(pc.max_element_wise(seconds, first, skip_nulls=False), last, skip_nulls=False)
+    return pc.cast(kept, values.type)
 
 
 def _parse_categories(cells: pa.Array, conventions: Conventions) -> pa.Array:

@@ -15,7 +15,8 @@ def test_a_head_has_as_many_outputs_as_its_task_needs(task, width, options, numb
 
 def test_a_regression_starts_near_the_mean_of_the_label_in_its_own_unit(options, numbers):
     data = numbers(task="regression")
-    mean, deviation = tasks.label_unit(options, data)
+    mean, deviation, dtype = tasks.label_unit(options, data)
+    assert dtype == "float32"
     assert mean == pytest.approx(1000, abs=30)
     assert build(options, data, 0).head.layers[-1].get_config()["scale"] == pytest.approx(deviation)
 

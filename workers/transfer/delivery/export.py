@@ -21,7 +21,7 @@ from workers.transfer.networks.network import Network, load, weights_digest
 from workers.transfer.training.features import predict
 
 TOLERANCE = 1e-6
-"""Largest difference between a file's predictions and the network's, relative where predictions exceed 1."""
+"""Largest difference between a file's predictions and the network's, relative as `_scale` says."""
 
 _WEIGHTS = "model.weights.h5"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -123,7 +123,8 @@ def verify(
     """Load the file again, compare its weights, predict the rows; the largest difference to `expected`.
 
     `digest` is that of the network's weights. A difference counts relative to the expected value where that
-    exceeds 1. `before` may hold a network that is like the file's.
+    exceeds 1; of a regression relative to the range of the values, or to eight steps of rounding. `before`
+    may hold a network that is like the file's.
 
     Raises:
         ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
@@ -135,13 +136,23 @@ def verify(
             f"{received[:12]}. Export again; if it persists, report it with the model."
         )
     again = predict(loaded, rows)
-    difference = float(np.max(np.abs(again - expected) / np.maximum(1, np.abs(expected)), initial=0.0))
+    counted = np.abs(again - expected) / _scale(network, expected)
+    difference = float(np.max(counted, initial=0.0))
     if not difference <= TOLERANCE:
         raise ExportDiffers(
             f"Expected {path.name} to predict what was measured, to {TOLERANCE}. Received: a difference of "
             f"{difference}. Export again; if it persists, report it with the model."
         )
     return difference
+
+
+def _scale(network: Network, expected: Array) -> Array:
+    """What a difference from each expected value is measured in."""
+    if network.signature.task != "regression":
+        return np.maximum(1, np.abs(expected))
+    rounding = 8 * float(np.finfo(expected.dtype).eps) / TOLERANCE
+    scale = np.maximum(np.ptp(expected) if expected.size else 0.0, rounding * np.abs(expected))
+    return np.where(scale > 0, scale, 1.0)
 
 
 def describe(network: Network) -> dict[str, Any]:

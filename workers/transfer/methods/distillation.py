@@ -38,7 +38,8 @@ def distillation(
     (Zhao et al. 2022): T² (TCKD + β · NCKD), the true class against the rest, and the rest among itself.
     hints (Romero et al. 2015): logits, and `hint_weight` · ½ mean (r(h_S) - h_T)² of the representations, r a
     linear regressor trained along. Of a regression the teachers' part is the squared distance to their
-    prediction. Several teachers speak by the mean of their logits, and the first gives the hints.
+    prediction, in units of the label's deviation. Several teachers speak by the mean of their logits, and the
+    first gives the hints.
 
     Unlabelled rows count in the teachers' part alone; an epoch passes over both kinds of rows. What the
     labels and the teachers say is a mean over the rows of a batch that they speak of.
@@ -60,6 +61,8 @@ def distillation(
     start = weight_values(network)
     union, weight, labelled = _union(data, fit)
     answers, features = teacher_outputs(teachers, data.signature, union.train.inputs, fit.hooks)
+    unit = tasks.unit_of(network.head)  # that of the labelled rows
+    answers = answers if classes else unit.standardised(answers)
     extras = {"answers": answers, "labelled": labelled, "label_weight": weight}
     term = _teaching(strategy, temperature, beta)
     name = f"distillation {strategy} {temperature} {alpha} {beta} {hint_weight}"
@@ -67,7 +70,7 @@ def distillation(
     objective = Objective(name, (_labels(alpha), _scaled(term, 1 - alpha)), taps, extras)
     if strategy == "hints":
         objective = objective + _hints(network, features, hint_weight * (1 - alpha), fit.training.seed)
-    history = fit(network, union, objective=objective)
+    history = fit(network, union, objective=objective, unit=unit)
     origin = Origin("new", "the student learns from the teacher's outputs, and copies no weight")
     receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin))
     findings = {

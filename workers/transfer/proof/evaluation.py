@@ -1,5 +1,6 @@
 """Predictions, the gain of transfer over its control with a confidence interval, and the verdict."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,7 @@ _LEARNT_NOTHING = (
     "`usual_network`, another learning rate or more epochs may be a fairer comparison."
 )
 
+_IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
 _OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "exact_match", "f1", "micro_f1", "macro_f1"})
 
 
@@ -102,8 +104,10 @@ def compare(
     sign = -1.0 if metric in tasks.LOWER_IS_BETTER else 1.0
     blocks = list(_differences(task, y, p_transfer, p_control, metric, draws, seed))
     by_seed = np.concatenate(blocks, axis=1)  # (seeds, draws)
-    # Differences of equal metrics may come out as 1e-17; such a bound is 0.
-    gains = np.round(sign * _over_seeds(by_seed, seed), 12) + 0.0
+    # Differences of equal metrics may come out as 1e-17; such a bound is 0. Errors have the label's size.
+    size = max(abs(transfer), abs(control)) if metric in _IN_THE_LABELS_UNIT else 1.0
+    size = 2.0 ** math.frexp(size)[1] if size else 1.0
+    gains = np.round(sign * _over_seeds(by_seed, seed) / size, 12) * size + 0.0
     gains = gains[~np.isnan(gains)]
     if not len(gains):
         raise ValueError(

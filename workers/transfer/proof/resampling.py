@@ -131,11 +131,13 @@ def _several(metric: str, y: Array, p: Array, weights: Array) -> Array:
 
 
 def _regression(metric: str, y: Array, p: Array, weights: Array) -> Array:
+    scale = tasks.power_of_two(y, p)
+    y, p = y / scale, p / scale
     if metric == "mae":
-        return _mean(np.abs(y - p), weights)
+        return _mean(np.abs(y - p), weights) * scale
     error = _mean((y - p) ** 2, weights)
     if metric == "rmse":
-        root: Array = np.sqrt(error)
+        root: Array = np.sqrt(error) * scale
         return root
     centred = y - y.mean()  # keeps the difference below from cancelling
     variance = _mean(centred**2, weights) - _mean(centred, weights) ** 2

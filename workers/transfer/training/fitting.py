@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
+from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
-from workers.transfer.training.run import TrainingRun
+from workers.transfer.training.run import TrainingRun, Units
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Steps, architecture
 from workers.transfer.training.training import History, Hooks, Training
@@ -49,12 +50,16 @@ class Fit:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         objective: Objective | None = None,
+        unit: tasks.LabelUnit | None = None,
     ) -> History:
         """Train the network's backbone and head on the train rows.
 
         `rates` are factors on the learning rate by path (`backbone`, `backbone/dense_1`, `head`; the longest
         counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
         computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
+
+        A regression is trained, and its losses are told, in `unit`: that of the train rows' label unless
+        given; the label's own where the head has none.
 
         Raises:
             Stopped: `should_stop` gave a reason.
@@ -84,6 +89,7 @@ class Fit:
             None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
             network=network,
+            units=_units(network, data, unit),
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)
@@ -118,6 +124,14 @@ class Fit:
         return history
 
 
+def _units(network: Network, data: Data, asked: tasks.LabelUnit | None) -> Units:
+    """The unit that the head answers in, and that of the losses."""
+    own = tasks.unit_of(network.head)
+    if data.signature.task != "regression" or own == tasks.LabelUnit():
+        return own, own
+    return own, asked or tasks.LabelUnit.of(data.train.targets)
+
+
 def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:
     """The parts from the first that is trained on, and those before it."""
     known = {
@@ -135,4 +149,5 @@ def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Mo
             "Expected a layer to train. Received: rates of 0 for all layers. Leave out the rate of the head."
         )
     first = PARTS.index(trained[0])
-    return {part: network.part(part) for part in PARTS[first:]}, list(PARTS[:first])
+    parts = {part: network.part(part) for part in PARTS[first:]}
+    return {**parts, "head": tasks.in_units(network.head)}, list(PARTS[:first])

@@ -17,7 +17,8 @@ from workers.transfer.data import Array, Task
 class Seen:
     """What a term sees of one batch of b rows, all tensors.
 
-    y: targets, as in `data.Rows`; weight: (b,), the rows' class weights; p: predictions; taps: outputs of
+    y: targets, as in `data.Rows`, of a regression float32 in the unit that it is trained in, as are the
+    predictions p; weight: (b,), the rows' class weights; taps: outputs of
     the layers that the objective asked for, by path; extras: its arrays' rows, by name; helpers: its
     models, trained along.
     """

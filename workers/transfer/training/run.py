@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from workers.transfer.data import Array, Data
+from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import Network
+from workers.transfer.tasks import LabelUnit
 from workers.transfer.training import checkpoints
 from workers.transfer.training.checkpoints import CheckpointMismatch, Position
 from workers.transfer.training.objective import Objective
@@ -23,6 +24,9 @@ from workers.transfer.training.training import History, Hooks, Stopped, Training
 
 CHUNK_STEPS = 32
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
+
+Units = tuple[LabelUnit, LabelUnit]
+"""What the head answers in, and what labels and losses are in."""
 
 INTERIM_PAUSES = 20
 """After an interim network was handed out, the next waits this many times as long as that took."""
@@ -50,14 +54,15 @@ class TrainingRun:
         x_held_out: Array | None,
         offset: int,
         network: Network,
+        units: Units,
     ) -> None:
         self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
         self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
-        self.task = data.signature.task
-        self.x, self.y, self.weight = x, data.train.targets, row_weights(training, data)
+        self.task, self.units = data.signature.task, units
+        self.x, self.y, self.weight = x, self._targets(data.train), row_weights(training, data)
         self.held_out = None
         if data.validation is not None and x_held_out is not None:
-            self.held_out = x_held_out, data.validation.targets
+            self.held_out = x_held_out, self._targets(data.validation)
         if training.patience is not None and self.held_out is None:
             raise ValueError(
                 "Expected validation rows for early stopping. Received: none. Leave patience out."
@@ -111,8 +116,13 @@ class TrainingRun:
             np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
             save_file(path)
 
+    def _targets(self, rows: Rows) -> Array:
+        return self.units[1].standardised(rows.targets) if self.task == "regression" else rows.targets
+
     def _begin(self) -> None:
-        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
+        answers, losses = self.units
+        read_as = answers.seen_from(losses)
+        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates, read_as)
 
     def _end(self) -> History:
         self.steps.end(self.parts, self.objective.helpers)
@@ -125,7 +135,7 @@ class TrainingRun:
         # A mapped file is called by what is in it.
         mapped = str(self.x.filename) if isinstance(self.x, np.memmap) else None
         arrays += [] if mapped else [self.x]
-        about = [asdict(self.training), shape, dict(self.rates), mapped and Path(mapped).name]
+        about = [asdict(self.training), shape, dict(self.rates), self.units, mapped and Path(mapped).name]
         return checkpoints.fingerprint(key, *about, arrays=arrays)
 
     def _is_over(self) -> bool:

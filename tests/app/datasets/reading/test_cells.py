@@ -115,3 +115,12 @@ def test_values_as_text_are_short_and_canonical() -> None:
 def test_a_number_is_no_date() -> None:
     with pytest.raises(BadCell):
         convert(pa.array([None, 20240101]), "date", TYPED)
+
+
+def test_a_date_beyond_the_years_of_four_digits_is_their_first_or_last_second() -> None:
+    cells = ["9999-12-31T23:00:00-05:00", "0001-01-01T00:00:00+05:00", "0000-01-01", "2024-02-03", ""]
+    expected = ["9999-12-31T23:59:59", "0001-01-01", "0001-01-01", "2024-02-03", None]
+    assert text_of(convert(pa.array(cells), "date", WRITTEN)).to_pylist() == expected
+    beyond = pa.array([400_000_000_000, None, -70_000_000_000], pa.timestamp("s"))
+    kept = text_of(convert(beyond, "date", WRITTEN)).to_pylist()
+    assert kept == ["9999-12-31T23:59:59", None, "0001-01-01"]

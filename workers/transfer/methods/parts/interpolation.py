@@ -52,5 +52,8 @@ def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share:
 def _loss(network: Network, data: Data) -> float:
     rows = data.validation
     assert rows is not None  # asked before
-    p = predict(network, rows.inputs)
-    return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, rows.targets, p))))
+    y, p = rows.targets, predict(network, rows.inputs)
+    if network.signature.task == "regression":
+        unit = tasks.label_unit(network.options, data) or tasks.LabelUnit()
+        y, p = unit.standardised(y), unit.standardised(p)
+    return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, y, p))))

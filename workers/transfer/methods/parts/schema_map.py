@@ -17,6 +17,9 @@ from workers.transfer.seeds import beside_source
 
 Origins = dict[str, Origin]
 
+APART = 100
+"""Times one deviation, or deviations between the means, from which on a regression's label is another one."""
+
 MOST_NAMES = 200
 """Names of rows and columns that a receipt lists."""
 
@@ -54,7 +57,7 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
 
 
 def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str], list[str], list[str]]:
-    """The part, the features before and after, and the source's columns that the target has not.
+    """The part, the features before and after, and what became of the source's columns that are not carried.
 
     Of texts the features are the tokens; of images and sequences there is nothing to match.
     """
@@ -84,7 +87,7 @@ def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str],
         for column in theirs
     ]
     before = preprocessing.feature_names(source.preprocessing, apart)
-    dropped = [column.name for column in theirs if column not in ours]
+    dropped = _dropped(theirs, ours)
     if not source.options["preprocessing"]:
         if theirs == ours:
             return source.preprocessing, before, before, []
@@ -97,14 +100,34 @@ def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str],
     return part, before, after, dropped
 
 
+def _dropped(theirs: Sequence[Column], ours: Sequence[Column]) -> list[str]:
+    """What became of the source's columns that are not carried, in words."""
+    types = {column.name: column.type for column in ours}
+    absent = [column.name for column in theirs if column.name not in types]
+    told = [f"the source's columns {_names(absent)} are not in the target"] if absent else []
+    for column in theirs:
+        other = types.get(column.name, column.type)
+        if other != column.type:
+            told.append(
+                f"the column {column.name} has another type there: {column.type} in the source, {other} in "
+                "the target, so it is not carried"
+            )
+    return told
+
+
 def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[str]) -> Origin:
     if list(before) == list(after):
         return Origin("copied", "the source's parameters were learnt on its output")
     kept, new = _split(before, after)
-    gone = [name for name in before if name not in set(after)]
+    still = [name for name in before if name.endswith(preprocessing.NEVER_VARIED)]
+    gone = [name for name in before if name not in {*after, *still}]
     why = f"{len(kept)} of {len(after)} features are the source's, {len(new)} are new"
+    learnt = [name.removesuffix(preprocessing.NEVER_VARIED) for name in still]
+    learnt = [name for name in learnt if name in new]
+    if learnt:
+        why += f"; {_names(learnt)} never varied in the source, so nothing was learnt of them there"
     if dropped:
-        why += f"; the source's columns {_names(dropped)} are not in the target"
+        why = "; ".join([why, *dropped])
     elif gone:
         why += f"; the source's features {_names(gone)} are not in the target"
     return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
@@ -185,6 +208,8 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
     if source.is_backbone_alone:
         return new, {"head": Origin("new", "a pretrained backbone brings no head")}
     if (before.task, before.classes) == (target.task, target.classes):
+        if target.task == "regression":
+            return _of_numbers(source, target, new)
         return clone(source.head), {"head": Origin("copied", "the target has the source's task and classes")}
     several = "multilabel" in (before.task, target.task) and before.task != target.task
     if several or not (before.classes and target.classes):
@@ -203,6 +228,26 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
         return new, {"head": Origin("copied", why)}
     share = len(carried) / len(target.classes)
     return new, {"head": Origin("partly copied", why, _cut(carried), _cut(fresh), share)}
+
+
+def _of_numbers(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:
+    """The source's head in the source's unit; or, where the target's label is of another size, in its own."""
+    theirs, ours = tasks.unit_of(source.head), tasks.unit_of(new)
+    copied = Origin("copied", "the target has the source's task")
+    factor, offset = ours.seen_from(theirs)
+    if 1 / APART <= factor <= APART and abs(offset) <= APART * max(factor, 1):
+        if (theirs.dtype, ours.dtype) != ("float32", "float64"):
+            return clone(source.head), {"head": copied}
+        unit = theirs._replace(dtype=ours.dtype)
+        head = tasks.head(target, source.head.input_shape[-1], 0, unit)
+        head.set_weights(source.head.get_weights())
+        return head, {"head": copied}
+    new.set_weights(source.head.get_weights())
+    why = (
+        f"the label is of another size: about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
+        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target"
+    )
+    return new, {"head": copied, "head/label_unit": Origin("new", why)}
 
 
 def _logit_columns(signature: Signature, kernel: Array, bias: Array) -> dict[str, tuple[Array, float]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from workers.transfer import tasks
 from workers.transfer.data import Array, Signature
 from workers.transfer.networks.network import Network, forward
 from workers.transfer.training.checkpoints import fingerprint
@@ -38,8 +39,9 @@ def teacher_outputs(
     """The teachers' answers and the first one's features, for rows of raw inputs.
 
     Answers are logits of the target's classes, (n, k), or of the positive one, (n, 1), the mean over the
-    teachers; of a regression the mean prediction (n, 1). Features (n, h) are the first teacher's
-    representation. Both are kept through the hooks under a key made from the rows, and not computed again.
+    teachers; of a regression the mean prediction (n, 1), float64 in the label's unit. Features (n, h) are
+    the first teacher's representation. Both are kept through the hooks under a key made from the rows, and
+    not computed again.
     """
     features = [outputs(teacher, ["preprocessing"], inputs, hooks.features) for teacher in teachers]
     key = f"teachers {fingerprint(arrays=features)[:16]}"
@@ -49,7 +51,8 @@ def teacher_outputs(
             return file["answers"], file["features"]
     hidden = [forward(one.backbone, x) for one, x in zip(teachers, features, strict=True)]
     answers = np.mean([_answers(one, target, h) for one, h in zip(teachers, hidden, strict=True)], axis=0)
-    answers, first = answers.astype(np.float32), hidden[0].reshape(len(hidden[0]), -1).astype(np.float32)
+    first = hidden[0].reshape(len(hidden[0]), -1).astype(np.float32)
+    answers = answers.astype(np.float32 if target.classes else np.float64)
     if hooks.save_result:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "teachers.npz"
@@ -61,7 +64,7 @@ def teacher_outputs(
 def _answers(teacher: Network, target: Signature, hidden: Array) -> Array:
     """By class name; a binary teacher's logits are 0 and its own, a binary target's their difference."""
     if not target.classes:
-        return forward(teacher.head, hidden)
+        return tasks.unit_of(teacher.head).labels(forward(tasks.in_units(teacher.head), hidden))
     logits = forward(keras.Model(teacher.head.inputs, teacher.head.get_layer("output").output), hidden)
     if teacher.signature.task == "binary":
         logits = np.concatenate([np.zeros_like(logits), logits], axis=1)

@@ -34,10 +34,54 @@ def test_a_constant_number_becomes_zero():
     assert _features(NUMBER, [7, 7], [7]).tolist() == [[0]]
 
 
-def test_a_column_that_is_always_missing_gives_finite_features():
-    assert _features(NUMBER, [NAN, NAN], [NAN, 2]).tolist() == [[0, 1], [2, 0]]
-    assert np.isfinite(_features(DAY, ["", ""], ["", "2020-01-01"])).all()
-    assert _features(CITY, ["", ""], ["", "x"]).tolist() == [[0, 1], [1, 0]]
+@pytest.mark.parametrize(
+    ("column", "train", "later"),
+    [
+        (NUMBER, [0, 0], [0, 50, 1e30, np.inf, -np.inf, NAN]),
+        (NUMBER, [1e9, 1e9 + 64], [0, 2e9]),
+        (NUMBER, [NAN, NAN], [NAN, 2]),
+        (Column("b", "boolean"), [1, 1], [0, 1, NAN]),
+        (CITY, ["a", "a"], ["a", "b", ""]),
+        (CITY, ["", ""], ["", "x"]),
+        (DAY, ["2024-01-02", "2024-01-02"], ["2024-01-02", "1999-12-31T23:00:00", ""]),
+        (DAY, ["", ""], ["", "2020-01-01"]),
+    ],
+)
+def test_a_column_that_does_not_vary_in_the_train_rows_is_0_whatever_it_holds(column, train, later):
+    assert not _features(column, train, later).any()
+
+
+def test_of_a_date_the_parts_that_do_not_vary_are_0_whatever_they_hold():
+    days = ["2024-03-05", "2024-03-06", "2024-03-09"]
+    year, month, day, hour = _features(DAY, days, [*days, "2024-11-06T15:00:00"])[-1]
+    assert (month, hour) == (0, 0)
+    assert year != 0
+    assert day != 0
+
+
+def test_a_category_that_no_train_row_has_is_0_where_none_was_unknown():
+    assert _features(CITY, ["a", "b"], ["a", "b", "c"]).tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-9, 1, 1e6, 1e15])
+def test_a_column_of_any_size_is_standardised_alike(size):
+    values = np.random.default_rng(0).normal(2, 1, 50)
+    expected = (values - values.mean()) / values.std()
+    features = _features(NUMBER, list(values * size), list(values * size))[:, 0]
+    np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
+def test_a_column_that_hardly_varies_is_held_within_the_train_rows(size):
+    train = [0] * 60 + [size]
+    features = _features(NUMBER, train, [0, size, 2 * size, 1e12, -1e12, NAN])[:, 0]
+    np.testing.assert_allclose(features, [0, 1, 1, 1, -1, 0], atol=1e-6)
+
+
+def test_a_date_that_hardly_varies_is_scaled_by_its_own_units():
+    train = ["2024-03-05T00:00:00"] * 60 + ["2024-03-05T00:00:01"]
+    features = _features(DAY, train, ["2024-03-05T23:00:00"])
+    assert np.abs(features).max() < 24
 
 
 def test_categories_are_one_hot_by_frequency_with_a_place_for_unknown_ones():
