@@ -47,21 +47,21 @@ def written_otherwise(column: ColumnScan, conventions: Conventions) -> Notice | 
     message = (
         f"The column {name} looks like {_described(reading, options)}{shown}{but_for}: it was read as text."
     )
+    dates, signs = reading.type == "date", bool({"decimal", "thousands"} & set(options))
+    all_plain = reading.plain and not outcome.odd
     return Notice(
-        code=_code(reading, options, outcome),
+        code="mostly_dates"
+        if dates
+        else "decimal_comma"
+        if signs
+        else "numbers_as_text"
+        if all_plain
+        else "mostly_numbers",
         column=name,
         rows=_rows(outcome),
         message=f"{message} {_advice(outcome, send, conventions)} {_as_names(name)}",
         send=send or None,
     )
-
-
-def _code(reading: Reading, options: dict[str, Any], outcome: Outcome) -> str:
-    if reading.type == "date":
-        return "mostly_dates"
-    if {"decimal", "thousands"} & set(options):
-        return "decimal_comma"
-    return "mostly_numbers" if outcome.odd or not reading.plain else "numbers_as_text"
 
 
 def _described(reading: Reading, options: dict[str, Any]) -> str:
@@ -203,8 +203,16 @@ def codes_as_numbers(name: str, codes: Codes) -> list[Notice]:
             f"The column {name} was read as numbers: {cell} became {number} ({_places(odd)}). If these are "
             f"codes or names, send {as_sent(send)}."
         )
-        code = "leading_zeros" if kind == "zeros" else "exponents"
-        found.append(Notice(code=code, column=name, rows=odd.rows, message=message, send=send))
+        zeros = kind == "zeros"
+        found.append(
+            Notice(
+                code="leading_zeros" if zeros else "exponents",
+                column=name,
+                rows=odd.rows,
+                message=message,
+                send=send,
+            )
+        )
     return found
 
 
