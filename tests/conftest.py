@@ -18,15 +18,20 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 import redis
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from app.db.migrate import upgrade
+from app.db.revision import HEAD
 from app.db.session import Sessions, make_engine, make_sessions
+from app.db.tables import Base
 from app.serving import local_broker
 from app.settings import Settings, get_settings
 
@@ -39,8 +44,34 @@ REDIS = re.sub(r"/(\d+)$", lambda number: f"/{int(number[1]) - PROCESS}", _GIVEN
 DATABASES = ["sqlite", *(["postgresql"] if POSTGRES else [])]
 
 
+E2E = "tests/e2e"
+
+
 def pytest_report_header() -> str:
     return f"databases: {', '.join(DATABASES)}; broker: {'redis' if REDIS else 'bundled'}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process takes a file at a time, or all of the end-to-end tests: they share a running service."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return E2E if file.startswith(f"{E2E}/") else file
+
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where processes share the tests, what takes long is begun first, so that they end together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        order = (f"{E2E}/", "tests/workers/")
+        items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in order])
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,6 +79,8 @@ def _no_settings_of_the_machine() -> None:
     for name in [name for name in os.environ if name.startswith("MODEL_TRANSFER_")]:
         del os.environ[name]
     get_settings.cache_clear()
+    # Hundreds of processes are started, of which each would compile the project's modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +110,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Ask until it is so, where nothing tells of it by itself."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -123,17 +156,82 @@ def _migrate(url: str) -> None:
     engine.dispose()
 
 
+@dataclass
+class Lending:
+    """PostgreSQL databases at the newest revision, each used again once it is emptied.
+
+    To create and to drop one waits for the server's disk: that takes twenty times as long.
+    """
+
+    like: str
+    free: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """The address of one that nobody else has until the end of the block."""
+        url, drop = self.free.pop() if self.free else _new_postgresql(self.like)
+        is_empty = False
+        try:
+            yield url
+            is_empty = _empty(url)
+        finally:
+            if is_empty:
+                self.free.append((url, drop))
+            else:
+                drop()
+
+
+def _empty(url: str) -> bool:
+    """End all other connections, delete all rows, and let numbers begin at 1 again.
+
+    Answers False where the database is not at the newest revision any more.
+    """
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        if list(connection.scalars(text("SELECT version_num FROM alembic_version"))) != [HEAD]:
+            return False
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
+        # In one statement: rows refer to each other in circles.
+        deletes = ", ".join(f"{name}_ AS (DELETE FROM {name})" for name in Base.metadata.tables)
+        connection.execute(text(f"WITH {deletes} SELECT 1"))
+        connection.execute(text("SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences"))
+    return True
+
+
+@pytest.fixture(scope="session")
+def lending(migrated_postgresql: str) -> Iterator[Lending]:
+    """The migrated databases of this process."""
+    lending = Lending(migrated_postgresql)
+    yield lending
+    for _, drop in lending.free:
+        drop()
+
+
+@contextmanager
+def migrated(request: pytest.FixtureRequest, kind: str, folder: Path) -> Iterator[str]:
+    """The address of a database of this kind at the newest revision."""
+    if kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), folder / "test.db")
+        yield f"sqlite:///{folder / 'test.db'}"
+    else:
+        lending: Lending = request.getfixturevalue("lending")
+        with lending.lent() as url:
+            yield url
+
+
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of each kind there is: empty, or at the newest revision where the test has an `engine`."""
-    if request.param == "sqlite":
+    if "engine" in request.fixturenames:
+        with migrated(request, request.param, tmp_path) as url:
+            yield url
+    elif request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
-        return
-    is_migrated = "engine" in request.fixturenames
-    like = (request.getfixturevalue("migrated_postgresql"),) if is_migrated else ()
-    url, drop = _new_postgresql(*like)
-    yield url
-    drop()
+    else:
+        url, drop = _new_postgresql()
+        yield url
+        drop()
 
 
 @pytest.fixture(scope="session")

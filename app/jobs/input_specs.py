@@ -12,9 +12,10 @@ from app.jobs.networks import NetworkRecipe
 from app.jobs.requirements import Examples
 from app.jobs.sizes import InputSpec
 
-_LARGEST_IMAGE, _LONGEST_TEXT, _LONGEST_PIECES, _LONGEST_SEQUENCE = 96, 512, 128, 1024
+_LARGEST_IMAGE, _LONGEST_PIECES, _WHOLE_SEQUENCE = 96, 128, 1024
+_LONGEST_TEXT = {"averaged": 4096, "text_convnet": 2048, "transformer": 512}
+_LONGEST_SEQUENCE = {"transformer": 1024, "sequence_convnet": 4096}
 _PRESET_SIZE = (224, 224)
-_LETTERS_A_WORD = 15
 _CHARACTERS = 30
 """A writing has more letters than this."""
 
@@ -71,11 +72,9 @@ def _text(
     options: dict[str, object], column: ColumnProfile, profile: Profile, *, is_preset: bool
 ) -> InputSpec:
     words, characters = _measure(column, "words"), _measure(column, "characters")
-    in_words = options.get("split") or (
-        "characters" if characters.mean > _LETTERS_A_WORD * max(words.mean, 1) else "words"
-    )
+    in_words = options.get("split") or column.tokens or "words"
     of = characters if in_words == "characters" and not is_preset else words
-    least, most = (8, _LONGEST_PIECES) if is_preset else (4, _LONGEST_TEXT)
+    least, most = (8, _LONGEST_PIECES) if is_preset else (4, _LONGEST_TEXT[str(options["kind"])])
     length = options.get("length")
     if not isinstance(length, int):
         length = min(max(int(of.percentile_95), least), most)
@@ -93,7 +92,9 @@ def _text(
 def _sequence(options: dict[str, object], column: ColumnProfile) -> InputSpec:
     length = options.get("length")
     if not isinstance(length, int):
-        length = min(max(int(_measure(column, "letters").maximum), 4), _LONGEST_SEQUENCE)
+        letters = _measure(column, "letters")
+        wanted = min(int(letters.maximum), max(int(letters.percentile_95), _WHOLE_SEQUENCE))
+        length = min(max(wanted, 4), _LONGEST_SEQUENCE[str(options["kind"])])
     return InputSpec((length, 20 if column.type == "protein" else 4))
 
 

@@ -71,7 +71,11 @@ class ReadsText(HasTokens):
 
     reads: ClassVar[tuple[Kind, ...]] = ("text",)
     length: int | None = Field(
-        None, gt=0, le=4096, description="Tokens read of each text. Default: enough for 95 % of the texts."
+        None,
+        gt=0,
+        le=16_384,
+        description="Tokens read of each text. Default: enough for 95 % of the texts, at most 2048, or 4096 "
+        "in `averaged`.",
     )
 
 
@@ -260,7 +264,8 @@ class Transformer(HasTokens):
         None,
         gt=0,
         le=4096,
-        description="Tokens or letters read. Default: enough for 95 % of the texts, or the longest sequence.",
+        description="Tokens or letters read. Default: enough for 95 % of the texts, at most 512, or the "
+        "longest sequence, at most 1024.",
     )
 
     @model_validator(mode="after")
@@ -308,7 +313,8 @@ class SequenceConvnet(NetworkRecipe):
         None,
         gt=0,
         le=16_384,
-        description="Letters read of each sequence. Default: as many as the longest has, up to 1024.",
+        description="Letters read of each sequence. Default: as many as the longest has, up to 1024; beyond "
+        "that enough for 95 % of the sequences, up to 4096.",
     )
 
     def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
@@ -338,7 +344,10 @@ class Pretrained(NetworkRecipe):
         "pretrained", description="`random`: only the architecture, with random weights, as in the control."
     )
     length: int | None = Field(
-        None, gt=0, le=512, description="For texts: tokens read. Default: enough for 95 % of the texts."
+        None,
+        gt=0,
+        le=512,
+        description="For texts: tokens read. Default: enough for 95 % of the texts, at most 128.",
     )
     image_size: ImageSize = Field(
         None, description="For images: height and width. Default: the preset's own."

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.datasets import service
 from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.schema import Declaration, Inspection
-from app.datasets.schemas import DatasetForm
-from app.datasets.upload import Upload
 from app.db.tables import Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
 from app.main import create_app
 from app.models import service as models
 from app.settings import Settings
-from tests.conftest import WriteCsv
+from tests.conftest import DATABASES, WriteCsv, migrated, wait_for
+from tests.stored import store_inspected
 
 
 @pytest.fixture
@@ -29,6 +30,36 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
     """A client of the API."""
     with TestClient(create_app(settings)) as client:
         yield client
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def shared_client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker_url: str
+) -> Iterator[TestClient]:
+    """A client for all tests of a module: each leaves nothing that the others mind.
+
+    To start the API and to fill its database takes longer than most requests.
+    """
+    folder = tmp_path_factory.mktemp("shared")
+    with migrated(request, request.param, folder) as url:
+        settings = Settings(data_dir=folder / "data", database_url=url, broker_url=broker_url)
+        with TestClient(create_app(settings)) as client:
+            yield client
+
+
+@contextmanager
+def served(config: uvicorn.Config) -> Iterator[str]:
+    """The address of an application that uvicorn serves on a free port, in a thread of this process."""
+    config.port = 0
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -49,19 +80,7 @@ def datasets(
     client: TestClient, inspected: dict[str, tuple[Path, Inspection]]
 ) -> dict[str, dict[str, object]]:
     """The two files as the data sets `source` and `target`."""
-    made: dict[str, dict[str, object]] = {}
-    state = client.app.state  # type: ignore[attr-defined]
-    for name, (path, inspection) in inspected.items():
-        with state.storage.incoming() as incoming:
-            incoming.write(path.read_bytes())
-            digest = state.storage.keep(incoming)
-            with state.sessions.begin() as session:
-                upload = Upload(filename=path.name, media_type="text/csv")
-                dataset = service.create(
-                    session, name, upload, DatasetForm(), inspection, digest, incoming.size
-                )
-                made[name] = service.view(dataset).model_dump(mode="json")
-    return made
+    return {name: store_inspected(client, name, *file) for name, file in inspected.items()}
 
 
 class Publish(Protocol):

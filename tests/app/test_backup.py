@@ -16,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings
 from tests.app.conftest import Publish
 from tests.conftest import NewDatabase
+from tests.stored import store
 
 
 def restored(settings: Settings, folder: Path, new_database: NewDatabase) -> Settings:
@@ -56,7 +57,7 @@ def test_a_second_backup_copies_only_what_is_new(
 ) -> None:
     require_pg_dump(settings)
     back_up(settings, tmp_path / "backup")
-    client.post("/v1/datasets?name=more&label=y", content=b"a,y\n" + b"1,no\n2,yes\n" * 20)
+    store(client, "more", b"a,y\n" + b"1,no\n2,yes\n" * 20, label="y")
     again = back_up(settings, tmp_path / "backup")
     assert (again.files, again.copied) == (3, 1)
 

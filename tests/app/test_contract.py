@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from tests.app.conftest import Publish
+from tests.app.conftest import Publish, served
 from tests.app.reports.test_routes import RECEIPT, proved
-from tests.conftest import DATABASES, wait_for
+from tests.conftest import DATABASES
 
 pytestmark = pytest.mark.parametrize("database_url", DATABASES[-1:], indirect=True)  # the stricter one
 
@@ -32,14 +31,8 @@ def address(client: TestClient, publish: Publish) -> Iterator[str]:
     job = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, "name": "known"}
     client.post("/v1/jobs", json=job).raise_for_status()
     client.post("/v1/jobs/known:pause").raise_for_status()
-    config = uvicorn.Config(client.app, port=0, lifespan="off", log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_for(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with served(uvicorn.Config(client.app, lifespan="off", log_level="warning")) as address:
+        yield address
 
 
 def drawn(address: str, examples: int, folder: Path) -> subprocess.CompletedProcess[str]:

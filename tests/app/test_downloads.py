@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.stored import store
+
 CONTENT = b"a,b,y\n" + b"".join(b"%d,%d,%s\n" % (n, n % 7, b"pq"[n % 2 : n % 2 + 1]) for n in range(60))
 SIZE = len(CONTENT)
 PATH = "/v1/datasets/d/content"
@@ -16,8 +18,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @pytest.fixture(autouse=True)
 def etag(client: TestClient) -> str:
-    """Uploads the file; its ETag."""
-    assert client.post("/v1/datasets?name=d&label=y&format=csv", content=CONTENT).status_code == 201
+    """Stores the file; its ETag."""
+    store(client, "d", CONTENT, label="y")
     tag: str = client.get(PATH).headers["etag"]
     return tag
 

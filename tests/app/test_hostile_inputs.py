@@ -16,6 +16,7 @@ from sqlalchemy import Engine, func, literal, select, union_all
 from app.db.tables import Artifact, Base, Version
 from tests.app.conftest import Publish
 from tests.app.hostile import FORMATS, Request, requests
+from tests.stored import store
 
 LISTS = ("/v1/jobs", "/v1/datasets", "/v1/models", "/v1/presets")
 PROBLEM = {"type", "title", "status", "code", "detail", "instance"}
@@ -46,7 +47,7 @@ def door(client: TestClient, datasets: Any, publish: Publish) -> TestClient:
     body = {"name": "waiting", "model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
     assert client.post("/v1/jobs", json=body).status_code == 202
     content = "a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(20))
-    assert client.post("/v1/datasets?name=spare&label=y", content=content).status_code == 201
+    store(client, "spare", content.encode(), label="y")
     return TestClient(client.app, follow_redirects=False)
 
 

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.app.conftest import Publish
+from tests.stored import store
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -90,7 +91,7 @@ def test_what_answers_without_a_body_declares_and_sends_none(client: TestClient,
     publish("helped")
     client.put("/v1/models/m/aliases/first", json={"version": 1})
     content = "a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(20))
-    assert client.post("/v1/datasets?name=unused&label=y", content=content).status_code == 201
+    store(client, "unused", content.encode(), label="y")
     for path in ("/v1/models/m/aliases/first", "/v1/models/m@1", "/v1/datasets/unused"):
         answer = client.delete(path)
         assert (answer.status_code, answer.content) == (204, b"")

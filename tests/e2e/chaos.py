@@ -621,7 +621,7 @@ def disturbed(
             told = havoc.kills
             say(f"{told} kills, {_states(stack)}")
     fed.wait(600)
-    wait(stack, count, 60 + 30 * count)
+    wait(stack, count, 300 + 30 * count)
     found = outcomes(stack, count)
     findings = Findings(
         count, havoc.kills, havoc.done, _attempts(stack), time.monotonic() - begun, lost=problems

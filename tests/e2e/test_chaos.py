@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import chaos
+from tests.e2e.conftest import Service
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -26,10 +27,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def expected(files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, chaos.Outcome]:
+def expected(files: dict[str, Path], service: Service) -> dict[str, chaos.Outcome]:
     """What the jobs come to when nothing happens to them."""
-    with chaos.embedded(tmp_path_factory.mktemp("calm")) as calm:
-        return chaos.undisturbed(calm, files, JOBS)
+    calm = chaos.Stack(service.address, service.data_dir, database_url="", broker_url="", start={})
+    return chaos.undisturbed(calm, files, JOBS)
 
 
 ON_A_CLUSTER = [

@@ -18,6 +18,8 @@ from PIL import Image
 from tests.e2e.conftest import Service
 from tests.workers.transfer import examples
 
+pytestmark = pytest.mark.timeout(900)  # on a machine under load; one of the networks has 22 million weights
+
 TRAINING = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01}
 
 

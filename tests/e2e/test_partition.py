@@ -93,7 +93,7 @@ def test_a_worker_that_is_cut_off_loses_its_job_to_another_and_serves_again_when
             held.enter_context(running([*this, verb], env, tmp_path / f"{verb}.log"))
         away = ["ip", "netns", "exec", NAME, *this, "worker"]
         held.enter_context(running(away, env, tmp_path / "away.log"))
-        service = Service(server, f"http://127.0.0.1:{ports['api']}", follow=False)  # type: ignore[arg-type]
+        service = Service(server, f"http://127.0.0.1:{ports['api']}", tmp_path / "data", follow=False)  # type: ignore[arg-type]
         held.callback(service.http.close)
         service.wait_until_answering(60)
         service.upload("d", write_csv(tmp_path / "d.csv", 400))

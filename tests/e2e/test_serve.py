@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def refused(data_dir: Path, port: int) -> str:
     """What `serve` says when it cannot start."""
     env = {**os.environ, "MODEL_TRANSFER_DATA_DIR": str(data_dir), "MODEL_TRANSFER_PORT": str(port)}
     ended = subprocess.run(
-        [sys.executable, "-m", "app", "serve"], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "app", "serve"], env=env, capture_output=True, text=True, timeout=200
     )
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
@@ -63,7 +64,7 @@ def test_stopping_stops_every_process_and_the_next_start_finds_the_data_and_goes
     second = refused(tmp_path / "data", 0)
     assert "which another `serve` uses" in second
     assert service.stop(signal.SIGTERM) == 0
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
     again = start(tmp_path / "data")
     assert again.http.get("/v1/datasets/d").json() == made
@@ -95,32 +96,42 @@ def apis(service: Service) -> list[psutil.Process]:
     return [process for process in children if process.cmdline()[1:4] == ["-m", "app", "api"]]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.fixture(scope="module")
+def service_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose API is two processes, in a folder that other accounts can enter."""
+    data_dir = tmp_path_factory.mktemp("service_of_two")
+    data_dir.chmod(0o755)
+    service = start(data_dir, API_PROCESSES="2")
+    yield service
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("which", "names"), [("service", ["api"]), ("service_of_two", ["api 1", "api 2"])], ids=["1", "2"]
+)
 def test_a_rolling_restart_of_the_api_loses_no_request(
-    processes: int, tmp_path: Path, write_csv: WriteCsv
+    request: pytest.FixtureRequest, which: str, names: list[str], tmp_path: Path, write_csv: WriteCsv
 ) -> None:
-    service = start(tmp_path / "data", CHECKPOINT_SECONDS="0.5", API_PROCESSES=str(processes))
-    names = ["api"] if processes == 1 else ["api 1", "api 2"]
-    assert len(apis(service)) == processes
-    service.upload("d", write_csv(tmp_path / "d.csv", 400))
+    service: Service = request.getfixturevalue(which)
+    assert len(apis(service)) == len(names)
+    service.upload("restart", write_csv(tmp_path / "d.csv", 400))
     over, answers = threading.Event(), Counter[int | str]()
 
     def ask() -> None:
         while not over.is_set():
             try:
-                answers[httpx2.get(f"{service.address}/v1/jobs", timeout=60).status_code] += 1
+                answers[httpx2.get(f"{service.address}/v1/jobs", timeout=200).status_code] += 1
             except httpx2.TransportError as error:
                 answers[repr(error)] += 1
 
-    job = service.post(
-        model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 100_000}
-    )["id"]
-    service.events_until(job, "stage.started")
+    data = {"dataset": "restart"}
+    job = service.post(model="restart", source=data, target=data, training={"epochs": 100_000})["id"]
+    service.http.post(f"/v1/jobs/{job}:pause").raise_for_status()  # the requests alone count
     with ThreadPoolExecutor(5) as pool:
         asking = [pool.submit(ask) for _ in range(4)]
         try:
             for name, process in zip(names, apis(service), strict=True):
-                poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=60)
+                poll = pool.submit(httpx2.get, f"{service.address}/v1/jobs/{job}?wait=3", timeout=200)
                 process.terminate()
                 assert (poll.result().status_code, poll.result().json()["terminal"]) == (200, False)
                 service.wait_for_line(f"The {name} was killed by SIGTERM; restarting it.", 1)
@@ -130,7 +141,6 @@ def test_a_rolling_restart_of_the_api_loses_no_request(
             one.result()
     service.http.post(f"/v1/jobs/{job}:cancel")
     assert set(answers) == {200}
-    assert service.stop() == 0
 
 
 def test_machines_that_share_no_folder_work_through_an_object_store(
@@ -149,11 +159,11 @@ def test_machines_that_share_no_folder_work_through_an_object_store(
                 [sys.executable, "-m", "app", verb], env=env, stderr=subprocess.DEVNULL
             )
             if verb == "migrate":
-                assert process.wait(60) == 0
+                assert process.wait(200) == 0
             else:
                 processes.append(process)
-        service = Service(processes[0], f"http://127.0.0.1:{port}", follow=False)
-        service.wait_until_answering(60)
+        service = Service(processes[0], f"http://127.0.0.1:{port}", tmp_path / "one", follow=False)
+        service.wait_until_answering()
         service.upload("d", write_csv(tmp_path / "d.csv", 200))
         job = service.post(
             model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 3}
@@ -168,7 +178,7 @@ def test_machines_that_share_no_folder_work_through_an_object_store(
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait(60)
+            process.wait(200)
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -185,58 +195,54 @@ def open_to_others(folder: Path) -> dict[str, str]:
     return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
 
 
-@pytest.mark.parametrize("name", ["data", "long" * 30], ids=["short", "beyond a socket's path"])
-def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
-    tmp_path: Path, write_csv: WriteCsv, name: str
-) -> None:
-    data_dir = tmp_path / name
-    before = os.umask(0o000)  # whatever whoever starts it allows
-    try:
-        service = start(data_dir)
-    finally:
-        os.umask(before)
-    try:
-        service.upload("d", write_csv(tmp_path / "d.csv", 400))
-        job = service.post(
-            model="m", source={"dataset": "d"}, target={"dataset": "d"}, training={"epochs": 1}
-        )["id"]
-        assert service.wait(job)["state"] == "succeeded"
-        made = list(data_dir.rglob("*"))
-        names = {path.name for path in made}
-        assert {"model-transfer.db", "serve.lock", "broker.log", "blobs", "known"} <= names
-        assert open_to_others(data_dir) == {}
-        socket_ = Settings(data_dir=data_dir).broker_socket
-        assert socket_.is_socket()
-        assert open_to_others(socket_.parent) == {}
-        assert len(str(socket_)) < 108
-        this = [sys.executable, "-m", "app"]
-        command = [*this, "doctor"]
-        examined = subprocess.run(
-            command, env=environment(data_dir), capture_output=True, text=True, timeout=60, check=False
-        )
-        assert "ok      broker: 0 messages in default" in examined.stderr
-        assert "ok      workers: " in examined.stderr
-        assert "ok      folder: " in examined.stderr
-        backup = [*this, "backup", str(tmp_path / "backup")]
-        subprocess.run(backup, env=environment(data_dir), check=True, timeout=60, umask=0)
-        assert open_to_others(tmp_path / "backup") == {}
-    finally:
-        assert service.stop() == 0
-        if name != "data":
-            shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
-
-
-def test_serve_tells_of_a_folder_that_other_accounts_can_enter(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data").chmod(0o755)
-    service = start(tmp_path / "data")
+@pytest.fixture
+def service_far_away(tmp_path: Path) -> Iterator[Service]:
+    """A service whose data folder has a longer path than a socket may have."""
+    data_dir = tmp_path / ("long" * 30)
+    service = start(data_dir, umask=0)
+    yield service
     assert service.stop() == 0
-    assert any("chmod -R go=" in line for line in service.lines)
+    shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
+
+
+@pytest.mark.parametrize("which", ["service", "service_far_away"], ids=["short", "beyond a socket's path"])
+def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
+    request: pytest.FixtureRequest, tmp_path: Path, write_csv: WriteCsv, which: str
+) -> None:
+    service: Service = request.getfixturevalue(which)
+    data_dir = service.data_dir
+    service.upload("private", write_csv(tmp_path / "d.csv", 400))
+    data = {"dataset": "private"}
+    job = service.post(model="private", source=data, target=data, training={"epochs": 1})["id"]
+    assert service.wait(job)["state"] == "succeeded"
+    made = list(data_dir.rglob("*"))
+    names = {path.name for path in made}
+    assert {"model-transfer.db", "serve.lock", "broker.log", "blobs", "known"} <= names
+    assert open_to_others(data_dir) == {}
+    socket_ = Settings(data_dir=data_dir).broker_socket
+    assert socket_.is_socket()
+    assert open_to_others(socket_.parent) == {}
+    assert len(str(socket_)) < 108
+    this = [sys.executable, "-m", "app"]
+    command = [*this, "doctor"]
+    examined = subprocess.run(
+        command, env=environment(data_dir), capture_output=True, text=True, timeout=200, check=False
+    )
+    assert "ok      broker: 0 messages in default" in examined.stderr
+    assert "ok      workers: " in examined.stderr
+    assert "ok      folder: " in examined.stderr
+    backup = [*this, "backup", str(tmp_path / "backup")]
+    subprocess.run(backup, env=environment(data_dir), check=True, timeout=200, umask=0)
+    assert open_to_others(tmp_path / "backup") == {}
+
+
+def test_serve_tells_of_a_folder_that_other_accounts_can_enter(service_of_two: Service) -> None:
+    assert any("chmod -R go=" in line for line in service_of_two.lines)
 
 
 def test_a_database_that_migrate_makes_is_its_accounts_alone(tmp_path: Path) -> None:
     this = [sys.executable, "-m", "app", "migrate"]
-    subprocess.run(this, env=environment(tmp_path / "a" / "data"), check=True, timeout=60, umask=0)
+    subprocess.run(this, env=environment(tmp_path / "a" / "data"), check=True, timeout=200, umask=0)
     assert (tmp_path / "a" / "data" / "model-transfer.db").is_file()
     assert open_to_others(tmp_path / "a") == {}
 

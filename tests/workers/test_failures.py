@@ -21,6 +21,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage import Storage
 from tests.kinds import images, table, texts
+from tests.stored import store
 from tests.workers.conftest import claimed
 from tests.workers.transfer.networks.presets import tiny
 from workers import failures
@@ -51,6 +52,9 @@ def client(settings: Settings, engine: Engine) -> Iterator[TestClient]:
 
 Attempt = Callable[..., dict[str, Any]]
 
+ON_ANY_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what ends as other failures do: these are written down on each database."""
+
 
 @pytest.fixture
 def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
@@ -61,10 +65,8 @@ def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
     ) -> dict[str, Any]:
         if client.get(f"/v1/datasets/{dataset}").status_code == 404:
             path = FILES[dataset](tmp_path / f"{dataset}.{'zip' if dataset == 'images' else 'csv'}")
-            asked_of = {"name": dataset, "filename": path.name}
-            asked_of |= {"texts": {"kind": "text"}, "table": {"label": "y"}}.get(dataset, {})
-            answer = client.post("/v1/datasets", params=asked_of, content=path.read_bytes())
-            assert answer.status_code == 201, answer.text
+            declared = {"texts": {"kind": "text"}, "table": {"label": "y"}}.get(dataset, {})
+            store(client, dataset, path.read_bytes(), path.name, **declared)
         request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}}
         request |= {"training": {"epochs": 1}, **asked}
         answer = client.post("/v1/jobs", json=request)
@@ -114,6 +116,7 @@ BROKEN: list[tuple[str, Callable[[Path], object], str, Callable[[Path], object]]
 ]
 
 
+@ON_ANY_DATABASE
 @pytest.mark.parametrize("broken", BROKEN, ids=[one[0] for one in BROKEN])
 def test_a_job_with_a_broken_preset_fails_at_its_first_attempt_and_names_it(
     attempt: Attempt, settings: Settings, broken: Any
@@ -190,6 +193,7 @@ def test_a_kept_source_that_is_damaged_is_trained_again(attempt: Attempt, servic
     assert not job["stages"][0]["reused"]
 
 
+@ON_ANY_DATABASE  # TensorFlow tries for ten seconds
 def test_a_job_that_runs_out_of_memory_fails_at_once_and_says_what_to_lower(
     attempt: Attempt, settings: Settings
 ) -> None:

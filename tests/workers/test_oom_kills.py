@@ -13,6 +13,7 @@ from app.jobs.transitions import Lease
 from app.main import create_app
 from app.settings import Settings
 from tests.kinds import table
+from tests.stored import store
 from workers.oom_kills import RunningAttempt, count_oom_kills, end_job
 
 EVENTS = "low 0\nhigh 3\nmax 9\noom 4\noom_kill 7\n"
@@ -25,7 +26,7 @@ def client(settings: Settings, engine: Engine, tmp_path: Path) -> Iterator[TestC
     """The API, with a data set."""
     with TestClient(create_app(settings)) as client:
         content = table(tmp_path / "table.csv").read_bytes()
-        client.post("/v1/datasets?name=table&label=y", content=content).raise_for_status()
+        store(client, "table", content, label="y")
         yield client
 
 

@@ -22,7 +22,9 @@ from app.main import create_app
 from app.settings import Settings
 from app.storage import Storage
 from tests.conftest import WriteCsv
+from tests.stored import store
 from tests.workers.conftest import claimed
+from workers import process_cache
 from workers.heartbeat import LOST, Heartbeat
 from workers.tasks import Services, _attempt, _conclude
 
@@ -124,7 +126,7 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
     with TestClient(create_app(settings)) as client:
         for seed, name in enumerate(("source", "target")):
             content = write_csv(tmp_path / f"{name}.csv", 60, seed=seed).read_bytes()
-            assert client.post(f"/v1/datasets?name={name}&label=y", content=content).status_code == 201
+            store(client, name, content, label="y")
         yield client
 
 
@@ -137,8 +139,14 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
     ],
 )
 def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_next(
-    client: TestClient, services: Services, engine: Engine, settings: Settings, asked: dict[str, Any]
+    client: TestClient,
+    services: Services,
+    engine: Engine,
+    settings: Settings,
+    asked: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(process_cache, "MOST_GRAPHS", 99)  # else dozens of attempts would trace them anew
     worker = Worker(services, engine)
     settings.checkpoint_seconds = 0.0
     request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}

@@ -13,8 +13,15 @@ import pyarrow as pa
 from app.datasets.inspection import precision, splits
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.form_notices import written_otherwise
+from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
-from app.datasets.inspection.kinds.registry import declared_kind, find_input, guess_kind
+from app.datasets.inspection.kinds.registry import (
+    declared_kind,
+    find_input,
+    guess_kind,
+    is_identifier,
+    unread_input,
+)
 from app.datasets.inspection.labels import FEW_CLASSES, SEPARATOR, Labels, find_label, read_labels
 from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
@@ -23,11 +30,13 @@ from app.datasets.reading.cells import as_lists, convert, text_of
 from app.datasets.reading.formats import arrival, csv, tsv
 from app.datasets.reading.formats.contents import FILES, MODULES, find_format
 from app.datasets.reading.formats.decoding import decoding
+from app.datasets.reading.formats.headers import in_words
 from app.datasets.reading.formats.stream import Misjudged
 from app.datasets.reading.schema import (
     BETWEEN,
     Column,
     ColumnProfile,
+    Conventions,
     DatasetError,
     Declaration,
     Description,
@@ -102,7 +111,12 @@ def _inspect(
     if layout.label not in layout.declared:
         otherwise = written_otherwise(scanned.columns[layout.label], layout.conventions_of(layout.label))
     labels = read_labels(
-        scanned, layout.label, task, declaration.unlabelled, otherwise.message if otherwise else None
+        scanned,
+        layout.label,
+        task,
+        declaration.unlabelled,
+        of_table=layout.kind == "tabular",
+        otherwise=otherwise.message if otherwise else None,
     )
     precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
@@ -117,15 +131,17 @@ def _inspect(
     notices = [
         *_label_guessed(layout, declaration),
         *_kind_guessed(guessed),
+        *_kind_not_guessed(layout, declaration, scanned),
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
+        *splits.untested(scanned, labels, split),
         *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
         profile=_profile(layout, scanned, labels, roles),
         warnings=notices,
-        preview=_preview(layout, sample),
+        preview=_preview(layout, scanned, sample),
     )
 
 
@@ -148,6 +164,9 @@ def _lay_out(
     if declaration.task == "multilabel" or label in options.lists:
         separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
         types = {**types, label: "category"}
+    if options.names and label == "label" and label not in types:
+        types = {**types, label: "number" if declaration.task == "regression" else "category"}
+        exceptions.setdefault(label, Conventions())
     split = splits.find_split(names, label, declaration)
     layout = Layout(
         path,
@@ -201,14 +220,21 @@ def _kind_of_format(layout: Layout) -> Kind | None:
 
 
 def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
-    """Texts or sequences where the one column beside the label looks so."""
+    """Texts or sequences where a column looks so and nothing but identifiers is beside it and the label."""
     others = [name for name in layout.columns if name not in (layout.label, layout.split)]
-    declared = declaration.kind == "tabular" or bool(declaration.column_types)
-    if layout.input is not None or declared or len(others) != 1:
+    if layout.input is not None or declaration.kind == "tabular" or declaration.column_types:
         return None
-    column = scanned.columns[others[0]]
-    kind = guess_kind(column, pa.Table.from_batches(scanned.sample)[others[0]].combine_chunks())
-    return None if kind is None else (kind, others[0])
+    table = pa.Table.from_batches(scanned.sample).select(others)
+    found: list[tuple[Kind, str]] = []
+    for name in others:
+        sample = table[name].combine_chunks()
+        kind = guess_kind(scanned.columns[name], sample, alone=len(others) == 1)
+        if kind is not None:
+            found.append((kind, name))
+    if len(found) != 1:
+        return None
+    beside = [scanned.columns[name] for name in others if name != found[0][1]]
+    return found[0] if all(map(is_identifier, beside)) else None
 
 
 def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
@@ -220,6 +246,25 @@ def _kind_guessed(guessed: tuple[Kind, str] | None) -> list[Notice]:
         "tabular if its values are categories."
     )
     return [Notice(code="kind_guessed", column=column, message=message)]
+
+
+def _kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) -> list[Notice]:
+    """Columns of a table that are called as texts or sequences are: each of their values is a category."""
+    if layout.kind != "tabular" or declaration.kind is not None:
+        return []
+    table, found = pa.Table.from_batches(scanned.sample), []
+    for name in layout.columns:
+        if name in (layout.label, layout.split) or name in declaration.column_types:
+            continue
+        kind = unread_input(scanned.columns[name], table[name].combine_chunks())
+        if kind is not None:
+            message = (
+                f"The column {name} looks like {kind}s; in a table each of its values is a category. "
+                f"To learn from what is in them, declare `kind` as {kind} and `input` as {name}; the other "
+                "columns are left out then."
+            )
+            found.append(Notice(code="kind_not_guessed", column=name, message=message))
+    return found
 
 
 def _scan(layout: Layout, declared_task: Task | None, on_progress: Callable[[int], None] | None) -> Scan:
@@ -299,6 +344,13 @@ def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:
 
 def _label_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
     made = layout.format in ("zip", "fasta", "npz") and layout.label == "label"  # from folders and headers
+    if layout.format == "fasta" and layout.label == "label" and declaration.header is None:
+        rule = layout.options.header or ""
+        message = (
+            f"The label was read from the headers: {in_words(rule)}. To read it elsewhere, declare `header`, "
+            "such as `key NAME` (the value of NAME=), `field 2` (between |), `word 3` or `bracket`."
+        )
+        return [Notice(code="label_guessed", column="label", message=message)]
     if declaration.label is not None or made:
         return []
     message = f"No label was declared; the column {layout.label} was taken for its name."
@@ -314,7 +366,7 @@ def _description(
         format=layout.format,
         options=layout.options,
         conventions=layout.conventions,
-        exceptions=layout.exceptions,
+        exceptions=layout.exceptions | _levels(layout, scanned),
         columns=[
             Column(name=name, type=types.get(name, "category"), role=roles.get(name, "ignored"))
             for name in layout.options.columns
@@ -327,6 +379,14 @@ def _description(
         labelled_rows=scanned.labelled_rows,
         split=plan,
     )
+
+
+def _levels(layout: Layout, scanned: Scan) -> dict[str, Conventions]:
+    """How pictures of 16 bits become ones of 8, where the data set uses few of their levels."""
+    if layout.kind != "image" or layout.input is None or scanned.columns[layout.input].levels is None:
+        return {}
+    levels = scanned.columns[layout.input].levels
+    return {layout.input: layout.conventions_of(layout.input).model_copy(update={"levels": levels})}
 
 
 def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
@@ -354,9 +414,9 @@ def _with_lists(column: ColumnProfile) -> ColumnProfile:
     return column.model_copy(update={"top": top})
 
 
-def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
+def _preview(layout: Layout, scanned: Scan, sample: dict[str, pa.Array]) -> list[dict[str, Any]]:
     columns = {
-        name: KINDS[layout.kind].shown(values[:PREVIEW_ROWS])
+        name: _shown_input(layout, scanned, values[:PREVIEW_ROWS])
         if name == layout.input
         else as_lists(values[:PREVIEW_ROWS])
         if name in layout.options.lists
@@ -364,6 +424,13 @@ def _preview(layout: Layout, sample: dict[str, pa.Array]) -> list[dict[str, Any]
         for name, values in sample.items()
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _shown_input(layout: Layout, scanned: Scan, values: pa.Array) -> list[Any]:
+    if layout.kind == "image" and layout.input is not None:
+        return image.shown(values, scanned.columns[layout.input].levels)
+    shown: list[Any] = KINDS[layout.kind].shown(values)
+    return shown
 
 
 def _shown(values: pa.Array) -> list[Any]:

@@ -17,6 +17,8 @@ MAX_CLASSES = 1000
 SEPARATOR = "|"
 """Between the labels of a row, where no other is declared."""
 FEW_CLASSES = 20
+_REPEATS = 4
+"""Rows a class, in the mean, of codes of classes."""
 _HINT = "Declare `label`, the name of the column to predict; a file without a header line needs one."
 
 
@@ -64,11 +66,19 @@ def find_label(names: list[str], declaration: Declaration) -> str:
 
 
 def read_labels(
-    scan: Scan, label: str, declared: Task | None, unlabelled: bool = False, otherwise: str | None = None
+    scan: Scan,
+    label: str,
+    declared: Task | None,
+    unlabelled: bool = False,
+    *,
+    of_table: bool = True,
+    otherwise: str | None = None,
 ) -> Labels:
     """The task and the classes.
 
     Args:
+        of_table: whole numbers are quantities where they are many; of texts, images and sequences those that
+            count from 0 or 1 without a gap are the codes of classes.
         otherwise: what is known of a label that may be numbers written in another form, as advice.
 
     Raises:
@@ -76,14 +86,14 @@ def read_labels(
             does not fit the declared task.
     """
     try:
-        return _read_labels(scan, label, declared, unlabelled)
+        return _read_labels(scan, label, declared, unlabelled, of_table)
     except DatasetError as error:
         if otherwise is not None and error.code in ("label_is_text", "task_does_not_fit", "label_is_date"):
             error.hint = otherwise
         raise
 
 
-def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool) -> Labels:
+def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool, of_table: bool) -> Labels:
     column = scan.columns[label]
     if not unlabelled:
         _check_missing(scan, column)
@@ -100,7 +110,7 @@ def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
         raise _refuse(column, "one_class", "two values or more in the label", f"only {only}", hint)
-    labels = Labels(declared or _infer(column))
+    labels = Labels(declared or (_infer(column) if of_table or not _are_codes(column) else "multiclass"))
     if declared is not None:
         _check_declared(column, declared)
     if labels.task != "regression":
@@ -150,6 +160,15 @@ def _infer(column: ColumnScan) -> Task:
     if column.tally.distinct == 2:
         return "binary"
     return "multiclass" if column.tally.distinct <= FEW_CLASSES else "regression"
+
+
+def _are_codes(column: ColumnScan) -> bool:
+    """Whether numbers are codes: 3 or more, from 0 or 1 on without a gap, that come again."""
+    if column.type != "number" or not column.moments.whole or not column.tally.exact:
+        return False
+    distinct, low, high = column.tally.distinct, column.moments.low, column.moments.high
+    repeat = min(column.tally.counts.values()) > 1 and _REPEATS * distinct <= column.tally.values
+    return 2 < distinct <= MAX_CLASSES and low in (0, 1) and high - low + 1 == distinct and repeat
 
 
 def _check_declared(column: ColumnScan, declared: Task) -> None:

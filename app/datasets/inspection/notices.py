@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.inspection import precision
+from app.datasets.inspection import archives, precision
 from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
@@ -24,7 +24,6 @@ from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.leaks import tells_class, tells_number
 from app.datasets.inspection.scanning import Layout, Scan
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.formats.listing import ignored_files
 from app.datasets.reading.schema import Declaration, Notice, Role, SplitPlan, ValueCount
 
 FEW_ROWS = 10
@@ -54,7 +53,13 @@ def find_notices(
     if layout.input is not None:
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
-        return found + told + _repeats(scan, layout) + _left_out(layout, others)
+        return (
+            found
+            + told
+            + _repeats(scan, layout)
+            + _contradictions(scan, layout, labels)
+            + _left_out(layout, others)
+        )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(_index(name) if layout.is_index(name) and column.type else _empty(name))
@@ -64,7 +69,7 @@ def find_notices(
             if not any(notice.code in _NO_NAMES for notice in written):
                 found += _identifier(column) + _many_categories(column)
             found += precision.notices(column, sample[name])
-    found += _contradictions(scan, labels, roles) + _dated_rows(layout, scan, roles)
+    found += _contradicting_rows(scan, labels, roles) + _dated_rows(layout, scan, roles)
     if labels.task == "multilabel":  # no one column tells several labels
         return found
     return found + _leaks(labels, layout.label, roles, sample)
@@ -162,7 +167,7 @@ def _many_categories(column: ColumnScan) -> list[Notice]:
     return [Notice(code="many_categories", column=column.name, message=message)]
 
 
-def _contradictions(scan: Scan, labels: Labels, roles: Mapping[str, Role]) -> list[Notice]:
+def _contradicting_rows(scan: Scan, labels: Labels, roles: Mapping[str, Role]) -> list[Notice]:
     found = scan.duplicates.contradictions
     types = [scan.columns[name].type for name, role in roles.items() if role == "feature"]
     if labels.task == "regression" or not found.telling or types == ["number"]:  # which repeat by rounding
@@ -233,15 +238,27 @@ def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
     return [Notice(code="near_duplicates", column=layout.input, rows=repeats.rows, message=message)]
 
 
+def _contradictions(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
+    """The same input under different labels, of which at most one can be predicted."""
+    repeats = scan.repeats
+    if not repeats.contradictions or labels.task == "regression":
+        return []
+    message = (
+        f"{repeats.contradictions} {layout.kind}s repeat an earlier one under another label. At most one of "
+        "the two can be right; correct the labels, or declare the task multilabel if both are meant."
+    )
+    return [Notice(code="contradicting_labels", column=layout.label, rows=repeats.contrary, message=message)]
+
+
 def _left_out(layout: Layout, others: list[str]) -> list[Notice]:
     found = []
-    if others and layout.format not in ("zip", "fasta"):
-        message = f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input."
+    if others and layout.format not in ("zip", "fasta"):  # what those hold besides was made by the reading
+        message = (
+            f"The columns {', '.join(others[:20])} are left out: {layout.kind} data has one input. "
+            "To learn from a table of them, declare `kind` as tabular."
+        )
         found.append(Notice(code="columns_left_out", message=message))
-    if layout.format == "zip" and (files := ignored_files(layout.path)):
-        message = f"{len(files)} files of the archive were passed over, such as {', '.join(files[:5])}."
-        found.append(Notice(code="files_ignored", message=message))
-    return found
+    return found + (archives.notices(layout.path, layout.options) if layout.format == "zip" else [])
 
 
 def _constant(column: ColumnScan) -> list[Notice]:

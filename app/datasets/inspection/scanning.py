@@ -230,7 +230,7 @@ def _pass(
 
 def _column_scan(layout: Layout, name: str, column_type: ColumnType | None, searches: Searches) -> Any:
     if name == layout.input:
-        return new_scan(layout.kind, name, layout.declared.get(name), layout.limits)
+        return new_scan(layout.kind, name, layout.declared.get(name), layout.limits, layout.options.letters)
     return ColumnScan(
         name,
         column_type,
@@ -298,7 +298,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
-        result.repeats.add(keys, parts)
+        result.repeats.add(keys, parts, text_of(labels).to_pylist())
     if result.sampled_rows < SAMPLE_ROWS and result.sampled_bytes < SAMPLE_BYTES:
         part = batch.select(layout.columns).slice(0, SAMPLE_ROWS - result.sampled_rows)
         result.sample.append(part)

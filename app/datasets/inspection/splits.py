@@ -118,6 +118,27 @@ def _by_fractions(scan: Scan, labels: Labels, declaration: Declaration) -> dict[
     return rows
 
 
+def untested(scan: Scan, labels: Labels, column: str | None) -> list[Notice]:
+    """Classes without a test row, where others have some by a split column."""
+    if column is None or labels.task == "regression":
+        return []
+    tested = {
+        name
+        for key in scan.split_classes.counts
+        for word, _, name in [key.partition("\x1f")]
+        if split_word(word) == "test"
+    }
+    lost = [name for name in labels.names if name not in tested]
+    if not tested or not lost:
+        return []
+    more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
+    message = (
+        f"No row of these classes is marked test, so that nobody will know how well they are told: "
+        f"{', '.join(lost[:10])}{more}. Mark some of their rows test, or leave them out."
+    )
+    return [Notice(code="class_without_test_rows", column=column, message=message)]
+
+
 def planned_rows(counts: Iterable[int], validation_fraction: float, test_fraction: float) -> dict[str, int]:
     """Rows in train, validation and test for classes of these sizes."""
     rows = dict.fromkeys(SPLITS, 0)

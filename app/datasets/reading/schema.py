@@ -22,6 +22,9 @@ Physical = Literal[
 
 SPLITS = ("train", "validation", "test")
 
+RULE = r"^((first word of )?key \S{1,80}|(field|word) -?[1-9]\d?|words [1-9]\d?|bracket|whole)$"
+"""A place of the label in a header of FASTA, see `formats/headers.py`."""
+
 USUAL_LABELS = (("label", "target", "y", "class"), ("labels",))
 """Names of columns that are taken for the label; the second ones where none of the first is there."""
 
@@ -109,6 +112,9 @@ class Conventions(Model):
         None, description="What may stand before or after a number, such as $ or %, and is left out."
     )
     date_format: str | None = Field(None, description="Of dates that are not written as ISO 8601.")
+    levels: tuple[int, int] | None = Field(
+        None, description="Of images with 16 bits of grey: the values that become 0 and 255 of 8 bits."
+    )
 
     @property
     def plain_numbers(self) -> bool:
@@ -210,6 +216,15 @@ class Declaration(Model):
         max_length=1,
         pattern=r"^[\x01-\x7f]$",
         description="An ASCII character; by default the one of `, ; tab |` that fits.",
+    )
+
+    header: str | None = Field(
+        None,
+        max_length=100,
+        pattern=RULE,
+        description="FASTA: where each header says the label, by default found and reported: `key NAME` (the "
+        "value of `NAME=`), `field N` (between `|`), `word N` (both from the end where N is negative), "
+        "`words N` (all from the N-th on), `bracket` (what the last `[…]` holds) or `whole`.",
     )
 
     def may_be_label(self, name: str) -> bool:
@@ -354,6 +369,9 @@ class ColumnProfile(Column):
         description="Characters and words of texts, letters of sequences, width, height and bytes of images.",
     )
     alphabet: Literal["dna", "rna", "protein"] | None = Field(None, description="Of sequences.")
+    tokens: Literal["words", "characters"] | None = Field(
+        None, description="Of texts: what they are cut into by default, characters in writing without blanks."
+    )
 
 
 class Notice(Model):
@@ -413,11 +431,17 @@ class ReadOptions(Model):
     contents: Literal["images", "texts", "sequences"] | None = Field(
         None, description="Of an archive's files."
     )
-    folders: list[Literal["split", "label"]] | None = Field(
+    folders: list[Literal["split", "nothing", "label"]] | None = Field(
         None, description="What the folders of an archive's files say, from the outermost."
     )
     inside: str | None = Field(None, description="The folder of an archive that holds all of its files.")
-    header: str | None = Field(None, description="FASTA: the expression that finds the label in a header.")
+    header: str | None = Field(None, description="FASTA: the rule that finds the label in a header.")
+    letters: Literal["nucleotide", "protein"] | None = Field(
+        None, description="What the endings of FASTA files say of their letters: .faa, or .fna and .ffn."
+    )
+    names: bool = Field(
+        False, description="Whether labels are names as they stand: of folders, headers and arrays of text."
+    )
 
 
 class Description(Model):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from .cells import convert, sequences, several, text_of, texts
 from .formats import csv
 from .formats.contents import MODULES
+from .levels import scaled
 from .schema import KIND_OF, Column, DateSplit, Description
 from .splits_words import WORDS
 
@@ -99,7 +100,8 @@ def _data_type(column: Column, description: Description) -> pa.DataType:
 
 def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.Array:
     if column.type == "image":
-        return cells
+        levels = description.conventions_of(column.name).levels
+        return cells if levels is None else scaled(cells, levels)
     if column.type in KIND_OF:
         return texts(cells) if column.type == "text" else sequences(cells)
     values = convert(cells, column.type, description.conventions_of(column.name))

@@ -133,6 +133,6 @@ def test_entries_that_share_their_bytes_are_refused(refuse_text: Refuse) -> None
 def test_a_header_of_any_length_is_searched_in_time_that_grows_with_it(
     refuse_text: Refuse, header: str
 ) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     refuse_text(f">{header}\nACGT\n" * 4, "a.fa")
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+import anyio.to_thread
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.app.datasets.inspections import inspecting, suspend_one
 from tests.conftest import WriteCsv, wait_for
 
 ROWS = [f"{i},{i * i % 7},{'up' if i % 2 else 'down'}" for i in range(40)]
@@ -86,9 +87,8 @@ def test_a_refused_file_leaves_nothing_behind(client: TestClient) -> None:
     assert [path for path in storage.rglob("*") if path.is_file()] == []
 
 
-LARGE_CSV = CSV + b"".join(
-    b"%d,%d,%s\n" % (n, n * n % 7, b"up" if n % 2 else b"down") for n in range(900_000)
-)
+BLOCK = b"".join(b"%d,%d,%s\n" % (n, n * n % 7, b"up" if n % 2 else b"down") for n in range(90_000))
+LARGE_CSV = CSV + 10 * BLOCK
 
 
 def free_turns(client: TestClient) -> int:
@@ -187,13 +187,19 @@ def listed_soon(client: TestClient) -> list[dict[str, Any]]:
     pool = ThreadPoolExecutor(1)
     answer = pool.submit(client.get, "/v1/datasets")
     pool.shutdown(wait=False)
-    listed: list[dict[str, Any]] = answer.result(timeout=10).json()["data"]
+    listed: list[dict[str, Any]] = answer.result(timeout=60).json()["data"]
     return listed
 
 
 def test_uploads_that_wait_for_their_turn_keep_no_other_request_waiting(client: TestClient) -> None:
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
-    many = 50  # more than the server has threads
+    threads, many = 4, 7
+
+    async def have_few_threads() -> None:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+
+    assert client.portal is not None
+    client.portal.call(have_few_threads)
 
     def upload(number: int) -> int:
         headers = {"accept": "text/event-stream"} if number % 2 else {}
@@ -288,12 +294,11 @@ def test_the_end_of_the_service_ends_a_validation_and_leaves_nothing_behind(clie
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.post, "/v1/datasets?name=t&label=y", content=CSV)
-        wait_for(lambda: len(inspecting()) == 1)
-        inspecting()[0].suspend()  # it takes its time
+        suspend_one()
         try:
             client.app.state.validations.close()  # type: ignore[attr-defined]
             assert list(incoming.iterdir()) == []
-            assert answer.result(timeout=10).is_error
+            assert answer.result(timeout=60).is_error
         finally:
             for left in inspecting():
                 left.kill()
@@ -318,7 +323,7 @@ def test_a_waiting_validation_whose_client_left_never_has_its_turn(
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
     lanes = client.app.state.validations  # type: ignore[attr-defined]
     with all_turns_taken(client):
-        begin(client, "name=t&label=y", {"accept": accept}, [CSV]).result(timeout=10)
+        begin(client, "name=t&label=y", {"accept": accept}, [CSV]).result(timeout=60)
         wait_for(lambda: list(incoming.iterdir()) == [] and len(caplog.records) > 0)
         assert [(record.levelname, record.name) for record in caplog.records] == [
             ("INFO", "app.datasets.validation")
@@ -333,13 +338,6 @@ def is_clean(client: TestClient) -> bool:
     storage: Path = client.app.state.storage.folder  # type: ignore[attr-defined]
     files = [path for path in storage.rglob("*") if path.is_file()]
     return not files and not inspecting() and free_turns(client) == 2
-
-
-def inspecting() -> list[psutil.Process]:
-    """The processes that read uploads."""
-    return [
-        child for child in psutil.Process().children() if "app.datasets.inspection.child" in child.cmdline()
-    ]
 
 
 @pytest.mark.parametrize(

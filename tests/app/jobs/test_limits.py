@@ -10,14 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.datasets import service
 from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.schema import Declaration, Inspection
-from app.datasets.schemas import DatasetForm
-from app.datasets.upload import Upload
 from app.db.tables import Dataset, Job
-from app.settings import Settings
 from tests.kinds import images, pixels, sequences, table, texts
+from tests.stored import store_inspected
 
 KINDS = ("tabular", "text", "image", "sequence", "pixels")
 
@@ -40,26 +37,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Ins
     }
 
 
-@pytest.fixture
-def api(
-    client: TestClient, found: dict[str, tuple[Path, Inspection]], request: pytest.FixtureRequest
-) -> TestClient:
+@pytest.fixture(scope="module")
+def api(shared_client: TestClient, found: dict[str, tuple[Path, Inspection]]) -> TestClient:
     """The API with a data set of each kind, called by the kind, and one `large` of a million rows."""
-    state = client.app.state  # type: ignore[attr-defined]
-    asked = getattr(request.node, "callspec", None)
-    only = str(asked.params.get("dataset", "")).removeprefix("large-") if asked else ""
     for kind, (path, inspection) in found.items():
-        if only not in ("", kind):
-            continue
-        with state.storage.incoming() as incoming:
-            incoming.write(path.read_bytes())
-            digest = state.storage.keep(incoming)
-            with state.sessions.begin() as session:
-                upload = Upload(filename=path.name, media_type="text/csv")
-                form = DatasetForm()
-                for name, made in ((kind, inspection), (f"large-{kind}", enlarged(inspection))):
-                    service.create(session, name, upload, form, made, digest, incoming.size)
-    return client
+        for name, made in ((kind, inspection), (f"large-{kind}", enlarged(inspection))):
+            store_inspected(shared_client, name, path, made)
+    return shared_client
 
 
 def enlarged(inspection: Inspection) -> Inspection:
@@ -80,13 +64,19 @@ def post(api: TestClient, dataset: str, **asked: Any) -> Any:
 
 
 def refused(api: TestClient, dataset: str, **asked: Any) -> dict[str, Any]:
+    before = jobs(api)
     answer = post(api, dataset, **asked)
     assert answer.status_code == 422, answer.text
     problem: dict[str, Any] = answer.json()
     assert "Traceback" not in answer.text
-    with api.app.state.sessions() as session:  # type: ignore[attr-defined]
-        assert session.scalars(select(Job)).all() == []
+    assert jobs(api) == before
     return problem
+
+
+def jobs(api: TestClient) -> set[str]:
+    """The jobs there are."""
+    with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+        return set(session.scalars(select(Job.id)))
 
 
 SEARCH = {"kind": "structure", "strategy": "search"}
@@ -304,13 +294,15 @@ def test_a_large_job_that_a_laptop_can_run_is_accepted(
     assert answer.status_code == 202, answer.text
 
 
-def test_a_higher_limit_lets_a_larger_network_in(api: TestClient, settings: Settings) -> None:
+def test_a_higher_limit_lets_a_larger_network_in(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"network": {"hidden_units": [20_000, 20_000, 2000]}, "training": {"epochs": 100}}
-    settings.max_job_memory_bytes = settings.max_job_steps = 1000
+    settings = api.app.state.settings  # type: ignore[attr-defined]
+    monkeypatch.setattr(settings, "max_job_memory_bytes", 1000)
+    monkeypatch.setattr(settings, "max_job_steps", 1000)
     assert refused(api, "tabular", **asked)["code"] == "network_too_large"
-    settings.max_job_memory_bytes = 64 << 30
+    monkeypatch.setattr(settings, "max_job_memory_bytes", 64 << 30)
     assert refused(api, "tabular", **asked)["code"] == "training_too_long"
-    settings.max_job_steps = 10_000
+    monkeypatch.setattr(settings, "max_job_steps", 10_000)
     assert post(api, "tabular", **asked).status_code == 202
 
 

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.app.conftest import Publish
+from tests.stored import store
 
 pytestmark = pytest.mark.usefixtures("datasets")
 
@@ -99,9 +100,7 @@ def test_what_needs_one_class_a_row_is_refused_for_several(
         ("one", "binary", ("yes", "no")),
     ):
         rows = "".join(f"{n},{n % 7},{labels[n % len(labels)]}\n" for n in range(60))
-        file = {"file": (f"{name}.csv", "a,b,y\n" + rows)}
-        upload = {"name": name, "label": "y", "task": task}
-        assert client.post("/v1/datasets", data=upload, files=file).status_code == 201
+        store(client, name, f"a,b,y\n{rows}".encode(), label="y", task=task)
     problem = refused(client, **{"target": {"dataset": "several"}, **asked})
     assert problem["code"] == code
     assert words in problem["detail"]
@@ -111,7 +110,7 @@ def test_options_that_choose_on_validation_rows_need_some(client: TestClient) ->
     rows = (
         "1,2,3,oslo,pass,train\n2,1,3,rome,fail,train\n" * 20 + "1,2,3,oslo,pass,test\n2,1,3,rome,fail,test\n"
     )
-    client.post("/v1/datasets?name=two", content=f"a,b,c,city,y,split\n{rows}".encode())
+    store(client, "two", f"a,b,c,city,y,split\n{rows}".encode())
     target = {"dataset": "two"}
     for asked in (
         {"training": {"patience": 3}},
@@ -128,7 +127,7 @@ def test_several_sources_are_for_distillation_alone(client: TestClient) -> None:
 
 def test_an_image_has_as_many_columns_as_its_shape_says(client: TestClient) -> None:
     for name in ("p", "q"):
-        client.post(f"/v1/datasets?name={name}", content=("a,b,y\n" + "1,2,no\n2,1,yes\n" * 20).encode())
+        store(client, name, b"a,b,y\n" + b"1,2,no\n2,1,yes\n" * 20)
     network = {"kind": "convnet", "image_shape": [2, 2, 1]}
     problem = refused(client, source={"dataset": "p"}, target={"dataset": "q"}, network=network)
     assert (problem["code"], "Received: 2" in problem["detail"]) == ("image_shape_differs", True)

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from app.db.session import Sessions
 from app.db.tables import JobStage
 from tests.app.conftest import Publish
+from tests.stored import store
 
 SHORTEST = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
 
@@ -17,11 +18,6 @@ pytestmark = pytest.mark.usefixtures("datasets")
 
 def post(client: TestClient, **changes: Any) -> Any:
     return client.post("/v1/jobs", json={**SHORTEST, **changes})
-
-
-def upload(client: TestClient, name: str, content: str) -> None:
-    answer = client.post(f"/v1/datasets?name={name}", content=content.encode())
-    assert answer.status_code == 201, answer.text
 
 
 def test_only_model_source_and_target_have_to_be_given(client: TestClient) -> None:
@@ -104,8 +100,8 @@ def test_a_body_that_is_no_json_says_so(client: TestClient) -> None:
 def test_other_columns_are_refused_where_none_is_shared_or_a_teacher_must_read_them(
     client: TestClient,
 ) -> None:
-    upload(client, "other", "a,b,c,town,y\n" + "1,2,3,oslo,pass\n2,1,3,rome,fail\n" * 20)
-    upload(client, "strange", "p,q,y\n" + "1,2,pass\n2,1,fail\n" * 20)
+    store(client, "other", ("a,b,c,town,y\n" + "1,2,3,oslo,pass\n2,1,3,rome,fail\n" * 20).encode())
+    store(client, "strange", ("p,q,y\n" + "1,2,pass\n2,1,fail\n" * 20).encode())
     assert post(client, target={"dataset": "other"}).status_code == 202
     answer = post(client, target={"dataset": "strange"})
     assert (answer.status_code, answer.json()["code"]) == (422, "no_shared_columns")
@@ -116,7 +112,7 @@ def test_other_columns_are_refused_where_none_is_shared_or_a_teacher_must_read_t
 
 def test_a_target_without_test_rows_is_refused(client: TestClient) -> None:
     rows = "1,2,3,oslo,pass,train\n2,1,3,rome,fail,train\n" * 20
-    upload(client, "untested", "a,b,c,city,y,split\n" + rows)
+    store(client, "untested", ("a,b,c,city,y,split\n" + rows).encode())
     answer = post(client, target={"dataset": "untested"})
     assert (answer.status_code, answer.json()["code"]) == (422, "no_test_rows")
 

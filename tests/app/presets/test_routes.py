@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.settings import Settings
+from tests.stored import store
 
 
 def test_presets_are_listed_with_size_licence_and_whether_they_are_here(client: TestClient) -> None:
@@ -174,8 +175,7 @@ def test_what_does_not_fit_a_kind_of_data_is_told_before_the_job_is_accepted(
     client: TestClient, datasets: object, asked: dict[str, object], code: str | None, words: str
 ) -> None:
     rows = "".join(f"this is text number {n},{n % 2}\n" for n in range(20))
-    made = client.post("/v1/datasets?name=words&kind=text", content=f"text,label\n{rows}".encode())
-    assert made.status_code == 201
+    store(client, "words", f"text,label\n{rows}".encode(), kind="text")
     answer = client.post("/v1/jobs", json={"model": "m", "target": {"dataset": "target"}, **asked})
     if code is None:
         assert answer.status_code == 202
@@ -381,7 +381,7 @@ def test_a_broken_folder_is_listed_with_what_to_do_and_breaks_no_other_preset(
     assert str(settings.data_dir) not in str(presets)
     assert client.get("/v1/presets/broken").json() == presets["broken"]
     rows = "".join(f"this is text number {n},{n % 2}\n" for n in range(20))
-    client.post("/v1/datasets?name=words&kind=text", content=f"text,label\n{rows}".encode())
+    store(client, "words", f"text,label\n{rows}".encode(), kind="text")
     for name, status in (("broken", 422), ("whole", 202)):
         asked = {"model": "m", "target": {"dataset": "words"}, "source": {"preset": name}}
         answer = client.post("/v1/jobs", json=asked)

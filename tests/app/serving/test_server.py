@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import httpx2
 import pytest
 import uvicorn
@@ -11,26 +7,18 @@ from fastapi.testclient import TestClient
 
 from app.serving.server import uvicorn_config
 from app.settings import Settings
-from tests.conftest import wait_for
+from tests.app.conftest import served
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7", "host": "models.example"}
 
 
-@contextmanager
-def served(client: TestClient, settings: Settings) -> Iterator[str]:
-    """The application as the service's own server answers it."""
+def config(client: TestClient, settings: Settings) -> uvicorn.Config:
+    """What the service's own server is started with."""
     config = uvicorn_config(settings)
-    config.app, config.factory, config.port, config.lifespan = client.app, False, 0, "off"
-    config.access_log = False
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_for(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    config.app, config.factory, config.lifespan, config.access_log = client.app, False, "off", False
+    return config
 
 
 def seen_scheme(address: str) -> str:
@@ -45,7 +33,7 @@ def test_forwarded_headers_are_believed_of_nobody_by_default(
     client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # uvicorn's own variable, which is none of the settings
-    with served(client, settings) as address:
+    with served(config(client, settings)) as address:
         assert seen_scheme(address) == "http"
 
 
@@ -56,5 +44,6 @@ def test_forwarded_headers_are_believed_of_nobody_by_default(
 def test_forwarded_headers_are_believed_of_the_proxies_that_are_listed(
     client: TestClient, settings: Settings, proxies: str, scheme: str
 ) -> None:
-    with served(client, settings.model_copy(update={"trusted_proxies": proxies})) as address:
+    trusting = settings.model_copy(update={"trusted_proxies": proxies})
+    with served(config(client, trusting)) as address:
         assert seen_scheme(address) == scheme

@@ -163,6 +163,12 @@ def new_preprocessing(options: Mapping[str, Any], data: Data) -> keras.Model:
     return part
 
 
+def unread(network: Network, raw: Mapping[str, Array]) -> dict[str, float]:
+    """Shares of rows of raw inputs that the network does not read, see `inputs`."""
+    left: dict[str, float] = inputs.module_of(network.signature).unread(network.preprocessing, raw)
+    return left
+
+
 def build_after(
     first: keras.Model,
     options: Mapping[str, Any],

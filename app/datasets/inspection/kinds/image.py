@@ -14,17 +14,17 @@ import pyarrow as pa
 from PIL import Image, ImageOps
 from PIL import WebPImagePlugin as _webp  # noqa: F401  # Pillow knows a format once its plugin is imported
 
+from app.datasets.inspection.kinds.depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.inspection.kinds.pictures import Alike
+from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
 from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I")
-_ORIENTATION = 0x0112  # of EXIF
 _JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
 _SMALLEST = 2  # pixels a side
 _THUMBNAIL = 64
-_HASH = 8
-_EDGE, _EDGES = 6, 8
 _EXPECTED = "an image in PNG, JPEG, WebP, GIF or BMP"
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel is decoded
@@ -33,7 +33,7 @@ Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and is asked before a pixel 
 class ImageScan:
     """The statistics of a column of encoded images as its batches go by."""
 
-    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name, self.type = name, "image"
         self.missing = 0
         self._limits = limits
@@ -41,6 +41,7 @@ class ImageScan:
         self._modes: Counter[str] = Counter()
         self._formats: Counter[str] = Counter()
         self._animated = 0
+        self._alike, self._depth = Alike(), Depth()
         self._most = sys.maxsize
         self._decoded = 0  # bytes, of all images so far
 
@@ -71,7 +72,7 @@ class ImageScan:
             measure.add(values)
         return pa.array(digests, pa.string()), keys
 
-    def _opened(self, index: int, data: Any) -> tuple[Image.Image, bytes | None]:
+    def _opened(self, index: int, data: Any) -> tuple[Image.Image, int | None]:
         """The decoded image, and its key."""
         if len(data) > self._limits.example_bytes:
             expected = f"images of at most {self._limits.example_bytes} bytes"
@@ -90,9 +91,8 @@ class ImageScan:
                 # Not n_frames: to count them, Pillow goes through millions of empty ones.
                 self._animated += getattr(image, "is_animated", False) and image.format != "MPO"
                 image.load()
-                if image.getexif().get(_ORIENTATION, 1) != 1:  # who learns from it turns it upright
-                    ImageOps.exif_transpose(image)
-                key = _key(image)
+                key = self._alike.key(image)  # turns it upright, as who learns from it does
+                self._depth.add(image, data)
         except (RefusedExample, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001  # Pillow's decoders raise what they like on a broken file
@@ -153,24 +153,32 @@ class ImageScan:
             measures={name: spread for name, spread in spreads.items() if spread is not None},
         )
 
+    @property
+    def levels(self) -> Levels | None:
+        """The values that become black and white, of 16 bits of which few are used."""
+        return self._depth.levels
+
     def notices(self) -> list[Notice]:
-        """Pictures that move."""
+        """Pictures that move, and what becomes of 16 bits."""
+        return self._moving() + self._depth.notices(self.name)
+
+    def _moving(self) -> list[Notice]:
         if not self._animated:
             return []
         message = f"{self._animated} images have several frames; the first of each is used."
         return [Notice(code="animated_images", column=self.name, message=message)]
 
 
-def shown(values: pa.Array) -> list[Any]:
+def shown(values: pa.Array, levels: Levels | None = None) -> list[Any]:
     """Thumbnails as data URIs: PNG of at most 64 pixels a side, upright."""
-    return [_shown(row, value.as_buffer()) for row, value in enumerate(values, start=1)]
+    return [_shown(row, value.as_buffer(), levels) for row, value in enumerate(values, start=1)]
 
 
-def _shown(row: int, data: Any) -> str:
+def _shown(row: int, data: Any, levels: Levels | None) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _thumbnail(data)
+            return _thumbnail(data, levels)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise what they like on a broken file
@@ -180,25 +188,13 @@ def _shown(row: int, data: Any) -> str:
         raise DatasetError("broken_image", message, "Save it anew, or leave it out.", [told]) from error
 
 
-def _thumbnail(data: Any) -> str:
+def _thumbnail(data: Any, levels: Levels | None) -> str:
     image: Any = Image.open(io.BytesIO(data), formats=FORMATS)
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):
-        image = image.point(lambda value: value / 257).convert("L")
+    if is_deep(image):
+        image = eight_bits(image, levels or WHOLE)
     image = image.convert("RGBA" if image.mode in ("LA", "PA", "RGBA", "P") else "RGB")
     image.thumbnail((_THUMBNAIL, _THUMBNAIL))
     out = io.BytesIO()
     image.save(out, "PNG")
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
-
-
-def _key(image: Image.Image) -> bytes | None:
-    """Where brightness rises on a grid of 8 x 8; None where it hardly does, and pictures would look alike."""
-    grey = image.convert("L")
-    small = grey.resize((_HASH + 1, _HASH), Image.Resampling.BOX).tobytes()
-    places = [row * (_HASH + 1) + x for row in range(_HASH) for x in range(_HASH)]
-    rises = bytes(small[place + 1] - small[place] > _EDGE for place in places)
-    if sum(rises) < _EDGES:
-        return None
-    shape = f"{image.width / image.height:.1f}".encode()
-    return hashlib.blake2b(rises + shape, digest_size=12).digest()

@@ -29,24 +29,38 @@ LETTERS: dict[Alphabet, str] = {
 }
 """IUPAC's letters, unambiguous ones first; `-` is a gap, `*` a stop."""
 
+_NUCLEIC = LETTERS["dna"] + "U"
+"""U reads as T, so the two may stand in one data set."""
+
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
+READ, MOST_READ = 4096, 16_384
+"""Letters of a sequence that the usual network reads by default, and at most where it is told to."""
 _NUCLEOTIDES_AT_LEAST = 0.5
+_CODES_AT_MOST = 1 / 3
+"""Of letters that stand for two or three bases; proteins of few letters have more."""
+_ALMOST_ALL = 0.98
+_DOUBTFUL = 0.02
 _PREVIEW_LETTERS = 1000
 
 
 class SequenceScan:
     """The statistics of a column of sequences as its batches go by; its type follows from all of them."""
 
-    def __init__(self, name: str, limits: Limits, alphabet: Alphabet | None = None) -> None:
+    def __init__(
+        self, name: str, limits: Limits, declared: ColumnType | None = None, said: ColumnType | None = None
+    ) -> None:
+        """`declared` settles the alphabet; `said`, by a file's ending, does where the letters allow it."""
         self.name = name
         self.missing = 0
         self.rows = 0
-        self._alphabet = alphabet
+        self._declared = "protein" if said == "protein" and declared is None else declared
+        self._said = said
         self._limit = limits.example_bytes
         self._lengths = Measure()
         self._letters: Counter[str] = Counter()
         self._first: dict[str, int] = {}  # the row in which each letter first stands
+        self._with_u = self._with_t = 0  # rows
 
     def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
         """The sequences, and of each a key that it shares with its reverse complement.
@@ -66,6 +80,10 @@ class SequenceScan:
         for letter in counted.keys() - self._letters.keys():
             self._first[letter] = self.rows + next(i for i, value in enumerate(listed, 1) if letter in value)
         self._letters += counted
+        if "U" in counted:
+            self._with_u += sum("U" in value for value in listed)
+        if "T" in counted:
+            self._with_t += sum("T" in value for value in listed)
         self._lengths.add(map(len, listed))
         self.rows += len(listed)
         return values, [_key(value) for value in listed]
@@ -77,30 +95,47 @@ class SequenceScan:
         Raises:
             DatasetError: letters of none.
         """
-        alphabet = self._alphabet or self._found()
-        wrong = [letter for letter in self._letters if letter not in LETTERS[alphabet]]
+        alphabet = self._found()
+        allowed = LETTERS["protein"] if alphabet == "protein" else _NUCLEIC
+        wrong = [letter for letter in self._letters if letter not in allowed]
         if wrong:
-            first = min(wrong, key=lambda letter: self._first[letter])
-            row, expected = self._first[first], f"letters of {alphabet}: {LETTERS[alphabet]}"
-            received = f"{first!r}" + (f" and {len(wrong) - 1} other letters" if len(wrong) > 1 else "")
-            error = {"row": row, "column": self.name, "expected": expected, "received": received}
-            message = f"Expected {expected}, in column {self.name}. Received: {received}, first in row {row}."
-            hint = "Mend the sequences, or declare another type for the column: nucleotide or protein."
-            raise DatasetError("wrong_letters", message, hint, [error])
+            raise self._wrong(alphabet, wrong)
         return alphabet
 
+    def _wrong(self, alphabet: Alphabet, wrong: list[str]) -> DatasetError:
+        first = min(wrong, key=lambda letter: self._first[letter])
+        row, expected = self._first[first], f"letters of {alphabet}: {LETTERS[alphabet]}"
+        received = f"{first!r}" + (f" and {len(wrong) - 1} other letters" if len(wrong) > 1 else "")
+        error = {"row": row, "column": self.name, "expected": expected, "received": received}
+        message = f"Expected {expected}, in column {self.name}. Received: {received}, first in row {row}."
+        if first == ".":
+            hint = "Write a gap as -."
+        elif first.isdigit():
+            hint = "Take the numbers of the lines out, or mend the sequences."
+        else:
+            other = "nucleotide" if alphabet == "protein" else "protein"
+            hint = (
+                f'Mend the sequences, or declare types as {{"{self.name}": "{other}"}} if they are {other}.'
+            )
+        return DatasetError("wrong_letters", message, hint, [error])
+
     def _found(self) -> Alphabet:
-        total = sum(self._letters.values())
-        for alphabet in ("dna", "rna"):
-            certain = sum(self._letters[letter] for letter in CERTAIN[alphabet] + "N")
-            if certain >= _NUCLEOTIDES_AT_LEAST * total and not set(self._letters) - set(LETTERS[alphabet]):
-                return alphabet
-        nucleotides = sum(self._letters[letter] for letter in "ACGTUN")
-        if (
-            nucleotides >= 0.98 * total
-        ):  # DNA with a letter that is none, rather than a protein of four letters
-            return "rna" if self._letters["U"] > self._letters["T"] else "dna"
-        return "protein"
+        if self._declared == "protein":
+            return "protein"
+        counts = self._letters
+        nucleic: Alphabet = "rna" if counts["U"] > counts["T"] else "dna"
+        signs = set(counts)
+        if self._declared == "nucleotide" or (self._said == "nucleotide" and signs <= set(_NUCLEIC)):
+            return nucleic
+        letters = sum(count for letter, count in counts.items() if letter.isalpha())
+        certain = sum(counts[letter] for letter in "ACGTU")
+        if signs <= set(_NUCLEIC):
+            known = certain + counts["N"]
+            others = letters - known
+            is_nucleic = known >= _NUCLEOTIDES_AT_LEAST * letters and others <= _CODES_AT_MOST * letters
+            return nucleic if is_nucleic else "protein"
+        # DNA with a letter that is none, rather than a protein of four letters
+        return nucleic if certain + counts["N"] >= _ALMOST_ALL * letters > 0 else "protein"
 
     @property
     def type(self) -> ColumnType:
@@ -122,17 +157,59 @@ class SequenceScan:
         )
 
     def notices(self) -> list[Notice]:
-        """Letters that stand for several."""
+        """Letters that stand for several, both U and T, an alphabet that may be another, what is not read."""
+        return self._ambiguous() + self._both() + self._doubtful() + self._long()
+
+    def _long(self) -> list[Notice]:
+        long = self._lengths.beyond(READ)
+        if not long:
+            return []
+        longest = max(self._lengths.values)
+        length = min(longest, MOST_READ)
+        message = (
+            f"{long} of {self.rows} sequences have more than {READ} letters (up to {longest}), of which a "
+            "job reads the first by default. Send `network` as "
+            f'{{"kind": "sequence_convnet", "length": {length}}} '
+            f"to read {length} of each{', or cut them into parts' if longest > length else ''}."
+        )
+        return [Notice(code="long_sequences", column=self.name, message=message)]
+
+    def _ambiguous(self) -> list[Notice]:
         total = sum(self._letters.values())
-        certain = sum(self._letters[letter] for letter in CERTAIN[self.alphabet])
+        sure = CERTAIN[self.alphabet] + ("" if self.alphabet == "protein" else "TU")
+        certain = sum(self._letters[letter] for letter in set(sure))
         if certain == total:
             return []
-        others = ", ".join(sorted(set(self._letters) - set(CERTAIN[self.alphabet])))
+        others = ", ".join(sorted(set(self._letters) - set(sure)))
         message = (
             f"{total - certain} of {total} letters stand for several ({others}); each counts as the mean of "
             "those it stands for, and a gap as none."
         )
         return [Notice(code="ambiguous_letters", column=self.name, message=message)]
+
+    def _both(self) -> list[Notice]:
+        if self.alphabet == "protein" or not (self._with_u and self._with_t):
+            return []
+        message = f"{self._with_u} rows have U and {self._with_t} have T; U reads as T."
+        return [Notice(code="mixed_letters", column=self.name, message=message)]
+
+    def _doubtful(self) -> list[Notice]:
+        """The alphabet was found by the letters, which might be another's."""
+        if self._declared is not None and self._said is None:
+            return []
+        letters = sum(count for letter, count in self._letters.items() if letter.isalpha())
+        codes = letters - sum(self._letters[letter] for letter in "ACGTUN")
+        if not set(self._letters) <= set(_NUCLEIC) or (self._said is None and codes <= _DOUBTFUL * letters):
+            return []
+        if self._said == "nucleotide" or (self._said == "protein" and codes > _DOUBTFUL * letters):
+            return []  # as the ending says, and nothing speaks against it
+        found, other = ("protein", "nucleotide") if self.alphabet == "protein" else ("nucleotide", "protein")
+        message = (
+            f"The sequences were read as {found}; all of their letters are of DNA or RNA and of proteins "
+            f"({codes} of {letters} would be codes for several bases). Declare types as "
+            f'{{"{self.name}": "{other}"}} if they are {other}.'
+        )
+        return [Notice(code="alphabet_guessed", column=self.name, message=message)]
 
 
 def shown(values: pa.Array) -> list[Any]:
@@ -144,5 +221,9 @@ def shown(values: pa.Array) -> list[Any]:
 
 
 def _key(value: str) -> bytes:
-    other = value.translate(_COMPLEMENT)[::-1] if not set(value) - set(LETTERS["dna"] + "U") else value
+    if set(value) <= set(_NUCLEIC):
+        value = value.replace("U", "T")
+        other = value.translate(_COMPLEMENT)[::-1]
+    else:
+        other = value
     return hashlib.blake2b(min(value, other).encode(), digest_size=12).digest()

@@ -6,15 +6,18 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.inspection.kinds.writing import LETTERS_A_WORD, WITHOUT_BLANKS, letters
 from app.datasets.reading.cells import texts
 from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
 
 DISTINCT_WORDS = 200_000
+READ, MOST_READ = 2048, 16_384
+"""Tokens of a text that the usual network reads by default, and at most where it is told to."""
 _TOP = 20
 _PREVIEW_CHARACTERS = 1000
 _WORD = re.compile(r"\w+")
@@ -23,13 +26,14 @@ _WORD = re.compile(r"\w+")
 class TextScan:
     """The statistics of a column of texts as its batches go by."""
 
-    def __init__(self, name: str, limits: Limits, alphabet: str | None = None) -> None:
+    def __init__(self, name: str, limits: Limits) -> None:
         self.name, self.type = name, "text"
         self.missing = 0
         self._limit = limits.example_bytes
         self._characters, self._words = Measure(), Measure()
         self._vocabulary: Counter[str] = Counter()
         self._exact = True
+        self._letters = self._without_blanks = self._runs = 0
 
     def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
         """The texts, null where missing, and of each what is left without case, blanks and punctuation.
@@ -40,7 +44,7 @@ class TextScan:
         values = texts(cells)
         self.missing += values.null_count
         keys: list[Any] = []
-        lengths: list[int] = []
+        sizes: list[int] = []
         counts: list[int] = []
         for index, text in enumerate(values.to_pylist()):
             if text is None:
@@ -53,10 +57,14 @@ class TextScan:
                 )
             words = _WORD.findall(text.casefold())
             self._count(words)
-            lengths.append(len(text))
+            total, without = letters(text)
+            self._letters += total
+            self._without_blanks += without
+            self._runs += len(text.split())
+            sizes.append(len(text))
             counts.append(len(words))
             keys.append(_key(words) if words else None)
-        self._characters.add(lengths)
+        self._characters.add(sizes)
         self._words.add(counts)
         return values, keys
 
@@ -68,6 +76,13 @@ class TextScan:
         for word in words:
             if word in self._vocabulary:
                 self._vocabulary[word] += 1
+
+    @property
+    def tokens(self) -> Literal["words", "characters"]:
+        """What texts in this writing are cut into: words, unless nothing stands between them."""
+        long = self._characters.total() > LETTERS_A_WORD * max(self._runs, 1)
+        without = self._without_blanks >= WITHOUT_BLANKS * max(self._letters, 1)
+        return "characters" if long or without else "words"
 
     def profile(self, role: Role) -> ColumnProfile:
         """Lengths and the most frequent words."""
@@ -81,16 +96,30 @@ class TextScan:
             distinct_is_exact=self._exact,
             top=[ValueCount(value=word, count=count) for word, count in self._vocabulary.most_common(_TOP)],
             measures={name: spread for name, spread in spreads.items() if spread is not None},
+            tokens=self.tokens,
         )
 
     def notices(self) -> list[Notice]:
-        """Texts that are not there, or hold no word."""
-        if not self.missing:
-            return []
-        message = (
-            f"{self.missing} rows have no text in the column {self.name}; they are learnt from as empty."
-        )
-        return [Notice(code="empty_texts", column=self.name, message=message)]
+        """Texts that are not there, or longer than what is read of them."""
+        found = []
+        if self.missing:
+            message = (
+                f"{self.missing} rows have no text in the column {self.name}; they are learnt from as empty."
+            )
+            found.append(Notice(code="empty_texts", column=self.name, message=message))
+        measure = self._words if self.tokens == "words" else self._characters
+        long = measure.beyond(READ)
+        if long:
+            longest = max(measure.values)
+            length = min(longest, MOST_READ)
+            message = (
+                f"{long} of {len(measure.values)} texts have more than {READ} {self.tokens} (up to "
+                f"{longest}), of which a job reads the first by default. Send `network` as "
+                f'{{"kind": "text_convnet", "length": {length}}} to read {length} of each'
+                f"{', or cut the texts into parts' if longest > length else ''}."
+            )
+            found.append(Notice(code="long_texts", column=self.name, message=message))
+        return found
 
 
 def shown(values: pa.Array) -> list[Any]:

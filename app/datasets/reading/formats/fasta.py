@@ -3,72 +3,85 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Literal
 
 import pyarrow as pa
 
 from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from .headers import Headers, find, pairs, split_of
 from .stream import find_compression, find_encoding, open_stream
 
 ROWS = 4096
-_MAX_CLASSES = 1000
-# Searched in headers of any length: the time each takes may not grow with the square of it.
-_LABELS = (
-    r"(?i)\b(?:label|class)\s*[=:]\s*([^\s|;,]+)",
-    r"\|([^|]*[^|\s])\s*$",
-    r"\s(\S+)\s*$",
-    r"^\s*(\S+)\s*$",
-)
-_SPLIT = r"(?i)\bsplit\s*[=:]\s*(\w+)"
+_LETTERS: dict[str, Literal["nucleotide", "protein"]] = {
+    ".faa": "protein",
+    ".fna": "nucleotide",
+    ".ffn": "nucleotide",
+}
 
 
 def recognise(path: Path, declaration: Declaration, limits: Limits | None = None) -> ReadOptions:
     """Where in the headers the label and the split are.
 
-    Labels are looked for as `label=…` or `class=…`, after the last `|`, after the last blank, and as the
-    whole header, in this order; the first that every header has and that repeats is taken.
+    Labels are looked for as `label=…`, `class=…` or `TARGET=…`, after the last `|`, in the words after the
+    first, and as the whole header, in this order; of all but the keys, the first that every header has and
+    that repeats is taken. `split=…`, or `SET=…` with `VALIDATION=…`, is the split where every header has it.
 
     Raises:
         DatasetError: no label is found.
     """
     find_encoding(path, "utf-8", limits)
-    candidates: dict[str, set[str]] = {expression: set() for expression in _LABELS}
-    has_split, rows, first = True, 0, ""
+    headers = Headers(declaration.header)
     for header, _ in _records(path):
-        rows, first = rows + 1, first or header
-        for expression in list(candidates):
-            found = re.search(expression, header)
-            if found is None or len(candidates[expression]) > _MAX_CLASSES:
-                del candidates[expression]
-            else:
-                candidates[expression].add(found[1].strip())
-        has_split = has_split and re.search(_SPLIT, header) is not None
-        if not candidates:
-            break
-    fitting = [one for one, classes in candidates.items() if 2 <= len(classes) <= max(rows // 2, 2)]
-    if not fitting:
-        message = (
-            "Expected a label in every header, as label=…, after the last | or after the last blank, of 2 "
-            f"classes or more that repeat. Received: >{first[:80]}"
-        )
-        hint = "Write the label into the headers, or upload a zip with one FASTA file a class."
-        raise DatasetError("label_not_found", message, hint)
-    columns = ["sequence", "label", *(["split"] if has_split else []), "header"]
+        headers.add(header)
+    rule = headers.rule()
+    if rule is None:
+        raise _no_label(headers, declaration)
     return ReadOptions(
-        columns=columns, compression=find_compression(path), encoding="utf-8", header=fitting[0]
+        columns=["sequence", "label", *(["split"] if headers.has_split else []), "header"],
+        compression=find_compression(path),
+        encoding="utf-8",
+        header=rule,
+        letters=letters_of([declaration.filename or ""]),
+        names=headers.are_names(rule),
     )
+
+
+def letters_of(names: Iterable[str]) -> Literal["nucleotide", "protein"] | None:
+    """What the endings of all files say of their letters."""
+    said = {_LETTERS.get(PurePath(name.lower().removesuffix(".gz")).suffix) for name in names}
+    return said.pop() if len(said) == 1 else None
+
+
+def _no_label(headers: Headers, declaration: Declaration) -> DatasetError:
+    hint = "Write label=… into the headers, or upload a zip with one FASTA file a class."
+    if declaration.header is not None:
+        message = f"Expected a label in the headers, by the declared rule `{declaration.header}`, "
+        message += f"of 2 classes or more. Received: >{headers.first[:80]}"
+        return DatasetError("label_not_found", message, "Declare another `header`, or leave it out.")
+    if headers.keys:
+        known = ", ".join(list(headers.keys)[:8])
+        hint += f" If a key says it, declare `header`, such as -F 'header=key {next(iter(headers.keys))}'"
+        hint += f" (the headers have {known})."
+    elif "]" in headers.first:
+        hint += " If the brackets say it, declare it with -F header=bracket."
+    message = (
+        "Expected a label in every header, as label=…, after the last | or after the last blank, of 2 "
+        f"classes or more that repeat. Received: >{headers.first[:80]}"
+    )
+    return DatasetError("label_not_found", message, hint)
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of text columns."""
     rows: list[list[str | None]] = []
+    rule = options.header or "whole"
+    has_keys = "key " in rule or "split" in options.columns
     for header, sequence in _records(path):
-        found = {"sequence": sequence, "header": header}
-        for name, expression in (("label", options.header or ""), ("split", _SPLIT)):
-            match = re.search(expression, header)
-            found[name] = match[1].strip() if match else ""
+        keys = pairs(header) if has_keys else {}
+        found = {"sequence": sequence, "header": header, "split": split_of(keys)}
+        found["label"] = find(rule, header, keys)
         rows.append([found[name] or None for name in options.columns])
         if len(rows) == ROWS:
             yield _batch(rows, options.columns)

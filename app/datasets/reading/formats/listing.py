@@ -5,12 +5,14 @@ from __future__ import annotations
 import stat
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ..schema import DatasetError, Limits, is_text
 from .decoding import broken, decoding, is_of_the_machine
+from .paths import is_folder, is_junk, is_left_behind, path_of
 
 Contents = Literal["images", "texts", "sequences"]
 METADATA = "metadata.csv"
@@ -19,24 +21,55 @@ NO_LIMITS = Limits(entries=2**31, unpacked_bytes=2**62, unpacked_freely=2**62, e
 
 FASTA = (".fa", ".fasta", ".fna", ".faa", ".ffn")
 _ENDINGS: dict[str, Contents] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".bmp"), "images"),
+    **dict.fromkeys(
+        (
+            ".png",
+            ".apng",
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".pjpeg",
+            ".pjp",
+            ".webp",
+            ".gif",
+            ".bmp",
+            ".dib",
+        ),
+        "images",
+    ),
     ".txt": "texts",
     **dict.fromkeys(FASTA, "sequences"),
 }
+_UNREAD = frozenset(
+    (
+        ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".tga", ".pcx",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".dcm", ".nii", ".exr", ".hdr", ".dng", ".nef", ".cr2",
+    )
+)  # fmt: skip
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _SHOWN = 5
+_HEAD = 512
 _LOCAL_HEADER = 30  # bytes at least, before a file's own
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of an archive that matter, by their paths inside of `inside`."""
+    """The files of an archive that matter, by their paths inside of `inside`; all paths are relative to it.
+
+    `ignored` are files that are no examples, of them `unread` pictures in formats that are not read;
+    `metadata` the tables that say labels, by their folders; `empty` folders without files, and FASTA files
+    without bytes.
+    """
 
     contents: Contents
     files: dict[str, zipfile.ZipInfo]
-    metadata: zipfile.ZipInfo | None
+    metadata: dict[str, zipfile.ZipInfo]
     inside: str
     ignored: list[str]
+    unread: list[str]
+    empty: list[str]
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -86,51 +119,123 @@ def list_archive(archive: zipfile.ZipFile, limits: Limits) -> Listing:
         DatasetError: for what is too large, or no example.
     """
     known: dict[Contents, dict[str, zipfile.ZipInfo]] = {"images": {}, "sequences": {}, "texts": {}}
-    others: list[zipfile.ZipInfo] = []
+    others: dict[str, zipfile.ZipInfo] = {}
+    plain: dict[str, zipfile.ZipInfo] = {}
+    folders: list[str] = []
+    hidden: list[str] = []
     total, most = 0, limits.unpacked_from(_size(archive))
     infos = archive.infolist()
     if len(infos) > limits.entries:
         message = f"Expected at most {limits.entries} files in the archive. Received: {len(infos)}."
         raise DatasetError("too_many_files", message, "Pack fewer.")
     for info in infos:
-        if info.is_dir() or _is_junk(info.filename):
+        path = path_of(info)
+        if is_folder(info):
+            if not is_junk(path):
+                folders.append(path)
+            continue
+        ending = PurePosixPath(path).suffix.lower()
+        if is_junk(path):
+            if ending in _ENDINGS and not is_left_behind(path):
+                hidden.append(path)
             continue
         total += info.file_size
         _check_size(info, limits)
         if total > most:
             raise too_much(info, most)
-        ending = PurePosixPath(info.filename).suffix.lower()
         if ending in _ARCHIVES:
             raise _refused(info, "nested_archive", "no archive inside of the archive", "Unpack it first.")
         if ending in _ENDINGS:
-            known[_ENDINGS[ending]][_path(info)] = info
+            known[_ENDINGS[ending]][path] = info
+        elif not ending or ending[1:].isdigit():
+            plain[path] = info
         else:
-            others.append(info)
+            others[path] = info
+    _add_plain(archive, known, plain)
+    others |= plain
     contents = next((name for name, files in known.items() if files), None)
     if contents is None:
-        names = ", ".join(info.filename for info in others[:_SHOWN]) or "no file"
+        names = ", ".join(list(others)[:_SHOWN]) or "no file"
         message = f"Expected images, .txt files or FASTA files in the archive. Received: {names}."
         hint = "Pack PNG, JPEG, WebP, GIF, BMP, .txt or .fa files; a table is uploaded as it is."
         raise DatasetError("nothing_to_learn_from", message, hint)
+    metadata = _metadata(others) if contents == "images" else {}
     files = known[contents]
-    metadata = [info for info in others if PurePosixPath(info.filename).name.lower() == METADATA]
-    metadata = sorted(metadata, key=lambda info: len(info.filename))[:1] if contents == "images" else []
-    inside = _inside([*files, *map(_path, metadata)])
-    ignored = [info.filename for info in others if info not in metadata]
+    unread = [
+        path for path in others if contents == "images" and PurePosixPath(path).suffix.lower() in _UNREAD
+    ]
+    inside = _inside([*files, *metadata, *unread])
+    ignored = [path for path in others if path not in metadata]
     ignored += [name for other, of in known.items() if other != contents for name in of]
+    occupied = {str(parent) for path in (*files, *ignored) for parent in PurePosixPath(path).parents}
+    empty = [folder for folder in folders if folder not in occupied]
+    if contents == "sequences":
+        empty += [path for path, info in files.items() if not info.file_size]
     return Listing(
         contents,
         {name.removeprefix(inside): info for name, info in files.items()},
-        metadata[0] if metadata else None,
+        {_folder(name.removeprefix(inside)): info for name, info in metadata.items()},
         inside,
-        ignored,
+        [name.removeprefix(inside) for name in (*ignored, *hidden)],
+        [name.removeprefix(inside) for name in unread],
+        [name.removeprefix(inside) for name in empty],
     )
 
 
-def ignored_files(path: Path) -> list[str]:
-    """The archive's files that were passed over."""
-    with open_archive(path) as archive:
-        return list_archive(archive, NO_LIMITS).ignored
+def _folder(path: str) -> str:
+    """The folder of a path, ended by a slash; nothing at the top."""
+    return path[: path.rfind("/") + 1]
+
+
+def _metadata(others: Mapping[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """The one table above all others, or those of several folders, as one for each part of a split."""
+    found = [path for path in others if path.rpartition("/")[2].lower() == METADATA]
+    top = min(found, key=len, default="")
+    if all(path.startswith(_folder(top)) for path in found):
+        found = [top] if top else []
+    return {path: others[path] for path in found}
+
+
+def _add_plain(
+    archive: zipfile.ZipFile,
+    known: dict[Contents, dict[str, zipfile.ZipInfo]],
+    plain: dict[str, zipfile.ZipInfo],
+) -> None:
+    """Tell files without an ending by their first bytes: pictures, or texts where nothing else is."""
+    if any(known.values()) and not known["images"]:
+        return
+    heads = {path: _head(archive, info) for path, info in plain.items()}
+    found: Contents = "images"
+    here = [path for path, head in heads.items() if _is_picture(head)]
+    if not here and not any(known.values()):
+        found, here = "texts", [path for path, head in heads.items() if _is_plain_text(head)]
+        here = here if len(here) == len(plain) else []
+    for path in here:
+        known[found][path] = plain.pop(path)
+
+
+def _head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(info) as stream:
+            return stream.read(min(_HEAD, info.file_size))
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise what they like
+        if is_of_the_machine(error):
+            raise
+        return b""
+
+
+def _is_picture(head: bytes) -> bool:
+    return head.startswith(_PICTURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def _is_plain_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = head[: error.start].decode("utf-8") if error.start > len(head) - 4 else "\0"
+    return bool(text.strip()) and "\0" not in text
 
 
 def check_entries(archive: zipfile.ZipFile) -> None:
@@ -144,8 +249,8 @@ def check_entries(archive: zipfile.ZipFile) -> None:
     paths: set[str] = set()
     for info in infos:
         _check_safe(info)
-        path = _path(info)
-        if path in paths and not info.is_dir():
+        path = path_of(info)
+        if path in paths and not is_folder(info):
             hint = "Pack the folder anew: programs differ in which of the two they read."
             raise _refused(info, "duplicate_file_name", "each path once in the archive", hint)
         paths.add(path)
@@ -154,11 +259,6 @@ def check_entries(archive: zipfile.ZipFile) -> None:
         if info.header_offset < end:
             raise _refused(info, "unsafe_archive", "files that do not overlap", "Pack the folder anew.")
         end = info.header_offset + _LOCAL_HEADER + info.compress_size
-
-
-def _path(info: zipfile.ZipInfo) -> str:
-    """Its path without what means nothing, such as `./` and `//`."""
-    return "/".join(PurePosixPath(info.filename).parts)
 
 
 def _size(archive: zipfile.ZipFile) -> int:
@@ -197,8 +297,10 @@ def read_text(archive: zipfile.ZipFile, info: zipfile.ZipInfo, encoding: str) ->
 
 def _check_safe(info: zipfile.ZipInfo) -> None:
     name = info.orig_filename.replace("\\", "/")
+    meant = path_of(info)
     parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or ":" in parts[0] or not is_text(name):
+    strange = not parts or name.startswith("/") or ".." in parts or ":" in parts[0]
+    if strange or ".." in meant.split("/") or not is_text(name) or not is_text(meant):
         raise _refused(info, "unsafe_archive", "paths inside of the archive", "Pack it without such paths.")
     if stat.S_ISLNK(info.external_attr >> 16):
         raise _refused(info, "unsafe_archive", "files, no links", "Pack the files themselves.")
@@ -234,11 +336,6 @@ def _refused(info: zipfile.ZipInfo, code: str, expected: str, hint: str) -> Data
     return DatasetError(
         code, f"Expected {expected}. Received: {name} ({info.file_size} bytes).", hint, [error]
     )
-
-
-def _is_junk(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1] in ("Thumbs.db", "desktop.ini")
 
 
 def _inside(names: list[str]) -> str:

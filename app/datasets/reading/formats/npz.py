@@ -79,15 +79,18 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
             if most < 0:
                 raise too_much(info, limits.unpacked_from(path.stat().st_size))
         parts = _parts(archive)
+        names = True
         for images, labels in parts.values():
-            shape, of_labels = _image_header(archive, images).shape, _header(archive, labels).shape
+            of_label = _header(archive, labels)
+            names = names and of_label.kind[0] == "U"
+            shape, of_labels = _image_header(archive, images).shape, of_label.shape
             if shape[0] != of_labels[0] or math.prod(of_labels) != of_labels[0]:
                 message = (
                     f"Expected one label for each of the {shape[0]} images of {images}. "
                     f"Received: {labels} of shape {of_labels}."
                 )
                 raise DatasetError("shapes_differ", message, "Save arrays of equal lengths.")
-    return ReadOptions(columns=["image", "label", *([] if None in parts else ["split"])])
+    return ReadOptions(columns=["image", "label", *([] if None in parts else ["split"])], names=names)
 
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:

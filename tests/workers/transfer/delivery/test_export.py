@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.delivery.bundled_predict import _answers
 from workers.transfer.delivery.bundled_predict import main as predict_program
@@ -19,7 +20,6 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, build, weights_digest
 from workers.transfer.training.features import predict
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
 NAN = float("nan")
@@ -106,7 +106,7 @@ def test_the_bundles_program_names_the_row_and_column_of_a_cell_it_cannot_read(c
 
 
 def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
-    fit = Fit(Training(1, 16, 0.01, seed=0))
+    fit = shared_fit(Training(1, 16, 0.01, seed=0))
     source = scratch(options, numbers(), fit).network
     done = parameter(source, source.options, numbers(task="multiclass", seed=1), fit.named(""))
     card = {

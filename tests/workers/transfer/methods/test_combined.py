@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Column
 from workers.transfer.methods.combined import combined
 from workers.transfer.methods.scratch import scratch
@@ -11,7 +12,7 @@ from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
-FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 STRATEGIES = ["partial_copy", "adapter", "side_tuning", "progressive"]
 CONVNET = {
     "kind": "convnet",
@@ -65,7 +66,7 @@ def test_the_sources_layers_are_frozen_bit_for_bit_unless_they_are_to_learn(stra
 
 def test_adapters_leave_the_function_unchanged_at_step_0(options, numbers):
     source, data = _source(options, numbers()), numbers(seed=1)
-    made = _combined(source, data, Fit(Training(0, 16, 0.01, seed=3)))
+    made = _combined(source, data, shared_fit(Training(0, 16, 0.01, seed=3)))
     np.testing.assert_array_equal(predict(made.network, data.test.inputs), predict(source, data.test.inputs))
     assert made.findings["branches"] == {"source": 1.0, "new": 0.0}
 

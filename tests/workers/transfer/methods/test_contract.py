@@ -13,10 +13,10 @@ import pytest
 
 from app.jobs import recipes
 from app.jobs.recipes import Recipe
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, weights_digest
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -27,7 +27,7 @@ STRATEGIES = [
     for kind, recipe in RECIPES.items()
     for strategy in get_args(recipe.model_fields["strategy"].annotation)
 ]
-FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 
 
 @functools.cache

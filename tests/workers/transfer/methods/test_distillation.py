@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.methods.parts.teachers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
@@ -12,7 +13,7 @@ from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Hooks, Training
 
-FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 STUDENT = {"hidden_units": [6]}
 
 
@@ -78,7 +79,7 @@ def test_with_the_labels_alone_it_is_plain_training(task, plain_options, numbers
 def test_a_student_of_the_teacher_alone_comes_to_answer_like_it(strategy, task, plain_options, numbers):
     data = numbers(300, task=task)
     teacher = _teacher(plain_options, data)
-    fit = Fit(replace(FIT.training, epochs=30))
+    fit = shared_fit(replace(FIT.training, epochs=30))
     made = _distil(teacher, plain_options, data, fit, strategy=strategy, alpha=0.0)
     wrong = replace(data.train, targets=data.train.targets[::-1].copy())
     blind = _distil(teacher, plain_options, replace(data, train=wrong), fit, strategy="logits", alpha=0.0)
@@ -138,7 +139,7 @@ def test_unlabelled_rows_teach_the_student_too(strategy, plain_options, numbers)
         ),
     )
     more = replace(few, unlabelled={name: x[12:] for name, x in whole.train.inputs.items()})
-    fit = Fit(replace(FIT.training, epochs=20))
+    fit = shared_fit(replace(FIT.training, epochs=20))
     alone, helped = (_distil(teacher, plain_options, data, fit, strategy=strategy) for data in (few, more))
     assert helped.findings["unlabelled_rows"] == len(whole.train) - 12
     assert helped.findings["agreement"] > alone.findings["agreement"]

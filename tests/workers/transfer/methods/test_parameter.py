@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import TRACED, shared_fit
 from workers.transfer.data import Column, Data
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
@@ -12,7 +13,7 @@ from workers.transfer.networks.network import build, weights_digest
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
-FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 
 
 def _parameter(source, data, fit, **options):
@@ -25,7 +26,7 @@ def _layers(receipt, part: str):
 
 def test_full_transfer_equals_a_plain_keras_script(plain_options, numbers):
     source, target = numbers(150, seed=0), numbers(90, seed=1)
-    fit = Fit(Training(epochs=10, batch_size=32, learning_rate=0.001, seed=3, shuffle=False))
+    fit = shared_fit(Training(epochs=10, batch_size=32, learning_rate=0.001, seed=3, shuffle=False))
     network = scratch(plain_options, source, fit).network
     ours = _parameter(network, target, fit, strategy="full", backbone_learning_rate_factor=1.0).network
 
@@ -152,7 +153,7 @@ def test_columns_that_do_not_match_are_told_apart_in_the_receipt(options, number
 
 def test_a_probe_and_then_fine_tuning_equals_a_plain_keras_script(plain_options, numbers):
     source, target = numbers(150, seed=0), numbers(90, seed=1)
-    fit = Fit(Training(epochs=5, batch_size=32, learning_rate=0.01, seed=3, shuffle=False))
+    fit = shared_fit(Training(epochs=5, batch_size=32, learning_rate=0.01, seed=3, shuffle=False))
     network = scratch(plain_options, source, fit.named("")).network
     ours = _parameter(network, target, fit, probe_share=0.4).network
     dense = keras.layers.Dense
@@ -172,7 +173,7 @@ def test_a_probe_and_then_fine_tuning_equals_a_plain_keras_script(plain_options,
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_every_strategy_takes_the_trainings_epochs(strategy, epochs, options, numbers):
     source = scratch(options, numbers(), FIT.named("")).network
-    fit = Fit(replace(FIT.training, epochs=epochs))
+    fit = shared_fit(replace(FIT.training, epochs=epochs))
     history = _parameter(source, numbers(seed=1), fit, strategy=strategy).history
     assert [epoch["epoch"] for epoch in history.epochs] == list(range(1, epochs + 1))
 
@@ -180,7 +181,7 @@ def test_every_strategy_takes_the_trainings_epochs(strategy, epochs, options, nu
 def test_gradual_unfreezing_moves_upper_layers_more_than_lower_ones(plain_options, numbers):
     options = {**plain_options, "hidden_units": [8, 8, 8]}
     source = scratch(options, numbers(), FIT.named("")).network
-    fit = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+    fit = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
     receipt = _parameter(source, numbers(seed=1), fit, strategy="gradual").receipt
     moved = [layer["weights"][0]["moved"] for layer in _layers(receipt, "backbone")]
     assert 0 < moved[0] < moved[1] < moved[2]
@@ -196,7 +197,7 @@ class Remembering(Fit):
 
 def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_lower(plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT.named("")).network
-    fit = Remembering(replace(FIT.training, epochs=5))
+    fit = Remembering(replace(FIT.training, epochs=5), traced=TRACED)
     done = parameter(source, source.options, numbers(seed=1), fit, strategy="gradual")
     head = {"backbone": 0.0}
     upper = {**head, "backbone/dense_2": pytest.approx(1 / 2.6)}
@@ -209,7 +210,7 @@ def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_
 
 def test_a_probe_of_one_epoch_leaves_the_backbone_and_says_so(options, numbers):
     source = scratch(options, numbers(), FIT.named("")).network
-    done = _parameter(source, numbers(seed=1), Fit(replace(FIT.training, epochs=1)))
+    done = _parameter(source, numbers(seed=1), shared_fit(replace(FIT.training, epochs=1)))
     assert {layer["training"] for layer in _layers(done.receipt, "backbone")} == {"frozen"}
     for own, other in zip(done.network.backbone.weights, source.backbone.weights, strict=True):
         assert np.array_equal(own.numpy(), other.numpy())
@@ -217,7 +218,7 @@ def test_a_probe_of_one_epoch_leaves_the_backbone_and_says_so(options, numbers):
 
 def test_the_findings_tell_both_phases_of_a_probe_and_fine_tuning(options, numbers):
     source = scratch(options, numbers(), FIT.named("")).network
-    done = _parameter(source, numbers(seed=1), Fit(replace(FIT.training, epochs=5)), probe_share=0.4)
+    done = _parameter(source, numbers(seed=1), shared_fit(replace(FIT.training, epochs=5)), probe_share=0.4)
     assert done.findings == {
         "probe": {"epochs": 2, "learning_rate": 0.01},
         "fine_tuning": {"epochs": 3, "learning_rate": pytest.approx(0.001)},
@@ -226,7 +227,7 @@ def test_the_findings_tell_both_phases_of_a_probe_and_fine_tuning(options, numbe
 
 def test_gradual_unfreezing_is_pulled_to_the_source_in_every_phase(plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT.named("")).network
-    fit = Remembering(replace(FIT.training, epochs=4))
+    fit = Remembering(replace(FIT.training, epochs=4), traced=TRACED)
     parameter(source, source.options, numbers(seed=1), fit, strategy="gradual", regulariser="l2_sp")
     for asked in fit.asked[1:]:
         anchor = asked["objective"].anchors["backbone/dense_2/kernel"]
@@ -297,7 +298,7 @@ def test_an_unknown_strategy_is_refused(options, numbers):
 @pytest.mark.parametrize("strategy", ["full", "lp_ft", "gradual"])
 def test_frozen_layers_keep_the_sources_bits_and_the_others_learn(strategy, numbers, plain_options):
     data = numbers()
-    fit = Fit(Training(epochs=4, batch_size=16, learning_rate=0.01, seed=0))
+    fit = shared_fit(Training(epochs=4, batch_size=16, learning_rate=0.01, seed=0))
     source = scratch(plain_options, data, fit.named("source")).network
     made = parameter(source, plain_options, data, fit.named("target"), strategy=strategy, frozen_layers=1)
     moved = {
@@ -315,7 +316,7 @@ def test_frozen_layers_keep_the_sources_bits_and_the_others_learn(strategy, numb
 
 def test_at_least_one_layer_is_left_to_train(numbers, plain_options):
     data = numbers()
-    fit = Fit(Training(epochs=1, batch_size=16, learning_rate=0.01, seed=0))
+    fit = shared_fit(Training(epochs=1, batch_size=16, learning_rate=0.01, seed=0))
     source = scratch(plain_options, data, fit.named("source")).network
     with pytest.raises(ValueError, match="use linear_probe"):
         parameter(source, plain_options, data, fit.named("target"), strategy="full", frozen_layers=2)

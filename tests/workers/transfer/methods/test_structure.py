@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.methods.structure import structure
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
-FIT = Fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Data, Rows
 from workers.transfer.networks.network import build, leaves, weights_digest
 from workers.transfer.training import run
@@ -34,7 +35,7 @@ def _interrupted(options, data: Data, question: int, folder: Path, training: Tra
         should_stop=_StopAt(question), save_checkpoint=lambda path: kept.write_bytes(path.read_bytes())
     )
     with pytest.raises(Stopped, match="cancelled"):
-        Fit(training, hooks)(build(options, data, 3), data)
+        shared_fit(training, hooks)(build(options, data, 3), data)
     return kept
 
 
@@ -89,10 +90,10 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_ends(question, 
 def test_a_run_stopped_inside_an_epoch_resumes_exactly(options, numbers, tmp_path):
     data, training = numbers(500), Training(2, 2, 0.01, seed=3)  # 150 steps, 5 chunks an epoch
     undisturbed = build(options, data, 3)
-    history = Fit(training)(undisturbed, data)
+    history = shared_fit(training)(undisturbed, data)
     kept = _interrupted(options, data, 7, tmp_path, training)
     resumed = build(options, data, 3)
-    assert Fit(training, Hooks(checkpoint=kept))(resumed, data) == history
+    assert shared_fit(training, Hooks(checkpoint=kept))(resumed, data) == history
     assert weights_digest(resumed) == weights_digest(undisturbed)
 
 
@@ -105,7 +106,7 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside(damage, options, numbers, 
     ends = []
     for checkpoint in (None, kept):
         network = build(options, data, 3)
-        history = Fit(TRAINING, Hooks(checkpoint=checkpoint))(network, data)
+        history = shared_fit(TRAINING, Hooks(checkpoint=checkpoint))(network, data)
         ends.append((history, weights_digest(network)))
     assert ends[0] == ends[1]
 
@@ -113,7 +114,7 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside(damage, options, numbers, 
 def test_checkpoints_are_saved_as_often_as_asked(options, numbers):
     sizes: list[int] = []
     hooks = Hooks(save_checkpoint=lambda path: sizes.append(path.stat().st_size), checkpoint_seconds=0)
-    Fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
+    shared_fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
     assert len(sizes) == TRAINING.epochs - 1  # of one chunk each; at the start there is nothing to save
     assert min(sizes) > 0
 
@@ -132,14 +133,14 @@ def test_a_checkpoint_is_saved_at_the_end_of_an_epoch_where_it_costs_little(
         places.append((position["epoch"], position["step"]))
 
     hooks = Hooks(save_checkpoint=save, checkpoint_seconds=1e9)
-    Fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
+    shared_fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
     assert places == expected
 
 
 def test_each_epoch_is_reported_with_its_losses(options, numbers):
     told: list[tuple[int, dict[str, float]]] = []
     hooks = Hooks(on_epoch=lambda _, epoch, values: told.append((epoch, values)))
-    history = Fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
+    history = shared_fit(TRAINING, hooks)(build(options, numbers(), 3), numbers())
     assert [epoch for epoch, _ in told] == [1, 2, 3, 4]
     assert set(told[0][1]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert history.epochs == [{"epoch": epoch, **values} for epoch, values in told]
@@ -149,13 +150,13 @@ def test_each_epoch_is_reported_with_its_losses(options, numbers):
 def test_a_regression_without_validation_rows_reports_its_loss_alone(options, numbers):
     data = numbers(task="regression")
     data = Data(data.signature, data.train, None, None)
-    assert set(Fit(TRAINING)(build(options, data, 0), data).epochs[0]) == {"epoch", "loss"}
+    assert set(shared_fit(TRAINING)(build(options, data, 0), data).epochs[0]) == {"epoch", "loss"}
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_every_task_is_learnt(task, options, numbers):
     data = numbers(400, task=task)
-    history = Fit(Training(15, 16, 0.01, seed=0))(build({**options, "dropout": 0.0}, data, 0), data)
+    history = shared_fit(Training(15, 16, 0.01, seed=0))(build({**options, "dropout": 0.0}, data, 0), data)
     assert history.epochs[-1]["val_loss"] < 0.5 * history.epochs[0]["loss"]
 
 
@@ -163,7 +164,7 @@ def test_training_the_head_alone_leaves_the_backbone_as_it_is(options, numbers):
     data = numbers()
     network = build(options, data, 0)
     before = [part.get_weights() for part in (network.backbone, network.head)]
-    Fit(TRAINING)(network, data, rates={"backbone": 0})
+    shared_fit(TRAINING)(network, data, rates={"backbone": 0})
     after = [part.get_weights() for part in (network.backbone, network.head)]
     assert all(np.array_equal(one, other) for one, other in zip(before[0], after[0], strict=True))
     assert not np.array_equal(before[1][0], after[1][0])
@@ -173,7 +174,7 @@ def test_a_frozen_layer_keeps_its_bits_while_those_around_it_move(options, numbe
     data = numbers()
     network = build(options, data, 0)
     before = [layer.get_weights() for _, layer in leaves(network.backbone) if layer.weights]
-    Fit(TRAINING)(network, data, rates={"backbone/dense_2": 0.0, "backbone/dense_1": 0.5})
+    shared_fit(TRAINING)(network, data, rates={"backbone/dense_2": 0.0, "backbone/dense_1": 0.5})
     after = [layer.get_weights() for _, layer in leaves(network.backbone) if layer.weights]
     moved = [not np.array_equal(a[0], b[0]) for a, b in zip(before, after, strict=True)]
     assert moved[0]
@@ -189,30 +190,30 @@ def test_a_frozen_layer_keeps_its_bits_while_those_around_it_move(options, numbe
 )
 def test_rates_that_lead_nowhere_or_train_nothing_are_refused(rates, message, options, numbers):
     with pytest.raises(ValueError, match=message):
-        Fit(TRAINING)(build(options, numbers(), 0), numbers(), rates=rates)
+        shared_fit(TRAINING)(build(options, numbers(), 0), numbers(), rates=rates)
 
 
 def test_patience_ends_early_and_keeps_the_best_epochs_weights(options, numbers, tmp_path):
     data = numbers(60)
     training = Training(200, 8, 0.05, seed=3, patience=3)
     network = build(options, data, 3)
-    history = Fit(training)(network, data)
+    history = shared_fit(training)(network, data)
     losses = [epoch["val_loss"] for epoch in history.epochs]
     best = int(np.argmin(losses))
     assert len(losses) == best + 1 + 3 < 200
     only = build(options, data, 3)
-    Fit(Training(best + 1, 8, 0.05, seed=3))(only, data)
+    shared_fit(Training(best + 1, 8, 0.05, seed=3))(only, data)
     assert _weights(network) == _weights(only)
     kept = _interrupted(options, data, best + 2, tmp_path, training)
     resumed = build(options, data, 3)
-    assert Fit(training, Hooks(checkpoint=kept))(resumed, data) == history
+    assert shared_fit(training, Hooks(checkpoint=kept))(resumed, data) == history
     assert _weights(resumed) == _weights(network)
 
 
 def test_class_weights_are_those_of_keras(plain_options, numbers):
     data = numbers(50)
     network, plain = (build(plain_options, data, 0) for _ in range(2))
-    Fit(Training(3, 7, 0.01, 0, shuffle=False, class_weights={"yes": 2.0}))(network, data)
+    shared_fit(Training(3, 7, 0.01, 0, shuffle=False, class_weights={"yes": 2.0}))(network, data)
     plain.model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
     plain.model.fit(
         data.train.inputs,
@@ -244,7 +245,7 @@ def test_weights_of_classes_that_are_not_there_are_refused(task, weights, option
 def test_a_schedule_scales_each_steps_rate_as_keras_would(plain_options, numbers):
     data = numbers(100)
     network, plain = (build(plain_options, data, 0) for _ in range(2))
-    Fit(Training(3, 7, 0.01, 0, shuffle=False, schedule="cosine"))(network, data)
+    shared_fit(Training(3, 7, 0.01, 0, shuffle=False, schedule="cosine"))(network, data)
     decay = keras.optimizers.schedules.CosineDecay(0.01, decay_steps=3 * 9)
     plain.model.compile(keras.optimizers.Adam(decay), "binary_crossentropy")
     plain.model.fit(data.train.inputs, data.train.targets, batch_size=7, epochs=3, shuffle=False, verbose=0)
@@ -257,10 +258,10 @@ def test_the_pull_to_the_start_is_the_decoupled_decay_of_the_distance(plain_opti
     start, free, pulled = (build(plain_options, data, 0) for _ in range(3))
     one_step, two_steps = (Training(epochs, 1000, 0.01, 0, shuffle=False) for epochs in (1, 2))
     alpha = Objective("pulled", pull={"backbone": 0.5})
-    Fit(one_step)(free, data, objective=alpha)
+    shared_fit(one_step)(free, data, objective=alpha)
     first = free.backbone.get_weights()
-    Fit(two_steps)(pulled, data, objective=alpha)
-    Fit(two_steps)(free := build(plain_options, data, 0), data)
+    shared_fit(two_steps)(pulled, data, objective=alpha)
+    shared_fit(two_steps)(free := build(plain_options, data, 0), data)
     w0 = start.backbone.get_weights()
     expected = [w - 0.01 * 0.5 * (w1 - w) for w, w1 in zip(w0, first, strict=True)]
     for two, base, zero, drift in zip(
@@ -282,11 +283,11 @@ def test_a_finished_fit_is_not_run_again_when_a_later_one_resumes(options, numbe
         return history, weights_digest(network)
 
     told: list[int] = []
-    undisturbed = two_fits(Fit(TRAINING))
+    undisturbed = two_fits(shared_fit(TRAINING))
     with pytest.raises(Stopped):
-        two_fits(Fit(TRAINING, Hooks(save_result=keep, should_stop=_StopAt(6))))
+        two_fits(shared_fit(TRAINING, Hooks(save_result=keep, should_stop=_StopAt(6))))
     hooks = Hooks(load_result=kept.get, on_epoch=lambda _, epoch, values: told.append(epoch))
-    assert two_fits(Fit(TRAINING, hooks)) == undisturbed
+    assert two_fits(shared_fit(TRAINING, hooks)) == undisturbed
     assert list(kept) == ["/fit 0"]
     assert told == [5, 6, 7, 8]
 
@@ -296,7 +297,7 @@ def test_a_diverging_run_is_ended_with_its_epoch_and_advice(plain_options, numbe
     rows = Rows({name: values * 1e18 for name, values in data.train.inputs.items()}, data.train.targets)
     data = Data(data.signature, rows, None, None)
     with pytest.raises(TrainingDiverged, match=r"in epoch 1 of 4\. Lower learning_rate"):
-        Fit(TRAINING)(build(plain_options, data, 0), data)
+        shared_fit(TRAINING)(build(plain_options, data, 0), data)
 
 
 def test_the_order_of_an_epoch_follows_from_seed_and_epoch_alone():

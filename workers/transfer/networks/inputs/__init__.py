@@ -3,6 +3,7 @@
 - `first(columns, train, options)`: the preprocessing part, its state learnt from the train rows.
 - `blocks(part, inputs)`: what the part makes of rows, some at a time, in a compact type.
 - `settled(part)`: the options that were left to the data, as the part has them.
+- `unread(part, inputs)`: the shares of rows that it leaves out, such as what is beyond its length.
 - `carried(source, data)`: the source's part on the target's rows, see `schema_map`.
 
 A kind is the name of its file and of its one input; `tabular` data has many.

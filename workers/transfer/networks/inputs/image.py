@@ -63,6 +63,11 @@ def settled(part: keras.Model) -> dict[str, Any]:
     return {"image_size": [int(height), int(width)], "channels": int(channels)}
 
 
+def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """Nothing is left out."""
+    return {}
+
+
 def tokens(part: keras.Model) -> int:
     """Pixels are no ids."""
     return 0

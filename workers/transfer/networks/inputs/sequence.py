@@ -12,11 +12,16 @@ import numpy as np
 
 from workers.transfer.data import Array, Column
 
-LONGEST = 1024
+WHOLE = 1024
+"""Letters up to which the longest sequence is read whole where the data decides."""
+
+LONGEST = {"transformer": 1024, "sequence_convnet": 4096}
+"""Letters at most where the data decides: what attention keeps grows with the square of them."""
+
 OPTIONS = ("length",)
 """Those of a network's options that say how its inputs are read."""
 
-_BLOCK = 1024
+_BLOCK, _BLOCK_VALUES = 1024, 1 << 23
 
 CHANNELS = {"nucleotide": "ACGT", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _AMBIGUOUS = {
@@ -46,22 +51,48 @@ _AMBIGUOUS = {
 
 
 def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
-    """Sequences (n, 1) to (n, length, channels). The length is the longest train row's, at most 1024."""
-    length = options["length"] or min(max(max(map(len, train["sequence"].tolist())), 4), LONGEST)
-    return _part(columns[0].type, length)
+    """Sequences (n, 1) to (n, length, channels).
+
+    The length is the longest train row's up to 1024, beyond that what 95 % of the rows keep within, at most
+    `LONGEST`.
+    """
+    return _part(columns[0].type, options["length"] or _length(train["sequence"], options["kind"]))
+
+
+def _length(values: Array, kind: str) -> int:
+    lengths = np.array([len(value) for value in values.tolist()])
+    usual = int(np.percentile(lengths, 95, method="higher"))
+    wanted = min(int(lengths.max()), max(usual, WHOLE))
+    return min(max(wanted, 4), LONGEST.get(kind, WHOLE))
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
     """Vectors (b, length, channels)."""
     (values,) = inputs
-    for start in range(0, max(len(values), 1), _BLOCK):
-        texts = values[start : start + _BLOCK].reshape(-1, 1).tolist()
+    _, length, channels = part.output_shape
+    rows = max(1, min(_BLOCK, _BLOCK_VALUES // (length * channels)))
+    for start in range(0, max(len(values), 1), rows):
+        texts = values[start : start + rows].reshape(-1, 1).tolist()
         yield np.asarray(part(keras.ops.convert_to_tensor(texts, dtype="string")))
 
 
 def settled(part: keras.Model) -> dict[str, Any]:
     """The length."""
     return {"length": int(part.output_shape[1])}
+
+
+def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """Shares of what the part leaves out of these rows, those that are 0 aside.
+
+    `sequences_cut`: sequences longer than its length; `letters_cut`: their letters beyond it, of all.
+    """
+    length = int(part.output_shape[1])
+    lengths = np.array([len(value) for value in inputs["sequence"].tolist()])
+    shares = {
+        "sequences_cut": np.mean(lengths > length),
+        "letters_cut": np.sum(np.maximum(lengths - length, 0)) / max(lengths.sum(), 1),
+    }
+    return {name: round(float(share), 4) for name, share in shares.items() if share > 0}
 
 
 def tokens(part: keras.Model) -> int:

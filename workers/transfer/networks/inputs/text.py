@@ -1,6 +1,7 @@
 """Texts to token ids: words or characters by a vocabulary learnt from the train rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 from workers.transfer.data import Array, Column
 from workers.transfer.networks.presets import loading
 from workers.transfer.networks.presets.lookup import find_preset
-from workers.transfer.networks.presets.wordpiece import tokenizer
+from workers.transfer.networks.presets.wordpiece import tokenizer, unknown_id
 
-LONGEST = 512
+LONGEST = {"averaged": 4096, "text_convnet": 2048, "transformer": 512}
+"""Tokens at most where the data decides: what attention keeps grows with the square of them."""
+
 OPTIONS = ("split", "max_tokens", "length")
 """Those of a network's options that say how its inputs are read."""
 
@@ -23,6 +26,15 @@ _COUNTED = 2000
 _LETTERS = 1 << 13
 _LETTERS_A_WORD = 15
 """Where words are longer than this on average, the writing has no blanks between them."""
+_WITHOUT_BLANKS = 0.3
+"""Of all letters: so many of a writing without blanks, told by the letters, since short texts have few."""
+_LETTER = re.compile(r"[^\W\d_]")
+_OF_WRITING_WITHOUT_BLANKS = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u1aad\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9d"
+    "\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, Tai, kana, Chinese characters; the service tells them alike."""
 
 
 def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mapping[str, Any]) -> keras.Model:
@@ -30,14 +42,15 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
 
     Words are what stands between blanks, without punctuation, ASCII capitals made small; other scripts'
     capitals are tokens of their own. `split` and `length` are found in the train rows unless given: words
-    unless the writing has no blanks; the length that 95 % of the rows keep within, at most 512.
+    unless the writing has no blanks; the length that 95 % of the rows keep within, at most `LONGEST`.
     """
     values = train["text"]
     if options["kind"] == "pretrained":
         return _word_pieces(values, options)
-    split = options["split"] or ("characters" if _has_no_blanks(values) else "words")
+    split = options["split"] or ("characters" if has_no_blanks(values[:1000].tolist()) else "words")
     vocabulary = _vocabulary(split, values)[: options["max_tokens"]] or ["(nothing)"]
-    length = options["length"] or _length(_vectorization(split, vocabulary=vocabulary), values)
+    most = LONGEST.get(options["kind"], LONGEST["transformer"])
+    length = options["length"] or _length(_vectorization(split, vocabulary=vocabulary), values, most)
     return _part(split, vocabulary, length)
 
 
@@ -50,7 +63,7 @@ def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
     longest = tokenizer(pieces, min(LONGEST_PRETRAINED, loading.longest(preset)))
-    return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, _rows(longest))))
+    return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, LONGEST_PRETRAINED, _rows(longest))))
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
@@ -69,6 +82,40 @@ def settled(part: keras.Model) -> dict[str, Any]:
     split = part.get_layer("tokens").get_config()["split"]
     words = "characters" if split == "character" else "words"
     return {"length": int(part.output_shape[-1]), "split": words}
+
+
+def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
+    """Shares of what the part leaves out of these rows, those that are 0 aside.
+
+    `texts_cut`: texts that are longer than its length; `tokens_cut`: their tokens, of all, for own tokens;
+    `unknown_tokens`: tokens, of those read of some 2000 texts, that are not in the vocabulary.
+    """
+    values = inputs["text"]
+    some = values[:: max(1, len(values) // _COUNTED)]
+    length = int(part.output_shape[-1])
+    ids = np.concatenate(
+        [np.asarray(part(_tensor(some[at : at + _rows(part)]))) for at in _starts(some, part)]
+    )
+    there = ids != 0
+    if _has_own_tokens(part):
+        of_words = settled(part)["split"] == "words"
+        counts = np.array([len(text.split()) if of_words else len(text) for text in values.tolist()])
+        cut, tokens_cut = (
+            np.mean(counts > length),
+            np.sum(np.maximum(counts - length, 0)) / max(counts.sum(), 1),
+        )
+        unknown = ids == 1
+    else:
+        cut, tokens_cut = np.mean(there[:, -1]), 0.0
+        unknown = ids == unknown_id(part)
+        there[:, 0] = False  # [CLS]
+    shares = {"texts_cut": cut, "tokens_cut": tokens_cut}
+    shares["unknown_tokens"] = unknown.sum() / max(there.sum(), 1)
+    return {name: round(float(share), 4) for name, share in shares.items() if share > 0}
+
+
+def _starts(values: Array, part: keras.Model) -> range:
+    return range(0, max(len(values), 1), _rows(part))
 
 
 def names(part: keras.Model) -> list[str]:
@@ -125,16 +172,21 @@ def _vocabulary(split: str, values: Array) -> list[str]:
     return [str(token) for token in layer.get_vocabulary()[2:] if str(token).strip()]
 
 
-def _length(layer: Any, values: Array, rows: int = _BLOCK) -> int:
+def _length(layer: Any, values: Array, most: int, rows: int = _BLOCK) -> int:
     longest = [
         np.count_nonzero(np.asarray(layer(_tensor(values[start : start + rows]))), axis=1)
         for start in range(0, len(values), rows)
     ]
-    return int(np.clip(np.percentile(np.concatenate(longest), 95, method="higher"), 4, LONGEST))
+    return int(np.clip(np.percentile(np.concatenate(longest), 95, method="higher"), 4, most))
 
 
-def _has_no_blanks(values: Array) -> bool:
-    some = " ".join(values[:1000].tolist())
+def has_no_blanks(values: Iterable[str]) -> bool:
+    """Whether texts are written without blanks between the words."""
+    some = " ".join(values)
+    without = len(_OF_WRITING_WITHOUT_BLANKS.findall(some))
+    letters = without + len(_LETTER.findall(_OF_WRITING_WITHOUT_BLANKS.sub("", some)))
+    if without and without >= _WITHOUT_BLANKS * letters:
+        return True
     return len(some) > _LETTERS_A_WORD * max(len(some.split()), 1)
 
 

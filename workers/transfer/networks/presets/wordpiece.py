@@ -1,14 +1,16 @@
 """WordPiece (Wu et al. 2016) as BERT cuts words, inside of a Keras model and of built-in layers alone.
 
-So that a saved network takes raw texts wherever Keras runs. The steps are those of BERT's tokenizer: controls
-are dropped, accents stripped, capitals made small, punctuation and Chinese characters stand alone, then each
-word is cut into the longest pieces of the vocabulary from its left, or is unknown as a whole.
+So that a saved network takes raw texts wherever Keras runs. The steps are those of BERT's tokenizer:
+controls are dropped, letters taken apart, so that they lose accents and Korean syllables become letters,
+capitals of every script made small, punctuation and Chinese characters stand alone, then each word is cut
+into the longest pieces of the vocabulary from its left, or is unknown as a whole. What differs from Hugging
+Face's `tokenizers`: Chinese characters of the supplementary planes (see `signs`), words of more than
+`MOST_PIECES` pieces, and what stands behind 8 letters a token.
 
 A piece is found by the sum of its letters' codes times random numbers, one a place, in 64 bits: a lookup
 among the same sums of the vocabulary.
 """
 
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +23,7 @@ from keras import layers, ops
 
 from workers.transfer.data import Array
 from workers.transfer.networks.presets.errors import PresetError
+from workers.transfer.networks.presets.signs import ALONE, BLANK, DROPPED, LETTER, signs
 
 LONGEST_WORD = 100
 """Letters; a longer word is unknown, as in BERT."""
@@ -34,12 +37,8 @@ LETTERS_A_TOKEN = 8
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 """What a vocabulary has for padding, whose id is 0, unknown words, and a text's begin and end."""
 
-_BLANK, _LETTER, _ALONE, _DROPPED = 0, 1, 2, 3
 _STRANGE = 1
 """The code of a letter that no piece has; 0 is none."""
-
-_BLOCKS = (range(1, 0xA000), range(0xF900, 0xFB00), range(0xFE00, 0x10000))
-"""Unicode's signs that are looked at one by one; others are unknown letters, Korean syllables among them."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,19 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
         vocabulary=list(about.characters),
         name="characters",
     )(text)
-    # (n, letters, 2): what kind of sign it is, and its code
-    table = np.stack([about.kinds, about.codes], axis=1).astype(np.float32)
+    # (n, letters, 2 · slots): of each letter that a sign becomes, what kind it is, and its code
+    table = np.concatenate([about.kinds, about.codes], axis=1).astype(np.float32)
     looked_up = _fixed(table, "signs")(characters)
-    kind, code = _without_dropped(looked_up, letters)
+    kind, code = _without_dropped(looked_up, letters, about.kinds.shape[1])
     ids, there = _pieces(kind, code, about, vocabulary, letters)
     ids = _framed(ids, there, vocabulary, letters, length)
     return keras.Model(text, ids, name="preprocessing")
+
+
+def unknown_id(part: keras.Model) -> int:
+    """The id that a part of `tokenizer` gives to what no vocabulary has."""
+    ids = np.asarray(part(ops.convert_to_tensor([["\U00013000"]], dtype="string")))  # a hieroglyph
+    return int(ids[0, 1])
 
 
 @dataclass(frozen=True)
@@ -91,22 +96,23 @@ def _tables(vocabulary: Vocabulary) -> _Tables:
     """What signs and pieces are, as numbers."""
     singles = sorted({letter for piece in vocabulary.pieces for letter in piece.removeprefix("##")})
     code = {letter: number for number, letter in enumerate(singles, start=_STRANGE + 1)}
-    characters, kinds, codes = [], [_BLANK, _LETTER], [0, _STRANGE]  # 0 padding, 1 any other sign
-    for number in (number for block in _BLOCKS for number in block):
-        character = chr(number)
-        kind, letter = _sign(character, vocabulary.lowercase)
-        if kind == _LETTER and letter not in code:
-            continue
+    characters: list[str] = []
+    rows: list[list[tuple[int, int]]] = [[(BLANK, 0)], [(LETTER, _STRANGE)]]  # 0 padding, 1 any other sign
+    for character, kind, letters in signs(vocabulary.lowercase):
+        made = [(kind, code.get(letter, _STRANGE) if kind != BLANK else 0) for letter in letters]
+        if kind == LETTER and len({*made, (LETTER, _STRANGE)}) == 1:
+            continue  # of no piece: as any other sign
         characters.append(character)
-        kinds.append(kind)
-        codes.append(code.get(letter, _STRANGE) if kind in (_LETTER, _ALONE) else 0)
+        rows.append(made)
+    slots = max(map(len, rows))
+    table = np.array([[*made, *[(DROPPED, 0)] * (slots - len(made))] for made in rows])
     longest = max(len(piece.removeprefix("##")) for piece in vocabulary.pieces)
     rng = np.random.Generator(np.random.Philox(0))
     factors = rng.integers(-(2**62), 2**62, longest, dtype=np.int64) | 1
     goes_on = int(rng.integers(-(2**62), 2**62)) | 1
     sums = tuple(_sum(piece, code, factors, goes_on) for piece in vocabulary.pieces)
     assert len(set(sums)) == len(sums)
-    return _Tables(tuple(characters), np.array(kinds), np.array(codes), sums, factors, goes_on, longest)
+    return _Tables(tuple(characters), table[..., 0], table[..., 1], sums, factors, goes_on, longest)
 
 
 def _sum(piece: str, code: dict[str, int], factors: Array, goes_on: int) -> int:
@@ -116,29 +122,6 @@ def _sum(piece: str, code: dict[str, int], factors: Array, goes_on: int) -> int:
     return (total + 2**63) % 2**64 - 2**63
 
 
-def _sign(character: str, lowercase: bool) -> tuple[int, str]:
-    """What BERT's normaliser makes of one character: its kind, and the letter it becomes."""
-    category = unicodedata.category(character)
-    if character in " \t\n\r" or category == "Zs":
-        return _BLANK, ""
-    if category in ("Cc", "Cf", "Cn", "Co", "Cs") or character == "\ufffd":
-        return _DROPPED, ""
-    letter = character
-    if lowercase:
-        plain = "".join(c for c in unicodedata.normalize("NFD", character) if unicodedata.category(c) != "Mn")
-        letter = plain.lower()
-        if not letter:
-            return _DROPPED, ""
-    if len(letter) > 1:
-        return _LETTER, letter  # which no code is of: unknown
-    number = ord(character)
-    chinese = 0x4E00 <= number <= 0x9FFF or 0x3400 <= number <= 0x4DBF or 0xF900 <= number <= 0xFAFF
-    ascii_sign = ord(letter) < 128 and not letter.isalnum()
-    if chinese or ascii_sign or unicodedata.category(letter).startswith("P"):
-        return _ALONE, letter
-    return _LETTER, letter
-
-
 def _fixed(table: Array, name: str) -> layers.Embedding:
     layer = layers.Embedding(*table.shape, embeddings_initializer="zeros", trainable=False, name=name)
     layer.build()
@@ -146,14 +129,17 @@ def _fixed(table: Array, name: str) -> layers.Embedding:
     return layer
 
 
-def _without_dropped(looked_up: Any, letters: int) -> tuple[Any, Any]:
-    """Kind and code of each place, (n, letters), the dropped ones put behind the end as blanks."""
-    kind, code = (ops.cast(looked_up[..., part], "int32") for part in (0, 1))
-    dropped = ops.equal(kind, _DROPPED)
-    order = ops.argsort(_places(kind) + letters * ops.cast(dropped, "int32"), axis=1)
+def _without_dropped(looked_up: Any, letters: int, slots: int) -> tuple[Any, Any]:
+    """Kind and code of each letter, (n, letters), the dropped ones put behind the end as blanks."""
+    kind, code = (
+        ops.cast(ops.reshape(part, (-1, letters * slots)), "int32")
+        for part in (looked_up[..., :slots], looked_up[..., slots:])
+    )
+    dropped = ops.equal(kind, DROPPED)
+    order = ops.argsort(_places(kind) + letters * slots * ops.cast(dropped, "int32"), axis=1)[:, :letters]
     kind, code = (ops.take_along_axis(x, order, axis=1) for x in (kind, code))
-    there = ops.not_equal(kind, _DROPPED)
-    return ops.where(there, kind, _BLANK), ops.where(there, code, 0)
+    there = ops.not_equal(kind, DROPPED)
+    return ops.where(there, kind, BLANK), ops.where(there, code, 0)
 
 
 def _places(like: Any) -> Any:
@@ -164,8 +150,8 @@ def _places(like: Any) -> Any:
 def _pieces(kind: Any, code: Any, about: _Tables, vocabulary: Vocabulary, letters: int) -> tuple[Any, Any]:
     """The id of the piece that begins at each place, (n, letters), and whether one does."""
     before = ops.pad(kind[:, :-1], ((0, 0), (1, 0)))
-    is_letter, is_alone = ops.equal(kind, _LETTER), ops.equal(kind, _ALONE)
-    begins = ops.logical_or(is_alone, ops.logical_and(is_letter, ops.not_equal(before, _LETTER)))
+    is_letter, is_alone = ops.equal(kind, LETTER), ops.equal(kind, ALONE)
+    begins = ops.logical_or(is_alone, ops.logical_and(is_letter, ops.not_equal(before, LETTER)))
     is_sign = ops.logical_or(is_letter, is_alone)
     word = ops.where(is_sign, ops.cumsum(ops.cast(begins, "int32"), axis=1), 0)
     ahead = np.arange(letters)[:, None] + np.arange(about.longest)[None, :]  # places of a window

@@ -3,11 +3,12 @@ from __future__ import annotations
 import gzip
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration
+from app.datasets.reading.schema import Declaration, Inspection
 from app.datasets.reading.table import read
 from tests.app.datasets.conftest import Inspect, Refuse
 from tests.app.datasets.inspection.kinds.conftest import packed
@@ -64,7 +65,7 @@ def test_a_row_without_a_sequence_is_refused(refuse_text: Refuse) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [">s{n} label=c{k} x", ">s{n}|some|c{k}", ">s{n} from mouse c{k}", ">c{k}", ">s{n} class:c{k};1"],
+    [">s{n} label=c{k}|x", ">s{n}|some|c{k}", ">s{n} from mouse c{k}", ">c{k}", ">s{n} class:c{k};1"],
 )
 def test_labels_are_found_in_fasta_headers(inspect_text: Inspect, header: str) -> None:
     text = "".join(
@@ -107,3 +108,54 @@ def test_a_reverse_complement_is_a_repeat(inspect_text: Inspect) -> None:
 
 def test_fasta_that_does_not_begin_with_a_header_is_refused(refuse_text: Refuse) -> None:
     assert refuse_text("ACGT\n>a x\nACGT\n", "a.fa").code == "not_fasta"
+
+
+def told(inspection: Inspection) -> dict[str, str]:
+    return {notice.code: notice.message for notice in inspection.warnings}
+
+
+def fasta(sequences: list[str]) -> str:
+    return "".join(f">s{n}|{'ab'[n % 2]}\n{one}\n" for n, one in enumerate(sequences))
+
+
+@pytest.mark.parametrize("declared", [{}, {"types": {"seq": "nucleotide"}}])
+def test_rows_with_u_may_stand_beside_rows_with_t(inspect_text: Inspect, declared: dict[str, Any]) -> None:
+    inspection = inspect_text(csv([*rows("ACGT"), *rows("ACGU", 10)]), **declared)
+    assert inspection.profile.columns[0].type == "nucleotide"
+    assert told(inspection)["mixed_letters"] == "10 rows have U and 20 have T; U reads as T."
+    assert "ambiguous_letters" not in told(inspection)
+
+
+def test_rna_is_a_repeat_of_its_dna(inspect_text: Inspect) -> None:
+    sequences = rows("ACGT")
+    inspection = inspect_text(csv([*sequences, sequences[3].replace("T", "U")]))
+    assert "near_duplicates" in told(inspection)
+
+
+@pytest.mark.parametrize(
+    ("letters", "name", "column_type", "is_told"),
+    [
+        ("GASN", "a.faa", "protein", False),
+        ("GASN", "a.fasta", "nucleotide", True),
+        ("DHKRVWGA", "a.fasta", "protein", True),
+        ("DHKRVWGA", "a.fna", "nucleotide", False),
+        ("ACGT", "a.faa", "protein", True),
+        ("ACGT", "a.fa", "nucleotide", False),
+        ("ACGTNNNN", "a.fa", "nucleotide", False),
+        ("MKVLEF", "a.fna", "protein", False),
+    ],
+)
+def test_the_files_ending_decides_where_letters_are_of_both_alphabets(
+    inspect_text: Inspect, letters: str, name: str, column_type: str, is_told: bool
+) -> None:
+    inspection = inspect_text(fasta(rows(letters, 40)), name)
+    assert inspection.description.columns[0].type == column_type
+    assert ("alphabet_guessed" in told(inspection)) == is_told
+
+
+@pytest.mark.parametrize(("wrong", "hint"), [("...", "Write a gap as -."), ("61 ", "numbers of the lines")])
+def test_wrong_letters_of_dna_are_expected_to_be_dna(refuse_text: Refuse, wrong: str, hint: str) -> None:
+    error = refuse_text(fasta([one[:9] + wrong * 5 + one[9:] for one in rows("acgt")]), "a.fasta")
+    assert error.code == "wrong_letters"
+    assert "letters of dna" in error.message
+    assert hint in str(error.hint)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Rows
 from workers.transfer.methods.parts.lora import low_rank
 from workers.transfer.networks.inputs.tabular import plain
@@ -71,7 +72,7 @@ def test_the_merged_network_answers_as_the_unmerged_one(network, tokens):
 
 
 def test_all_but_the_matrices_keeps_its_bits_and_no_product_is_left(network, tokens):
-    merged, _, adapted = low_rank(network, tokens, Fit(TRAINING), 2)
+    merged, _, adapted = low_rank(network, tokens, shared_fit(TRAINING), 2)
     moved = [
         f"backbone/{path}/{weight.name}"
         for (path, layer), (_, other) in zip(leaves(merged.backbone), leaves(network.backbone), strict=True)
@@ -87,4 +88,4 @@ def test_a_backbone_without_such_layers_is_refused(network, tokens):
     output = head(tokens.signature, 4, 0, None)
     other = join(network.preprocessing, bare, output, tokens.signature, network.options)
     with pytest.raises(ValueError, match="Expected a backbone with dense, convolutional or embedding"):
-        low_rank(other, tokens, Fit(TRAINING), 2)
+        low_rank(other, tokens, shared_fit(TRAINING), 2)

@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.parts.pseudo_labels import pseudo_labelled, self_trained
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
-FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
+FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 
 
 def _partly(data, labelled: int):

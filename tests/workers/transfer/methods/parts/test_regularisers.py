@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.parts.branches import side_tuning
 from workers.transfer.methods.parts.regularisers import bss, co_tuning, delta, l2_sp, relation
 from workers.transfer.networks.network import build, join
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.training import Training
 
@@ -41,8 +41,8 @@ def test_l2_sp_draws_the_backbone_to_the_source_and_the_head_to_zero(plain_optio
     source, free, drawn = (build(plain_options, data, seed) for seed in (0, 1, 1))
     before = drawn.model.get_weights()
     one_step = Training(epochs=1, batch_size=1000, learning_rate=0.01, seed=0, shuffle=False)
-    Fit(one_step)(free, data)
-    Fit(one_step)(drawn, data, objective=Objective() + l2_sp(source, 0.5))
+    shared_fit(one_step)(free, data)
+    shared_fit(one_step)(drawn, data, objective=Objective() + l2_sp(source, 0.5))
     wanted = [*source.backbone.get_weights(), *(0 * weight for weight in source.head.get_weights())]
     strengths = [0.5] * 4 + [0.01] * 2
     for own, base, w, w0, alpha in zip(
@@ -60,7 +60,7 @@ def test_delta_looks_at_the_last_layer_of_a_backbone_that_holds_networks(plain_o
     assert objective.taps == ("backbone/alpha", "backbone/joined")
     x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
     np.testing.assert_allclose(objective.extras["delta"][:, 1:], np.asarray(backbone(x)), atol=1e-6)
-    history = Fit(Training(epochs=1, batch_size=32, learning_rate=0.01, seed=0))(
+    history = shared_fit(Training(epochs=1, batch_size=32, learning_rate=0.01, seed=0))(
         joined, data, objective=Objective() + objective
     )
     assert np.isfinite(history.epochs[0]["loss"])

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
 from workers.transfer.methods.combined import combined
 from workers.transfer.methods.parameter import parameter
@@ -12,10 +13,9 @@ from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.inputs.tabular import feature_names
 from workers.transfer.networks.network import build
 from workers.transfer.training.features import predict
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Training
 
-FIT = Fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=0))
+FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=0))
 
 
 def _with_column(data: Data, column: Column, values) -> Data:

@@ -2,13 +2,13 @@ import json
 
 import pytest
 
+from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.searching import search
 from workers.transfer.methods.scratch import scratch
-from workers.transfer.training.fitting import Fit
 from workers.transfer.training.training import Hooks, Training
 
-FIT = Fit(Training(epochs=2, batch_size=32, learning_rate=0.01, seed=0))
+FIT = shared_fit(Training(epochs=2, batch_size=32, learning_rate=0.01, seed=0))
 SPACE = {"hidden_units": [[2], [4], [8], [4, 4], [8, 8]], "activation": ["relu", "tanh", "selu"]}
 
 
@@ -88,7 +88,7 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
             on_trial=die_at_the_second,
         )
     trained = []
-    fit = Fit(FIT.training, Hooks(on_epoch=lambda run, epoch, values: trained.append(run)))
+    fit = shared_fit(FIT.training, Hooks(on_epoch=lambda run, epoch, values: trained.append(run)))
     resumed = search(
         plain_options,
         numbers(),
