@@ -24,9 +24,9 @@ from app.datasets import service
 from app.datasets.inspector import Inspector, Stopped
 from app.datasets.lanes import Lane, ValidationLanes
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
-from app.datasets.schemas import DatasetForm, DatasetView
+from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
-from app.errors import ServiceError, field_problem, problem_of
+from app.errors import ServiceError, did_you_mean, field_problem, problem_of
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
@@ -350,10 +350,18 @@ def _event(kind: str, data: str) -> bytes:
 
 
 def _form(upload: Upload) -> DatasetForm:
-    given = {name: value for name, value in upload.fields.items() if value != ""}
-    for name, value in given.items():
-        if problem := unstorable(name) or unstorable(value):
-            raise field_problem(name, "Unicode text", problem)
+    given: dict[str, str | list[str]] = {}
+    for name, values in upload.fields.items():
+        for value in values:
+            if problem := unstorable(name) or unstorable(value):
+                raise field_problem(name, "Unicode text", problem)
+        if name not in REPEATABLE and len(values) > 1:
+            raise field_problem(name, "this field only once", "several")
+        if any(values):
+            given[name] = values if name in REPEATABLE else values[0]
+    unknown = next((name for name in given if name not in DatasetForm.model_fields), None)
+    if unknown is not None and (hint := did_you_mean(unknown, DatasetForm.model_fields)):
+        raise field_problem(unknown, "a field of an upload", "one that is none", hint=hint)
     try:
         return DatasetForm.model_validate({**given, "filename": upload.filename or None})
     except ValidationError as error:
