@@ -47,21 +47,21 @@ def written_otherwise(column: ColumnScan, conventions: Conventions) -> Notice | 
     message = (
         f"The column {name} looks like {_described(reading, options)}{shown}{but_for}: it was read as text."
     )
+    is_comma = options.get("decimal") == ","
+    all_plain = reading.plain and not outcome.odd
     return Notice(
-        code=_code(reading, outcome, options),
+        code="mostly_dates"
+        if reading.type == "date"
+        else "decimal_comma"
+        if is_comma
+        else "numbers_as_text"
+        if all_plain
+        else "mostly_numbers",
         column=name,
         rows=_rows(outcome),
         message=f"{message} {_advice(outcome, send, conventions)} {_as_names(name)}",
         send=send or None,
     )
-
-
-def _code(reading: Reading, outcome: Outcome, options: dict[str, Any]) -> str:
-    if reading.type == "date":
-        return "mostly_dates"
-    if options.get("decimal") == ",":
-        return "decimal_comma"
-    return "numbers_as_text" if reading.plain and not outcome.odd else "mostly_numbers"
 
 
 def _described(reading: Reading, options: dict[str, Any]) -> str:
