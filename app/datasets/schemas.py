@@ -112,7 +112,7 @@ class DatasetForm(Declaration):
     date_format: Annotated[OfColumns[DateFormat] | None, BeforeValidator(_by_column)] = Field(
         None,
         description="How dates are written that are not ISO 8601, such as `%d.%m.%Y` or `%m/%d/%Y`, or by "
-        'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.',
+        'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %a %A %H %I %M %S %p %f %z are known.',
     )
     metadata: Annotated[Metadata, BeforeValidator(_json)] = Field(
         default_factory=dict, description="Your own notes: a JSON object of at most 16 texts."

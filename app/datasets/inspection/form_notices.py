@@ -147,7 +147,9 @@ def hint_for(cell: str, name: str, column_type: ColumnType, conventions: Convent
     """What to send so that a cell is read as the type, where another form is all that keeps it from that."""
     readings, _ = best([cell], [1], conventions)
     options = readings[0].options(conventions) if readings and readings[0].type == column_type else {}
-    if not options:
+    options = {option: value for option, value in options.items() if value is not None}
+    changed = conventions.model_copy(update=options)
+    if not options or not Reading(readings[0].type, changed).reads(pa.array([cell]))[0].as_py():
         return None
     return f"Send {as_sent(fields(**{option: {name: value} for option, value in options.items()}))}."
 

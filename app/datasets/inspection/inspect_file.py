@@ -229,7 +229,7 @@ def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tu
     for name in others:
         sample = table[name].combine_chunks()
         kind = guess_kind(scanned.columns[name], sample, alone=len(others) == 1)
-        if kind is not None:
+        if kind is not None and written_otherwise(scanned.columns[name], layout.conventions_of(name)) is None:
             found.append((kind, name))
     if len(found) != 1:
         return None

@@ -186,7 +186,7 @@ class Declaration(Model):
     date_format: OfColumns[DateFormat] | None = Field(
         None,
         description="How dates are written that are not ISO 8601, such as `%d.%m.%Y`, `%m/%d/%Y` or "
-        "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.",
+        "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %a %A %H %I %M %S %p %f %z are known.",
     )
     split: ColumnName | None = Field(
         None,
