@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection import precision, splits
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
-from app.datasets.inspection.form_notices import written_otherwise
+from app.datasets.inspection.form_notices import as_names, written_otherwise
 from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import (
@@ -116,7 +117,7 @@ def _inspect(
         task,
         declaration.unlabelled,
         of_table=layout.kind == "tabular",
-        otherwise=otherwise.message if otherwise else None,
+        otherwise=otherwise.message.removesuffix(as_names(layout.label)).rstrip() if otherwise else None,
     )
     precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
@@ -157,7 +158,12 @@ def _lay_out(
         update={"ignored": [name for name in options.columns if name in declaration.ignored]}
     )
     names = [name for name in options.columns if name not in options.ignored]
-    label = find_label(names, declaration)
+    try:
+        label = find_label(names, declaration)
+    except DatasetError:
+        if file_format in ("csv", "tsv"):
+            csv.check_header(path, options, declaration.may_be_label)
+        raise
     types, separator = declaration.column_types, None
     conventions, exceptions = declaration.conventions(file_format)
     _check_lists(options, label, declaration)
@@ -229,7 +235,8 @@ def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tu
     for name in others:
         sample = table[name].combine_chunks()
         kind = guess_kind(scanned.columns[name], sample, alone=len(others) == 1)
-        if kind is not None and written_otherwise(scanned.columns[name], layout.conventions_of(name)) is None:
+        otherwise = kind and written_otherwise(scanned.columns[name], layout.conventions_of(name))
+        if kind is not None and not (otherwise and otherwise.code == "mostly_dates"):
             found.append((kind, name))
     if len(found) != 1:
         return None
@@ -314,6 +321,11 @@ def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
     if "feature" not in roles.values():
         message = f"Expected a column to learn from beside the label {label}. Received: {', '.join(roles)}."
         hint = "If the file has more columns, declare its `delimiter`."
+        for name, column in scanned.columns.items():
+            if name in roles and roles[name] == "ignored" and column.type is None and column.words:
+                words = ", ".join(map(repr, column.words))
+                send = as_sent(fields(missing={name: []}))
+                hint = f"{words} in the column {name} was read as missing. If that is a value, send {send}."
         raise DatasetError("no_features", message, hint)
     return roles
 

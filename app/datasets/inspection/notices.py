@@ -62,7 +62,9 @@ def find_notices(
         )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
-            found.append(_index(name) if layout.is_index(name) and column.type else _empty(name))
+            found.append(
+                _index(name) if layout.is_index(name) and column.type else _empty(name, column.words)
+            )
         if roles[name] == "feature":
             written = _written(layout, scan, name, sample)
             found += _constant(column) + written
@@ -194,7 +196,14 @@ def _dated_rows(layout: Layout, scan: Scan, roles: Mapping[str, Role]) -> list[N
     return [Notice(code="dated_rows", column=dates[0], message=message, send=send)]
 
 
-def _empty(name: str) -> Notice:
+def _empty(name: str, words: Mapping[str, object]) -> Notice:
+    if words:
+        send = fields(missing={name: []})
+        message = (
+            f"The column {name} has no values and is left out: {', '.join(map(repr, words))} was read as "
+            f"missing. If that is a value, send {as_sent(send)}."
+        )
+        return Notice(code="empty_column", column=name, message=message, send=send)
     message = f"The column {name} has no values and is left out. Declare its type to keep it."
     return Notice(code="empty_column", column=name, message=message)
 

@@ -57,19 +57,27 @@ def check_title(names: list[str], rows: list[list[str]], delimiter: str, lines_b
     width = len(rows[position])
     if any(len(row) != width for row in rows[position + 1 :][:20]) or any(map(_is_number, filled)):
         return
-    first, names_at = delimiter.join(names)[:80], lines_before + position + 2
+    raise title_line(names, rows[position], delimiter, lines_before + 1, lines_before + position + 2)
+
+
+def title_line(
+    title: list[str], names: list[str], delimiter: str, title_at: int, names_at: int
+) -> DatasetError:
+    """The refusal of a title in one line above the names of the columns in another."""
+    first = delimiter.join(title)[:80]
     message = (
         f"Expected column names in the first line. Received: {first}, which looks like a title, above "
-        f"{delimiter.join(rows[position])[:80]} in line {names_at}."
+        f"{delimiter.join(names)[:80]} in line {names_at}."
     )
-    error = {
-        "row": None,
-        "line": lines_before + 1,
-        "column": None,
-        "expected": "column names",
-        "received": first,
-    }
-    raise DatasetError("title_line", message, f"Delete the lines above line {names_at}.", [error])
+    error = {"row": None, "line": title_at, "column": None, "expected": "column names", "received": first}
+    return DatasetError("title_line", message, f"Delete the lines above line {names_at}.", [error])
+
+
+def are_header(cells: list[str], rows: list[list[str]]) -> bool:
+    """Whether cells are the names of the rows below: as many, different, and above numbers."""
+    if not rows or not _are_names(cells) or any(len(row) != len(cells) for row in rows):
+        return False
+    return any(all(_is_number(row[n].replace(",", ".")) for row in rows) for n in range(len(cells)))
 
 
 def _are_names(cells: list[str]) -> bool:

@@ -203,7 +203,7 @@ def test_days_before_months_and_months_before_days_are_both_named_where_either_f
     text = table([f"0{n % 9 + 1}/0{n % 7 + 1}/2024" for n in range(ROWS)], "day")
     (notice,) = of_column(inspect_text(text), "day")
     assert "%d/%m/%Y" in notice.message
-    assert "declare `date_format` as '%m/%d/%Y' instead" in notice.message
+    assert 'send `-F \'date_format={"day": "%m/%d/%Y"}\'` instead' in notice.message
 
 
 @pytest.mark.parametrize(
@@ -275,6 +275,33 @@ def test_a_word_for_missing_that_is_a_class_is_named_with_its_rows(
     assert first.description.classes == ["Apnea", "Insomnia"]
     assert "'None' (rows 1, 4, 7, 10, 13 and 5 more); these rows have no label" in notice.message
     assert inspect_text(text, **printed(notice)).description.classes == ["Apnea", "Insomnia", "None"]
+
+
+def test_a_column_of_words_for_missing_alone_is_told_with_what_to_send(
+    inspect_text: Inspect, refuse_text: Refuse
+) -> None:
+    text = "x,v,y\n" + "".join(
+        f"{n * 29 % 53},{('None', 'NA')[n % 2]},{'ab'[n % 3 > 0]}\n" for n in range(30)
+    )
+    (notice,) = [notice for notice in inspect_text(text).warnings if notice.code == "empty_column"]
+    assert inspect_text(text, **printed(notice)).description.columns[1].role == "feature"
+    assert 'missing={"v": []}' in str(refuse_text(text, ignore=["x"]).hint)
+
+
+def test_texts_that_are_codes_are_not_told_to_be_numbers(inspect_text: Inspect) -> None:
+    codes = ("02134", "10001", "90210")
+    text = "".join(
+        f'{{"x": "{codes[n % 3]}", "n": {n * 37 % 61}, "y": "{"ab"[n % 2]}"}}\n' for n in range(ROWS)
+    )
+    assert of_column(inspect_text(text, "a.jsonl"), "x") == []
+
+
+def test_a_label_of_01_and_1_is_refused_with_the_type_that_keeps_them_apart(
+    refuse_text: Refuse, inspect_text: Inspect
+) -> None:
+    text = "x,y\n" + "".join(f"{n * 29 % 53},{('01', '1')[n % 2]}\n" for n in range(30))
+    assert 'send `-F \'types={"y": "category"}\'`' in str(refuse_text(text).hint)
+    assert inspect_text(text, types={"y": "category"}).description.classes == ["01", "1"]
 
 
 def test_a_word_that_is_most_of_the_label_is_named_in_the_refusal(refuse_text: Refuse) -> None:
