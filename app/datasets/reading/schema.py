@@ -161,7 +161,7 @@ class Declaration(Model):
         "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled. "
         "`[]` reads lists that are written as text, `['a', 'b']`.",
     )
-    types: dict[ColumnName, ColumnType | Literal["ignore"]] = Field(
+    types: dict[ColumnName, Literal[ColumnType, "ignore"]] = Field(
         default_factory=dict, max_length=10_000, description="Types of columns by name, or `ignore`."
     )
     ignore: list[ColumnName] = Field(
