@@ -10,8 +10,9 @@ from typing import Any
 
 def fields(**values: Any) -> dict[str, str]:
     """Fields as the text of a form: texts as they are, all else as JSON."""
-    if str(values.get("ignore", "")).startswith("["):  # such a text is read as a list
-        values["ignore"] = [values["ignore"]]
+    ignored = values.get("ignore")
+    if isinstance(ignored, str) and ignored.startswith("["):  # such a text is read as a list
+        values["ignore"] = [ignored]
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in values.items()

@@ -136,6 +136,7 @@ def _inspect(
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *splits.untested(scanned, labels, split),
+        *splits.without_word(scanned, split),
         *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
     ]
     return Inspection(
@@ -314,7 +315,7 @@ def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
     label = layout.label
     for name in layout.options.unnamed:
         if roles.get(name) == "feature" and name not in layout.declared:
-            raise _blank_name(layout.options.columns.index(name) + 1)
+            raise _blank_name(layout.options.columns.index(name) + 1, name)
     roles[label] = "label"
     if split:
         roles[split] = "split"
@@ -337,10 +338,10 @@ def _is_index(layout: Layout, name: str, column: Any) -> bool:
     return bool(column.type == "number" and column.moments.whole and column.tally.all_differ)
 
 
-def _blank_name(position: int) -> DatasetError:
+def _blank_name(position: int, name: str) -> DatasetError:
     message = f"Expected a name for every column. Received: none for column {position}, which has values."
     error = {"row": None, "column": str(position), "expected": "a name", "received": ""}
-    hint = "Name the column in the header, or take the delimiter at the ends of the lines away."
+    hint = f"Name the column in the header, or leave it out: send {as_sent(fields(ignore=name))}."
     return DatasetError("blank_column_name", message, hint, [error])
 
 

@@ -109,7 +109,7 @@ def _not_tested(labels: Labels, plan: SplitPlan) -> list[Notice]:
     if plan.column or labels.task == "multilabel" or not few:
         return []
     left = len(labels.classes) - len(few)
-    one = f" The test rows hold {left} class alone, so that every model looks perfect." if left == 1 else ""
+    one = f" The test rows hold only {left} class, so every model looks perfect." if left == 1 else ""
     message = (
         f"Classes with fewer than {TESTED_FROM} rows train and are never tested: {_with_counts(few)}.{one} "
         "Add rows of them, or leave theirs out."
@@ -216,7 +216,7 @@ def _variants(labels: Labels) -> list[Notice]:
     return [
         Notice(
             code="label_variants",
-            message=f"The classes {', '.join(map(repr, names))} differ by spelling alone. Are they one?",
+            message=f"The classes {', '.join(map(repr, names))} differ only in spelling. Are they one?",
         )
         for names in spelt.values()
         if len(names) > 1
@@ -236,7 +236,7 @@ def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
     if not repeats.count:
         return []
     same = {
-        "text": "differ by capitals, blanks and punctuation alone, or not at all",
+        "text": "are equal, or differ only in capitals, blanks and punctuation",
         "image": "show the same picture, perhaps saved in another way or size",
         "sequence": "are the same, or the reverse complement",
     }[layout.kind]

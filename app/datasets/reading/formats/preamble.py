@@ -15,8 +15,9 @@ _SHOWN = 200
 def find_preamble(sample: str) -> tuple[list[str], str | None]:
     """The lines before the header, and the delimiter that one of them names."""
     lines = sample.splitlines()[: _MOST + 2]
-    if lines and (named := _SEPARATOR.fullmatch(lines[0].strip())):
-        return [lines[0][:_SHOWN]], named[1]
+    if lines and (named := _SEPARATOR.fullmatch(lines[0].strip(" \r\n"))):
+        separates = any(named[1] in line for line in lines[1:2])  # else it is said of another file
+        return [lines[0][:_SHOWN]], named[1] if separates else None
     count = next((n for n, line in enumerate(lines) if not line.lstrip().startswith(_COMMENT)), 0)
     comments = [line[:_SHOWN] for line in lines[:count]]
     if not comments or not lines[count].strip() or _may_be_header(lines[count - 1], lines[count:]):

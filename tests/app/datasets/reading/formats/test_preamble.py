@@ -113,6 +113,15 @@ def test_a_title_with_delimiters_is_refused_with_the_line_of_the_names(
     assert (error.code, error.hint) == ("title_line", f"Delete the lines above line {line}.")
 
 
+@pytest.mark.parametrize(("line", "sign"), [("sep=\t", "\t"), ("sep=;", ","), ("sep=,", ";")])
+def test_the_named_separator_is_used_where_the_file_has_it(
+    inspect_text: Inspect, line: str, sign: str
+) -> None:
+    rows = f"t;p;y\n{ROWS}".replace(";", sign)
+    options = inspect_text(f"{line}\n{rows}").description.options
+    assert options.columns == ["t", "p", "y"]
+
+
 def test_a_comment_among_the_rows_is_refused_with_its_line(refuse_text: Refuse) -> None:
     error = refuse_text("a,b,y\n1,2,0\n# again, later\n3,4,1\n")
     assert (error.code, "Line 3 looks like a comment: delete it." in str(error.hint)) == ("ragged_row", True)
