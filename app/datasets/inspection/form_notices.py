@@ -166,11 +166,10 @@ def missing_words(column: ColumnScan, *, is_label: bool) -> Notice | None:
         return None
     listed = ", ".join(f"{word!r} ({_places(odd)})" for word, odd in column.words.items())
     rows = sorted({row for odd in column.words.values() for row in odd.rows})[:SHOWN]
-    count = sum(odd.count for odd in column.words.values())
     lost = "; these rows have no label" if is_label else ""
     send = fields(missing={column.name: []})
     message = (
-        f"{count} cells of the column {column.name} were read as missing: {listed}{lost}. If these are "
+        f"Cells of the column {column.name} were read as missing: {listed}{lost}. If these are "
         f"values, send {as_sent(send)}: then only its empty cells are missing."
     )
     return Notice(code="missing_words", column=column.name, rows=rows, message=message, send=send)

@@ -205,7 +205,7 @@ def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> 
     """Only the label may hold lists, and they are its labels as they stand."""
     others = [name for name in options.lists if name != label]
     if others:
-        message = f"Expected lists in the label alone, {label}. Received: lists in {', '.join(others)}."
+        message = f"Expected lists only in the label, {label}. Received: lists in {', '.join(others)}."
         raise DatasetError("nested_value", message, "Declare another `label`, or leave the column out.")
     if options.lists and declaration.task not in (None, "multilabel"):
         message = f"Expected the task multilabel for a label of lists. Received: {declaration.task}."

@@ -329,7 +329,7 @@ def _by_classes(name: str, feature: pa.Array, truth: pa.Array) -> str | None:
     share = tells_class(feature, truth)
     if share is None:
         return None
-    return f"The column {name} alone tells the label in {share:.1%} of {_rows(truth)}. {_advice(name)}"
+    return f"The column {name} by itself tells the label in {share:.1%} of {_rows(truth)}. {_advice(name)}"
 
 
 def _rows(truth: pa.Array) -> str:

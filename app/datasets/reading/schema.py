@@ -288,7 +288,7 @@ class Declaration(Model):
     def _separates_labels_of_a_row(self) -> Self:
         if self.separator is not None and self.task != "multilabel":
             raise ValueError(
-                "expected `separator` with the task `multilabel` alone, "
+                "expected `separator` only with the task `multilabel`, "
                 f"received it with {self.task or 'no declared task'}"
             )
         return self
