@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.datasets.reading.endings import without_ending
+from app.datasets.reading.file_extensions import without_ending
 from app.datasets.reading.schema import DatasetError, Description, Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload

@@ -50,13 +50,13 @@ def written_otherwise(column: ColumnScan, conventions: Conventions) -> Notice | 
     message = (
         f"The column {name} looks like {_described(reading, options)}{shown}{but_for}: it was read as text."
     )
-    dates, signs = reading.type == "date", bool({"decimal", "thousands"} & set(options))
+    is_comma = options.get("decimal") == ","
     all_plain = reading.plain and not outcome.odd
     return Notice(
         code="mostly_dates"
-        if dates
+        if reading.type == "date"
         else "decimal_comma"
-        if signs
+        if is_comma
         else "numbers_as_text"
         if all_plain
         else "mostly_numbers",

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..endings import format_of
+from ..file_extensions import format_of
 from ..schema import DatasetError, Declaration, Format
 from . import archive, csv, fasta, jsonl, npz, parquet, tsv
 from .decoding import decoding

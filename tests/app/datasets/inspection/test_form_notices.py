@@ -52,11 +52,11 @@ WAYS: dict[str, tuple[Callable[[int], str], str]] = {
     "decimal comma, some whole": (
         lambda n: str(VALUES[n]).replace(".", ",") if n % 3 else str(int(VALUES[n])), "decimal_comma"
     ),
-    "thousands": (lambda n: grouped(VALUES[n]), "decimal_comma"),
+    "thousands": (lambda n: grouped(VALUES[n]), "mostly_numbers"),
     "German": (lambda n: grouped(VALUES[n], ".", ","), "decimal_comma"),
-    "Swiss": (lambda n: grouped(VALUES[n], "'"), "decimal_comma"),
+    "Swiss": (lambda n: grouped(VALUES[n], "'"), "mostly_numbers"),
     "French": (lambda n: grouped(VALUES[n], "\u202f", ","), "decimal_comma"),
-    "dollars": (lambda n: f"${grouped(VALUES[n])}", "decimal_comma"),
+    "dollars": (lambda n: f"${grouped(VALUES[n])}", "mostly_numbers"),
     "minus before the dollar": (
         lambda n: f"-${-VALUES[n]:.2f}" if VALUES[n] < 0 else f"${VALUES[n]}", "mostly_numbers"
     ),
@@ -67,7 +67,7 @@ WAYS: dict[str, tuple[Callable[[int], str], str]] = {
     "no-break space": (lambda n: f"\u00a0{VALUES[n]}", "mostly_numbers"),
     "parentheses": (lambda n: f"({-VALUES[n]})" if VALUES[n] < 0 else str(VALUES[n]), "mostly_numbers"),
     "one percent": (lambda n: f"{VALUES[n]} %" if n == 7 else str(VALUES[n]), "mostly_numbers"),
-    "one amount": (lambda n: f"${grouped(VALUES[n])}" if n == 7 else str(VALUES[n]), "decimal_comma"),
+    "one amount": (lambda n: f"${grouped(VALUES[n])}" if n == 7 else str(VALUES[n]), "mostly_numbers"),
     "one minus": (lambda n: "\u22125" if n == 7 else str(VALUES[n]), "mostly_numbers"),
 }  # fmt: skip
 ODD = ("unknown", "-", ".", "<0.5", "#DIV/0!", "Total", "float", "12:30", "n.a.", "12,5", "1.2.3", "it's")

@@ -1,6 +1,6 @@
 import pytest
 
-from app.datasets.reading.endings import format_of, without_ending
+from app.datasets.reading.file_extensions import format_of, without_ending
 
 
 @pytest.mark.parametrize(
