@@ -229,7 +229,11 @@ def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     content_type = request.headers.get("content-type", "none")
     hint = _what_to_do(found[0])
     is_json = re.match(r"application/([\w.-]+\+)?json\b", content_type) is not None
-    if any(error["field"] == "body" for error in errors) and not is_json:
+    none_read = any(
+        told["field"] == "body" and error["type"] != "value_error"
+        for told, error in zip(errors, found, strict=False)
+    )
+    if none_read and not is_json:
         hint = f"Send the body as JSON with `Content-Type: application/json`. Received: {content_type}."
     return ServiceError(422, "invalid_request", _explain(errors, len(found)), hint=hint, errors=errors)
 

@@ -33,6 +33,8 @@ def _texts(value: Any) -> Any:
     texts: list[Any] = []
     for given in value:
         listed = _read(given) if given.startswith("[") else None
+        if listed is None and given.startswith('["'):
+            raise ValueError("expected a JSON list, received one that does not end well")
         texts += listed if isinstance(listed, list) else [given]
     return texts
 
@@ -51,7 +53,9 @@ def _by_column(value: Any) -> Any:
 
 def _missing(value: Any) -> Any:
     is_by_column = isinstance(value, list) and any(given.startswith("{") for given in value)
-    return _by_column(value) if is_by_column else _texts(value)
+    if not is_by_column:
+        return _texts(value)
+    return {column: [of] if isinstance(of, str) else of for column, of in _by_column(value).items()}
 
 
 def _read(text: str) -> Any:
@@ -79,7 +83,7 @@ class DatasetForm(Declaration):
     """The fields beside the file. All are optional."""
 
     name: Name | None = Field(None, description="Default: the file name without its extension.")
-    types: Annotated[dict[ColumnName, ColumnType | Literal["ignore"]], BeforeValidator(_by_column)] = Field(
+    types: Annotated[dict[ColumnName, Literal[ColumnType, "ignore"]], BeforeValidator(_by_column)] = Field(
         default_factory=dict,
         max_length=10_000,
         description='Types of columns as JSON, such as `{"age": "number", "id": "ignore"}`.',
@@ -112,7 +116,7 @@ class DatasetForm(Declaration):
     date_format: Annotated[OfColumns[DateFormat] | None, BeforeValidator(_by_column)] = Field(
         None,
         description="How dates are written that are not ISO 8601, such as `%d.%m.%Y` or `%m/%d/%Y`, or by "
-        'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.',
+        'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %a %A %H %I %M %S %p %f %z are known.',
     )
     metadata: Annotated[Metadata, BeforeValidator(_json)] = Field(
         default_factory=dict, description="Your own notes: a JSON object of at most 16 texts."

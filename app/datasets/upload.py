@@ -226,7 +226,10 @@ class _Form:
         self.files += 1
         if self.files > 1:
             raise ServiceError(
-                422, "several_files", "Expected one file, in the part `file`. Received: several files."
+                422,
+                "several_files",
+                "Expected one file, in the part `file`. Received: several files.",
+                hint="Send each file in a request of its own.",
             )
         self.is_named = b"filename" in options
         self.upload.filename = _file_name(_text("filename", options.get(b"filename", b"")))

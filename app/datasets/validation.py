@@ -365,7 +365,9 @@ def _form(upload: Upload) -> DatasetForm:
     try:
         return DatasetForm.model_validate({**given, "filename": upload.filename or None})
     except ValidationError as error:
-        raise RequestValidationError(error.errors()) from error
+        # What concerns several fields together has no place of its own.
+        told = [{**one, "loc": one["loc"] or ("form",)} for one in error.errors()]
+        raise RequestValidationError(told) from error
 
 
 def _limits(settings: Settings) -> Limits:

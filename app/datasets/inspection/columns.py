@@ -163,7 +163,7 @@ class ColumnScan:
         """
         values = self._values(cells)
         self.missing += values.null_count
-        if self.type == "category" and pa.types.is_string(cells.type):
+        if self.type in ("category", None) and pa.types.is_string(cells.type):
             self._look_at(cells, values)
         self.rows += len(cells)
         if self.type == "number":

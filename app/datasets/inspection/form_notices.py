@@ -22,6 +22,7 @@ _SENT_WORDS = 20
 _DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 _DAYS = 10
 _LEADING_ZERO = r"^[+-]?0\d+$"
+_CODE = re.compile(r"[+-]?0\d|\d{16}")
 _EXPONENT = r"^[1-9]\d*[eE]\d+$"
 
 
@@ -34,13 +35,15 @@ def written_otherwise(column: ColumnScan, conventions: Conventions) -> Notice | 
     if not outcome.readings:
         message = (
             f"The column {name} looks like times of day ({outcome.example}): it was read as text. Write "
-            f"them as numbers, such as hours, or with their date. {_as_names(name)}"
+            f"them as numbers, such as hours, or with their date. {as_names(name)}"
         )
         return Notice(code="mostly_dates", column=name, rows=_rows(outcome), message=message)
     reading = outcome.readings[0]
     options = reading.options(conventions)
     if reading.plain and not outcome.odd and conventions.numbers:
         return None  # such as numbers that are the names of classes
+    if reading.plain and not outcome.odd and any(map(_CODE.match, column.tally.counts or [outcome.example])):
+        return None  # a format that has numbers has these as texts, since they are codes
     send = _to_send(column, outcome, reading, options)
     but_for = f", but for {_listed(outcome)}" if outcome.odd else ""
     shown = "" if reading.plain and outcome.odd else f" ({outcome.example})"
@@ -59,7 +62,7 @@ def written_otherwise(column: ColumnScan, conventions: Conventions) -> Notice | 
         else "mostly_numbers",
         column=name,
         rows=_rows(outcome),
-        message=f"{message} {_advice(outcome, send, conventions)} {_as_names(name)}",
+        message=f"{message} {_advice(outcome, send, column, conventions)} {as_names(name)}",
         send=send or None,
     )
 
@@ -95,23 +98,19 @@ def _to_send(
     return fields(**values)
 
 
-def _advice(outcome: Outcome, send: dict[str, str], conventions: Conventions) -> str:
+def _advice(outcome: Outcome, send: dict[str, str], column: ColumnScan, conventions: Conventions) -> str:
     kind = f"{outcome.readings[0].type}s"
     if not send:
         return f"Correct these cells, and it is read as {kind}."
     if outcome.odd:
         words = "that means" if len(outcome.odd) == 1 else "these mean"
-        text = f"If {words} missing, send {as_sent(send)}; a row of totals or units belongs out of the file."
+        text = f"If {words} missing, send {as_sent(send)}; if the row is one of totals or units, delete it."
     else:
         text = f"Send {as_sent(send)} to read it as {kind}."
     for other in outcome.readings[1:2]:
-        options = {
-            name: {column: value} for name, value in other.options(conventions).items() for column in ("",)
-        }
-        value = _value(outcome.example, other)
-        told = ", ".join(f"`{name}` as {next(iter(of.values()))!r}" for name, of in options.items())
+        instead = as_sent(_to_send(column, outcome, other, other.options(conventions)))
         text += f" That makes {_value(outcome.example, outcome.readings[0])} of {outcome.example}; "
-        text += f"if it is {value}, declare {told} instead."
+        text += f"if it is {_value(outcome.example, other)}, send {instead} instead."
     return text
 
 
@@ -122,7 +121,8 @@ def _value(cell: str, reading: Reading) -> str:
     return str(to_iso(cells, reading.conventions.date_format or "%Y-%m-%d")[0].as_py())
 
 
-def _as_names(column: str) -> str:
+def as_names(column: str) -> str:
+    """What to send where values that look like numbers or dates are names."""
     return f"If its values are names, send {as_sent(fields(types={column: 'category'}))}."
 
 
@@ -147,9 +147,17 @@ def hint_for(cell: str, name: str, column_type: ColumnType, conventions: Convent
     """What to send so that a cell is read as the type, where another form is all that keeps it from that."""
     readings, _ = best([cell], [1], conventions)
     options = readings[0].options(conventions) if readings and readings[0].type == column_type else {}
-    if not options:
+    options = {option: value for option, value in options.items() if value is not None}
+    changed = conventions.model_copy(update=options)
+    if not options or not Reading(readings[0].type, changed).reads(pa.array([cell]))[0].as_py():
         return None
     return f"Send {as_sent(fields(**{option: {name: value} for option, value in options.items()}))}."
+
+
+def hint_for_missing(cell: str, name: str, conventions: Conventions) -> str:
+    """What to send so that a cell is missing, beside the words that are."""
+    words = [word for word in conventions.missing if word]
+    return f"If it means missing, send {as_sent(fields(missing={name: [*words, cell]}))}."
 
 
 def missing_words(column: ColumnScan, *, is_label: bool) -> Notice | None:
@@ -158,11 +166,10 @@ def missing_words(column: ColumnScan, *, is_label: bool) -> Notice | None:
         return None
     listed = ", ".join(f"{word!r} ({_places(odd)})" for word, odd in column.words.items())
     rows = sorted({row for odd in column.words.values() for row in odd.rows})[:SHOWN]
-    count = sum(odd.count for odd in column.words.values())
     lost = "; these rows have no label" if is_label else ""
     send = fields(missing={column.name: []})
     message = (
-        f"{count} cells of the column {column.name} were read as missing: {listed}{lost}. If these are "
+        f"Cells of the column {column.name} were read as missing: {listed}{lost}. If these are "
         f"values, send {as_sent(send)}: then only its empty cells are missing."
     )
     return Notice(code="missing_words", column=column.name, rows=rows, message=message, send=send)

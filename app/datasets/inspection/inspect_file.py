@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection import precision, splits
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
-from app.datasets.inspection.form_notices import written_otherwise
+from app.datasets.inspection.form_notices import as_names, written_otherwise
 from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import (
@@ -117,7 +118,7 @@ def _inspect(
         task,
         declaration.unlabelled,
         of_table=layout.kind == "tabular",
-        otherwise=otherwise.message if otherwise else None,
+        otherwise=otherwise.message.removesuffix(as_names(layout.label)).rstrip() if otherwise else None,
     )
     precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
@@ -136,6 +137,7 @@ def _inspect(
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *splits.untested(scanned, labels, split),
+        *splits.without_word(scanned, split),
         *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
     ]
     return Inspection(
@@ -158,7 +160,12 @@ def _lay_out(
         update={"ignored": [name for name in options.columns if name in declaration.ignored]}
     )
     names = [name for name in options.columns if name not in options.ignored]
-    label = find_label(names, declaration)
+    try:
+        label = find_label(names, declaration)
+    except DatasetError:
+        if file_format in ("csv", "tsv"):
+            csv.check_header(path, options, declaration.may_be_label)
+        raise
     types, separator = declaration.column_types, None
     conventions, exceptions = declaration.conventions(file_format)
     _check_lists(options, label, declaration)
@@ -199,7 +206,7 @@ def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> 
     """Only the label may hold lists, and they are its labels as they stand."""
     others = [name for name in options.lists if name != label]
     if others:
-        message = f"Expected lists in the label alone, {label}. Received: lists in {', '.join(others)}."
+        message = f"Expected lists only in the label, {label}. Received: lists in {', '.join(others)}."
         raise DatasetError("nested_value", message, "Declare another `label`, or leave the column out.")
     if options.lists and declaration.task not in (None, "multilabel"):
         message = f"Expected the task multilabel for a label of lists. Received: {declaration.task}."
@@ -230,7 +237,8 @@ def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tu
     for name in others:
         sample = table[name].combine_chunks()
         kind = guess_kind(scanned.columns[name], sample, alone=len(others) == 1)
-        if kind is not None:
+        otherwise = kind and written_otherwise(scanned.columns[name], layout.conventions_of(name))
+        if kind is not None and not (otherwise and otherwise.code == "mostly_dates"):
             found.append((kind, name))
     if len(found) != 1:
         return None
@@ -312,6 +320,11 @@ def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
     if "feature" not in roles.values():
         message = f"Expected a column to learn from beside the label {label}. Received: {', '.join(roles)}."
         hint = "If the file has more columns, declare its `delimiter`."
+        for name, column in scanned.columns.items():
+            if name in roles and roles[name] == "ignored" and column.type is None and column.words:
+                words = ", ".join(map(repr, column.words))
+                send = as_sent(fields(missing={name: []}))
+                hint = f"{words} in the column {name} was read as missing. If that is a value, send {send}."
         raise DatasetError("no_features", message, hint)
     return roles
 
@@ -323,7 +336,7 @@ def _check_unnamed(layout: Layout, scanned: Scan) -> None:
         if column is None or column.type is None or name in layout.declared:
             continue
         if not _is_index(layout, name, column):
-            raise _blank_name(layout.options.columns.index(name) + 1)
+            raise _blank_name(layout.options.columns.index(name) + 1, name)
 
 
 def _is_index(layout: Layout, name: str, column: Any) -> bool:
@@ -333,10 +346,10 @@ def _is_index(layout: Layout, name: str, column: Any) -> bool:
     return bool(column.type == "number" and column.moments.whole and column.tally.all_differ)
 
 
-def _blank_name(position: int) -> DatasetError:
+def _blank_name(position: int, name: str) -> DatasetError:
     message = f"Expected a name for every column. Received: none for column {position}, which has values."
     error = {"row": None, "column": str(position), "expected": "a name", "received": ""}
-    hint = "Name the column in the header, or take the delimiter at the ends of the lines away."
+    hint = f"Name the column in the header, or leave it out: send {as_sent(fields(ignore=name))}."
     return DatasetError("blank_column_name", message, hint, [error])
 
 

@@ -9,7 +9,7 @@ from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.scanning import Layout, Scan
 from app.datasets.reading.schema import Notice
 
-_LIST = re.compile(r"\[.*\]", re.DOTALL)
+_LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
 _SEPARATORS = (";", "|", ",", "/", "+", "&")
 _SURE = 2  # of them: the others stand in names of single classes as well
 

@@ -109,6 +109,9 @@ def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool
     if column.tally.distinct < 2:
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
+        if column.type == "number":
+            names = as_sent(fields(types={column.name: "category"}))
+            hint += f" If its values are names, such as 01 and 1, send {names}."
         raise _refuse(column, "one_class", "two values or more in the label", f"only {only}", hint)
     labels = Labels(declared or (_infer(column) if of_table or not _are_codes(column) else "multiclass"))
     if declared is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.reading.schema import DatasetError, Declaration
 
 _LISTED = 50
@@ -41,7 +42,11 @@ def _required(name: str, names: Sequence[str], field: str) -> str:
     of = "" if field == "ignore" else f"{field} of "
     message = f"Expected {of}columns of the file{' to ignore' if not of else ''}. Received: {of}{name}."
     error = {"row": None, "column": name, "expected": "a column of the file", "received": "no such column"}
-    raise DatasetError("unknown_column", message, meant(name, names), [error])
+    hint = meant(name, names)
+    parts = [part.strip() for part in name.split(",")]
+    if field == "ignore" and len(parts) > 1 and all(part in names for part in parts):
+        hint = f"Send several columns as a list: {as_sent(fields(ignore=parts))}."
+    raise DatasetError("unknown_column", message, hint, [error])
 
 
 def meant(name: str, names: Iterable[str]) -> str:

@@ -62,7 +62,9 @@ def find_notices(
         )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
-            found.append(_index(name) if layout.is_index(name) and column.type else _empty(name))
+            found.append(
+                _index(name) if layout.is_index(name) and column.type else _empty(name, column.words)
+            )
         if roles[name] == "feature":
             written = _written(layout, scan, name, sample)
             found += _constant(column) + written
@@ -107,7 +109,7 @@ def _not_tested(labels: Labels, plan: SplitPlan) -> list[Notice]:
     if plan.column or labels.task == "multilabel" or not few:
         return []
     left = len(labels.classes) - len(few)
-    one = f" The test rows hold {left} class alone, so that every model looks perfect." if left == 1 else ""
+    one = f" The test rows hold only {left} class, so every model looks perfect." if left == 1 else ""
     message = (
         f"Classes with fewer than {TESTED_FROM} rows train and are never tested: {_with_counts(few)}.{one} "
         "Add rows of them, or leave theirs out."
@@ -194,7 +196,14 @@ def _dated_rows(layout: Layout, scan: Scan, roles: Mapping[str, Role]) -> list[N
     return [Notice(code="dated_rows", column=dates[0], message=message, send=send)]
 
 
-def _empty(name: str) -> Notice:
+def _empty(name: str, words: Mapping[str, object]) -> Notice:
+    if words:
+        send = fields(missing={name: []})
+        message = (
+            f"The column {name} has no values and is left out: {', '.join(map(repr, words))} was read as "
+            f"missing. If that is a value, send {as_sent(send)}."
+        )
+        return Notice(code="empty_column", column=name, message=message, send=send)
     message = f"The column {name} has no values and is left out. Declare its type to keep it."
     return Notice(code="empty_column", column=name, message=message)
 
@@ -207,7 +216,7 @@ def _variants(labels: Labels) -> list[Notice]:
     return [
         Notice(
             code="label_variants",
-            message=f"The classes {', '.join(map(repr, names))} differ by spelling alone. Are they one?",
+            message=f"The classes {', '.join(map(repr, names))} differ only in spelling. Are they one?",
         )
         for names in spelt.values()
         if len(names) > 1
@@ -227,7 +236,7 @@ def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
     if not repeats.count:
         return []
     same = {
-        "text": "differ by capitals, blanks and punctuation alone, or not at all",
+        "text": "are equal, or differ only in capitals, blanks and punctuation",
         "image": "show the same picture, perhaps saved in another way or size",
         "sequence": "are the same, or the reverse complement",
     }[layout.kind]
@@ -320,7 +329,7 @@ def _by_classes(name: str, feature: pa.Array, truth: pa.Array) -> str | None:
     share = tells_class(feature, truth)
     if share is None:
         return None
-    return f"The column {name} alone tells the label in {share:.1%} of {_rows(truth)}. {_advice(name)}"
+    return f"The column {name} by itself tells the label in {share:.1%} of {_rows(truth)}. {_advice(name)}"
 
 
 def _rows(truth: pa.Array) -> str:

@@ -20,7 +20,8 @@ _MOST = 0.8  # of the cells, or half of them where the others are a few words
 _FEW_WORDS = 5
 _MEAN_LENGTH = 40
 _LOOKS = re.compile(
-    r"[^\w\s]{0,3}(?:[A-Za-z$]{0,3}\$?\s?)?[^\w\s]{0,2}\.?\d|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+    r"[^\w\s]{0,3}(?:[A-Za-z$]{0,3}\$?\s?)?[^\w\s]{0,2}\.?\d|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"|(?:mon|tue|wed|thu|fri|sat|sun)\w*\.?,? ",
     re.IGNORECASE,
 )
 _TIME = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
@@ -104,9 +105,15 @@ class OddCells:
             self._time = head[0], first_row
 
     def _keep(self, cells: pa.Array, reads: pa.Array, first_row: int) -> None:
-        indices = pc.indices_nonzero(pc.fill_null(reads, False))[: SHOWN * 10]
-        for index, cell in zip(indices.to_pylist(), cells.take(indices).to_pylist(), strict=True):
-            self._kept.setdefault(cell, first_row + index)
+        """Some of the cells that are read, those first by which the reading differs from a plain one."""
+        masks = [reads]
+        if self._reading is not None and not self._reading.plain:
+            plain = Reading(self._reading.type, Conventions(), plain=True).reads(cells)
+            masks.insert(0, pc.and_not(reads, plain))
+        for mask in masks:
+            indices = pc.indices_nonzero(pc.fill_null(mask, False))[: SHOWN * 10]
+            for index, cell in zip(indices.to_pylist(), cells.take(indices).to_pylist(), strict=True):
+                self._kept.setdefault(cell, first_row + index)
 
     def _add_odd(self, cells: pa.Array, indices: pa.Array, first_row: int) -> None:
         looked_at = indices[:_A_BATCH]
@@ -123,12 +130,13 @@ class OddCells:
         self._unlisted += len(indices) - len(looked_at)
 
     def _choose(self) -> list[Reading]:
-        """The best reading of what was kept; what it reads is odd no more."""
+        """The best reading that reads all that was read before; what it reads is odd no more."""
+        if self._reading is None:
+            return []
         cells = [*self._kept, *self._odd]
         weights = [1] * len(self._kept) + [odd.count for odd in self._odd.values()]
-        readings, _ = best(cells, weights, self._conventions)
-        if not readings:
-            return []
+        readings, _ = best(cells, weights, self._conventions, required=len(self._kept))
+        readings = readings or [self._reading]
         self._reading = readings[0]
         reads = self._reading.reads(pa.array(list(self._odd), pa.string())).to_pylist()
         for cell, is_read in zip(list(self._odd), reads, strict=True):

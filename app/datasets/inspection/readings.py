@@ -23,7 +23,14 @@ _DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%Y-%m", "%Y/%m", "%m/%Y", "%b %d %Y", "%b %d, %Y", "%B %d %Y",
     "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %B %Y", "%b %Y", "%B %Y",
+    "%b-%Y", "%b-%y", "%a %b %d %Y", "%a, %d %b %Y", "%A, %B %d, %Y", "%A, %d %B %Y", "%a %b %d %H:%M:%S %Y",
+    "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z",
 )  # fmt: skip
+_DAY = (  # that the calendar has, but for 29 February in 1900 and the like, and a time that the clock has
+    r"^(\d{4}-(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|\d{4}-(0[469]|11)-(0[1-9]|[12]\d|30)"
+    r"|\d{4}-02-(0[1-9]|1\d|2[0-8])|\d\d(0[48]|[2468][048]|[13579][26]|00)-02-29)"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d|$)"
+)
 _TIME = re.compile(
     r"(?P<before>,? |T)(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d)?(?P<fraction>[.,]\d+)?"
     r"(?P<half> ?[AaPp]\.?[Mm]\.?)?(?P<zone> ?(UTC|GMT|Z|[+-]\d\d:?\d\d))?$"
@@ -37,7 +44,7 @@ _CURRENCIES = (
     "KRW", "MXN", "ZAR", "Rs", "Fr", "kr", "R$", "US$", "A$", "C$",
 )  # fmt: skip
 _MULTIPLE = ("k", "m", "b", "g", "t", "mn", "mio", "mrd", "bn", "tsd", "thousand", "million", "billion")
-_NO_UNIT = frozenset("<>≤≥~≈±#/:*=?!'\"_")
+_NO_UNIT = frozenset("<>≤≥~≈±#/:*=?!'\"_+-\u2212\u2012\u2013\u2014")
 _UNITS_TRIED = 2
 _EVIDENCE = 50
 
@@ -58,7 +65,7 @@ class Reading:
             return are_numbers(cells, self.conventions)
         if self.conventions.date_format is not None:
             cells = to_iso(cells, self.conventions.date_format)
-        return pc.match_substring_regex(cells, ISO)
+        return pc.and_(pc.match_substring_regex(cells, ISO), pc.match_substring_regex(cells, _DAY))
 
     def options(self, usual: Conventions) -> dict[str, Any]:
         """What must be declared for it, beside a column's name."""
@@ -70,19 +77,25 @@ class Reading:
         }
 
 
-def best(cells: list[str], weights: list[int], usual: Conventions) -> tuple[list[Reading], int]:
+def best(
+    cells: list[str], weights: list[int], usual: Conventions, *, required: int = 0
+) -> tuple[list[Reading], int]:
     """The readings that read most of the cells, the simplest first, and how many that is.
 
-    Of equal ones the first is the most likely; the others would read the same cells as other values.
+    Of equal ones the first is the most likely; the others would read the same cells as other values. All read
+    the first `required` cells.
     """
     array, counts = pa.array(cells, pa.string()), pa.array(weights, pa.int64())
     found: list[Reading] = []
-    most = 0
+    most, same = 0, array
     for reading in _candidates(cells, usual):
-        read = pc.sum(pc.if_else(pc.fill_null(reading.reads(array), False), counts, 0)).as_py() or 0
+        reads = pc.fill_null(reading.reads(array), False)
+        if not pc.all(reads[:required], min_count=0).as_py():
+            continue
+        read = pc.sum(pc.if_else(reads, counts, 0)).as_py() or 0
         if read > most:
-            found, most = [reading], read
-        elif found and read == most and not found[0].plain and _is_new(reading, found, array):
+            found, most, same = [reading], read, reads
+        elif found and reads.equals(same) and not found[0].plain and _is_new(reading, found, array):
             found.append(reading)
     return found, most
 
@@ -113,6 +126,8 @@ def _candidates(cells: list[str], usual: Conventions) -> Iterator[Reading]:
     shown = cells[:_EVIDENCE] + cells[-_EVIDENCE:]
     for time in _times(cells):
         for date in _DATES:
+            if time and "%H" in date:
+                continue
             form = re.compile(pattern_of(date + time))
             if any(map(form.match, shown)):
                 yield Reading("date", usual.model_copy(update={"date_format": date + time}))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
-from app.datasets.inspection.form_notices import Codes, find_codes, hint_for
+from app.datasets.inspection.form_notices import Codes, find_codes, hint_for, hint_for_missing
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
 from app.datasets.inspection.odd_cells import Searches
@@ -42,6 +42,7 @@ from app.datasets.reading.table import split_words
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
 INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
+_RECEIVED = 80  # characters of a cell that are shown
 _JOIN = "\x1f"
 _SEARCHED = 500  # columns for numbers and dates that are written otherwise
 
@@ -275,7 +276,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         except RefusedExample as refused:
             raise _refused_example(layout, result.rows, batch, name, refused) from None
         except BadCell as bad:
-            received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:80]
+            received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:_RECEIVED]
             row = result.rows + bad.index + 1
             column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
@@ -374,10 +375,13 @@ def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
     if layout.is_csv:
         error["line"] = csv.line_of(layout.path, layout.options, cell.row)
     message = f"Expected {expected}, in column {cell.column}. Received: {cell.received} in row {cell.row}."
+    conventions = layout.conventions_of(cell.column)
+    whole = layout.is_csv and len(cell.received) < _RECEIVED
+    missing = hint_for_missing(cell.received, cell.column, conventions) if whole else ""
     if cell.infinite:
-        hint = "Leave the cell empty, or declare the column's type as category."
+        hint = f"Correct the cell, or leave it empty. {missing}".rstrip()
         return DatasetError("infinite_number", message, hint, [error])
-    if layout.is_csv and layout.declared.get(cell.column) in ("number", "date"):
-        conventions = layout.conventions_of(cell.column)
-        hint = hint_for(cell.received, cell.column, cell.type, conventions) or hint
+    if layout.is_csv and layout.declared.get(cell.column) in ("number", "date", "boolean"):
+        told = hint_for(cell.received, cell.column, cell.type, conventions)
+        hint = told or f"Correct the cell. {missing}".rstrip()
     return DatasetError("wrong_type", message, hint, [error])

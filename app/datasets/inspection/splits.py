@@ -56,7 +56,7 @@ def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
         received = ", ".join(wrong[:5]) or "no words"
         error = {"row": None, "column": name, "expected": _WORDS, "received": received}
         message = f"Expected {_WORDS}, in column {name}. Received: {received}."
-        raise DatasetError("wrong_split", message, "Mend the words, or leave `split` out.", [error])
+        raise DatasetError("wrong_split", message, "Correct these words, or leave `split` out.", [error])
     return False
 
 
@@ -163,3 +163,13 @@ def notices(column: str | None, candidate: str | None, rows: dict[str, int]) -> 
             message = f"No labelled row is marked {name}, so {effect}."
             found.append(Notice(code=f"no_{name}_rows", column=column, message=message))
     return found
+
+
+def without_word(scan: Scan, column: str | None) -> list[Notice]:
+    """Rows whose cell of the split column is missing: they train."""
+    if column is None or not (missing := scan.columns[column].missing):
+        return []
+    words = ", ".join(map(repr, scan.columns[column].words))
+    read_as = f" ({words} was read as missing)" if words else ""
+    message = f"{missing} rows have no word in the column {column}{read_as}; they train."
+    return [Notice(code="split_missing", column=column, message=message)]

@@ -8,7 +8,9 @@ of the years 1 to 9999 for what is beyond them), category string; null where mis
 from __future__ import annotations
 
 import ast
+import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate
@@ -34,6 +36,9 @@ EXPECTED: dict[ColumnType, str] = {
 }
 _TRUE, _FALSE = pa.array(["true", "yes", "t"]), pa.array(["false", "no", "f"])
 ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"
+_QUOTED_ITEM = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
+_QUOTED_ITEMS = re.compile(rf"(?:{_QUOTED_ITEM.pattern})(?:\s+(?:{_QUOTED_ITEM.pattern}))+")
+_NUMBERS = re.compile(r"[-+.\deE\s]+")
 _EXACT_INTEGERS = 2.0**53
 _HEAD = 100
 _YEARS = (-62135596800, 253402300799)
@@ -361,11 +366,20 @@ def _listed(cells: pa.Array) -> pa.Array:
 
 
 def _items(cell: str) -> list[str]:
-    try:
-        items = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    """As JSON, Python, NumPy (blanks between quoted items) and PostgreSQL (braces, no quotes) write lists."""
+    cell = cell.strip()
+    inner = cell[1:-1].strip()
+    if _QUOTED_ITEMS.fullmatch(inner):
+        return [str(ast.literal_eval(item)) for item in _QUOTED_ITEM.findall(inner)]
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            items = read(cell)
+            if isinstance(items, list | tuple | set):
+                return [str(item) for item in items if item is not None]
+    if (cell[:1], cell[-1:]) not in (("[", "]"), ("{", "}")):
         return [cell]
-    return [str(item) for item in items] if isinstance(items, list | tuple | set) else [cell]
+    apart = inner.split(",") if "," in inner or not _NUMBERS.fullmatch(inner) else inner.split()
+    return [item.strip().strip("'\"") for item in apart]
 
 
 def texts(cells: pa.Array) -> pa.Array:

@@ -9,7 +9,10 @@ _NAMES = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PARTS = {
+    "a": rf"(?i:{'|'.join(day[:3] for day in _DAYS)})\.?",
+    "A": rf"(?i:{'|'.join(_DAYS)})",
     "Y": r"(?P<Y>\d{4})",
     "y": r"(?P<y>\d\d)",
     "m": r"(?P<m>0?[1-9]|1[0-2])",

@@ -46,9 +46,11 @@ def _without_unit(cells: pa.Array, unit: str) -> pa.Array:
 
 
 def _joined(cells: pa.Array, thousands: str, decimal: str) -> pa.Array:
-    """Groups of three digits without what stands between them."""
+    """Groups of digits without what stands between them."""
     signs = next((alike for alike in (_BLANKS, _APOSTROPHES) if thousands in alike), thousands)
     separator = f"[{re.escape(signs)}]"
-    grouped = rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+({re.escape(decimal)}\d*)?$"
+    fraction = rf"({re.escape(decimal)}\d*)?$"
+    grouped = rf"^[+-]?[1-9]\d{{0,2}}({separator}\d{{3}})+{fraction}"
+    grouped += rf"|^[+-]?[1-9]\d?({separator}\d\d)+{separator}\d{{3}}{fraction}"  # 12,34,567 in India
     joined = pc.replace_substring_regex(cells, separator, "")
     return pc.if_else(pc.match_substring_regex(cells, grouped), joined, cells)

@@ -161,7 +161,7 @@ class Declaration(Model):
         "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled. "
         "`[]` reads lists that are written as text, `['a', 'b']`.",
     )
-    types: dict[ColumnName, ColumnType | Literal["ignore"]] = Field(
+    types: dict[ColumnName, Literal[ColumnType, "ignore"]] = Field(
         default_factory=dict, max_length=10_000, description="Types of columns by name, or `ignore`."
     )
     ignore: list[ColumnName] = Field(
@@ -186,7 +186,7 @@ class Declaration(Model):
     date_format: OfColumns[DateFormat] | None = Field(
         None,
         description="How dates are written that are not ISO 8601, such as `%d.%m.%Y`, `%m/%d/%Y` or "
-        "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.",
+        "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %a %A %H %I %M %S %p %f %z are known.",
     )
     split: ColumnName | None = Field(
         None,
@@ -288,7 +288,7 @@ class Declaration(Model):
     def _separates_labels_of_a_row(self) -> Self:
         if self.separator is not None and self.task != "multilabel":
             raise ValueError(
-                "expected `separator` with the task `multilabel` alone, "
+                "expected `separator` only with the task `multilabel`, "
                 f"received it with {self.task or 'no declared task'}"
             )
         return self

@@ -103,7 +103,7 @@ def test_lists_called_labels_beside_another_label_are_refused(
 ) -> None:
     error = refuse_text(write([1, 2] * 5, label=["p", "q"] * 5, labels=[["a"], ["b"]] * 5), filename)
     assert error.code == "nested_value"
-    assert "Expected lists in the label alone, label. Received: lists in labels." in error.message
+    assert "Expected lists only in the label, label. Received: lists in labels." in error.message
 
 
 @both

@@ -340,6 +340,13 @@ def is_clean(client: TestClient) -> bool:
     return not files and not inspecting() and free_turns(client) == 2
 
 
+def test_fields_that_contradict_each_other_are_told_apart_from_a_broken_body(client: TestClient) -> None:
+    fields = {"decimal": ",", "thousands": ","}
+    error = client.post("/v1/datasets", files={"file": ("a.csv", CSV)}, data=fields).json()
+    assert "declare `decimal` as '.'" in error["detail"]
+    assert "JSON" not in error["hint"]
+
+
 @pytest.mark.parametrize(
     ("request_", "status", "code"),
     [

@@ -20,6 +20,8 @@ def read(**given: list[str]) -> dict[str, Any]:
         ({"ignore": ["[x]"]}, {"ignore": ["[x]"]}),
         ({"missing": ["-", "?"]}, {"missing": ["-", "?"]}),
         ({"missing": ["[]"]}, {"missing": []}),
+        ({"missing": ['{"a": "-"}']}, {"missing": {"a": ["-"]}}),
+        ({"missing": ["[none]"]}, {"missing": ["[none]"]}),
         ({"missing": ['{"a": ["-"]}', '{"b": []}']}, {"missing": {"a": ["-"], "b": []}}),
         ({"decimal": [","]}, {"decimal": ","}),
         ({"decimal": ['{"a": ","}', '{"b": "."}']}, {"decimal": {"a": ",", "b": "."}}),
@@ -39,7 +41,9 @@ def test_fields_that_come_several_times_add_up(given: dict[str, list[str]], expe
         ({"thousands": ["."]}, "declare `decimal` as ','"),
         ({"date_format": ["DD.MM.YYYY"]}, "no year"),
         ({"types": ["age"]}, "dictionary"),
-        ({"missing": ['{"a": "x"}']}, "list"),
+        ({"missing": ['{"a": 1}']}, "list"),
+        ({"missing": ['["-"']}, "a JSON list"),
+        ({"types": ['{"a": "numeric"}']}, "'protein' or 'ignore'"),
     ],
 )
 def test_what_no_convention_is_says_what_is_expected(given: dict[str, list[str]], told: str) -> None:

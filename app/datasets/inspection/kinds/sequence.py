@@ -104,12 +104,10 @@ class SequenceScan:
         if first == ".":
             hint = "Write a gap as -."
         elif first.isdigit():
-            hint = "Take the numbers of the lines out, or mend the sequences."
+            hint = "Remove the line numbers, or correct the sequences."
         else:
             other = "nucleotide" if alphabet == "protein" else "protein"
-            hint = (
-                f'Mend the sequences, or declare types as {{"{self.name}": "{other}"}} if they are {other}.'
-            )
+            hint = f'Correct them, or declare types as {{"{self.name}": "{other}"}} if they are {other}.'
         return DatasetError("wrong_letters", message, hint, [error])
 
     def _found(self) -> Alphabet:

@@ -6,7 +6,7 @@ Cells come as the text they are, the empty cell as the empty text. Empty lines a
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +18,7 @@ import pyarrow as pa
 from ..schema import Conventions, DatasetError, Declaration, Limits, ReadOptions
 from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
 from .parsing import Parser, Ragged, Stream
-from .preamble import find_preamble, without
+from .preamble import are_header, find_preamble, title_line, without
 from .quotes import Quotes
 from .stream import (
     Watched,
@@ -32,6 +32,7 @@ from .stream import (
 BLOCK = 4 << 20
 _COLUMN_BLOCK = 1 << 13  # each column costs some time a batch
 _MAX_BLOCK = 32 << 20
+_COMMENTS = ("#", "//", "%", "--")
 _QUOTES = {"double": '"', "single": "'", "none": None}
 _SEARCHED = 1_000_000  # rows: to find a line, Python reads the file again
 
@@ -222,7 +223,8 @@ def _ragged(path: Path, options: ReadOptions, rows: list[Any]) -> DatasetError:
             "line": line,
             "column": None,
             "expected": f"{width} cells",
-            "received": f"{len(cells)} cells: {(options.delimiter or ',').join(cells)[:80]}",
+            "received": f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}: "
+            + (options.delimiter or ",").join(cells)[:80],
         }
         for row, line, cells in islice(uneven, len(rows))
     ]
@@ -231,8 +233,30 @@ def _ragged(path: Path, options: ReadOptions, rows: list[Any]) -> DatasetError:
         f"Expected {width} cells in every row, as in the header. "
         f"Received: {rows[0].actual_columns} in {where}."
     )
-    hint = f"Mend the row, quote cells that contain `{options.delimiter}`, or declare the `delimiter`."
+    hint = f"Correct the row, quote cells that contain `{options.delimiter}`, or declare the `delimiter`."
+    received = str(errors[0]["received"]) if errors else ""
+    if received.partition(": ")[2].lstrip().startswith(_COMMENTS):
+        hint = (
+            f"Line {errors[0]['line']} looks like a comment: delete it. Comments may stand above the header."
+        )
+    elif received.startswith("1 cell:"):
+        hint += f" If line {errors[0]['line']} is no row of the table, delete it."
     return DatasetError("ragged_row", message, hint, errors)
+
+
+def check_header(path: Path, options: ReadOptions, may_be_label: Callable[[str], bool]) -> None:
+    """Refuse a file whose header stands below a title: one of its first lines names the label.
+
+    Raises:
+        DatasetError: where it does.
+    """
+    lines = [
+        (line, [cell.strip() for cell in cells]) for _, line, cells in islice(_numbered(path, options), 25)
+    ]
+    for n, (line, cells) in enumerate(lines[:5]):
+        below = [row for _, row in lines[n + 1 :]]
+        if any(map(may_be_label, cells)) and are_header(cells, below):
+            raise title_line(options.columns, cells, options.delimiter or ",", len(options.before) + 1, line)
 
 
 def line_of(path: Path, options: ReadOptions, row: int) -> int | None:

@@ -15,8 +15,9 @@ _SHOWN = 200
 def find_preamble(sample: str) -> tuple[list[str], str | None]:
     """The lines before the header, and the delimiter that one of them names."""
     lines = sample.splitlines()[: _MOST + 2]
-    if lines and (named := _SEPARATOR.fullmatch(lines[0].strip())):
-        return [lines[0][:_SHOWN]], named[1]
+    if lines and (named := _SEPARATOR.fullmatch(lines[0].strip(" \r\n"))):
+        separates = any(named[1] in line for line in lines[1:2])  # else it is said of another file
+        return [lines[0][:_SHOWN]], named[1] if separates else None
     count = next((n for n, line in enumerate(lines) if not line.lstrip().startswith(_COMMENT)), 0)
     comments = [line[:_SHOWN] for line in lines[:count]]
     if not comments or not lines[count].strip() or _may_be_header(lines[count - 1], lines[count:]):
@@ -57,19 +58,27 @@ def check_title(names: list[str], rows: list[list[str]], delimiter: str, lines_b
     width = len(rows[position])
     if any(len(row) != width for row in rows[position + 1 :][:20]) or any(map(_is_number, filled)):
         return
-    first, names_at = delimiter.join(names)[:80], lines_before + position + 2
+    raise title_line(names, rows[position], delimiter, lines_before + 1, lines_before + position + 2)
+
+
+def title_line(
+    title: list[str], names: list[str], delimiter: str, title_at: int, names_at: int
+) -> DatasetError:
+    """The refusal of a title in one line above the names of the columns in another."""
+    first = delimiter.join(title)[:80]
     message = (
         f"Expected column names in the first line. Received: {first}, which looks like a title, above "
-        f"{delimiter.join(rows[position])[:80]} in line {names_at}."
+        f"{delimiter.join(names)[:80]} in line {names_at}."
     )
-    error = {
-        "row": None,
-        "line": lines_before + 1,
-        "column": None,
-        "expected": "column names",
-        "received": first,
-    }
-    raise DatasetError("title_line", message, f"Delete the lines above line {names_at}.", [error])
+    error = {"row": None, "line": title_at, "column": None, "expected": "column names", "received": first}
+    return DatasetError("title_line", message, f"Delete the lines above line {names_at}.", [error])
+
+
+def are_header(cells: list[str], rows: list[list[str]]) -> bool:
+    """Whether cells are the names of the rows below: as many, different, and above numbers."""
+    if not rows or not _are_names(cells) or any(len(row) != len(cells) for row in rows):
+        return False
+    return any(all(_is_number(row[n].replace(",", ".")) for row in rows) for n in range(len(cells)))
 
 
 def _are_names(cells: list[str]) -> bool:

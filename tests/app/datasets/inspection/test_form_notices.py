@@ -81,6 +81,10 @@ DATES: dict[str, Callable[[date], str]] = {
     "%Y-%m-%d %H:%M:%S UTC": lambda d: f"{d} 00:00:00 UTC",
     "%Y-%m-%d %I:%M %p": lambda d: f"{d} 12:00 AM",
     "%d/%m/%y": lambda d: f"{d:%d/%m/%y}",
+    "%a %b %d %H:%M:%S %Y": lambda d: f"{d:%a %b %d 00:00:00 %Y}",
+    "%a, %d %b %Y %H:%M:%S %z": lambda d: f"{d:%a, %d %b %Y} 00:00:00 +0000",
+    "%A, %B %d, %Y": lambda d: f"{d:%A, %B} {d.day}, {d.year}",
+    "%Y%m%dT%H%M%S": lambda d: f"{d:%Y%m%d}T000000",
 }
 
 
@@ -132,6 +136,13 @@ def test_dates_written_otherwise_are_told_and_read_once_that_is_sent(
     assert read(tmp_path / "upload", second.description)["day"].to_pylist() == [str(day) for day in DAYS]
 
 
+def test_dates_with_names_of_months_alone_beside_the_label_are_no_texts(inspect_text: Inspect) -> None:
+    text = "when\ty\n" + "".join(f"{day:%B %d, %Y}\t{'ab'[n % 2]}\n" for n, day in enumerate(DAYS))
+    inspection = inspect_text(text, "a.tsv")
+    assert inspection.description.kind == "tabular"
+    assert [notice.code for notice in of_column(inspection, "when")] == ["mostly_dates"]
+
+
 def test_an_odd_date_is_told_and_missing_once_that_is_sent(inspect_text: Inspect, tmp_path: Path) -> None:
     text = table(["soon" if n == 5 else str(day) for n, day in enumerate(DAYS)], "day")
     (notice,) = of_column(inspect_text(text), "day")
@@ -140,13 +151,59 @@ def test_an_odd_date_is_told_and_missing_once_that_is_sent(inspect_text: Inspect
     assert days.to_pylist() == [None if n == 5 else str(day) for n, day in enumerate(DAYS)]
 
 
+def test_several_odd_ways_in_one_column_are_all_told(inspect_text: Inspect, tmp_path: Path) -> None:
+    odd = {3: "n.d.", 9: "12 %", 21: "1,234.5", 30: "5 kg", 44: "~5", 59: "Total"}
+    text = table([odd.get(n, str(value)) for n, value in enumerate(VALUES)])
+    (notice,) = of_column(inspect_text(text), "v")
+    second = inspect_text(text, **printed(notice))
+    values = read(tmp_path / "upload", second.description)["v"].to_pylist()
+    assert [value for n, value in enumerate(values) if n not in odd] == [
+        value for n, value in enumerate(VALUES) if n not in odd
+    ]
+    assert [values[n] for n in odd] == [None, None, 1234.5, 5.0, None, None]
+
+
+@pytest.mark.parametrize("impossible", ["0000-00-00", "2024-02-30", "2024-13-01", "2023-04-01 24:30"])
+def test_a_day_that_the_calendar_lacks_is_told(
+    inspect_text: Inspect, tmp_path: Path, impossible: str
+) -> None:
+    text = table([impossible if n == 50 else str(day) for n, day in enumerate(DAYS)], "day")
+    (notice,) = of_column(inspect_text(text), "day")
+    assert (notice.code, notice.rows) == ("mostly_dates", [51])
+    days = read(tmp_path / "upload", inspect_text(text, **printed(notice)).description)["day"]
+    assert days.to_pylist() == [None if n == 50 else str(day) for n, day in enumerate(DAYS)]
+
+
+def test_one_typographic_minus_far_down_is_told(inspect_text: Inspect) -> None:
+    cells = [f"{n * 7919 % 10_007 / 8}" for n in range(900)]
+    cells[700] = "\u22125.5"
+    (notice,) = of_column(inspect_text(table(cells)), "v")
+    assert notice.rows == [701]
+
+
+@pytest.mark.parametrize("write", ["{} {unit}".format, "{}-".format])
+def test_a_unit_is_offered_only_if_it_explains_the_cells(
+    inspect_text: Inspect, write: Callable[..., str]
+) -> None:
+    cells = [write(abs(value), unit=("kg", "lb")[n % 2]) for n, value in enumerate(VALUES)]
+    assert not any("unit" in (told.send or {}) for told in of_column(inspect_text(table(cells)), "v"))
+
+
+def test_a_refused_cell_is_never_answered_with_an_option_that_takes_another_back(
+    refuse_text: Refuse,
+) -> None:
+    text = table(["1,234.5" if n == 7 else f"{value} kg" for n, value in enumerate(VALUES)])
+    error = refuse_text(text, unit={"v": "kg"})
+    assert error.hint == 'Send `-F \'thousands={"v": ","}\'`.'
+
+
 def test_days_before_months_and_months_before_days_are_both_named_where_either_fits(
     inspect_text: Inspect,
 ) -> None:
     text = table([f"0{n % 9 + 1}/0{n % 7 + 1}/2024" for n in range(ROWS)], "day")
     (notice,) = of_column(inspect_text(text), "day")
     assert "%d/%m/%Y" in notice.message
-    assert "declare `date_format` as '%m/%d/%Y' instead" in notice.message
+    assert 'send `-F \'date_format={"day": "%m/%d/%Y"}\'` instead' in notice.message
 
 
 @pytest.mark.parametrize(
@@ -218,6 +275,33 @@ def test_a_word_for_missing_that_is_a_class_is_named_with_its_rows(
     assert first.description.classes == ["Apnea", "Insomnia"]
     assert "'None' (rows 1, 4, 7, 10, 13 and 5 more); these rows have no label" in notice.message
     assert inspect_text(text, **printed(notice)).description.classes == ["Apnea", "Insomnia", "None"]
+
+
+def test_a_column_of_words_for_missing_alone_is_told_with_what_to_send(
+    inspect_text: Inspect, refuse_text: Refuse
+) -> None:
+    text = "x,v,y\n" + "".join(
+        f"{n * 29 % 53},{('None', 'NA')[n % 2]},{'ab'[n % 3 > 0]}\n" for n in range(30)
+    )
+    (notice,) = [notice for notice in inspect_text(text).warnings if notice.code == "empty_column"]
+    assert inspect_text(text, **printed(notice)).description.columns[1].role == "feature"
+    assert 'missing={"v": []}' in str(refuse_text(text, ignore=["x"]).hint)
+
+
+def test_texts_that_are_codes_are_not_told_to_be_numbers(inspect_text: Inspect) -> None:
+    codes = ("02134", "10001", "90210")
+    text = "".join(
+        f'{{"x": "{codes[n % 3]}", "n": {n * 37 % 61}, "y": "{"ab"[n % 2]}"}}\n' for n in range(ROWS)
+    )
+    assert of_column(inspect_text(text, "a.jsonl"), "x") == []
+
+
+def test_a_label_of_01_and_1_is_refused_with_the_type_that_keeps_them_apart(
+    refuse_text: Refuse, inspect_text: Inspect
+) -> None:
+    text = "x,y\n" + "".join(f"{n * 29 % 53},{('01', '1')[n % 2]}\n" for n in range(30))
+    assert 'send `-F \'types={"y": "category"}\'`' in str(refuse_text(text).hint)
+    assert inspect_text(text, types={"y": "category"}).description.classes == ["01", "1"]
 
 
 def test_a_word_that_is_most_of_the_label_is_named_in_the_refusal(refuse_text: Refuse) -> None:

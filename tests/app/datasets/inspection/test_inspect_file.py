@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,11 +99,16 @@ def test_a_cell_that_is_not_of_the_declared_type_is_refused_with_its_place(
 
 
 @pytest.mark.parametrize("cell", ["1e999", "inf", "-Infinity"])
-def test_a_number_that_is_not_finite_is_refused_with_its_row(refuse_text: Refuse, cell: str) -> None:
-    error = refuse_text(f"a,y\n1,0\n2,1\n{cell},1\n")
+def test_a_number_that_is_not_finite_is_refused_with_its_row(
+    refuse_text: Refuse, inspect_text: Inspect, cell: str
+) -> None:
+    text = f"a,y\n1,0\n2,1\n3,0\n4,0\n5,1\n6,1\n{cell},1\nNA,0\n"
+    error = refuse_text(text)
     assert error.code == "infinite_number"
-    assert f"Received: {cell} in row 3." in error.message
-    assert error.hint == "Leave the cell empty, or declare the column's type as category."
+    assert f"Received: {cell} in row 7." in error.message
+    (missing,) = re.findall(r"send `-F 'missing=(.*)'`", str(error.hint))
+    profile = inspect_text(text, missing=json.loads(missing)).profile.columns[0]
+    assert (profile.type, profile.missing) == ("number", 2)
 
 
 def test_types_of_columns_that_are_not_there_are_refused(refuse_text: Refuse) -> None:

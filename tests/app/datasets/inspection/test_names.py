@@ -38,6 +38,11 @@ def test_a_name_that_is_nearly_a_column_is_answered_with_it(
     assert str(error.hint).startswith("Did you mean: ")
 
 
+def test_several_columns_in_one_ignore_are_answered_with_the_list(refuse_text: Refuse) -> None:
+    hint = refuse_text(TEXT, ignore=["Customer ID, Age"]).hint
+    assert hint == 'Send several columns as a list: `-F \'ignore=["Customer ID", "Age"]\'`.'
+
+
 def test_a_name_that_is_near_none_is_answered_with_all() -> None:
     assert meant("zzzz", ["a", "b"]) == "The file has the columns a, b."
     assert meant("x" * 10_000, ["a"]) == "The file has the columns a."

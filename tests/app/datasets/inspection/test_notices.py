@@ -95,7 +95,7 @@ def test_a_category_that_stands_for_the_class_is_noticed(inspect_text: Inspect) 
     text = table(200, code=lambda n: "tw"[n % 2] if n != 7 else "t")
     (notice,) = found(inspect_text(text), "gives_label_away")
     assert notice.column == "code"
-    assert "alone tells the label in 99.5% of the first 200 labelled rows" in notice.message
+    assert "by itself tells the label in 99.5% of the first 200 labelled rows" in notice.message
 
 
 def test_several_values_for_each_class_are_noticed_too(inspect_text: Inspect) -> None:

@@ -111,3 +111,10 @@ def test_a_class_without_a_train_row_is_refused_by_name(refuse_text: Refuse) -> 
     error = refuse_text(table([("train", 1), ("train", 2), ("test", 3)] * 4))
     assert error.code == "class_without_train_rows"
     assert "Received: none of class 3." in error.message
+
+
+def test_rows_without_a_word_in_the_split_column_are_told(inspect_text: Inspect) -> None:
+    words = ("train", "test", "val", "None")
+    text = "x,y,split\n" + "".join(f"{n * 29 % 53},{'ab'[n % 5 % 2]},{words[n % 4]}\n" for n in range(80))
+    (notice,) = [notice for notice in inspect_text(text).warnings if notice.code == "split_missing"]
+    assert "20 rows have no word in the column split ('None' was read as missing)" in notice.message

@@ -15,6 +15,7 @@ GERMAN = Conventions(decimal=",", thousands=".")
         (GERMAN, "-12", -12.0),
         (Conventions(thousands=" "), "12\u00a0345", 12345.0),
         (Conventions(thousands="'"), "12\u2019345", 12345.0),
+        (Conventions(thousands=","), "12,34,567.5", 1234567.5),
         (Conventions(unit="$"), "($5.50)", -5.5),
         (Conventions(unit="$"), "-$ 5", -5.0),
         (Conventions(unit="$"), "$-5", -5.0),

@@ -153,7 +153,7 @@ def test_the_files_ending_decides_where_letters_are_of_both_alphabets(
     assert ("alphabet_guessed" in told(inspection)) == is_told
 
 
-@pytest.mark.parametrize(("wrong", "hint"), [("...", "Write a gap as -."), ("61 ", "numbers of the lines")])
+@pytest.mark.parametrize(("wrong", "hint"), [("...", "Write a gap as -."), ("61 ", "line numbers")])
 def test_wrong_letters_of_dna_are_expected_to_be_dna(refuse_text: Refuse, wrong: str, hint: str) -> None:
     error = refuse_text(fasta([one[:9] + wrong * 5 + one[9:] for one in rows("acgt")]), "a.fasta")
     assert error.code == "wrong_letters"

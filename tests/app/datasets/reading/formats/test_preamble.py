@@ -99,3 +99,29 @@ def test_too_many_columns_are_said_to_be_that(refuse_text: Refuse) -> None:
 
 def test_a_first_line_without_end_is_said_to_be_too_long(refuse_text: Refuse) -> None:
     assert refuse_text("a" * (65 << 20)).code == "line_too_long"
+
+
+@pytest.mark.parametrize(
+    "title", ["Report; Q1; all regions", "Report;Q1;all;regions\n", "// by me; on Monday"]
+)
+def test_a_title_with_delimiters_is_refused_with_the_line_of_the_names(
+    refuse_text: Refuse, title: str
+) -> None:
+    rows = "".join(f"{n},5;n{n % 7};a b;{'ab'[n % 2]}\n" for n in range(20))
+    error = refuse_text(f"{title}\namount;name;note;y\n{rows}")
+    line = 3 if title.endswith("\n") else 2
+    assert (error.code, error.hint) == ("title_line", f"Delete the lines above line {line}.")
+
+
+@pytest.mark.parametrize(("line", "sign"), [("sep=\t", "\t"), ("sep=;", ","), ("sep=,", ";")])
+def test_the_named_separator_is_used_where_the_file_has_it(
+    inspect_text: Inspect, line: str, sign: str
+) -> None:
+    rows = f"t;p;y\n{ROWS}".replace(";", sign)
+    options = inspect_text(f"{line}\n{rows}").description.options
+    assert options.columns == ["t", "p", "y"]
+
+
+def test_a_comment_among_the_rows_is_refused_with_its_line(refuse_text: Refuse) -> None:
+    error = refuse_text("a,b,y\n1,2,0\n# again, later\n3,4,1\n")
+    assert (error.code, "Line 3 looks like a comment: delete it." in str(error.hint)) == ("ragged_row", True)
