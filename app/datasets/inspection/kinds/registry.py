@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.kinds import image, sequence, text
-from app.datasets.inspection.kinds.sequence import LETTERS
 from app.datasets.inspection.kinds.writing import WITHOUT_BLANKS, share_without_blanks
+from app.datasets.reading.letters import PROTEIN, RNA
 from app.datasets.reading.schema import KIND_OF, ColumnType, DatasetError, Declaration, Kind, Limits
 
 MODULES: dict[Kind, ModuleType] = {"text": text, "image": image, "sequence": sequence}
@@ -164,7 +164,7 @@ def _are_long_letters(listed: list[str]) -> bool:
     if mean < _LETTERS_A_SEQUENCE or any(" " in value for value in listed):
         return False
     letters = set("".join(listed).upper())
-    return letters <= set(LETTERS["protein"]) or letters <= set(LETTERS["rna"]) or _are_but_a_few(listed)
+    return letters <= set(PROTEIN) or letters <= set(RNA) or _are_but_a_few(listed)
 
 
 def _are_letters(listed: list[str]) -> bool:
@@ -173,7 +173,7 @@ def _are_letters(listed: list[str]) -> bool:
     one_case = not (
         any(letter.islower() for letter in letters) and any(letter.isupper() for letter in letters)
     )
-    return bool(letters) and one_case and {letter.upper() for letter in letters} <= set(LETTERS["protein"])
+    return bool(letters) and one_case and {letter.upper() for letter in letters} <= set(PROTEIN)
 
 
 def _are_but_a_few(listed: list[str]) -> bool:
@@ -181,7 +181,7 @@ def _are_but_a_few(listed: list[str]) -> bool:
 
     These are refused as such: one odd letter does not make texts of sequences.
     """
-    allowed = set(LETTERS["protein"])
+    allowed = set(PROTEIN)
     if not listed or not all(value.isupper() or value.islower() for value in listed):
         return False
     odd = [[sign for sign in value.upper() if sign not in allowed] for value in listed]

@@ -157,5 +157,5 @@ def test_the_files_ending_decides_where_letters_are_of_both_alphabets(
 def test_wrong_letters_of_dna_are_expected_to_be_dna(refuse_text: Refuse, wrong: str, hint: str) -> None:
     error = refuse_text(fasta([one[:9] + wrong * 5 + one[9:] for one in rows("acgt")]), "a.fasta")
     assert error.code == "wrong_letters"
-    assert "letters of dna" in error.message
+    assert "letters of DNA" in error.message
     assert hint in str(error.hint)
