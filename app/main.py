@@ -20,7 +20,7 @@ from app.access.headers import SecurityHeaders
 from app.access.origins import OriginGuard
 from app.broker import Broker
 from app.datasets import routes as datasets
-from app.datasets.lanes import ValidationLanes
+from app.datasets.validation_queues import ValidationQueues
 from app.db.revision import require_current
 from app.db.session import make_engine, make_read_sessions, make_sessions
 from app.health import routes as health
@@ -48,7 +48,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
-    app.state.validations = ValidationLanes(settings.inspection_concurrency)
+    app.state.validations = ValidationQueues(settings.inspection_concurrency)
     try:
         require_current(engine)
         try:

@@ -16,7 +16,7 @@ import keras
 
 from benchmarks.data import FEATURES
 from benchmarks.example import read_train_rows
-from workers.transfer.training.run import CHUNK_STEPS
+from workers.transfer.training.epoch_loop import CHUNK_STEPS
 
 
 def build(units: list[int]) -> Any:

@@ -81,8 +81,14 @@ def calls(*names: str) -> Iterator[ast.Call]:
 
 
 def texts(values: Iterable[ast.expr]) -> set[str]:
-    """Those of the values that are written out as text."""
-    return {v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)}
+    """Those of the values that are written out as text, or chosen from such."""
+    found: set[str] = set()
+    for value in values:
+        if isinstance(value, ast.IfExp):
+            found |= texts([value.body, value.orelse])
+        elif isinstance(value, ast.Constant) and isinstance(value.value, str):
+            found.add(value.value)
+    return found
 
 
 def listed(section: str) -> set[str]:

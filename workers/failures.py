@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.errors import is_unreachable
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
-from workers.facts import JobFacts
+from workers.job_rows import JobFacts
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Failure:
 def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
     from workers.job_context import FileDamaged
-    from workers.transfer.memory import is_out_of_memory
     from workers.transfer.networks.presets.errors import PresetError
-    from workers.transfer.training.training import TrainingDiverged
+    from workers.transfer.out_of_memory import is_out_of_memory
+    from workers.transfer.training.options import TrainingDiverged
 
     if isinstance(error, TrainingDiverged):
         hint = "Post the job again with a lower learning_rate or a larger batch_size."

@@ -16,19 +16,19 @@ from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
-from workers.facts import DatasetFacts, JobFacts
+from workers.job_rows import DatasetFacts, JobFacts
 from workers.journal import Journal
 from workers.process_cache import ProcessCache
 from workers.progress import Progress
 from workers.trainings import Trainings
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.delivery import export
-from workers.transfer.memory import is_out_of_memory
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network
+from workers.transfer.out_of_memory import is_out_of_memory
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.features import FeatureStore
-from workers.transfer.training.training import Stopped
+from workers.transfer.training.options import Stopped
 
 Arms = dict[str, list[Outcome]]
 """What each seed of each arm came to."""

@@ -18,8 +18,8 @@ from app.db.tables import JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
-from workers.facts import read_facts
 from workers.failures import out_of_memory
+from workers.job_rows import read_facts
 
 _CONTROLLERS = (("", "memory.events"), ("memory", "memory.oom_control"))
 """Of the two versions of control groups: the controller's name, and the file with the count."""

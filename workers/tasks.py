@@ -28,8 +28,8 @@ from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers import failures
 from workers.celery import app, is_shutting_down, own_attempt
-from workers.facts import JobFacts, read_facts
 from workers.heartbeat import LOST, Heartbeat, end
+from workers.job_rows import JobFacts, read_facts
 from workers.journal import Journal, LeaseLost
 from workers.oom_kills import count_oom_kills
 
@@ -133,7 +133,7 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     from workers.job_context import JobContext
     from workers.runner import run
     from workers.transfer.training.features import FeatureStore
-    from workers.transfer.training.training import Stopped
+    from workers.transfer.training.options import Stopped
 
     journal = Journal(services.sessions, lease)
     facts: JobFacts | None = None

@@ -23,8 +23,8 @@ from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import Hooks, Training
 from workers.transfer.training.steps import Steps
-from workers.transfer.training.training import Hooks, Training
 
 
 @dataclass

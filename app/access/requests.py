@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable
 from typing import Any
 
 from fastapi import Request, Response, params
@@ -35,11 +35,11 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """The handler, with the checks before it."""
         handle = super().get_route_handler()
-        known = _query_parameters(self)
+        known, repeatable = _query_parameters(self), _repeatable(self)
 
         async def checked(request: Request) -> Response:
             _check_path(request)
-            _check_query(request, known)
+            _check_query(request, known, repeatable)
             if self.body_field is not None:
                 request = _Whole(request.scope, request.receive)
                 await request.read(request.app.state.settings.max_json_bytes)
@@ -100,6 +100,12 @@ def _query_parameters(route: APIRoute) -> frozenset[str]:
     return frozenset(own | {one["name"] for one in declared if one["in"] == "query"})
 
 
+def _repeatable(route: APIRoute) -> frozenset[str]:
+    """Those that it reads by itself, and declares to be arrays."""
+    declared = (route.openapi_extra or {}).get("parameters", [])
+    return frozenset(one["name"] for one in declared if one["schema"].get("type") == "array")
+
+
 def _check_path(request: Request) -> None:
     for name, value in request.path_params.items():
         if problem := _unfit(str(value)):
@@ -107,7 +113,7 @@ def _check_path(request: Request) -> None:
             raise field_problem(name, expected, problem)
 
 
-def _check_query(request: Request, known: Iterable[str]) -> None:
+def _check_query(request: Request, known: Iterable[str], repeatable: Container[str]) -> None:
     given = request.query_params.multi_items()
     for name, value in given:
         if name not in known:
@@ -116,7 +122,8 @@ def _check_query(request: Request, known: Iterable[str]) -> None:
             raise field_problem(shown(name)[:100], "a known query parameter", f"{name}={value}", hint=hint)
         if problem := unstorable(value) or ("bytes that are not UTF-8" if "\ufffd" in value else None):
             raise field_problem(name, "Unicode text", problem)
-    repeated = [name for name, count in Counter(name for name, _ in given).items() if count > 1]
+    counted = Counter(name for name, _ in given if name not in repeatable)
+    repeated = [name for name, count in counted.items() if count > 1]
     if repeated:
         raise field_problem(
             repeated[0], "one value", f"{len(request.query_params.getlist(repeated[0]))} of them"

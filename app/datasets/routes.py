@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from app.access.requests import StrictRoute
 from app.datasets import service
-from app.datasets.schemas import DatasetForm, DatasetList, DatasetView, RowList
+from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import receive
 from app.datasets.validation import Validation, client_left, stream_progress, wait_for_dataset
 from app.db.session import ReadSession, WriteSession
@@ -49,9 +49,10 @@ _RAW = (
 def _fields() -> dict[str, dict[str, Any]]:
     """The fields beside the file, as the text that they are in a form or an address."""
     fields: dict[str, dict[str, Any]] = DatasetForm.model_json_schema()["properties"]
-    for name in ("types", "metadata"):
-        about = fields[name]["description"]
-        fields[name] = {"type": "string", "maxLength": MIB, "description": about, "default": "{}"}
+    text = {"type": "string", "maxLength": MIB}
+    fields["metadata"] = {**text, "description": fields["metadata"]["description"], "default": "{}"}
+    for name in REPEATABLE:
+        fields[name] = {"type": "array", "items": text, "description": fields[name]["description"]}
     return fields
 
 

@@ -3,13 +3,62 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.datasets.reading.schema import ColumnName, ColumnType, Declaration, Description, Notice, Profile
+from app.datasets.reading.schema import (
+    MISSING,
+    ColumnName,
+    ColumnType,
+    DateFormat,
+    DecimalSign,
+    Declaration,
+    Description,
+    Notice,
+    OfColumns,
+    Profile,
+    ThousandsSign,
+    Unit,
+    Word,
+)
 from app.references import Name
 from app.texts import Metadata, NotJson, read_json
+
+
+def _texts(value: Any) -> Any:
+    """Texts, each by itself or several as a JSON list, in the order they came."""
+    if not isinstance(value, list):
+        return value
+    texts: list[Any] = []
+    for given in value:
+        listed = _read(given) if given.startswith("[") else None
+        texts += listed if isinstance(listed, list) else [given]
+    return texts
+
+
+def _by_column(value: Any) -> Any:
+    """One value of all columns, or JSON objects of values by column, which add up."""
+    if not isinstance(value, list):
+        return value
+    objects = [_json(given) for given in value if given.startswith("{")]
+    if len(objects) < len(value):
+        if len(value) > 1:
+            raise ValueError(f"expected one value, or JSON objects by column, received {len(value)} values")
+        return value[0]
+    return {column: of for one in objects for column, of in one.items()}
+
+
+def _missing(value: Any) -> Any:
+    is_by_column = isinstance(value, list) and any(given.startswith("{") for given in value)
+    return _by_column(value) if is_by_column else _texts(value)
+
+
+def _read(text: str) -> Any:
+    try:
+        return read_json(text)
+    except NotJson:
+        return None
 
 
 def _json(value: Any) -> Any:
@@ -22,14 +71,48 @@ def _json(value: Any) -> Any:
         raise ValueError(f"expected a JSON object, received {error}") from error
 
 
+REPEATABLE = ("types", "ignore", "missing", "decimal", "thousands", "unit", "date_format")
+"""Fields that may come several times: their lists grow, their objects add up."""
+
+
 class DatasetForm(Declaration):
     """The fields beside the file. All are optional."""
 
     name: Name | None = Field(None, description="Default: the file name without its extension.")
-    types: Annotated[dict[ColumnName, ColumnType], BeforeValidator(_json)] = Field(
+    types: Annotated[dict[ColumnName, ColumnType | Literal["ignore"]], BeforeValidator(_by_column)] = Field(
         default_factory=dict,
         max_length=10_000,
-        description='Declared column types as JSON, such as {"age": "number"}.',
+        description='Types of columns as JSON, such as `{"age": "number", "id": "ignore"}`.',
+    )
+    ignore: Annotated[list[ColumnName], BeforeValidator(_texts)] = Field(
+        default_factory=list,
+        max_length=10_000,
+        description="A column that is left out; several as fields of this name, or as a JSON list.",
+    )
+    missing: Annotated[OfColumns[list[Word]] | None, BeforeValidator(_missing)] = Field(
+        None,
+        description="A word that means missing; several as fields of this name or as a JSON list, "
+        '`["-", "?"]`, by column as a JSON object, `{"age": ["-"]}`; `[]` is none. The empty cell is '
+        f"always missing. By default in CSV and TSV {', '.join(MISSING[1:])}; in JSON lines and Parquet "
+        "no word is.",
+    )
+    decimal: Annotated[OfColumns[DecimalSign] | None, BeforeValidator(_by_column)] = Field(
+        None, description='The decimal sign of numbers, `.` or `,`, or by column, `{"price": ","}`.'
+    )
+    thousands: Annotated[OfColumns[ThousandsSign] | None, BeforeValidator(_by_column)] = Field(
+        None,
+        description="What stands between groups of three digits: `,`, `.`, `'`, `_` or a blank, or by "
+        "column; by default nothing does.",
+    )
+    unit: Annotated[OfColumns[Unit] | None, BeforeValidator(_by_column)] = Field(
+        None,
+        description="What may stand before or after each number and is left out, such as `$`, `%` (12 % is "
+        'then 12) or `kg`, or by column, `{"weight": "kg"}`.',
+    )
+    date_format: Annotated[OfColumns[DateFormat] | None, BeforeValidator(_by_column)] = Field(
+        None,
+        description="How dates are written that are not ISO 8601, such as `%d.%m.%Y` or `%m/%d/%Y`, or by "
+        'column, `{"day": "%d.%m.%Y"}`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.',
     )
     metadata: Annotated[Metadata, BeforeValidator(_json)] = Field(
         default_factory=dict, description="Your own notes: a JSON object of at most 16 texts."

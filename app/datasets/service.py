@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.datasets.reading.file_extensions import without_ending
 from app.datasets.reading.schema import DatasetError, Description, Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
@@ -22,14 +23,15 @@ from app.references import is_id, new_id, split_reference
 
 
 def name_of(form: DatasetForm, filename: str) -> str:
-    """The name given, or one made from the file's."""
-    made = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(filename).name.partition(".")[0]).strip("._-")
+    """The name given, or one made from the file's without its ending, accents and signs."""
+    plain = unicodedata.normalize("NFKD", without_ending(filename)).encode("ascii", "ignore").decode()
+    made = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("._-")
     if form.name or made:
-        return form.name or made[:100]
+        return form.name or made[:100].rstrip("._-")
     received = f"none, and the file name {filename} gives none" if filename else "neither it nor a file name"
     message = f"Expected the field `name`. Received: {received}."
     raise ServiceError(
-        422, "no_name", message, hint="Send a name of letters and digits, such as name=grades."
+        422, "no_name", message, hint="Send a name of letters (A to Z) and digits, such as name=grades."
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_FIELDS = 100  # parts of a form; python-multipart limits their headers
 LARGE = 8 << 20  # bytes; what is smaller is here before its validation has started
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w.-]+=(?:[\w.:-]+|\"[\w .:-]*\"))*", re.ASCII)
+_LONGEST_NAME = 300  # bytes of what may be a path in the place of a file
 _GATHERED = 1 << 18  # bytes written at once; more take memory and save no time
 
 
@@ -32,7 +33,7 @@ _GATHERED = 1 << 18  # bytes written at once; more take memory and save no time
 class Upload:
     """The fields that came with a file; the file itself is in the `Incoming` it was written to."""
 
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
     filename: str = ""
     media_type: str = "application/octet-stream"
 
@@ -68,15 +69,22 @@ async def receive(
             await _receive_multipart(request, form, writer, options.get(b"boundary", b""))
         return form.upload
     upload = _raw_upload(request)
+    has_lines = media_type != b"application/x-www-form-urlencoded"
     async with _Writer(incoming, max_bytes, lambda: begun(upload)) as writer:
         async for chunk in request.stream():
+            has_lines = has_lines or b"\n" in chunk
             await writer.write(chunk)
+    if not has_lines:
+        hint = "curl's -d takes the lines of a file apart: send it with -T data.csv, or -F file=@data.csv"
+        raise field_problem("content-type", "a file", "a web form without lines", hint=hint)
     return upload
 
 
 def _raw_upload(request: Request) -> Upload:
-    fields = dict(request.query_params)
-    filename = fields.pop("filename", "") or _filename(request.headers.get("content-disposition", ""))
+    fields = {name: request.query_params.getlist(name) for name in request.query_params}
+    filename = "".join(fields.pop("filename", [])) or _filename(
+        request.headers.get("content-disposition", "")
+    )
     media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     return Upload(fields, _file_name(filename), _media_type(media_type))
 
@@ -175,6 +183,8 @@ class _Form:
         self._value = bytearray()
         self._part: bytearray | None = None
         self._name = ""
+        self.is_named = False
+        self.head = b""  # of a file without a name
 
     def callbacks(self) -> MultipartCallbacks:
         return {
@@ -218,12 +228,15 @@ class _Form:
             raise ServiceError(
                 422, "several_files", "Expected one file, in the part `file`. Received: several files."
             )
+        self.is_named = b"filename" in options
         self.upload.filename = _file_name(_text("filename", options.get(b"filename", b"")))
         self.upload.media_type = _media_type(self._headers.get("content-type", ""))
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._part is None:
             self.pending.append(memoryview(data)[start:end])
+            if not self.is_named and len(self.head) <= _LONGEST_NAME:
+                self.head += data[start : min(end, start + _LONGEST_NAME + 1)]
             return
         self._count(end - start)
         self._part += data[start:end]
@@ -231,9 +244,7 @@ class _Form:
     def _on_part_end(self) -> None:
         if self._part is None:
             return
-        if self._name in self.upload.fields:
-            raise field_problem(self._name, "this field only once", "several")
-        self.upload.fields[self._name] = _text(self._name, self._part)
+        self.upload.fields.setdefault(self._name, []).append(_text(self._name, self._part))
 
 
 def _text(field: str, data: bytes | bytearray) -> str:
@@ -266,6 +277,11 @@ async def _receive_multipart(request: Request, form: _Form, writer: _Writer, bou
         message = f"Expected a part named `file`. Received: {received}."
         raise ServiceError(
             422, "no_file", message, hint="Send the file in the part `file`, with curl: -F file=@data.csv"
+        )
+    if not form.is_named and 0 < len(form.head) <= _LONGEST_NAME and b"\n" not in form.head:
+        name = form.head.decode("utf-8", "replace").strip()
+        raise field_problem(
+            "file", "a file", f"the text {name}", hint=f"With curl, an @ sends the file: -F file=@{name}"
         )
 
 

@@ -21,12 +21,12 @@ from fastapi.sse import format_sse_event
 from pydantic import ValidationError
 
 from app.datasets import service
-from app.datasets.inspector import Inspector, Stopped
-from app.datasets.lanes import Lane, ValidationLanes
+from app.datasets.child_process import Inspector, Stopped
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
-from app.datasets.schemas import DatasetForm, DatasetView
+from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
-from app.errors import ServiceError, field_problem, problem_of
+from app.datasets.validation_queues import QueueName, ValidationQueues
+from app.errors import ServiceError, did_you_mean, field_problem, problem_of
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
@@ -50,7 +50,7 @@ class Validation:
 
     def __init__(self, request: Request, incoming: Incoming) -> None:
         self._request = request
-        self._lanes: ValidationLanes = request.app.state.validations
+        self._queues: ValidationQueues = request.app.state.validations
         self._incoming = incoming
         self._early: Inspector | None = None
         self._inspecting: Inspector | None = None
@@ -107,10 +107,10 @@ class Validation:
         # The missing or wrong field may be mended by those to come.
         except (RequestValidationError, ServiceError):
             return
-        if self._lanes.early.acquire(blocking=False):
+        if self._queues.early.acquire(blocking=False):
             # How large it gets is not known yet.
             seconds = self._request.app.state.settings.inspection_seconds
-            self._held.callback(self._lanes.early.release)
+            self._held.callback(self._queues.early.release)
             self._early = self._held.enter_context(self._inspector(declaration, seconds))
 
     def known(self, upload: Upload) -> DatasetView | None:
@@ -145,10 +145,10 @@ class Validation:
                     self._stop_error() if error is None or isinstance(error, Stopped) else error
                 )
 
-        def run_in(lane: Lane) -> None:
+        def run_in(queue: QueueName) -> None:
             try:
-                with self._lanes.running(self.abandon):
-                    view = self._create(upload, lane, on_rows)
+                with self._queues.running(self.abandon):
+                    view = self._create(upload, queue, on_rows)
             except TooSlowForSmallLane:
                 wait_in("large")
             except BaseException as error:  # noqa: BLE001  # whatever it is, who waits has to hear of it
@@ -160,9 +160,9 @@ class Validation:
             if submitted.cancelled():  # it never came
                 end(None, None)
 
-        def wait_in(lane: Lane) -> None:
+        def wait_in(queue: QueueName) -> None:
             with self._deciding:
-                submitted = None if self._is_stopped else self._lanes.submit(lambda: run_in(lane), lane)
+                submitted = None if self._is_stopped else self._queues.submit(lambda: run_in(queue), queue)
                 self._submitted = submitted
             if submitted is None:
                 end(None, None)
@@ -177,7 +177,7 @@ class Validation:
         return cut_off() if self._is_left else _service_ends()
 
     @property
-    def _lane(self) -> Lane:
+    def _lane(self) -> QueueName:
         if self._early is not None:
             return "early"
         self._incoming.flush()
@@ -190,10 +190,10 @@ class Validation:
     def _asked(self, form: DatasetForm) -> list[Any]:
         return ["POST", self._request.url.path, form.model_dump(mode="json"), self._incoming.digest]
 
-    def _create(self, upload: Upload, lane: Lane, on_rows: Callable[[int], None] | None) -> DatasetView:
+    def _create(self, upload: Upload, queue: QueueName, on_rows: Callable[[int], None] | None) -> DatasetView:
         form, state = _form(upload), self._request.app.state
         name = service.name_of(form, upload.filename)
-        inspection = self._inspect(form.declaration(), lane, on_rows)
+        inspection = self._inspect(form.declaration(), queue, on_rows)
         with self._deciding:
             self._check_wanted()
             self._is_kept = True
@@ -206,7 +206,7 @@ class Validation:
             return once(session, self._key, self._asked(form), DatasetView, make)[0]
 
     def _inspect(
-        self, declaration: Declaration, lane: Lane, on_rows: Callable[[int], None] | None
+        self, declaration: Declaration, queue: QueueName, on_rows: Callable[[int], None] | None
     ) -> Inspection:
         self._incoming.flush()
         try:
@@ -215,20 +215,20 @@ class Validation:
                     self._check_wanted()
                     self._inspecting = self._early
                 return self._early.finish(on_rows)
-            with self._inspector(declaration, self._seconds(lane)) as inspector:
+            with self._inspector(declaration, self._seconds(queue)) as inspector:
                 with self._deciding:
                     self._check_wanted()
                     self._inspecting = inspector
                 return inspector.finish(on_rows)
         except DatasetError as error:
-            if error.code == "inspection_too_slow" and lane == "small" and self._is_limited:
+            if error.code == "inspection_too_slow" and queue == "small" and self._is_limited:
                 raise TooSlowForSmallLane from error
             raise service.refusal(error) from error
 
-    def _seconds(self, lane: Lane) -> float:
+    def _seconds(self, queue: QueueName) -> float:
         """How long the file may be read: no upload holds a place for longer than its size can justify."""
         settings: Settings = self._request.app.state.settings
-        if lane == "small":
+        if queue == "small":
             return min(settings.small_inspection_seconds, settings.inspection_seconds)
         of_its_size = _SECONDS_OF_ANY + _SECONDS_A_MIB * (self._incoming.size >> 20)
         return min(settings.inspection_seconds, of_its_size)
@@ -350,10 +350,18 @@ def _event(kind: str, data: str) -> bytes:
 
 
 def _form(upload: Upload) -> DatasetForm:
-    given = {name: value for name, value in upload.fields.items() if value != ""}
-    for name, value in given.items():
-        if problem := unstorable(name) or unstorable(value):
-            raise field_problem(name, "Unicode text", problem)
+    given: dict[str, str | list[str]] = {}
+    for name, values in upload.fields.items():
+        for value in values:
+            if problem := unstorable(name) or unstorable(value):
+                raise field_problem(name, "Unicode text", problem)
+        if name not in REPEATABLE and len(values) > 1:
+            raise field_problem(name, "this field only once", "several")
+        if any(values):
+            given[name] = values if name in REPEATABLE else values[0]
+    unknown = next((name for name in given if name not in DatasetForm.model_fields), None)
+    if unknown is not None and (hint := did_you_mean(unknown, DatasetForm.model_fields)):
+        raise field_problem(unknown, "a field of an upload", "one that is none", hint=hint)
     try:
         return DatasetForm.model_validate({**given, "filename": upload.filename or None})
     except ValidationError as error:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from app.errors import ServiceError
 from app.jobs.input_specs import input_spec_of
-from app.jobs.lowering import field_to_lower
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
+from app.jobs.memory_advice import field_to_lower
 from app.jobs.networks import Application
 from app.jobs.recipes import StructureTransfer, Training
 from app.jobs.requirements import Examples

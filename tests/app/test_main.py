@@ -92,10 +92,12 @@ def test_the_examples_of_the_job_route_can_be_posted_as_they_stand(
 
 
 def test_an_unknown_route_and_method_answer_in_the_one_error_shape(client: TestClient) -> None:
-    for answer, status in ((client.get("/nope"), 404), (client.put("/v1/jobs"), 405)):
+    unknown = client.get("/nope"), 404, "/docs lists the API's routes."
+    method = client.put("/v1/jobs"), 405, "Use one of the methods that are expected."
+    for answer, status, hint in (unknown, method):
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["hint"] == "/docs lists the API's routes."
+        assert answer.json()["hint"] == hint
 
 
 def test_a_service_that_can_work_says_it_is_ready(client: TestClient) -> None:

@@ -27,8 +27,8 @@ from tests.workers.transfer.networks.presets import tiny
 from workers import failures
 from workers.heartbeat import Heartbeat
 from workers.tasks import Services, _attempt
-from workers.transfer.memory import is_out_of_memory
 from workers.transfer.networks.presets.errors import PresetError, PresetMissing, as_preset_error
+from workers.transfer.out_of_memory import is_out_of_memory
 
 # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

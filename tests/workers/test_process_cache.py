@@ -13,7 +13,7 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.networks.network import build, weights_digest
 from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 DATA = examples.make("image")
 

@@ -23,7 +23,8 @@ from app.jobs.recipes import (
     Training,
 )
 from workers.transfer import tasks
-from workers.transfer.training import augmentation, training
+from workers.transfer.training import augmentation
+from workers.transfer.training import options as training_options
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
 OF_THIS_MACHINE = {"folder"}
@@ -85,7 +86,9 @@ def test_every_augmentation_a_job_may_ask_for_is_made() -> None:
 
 
 def test_the_training_options_are_those_of_the_loop() -> None:
-    assert set(Training.model_fields) == {field.name for field in dataclasses.fields(training.Training)}
+    assert set(Training.model_fields) == {
+        field.name for field in dataclasses.fields(training_options.Training)
+    }
 
 
 def test_every_metric_a_job_may_ask_for_is_measured() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from app.jobs.networks import usual_network
 from app.jobs.recipes import Training
 from app.jobs.states import Stage
-from workers.facts import DatasetFacts
 from workers.job_context import JobContext
+from workers.job_rows import DatasetFacts
 from workers.stages.transfer import with_pseudo_labels
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from app.jobs.states import Stage
-from workers.facts import PresetFacts
 from workers.job_context import Arms, JobContext
+from workers.job_rows import PresetFacts
 from workers.stages.ablations import ablation
 from workers.stages.source import search_structure
 from workers.stages.transfer import transferred, with_pseudo_labels

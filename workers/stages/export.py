@@ -10,8 +10,8 @@ from typing import Any
 from app.datasets import reading
 from app.datasets.reading.schema import Description
 from app.jobs.states import Stage
-from workers.facts import PresetFacts, VersionFacts
 from workers.job_context import JobContext, StoredNetwork, versions
+from workers.job_rows import PresetFacts, VersionFacts
 from workers.transfer.delivery import export as exporting
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest

@@ -10,8 +10,8 @@ from typing import Any
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
-from workers.facts import DatasetFacts, PresetFacts, VersionFacts
 from workers.job_context import JobContext, signature_of, versions
+from workers.job_rows import DatasetFacts, PresetFacts, VersionFacts
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import SearchResult, Trial, search

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.datasets.inspection.odd_cells import SHOWN, Odd, OddCells, Searches
 from app.datasets.reading.cells import BadCell, convert, infer, only_words, text_of
 from app.datasets.reading.schema import ColumnProfile, ColumnType, Conventions, Role, ValueCount
 
@@ -139,6 +140,7 @@ class ColumnScan:
         declared: bool,
         conventions: Conventions,
         limit: int = DISTINCT,
+        searches: Searches | None = None,
     ) -> None:
         self.name = name
         self.type = column_type
@@ -147,6 +149,9 @@ class ColumnScan:
         self.missing = 0
         self.tally = Tally(limit)
         self.moments = Moments()
+        self.rows = 0
+        self.words: dict[str, Odd] = {}  # that were read as missing, in a column of categories
+        self.odd = OddCells(conventions, searches) if searches is not None else None
         self._conventions = conventions
         self._dates: tuple[int, int] | None = None  # seconds since 1970
 
@@ -158,6 +163,9 @@ class ColumnScan:
         """
         values = self._values(cells)
         self.missing += values.null_count
+        if self.type == "category" and pa.types.is_string(cells.type):
+            self._look_at(cells, values)
+        self.rows += len(cells)
         if self.type == "number":
             self.moments.add(values)
         if self.type == "date":
@@ -177,12 +185,28 @@ class ColumnScan:
             return convert(cells, self.type, self._conventions)
         if self.type != "boolean" or only_words(cells, self._conventions):
             try:
-                return convert(cells, self.type, self._conventions)
+                return convert(cells, self.type, self._conventions, strict=True)
             except BadCell as bad:
                 if bad.infinite:
                     raise
         self.type, self.outdated = "category", True
         return convert(cells, "category", self._conventions)
+
+    def _look_at(self, cells: pa.Array, values: pa.Array) -> None:
+        if self.odd is not None:
+            self.odd.add(values, self.rows + 1)
+        if not values.null_count:
+            return
+        absent = pc.indices_nonzero(pc.is_null(values))
+        words = pc.ascii_trim_whitespace(pc.fill_null(cells.take(absent), ""))
+        there = pc.not_equal(words, "")
+        absent, words = absent.filter(there), words.filter(there)
+        for counted in pc.value_counts(words).to_pylist():
+            odd = self.words.setdefault(counted["values"], Odd())
+            odd.count += counted["counts"]
+            if len(odd.rows) < SHOWN:
+                places = absent.filter(pc.equal(words, counted["values"]))[: SHOWN - len(odd.rows)]
+                odd.rows += [self.rows + 1 + place for place in places.to_pylist()]
 
     def _extend_dates(self, seconds: pa.Array) -> None:
         if seconds.null_count < len(seconds):

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection import precision, splits
+from app.datasets.inspection.columns import ColumnScan
+from app.datasets.inspection.form_notices import written_otherwise
 from app.datasets.inspection.kinds import image
 from app.datasets.inspection.kinds.registry import MODULES as KINDS
 from app.datasets.inspection.kinds.registry import (
@@ -20,7 +22,8 @@ from app.datasets.inspection.kinds.registry import (
     is_identifier,
     unread_input,
 )
-from app.datasets.inspection.labels import SEPARATOR, Labels, find_label, read_labels
+from app.datasets.inspection.labels import FEW_CLASSES, SEPARATOR, Labels, find_label, read_labels
+from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
 from app.datasets.reading.cells import as_lists, convert, text_of
@@ -46,11 +49,13 @@ from app.datasets.reading.schema import (
     ReadOptions,
     Role,
     SplitPlan,
+    Task,
     ValueCount,
 )
 
 PREVIEW_ROWS = 100
 _PREVIEW_CHARACTERS = 1000
+_EXACT = 2.0**53
 
 
 def inspect(
@@ -77,8 +82,9 @@ def inspect(
             with decoding(FILES[file_format]):
                 glanced = read.glance(path, declaration)
             if glanced:
-                layout = _lay_out(path, file_format, glanced.options, declaration, limits, glanced)
-                return _inspect(layout, declaration, on_progress)
+                asked = settle(declaration, glanced.options.columns)
+                layout = _lay_out(path, file_format, glanced.options, asked, limits, glanced)
+                return _inspect(layout, asked, on_progress)
         except Misjudged:
             pass
         except DatasetError as error:
@@ -88,26 +94,39 @@ def inspect(
     # A refusal stands if the whole file is read as its head was; else it may be the wrong reading's.
     if refused and glanced and glanced.options == options:
         raise refused
-    return _inspect(_lay_out(path, file_format, options, declaration, limits), declaration, on_progress)
+    asked = settle(declaration, options.columns)
+    return _inspect(_lay_out(path, file_format, options, asked, limits), asked, on_progress)
 
 
 def _inspect(
     layout: Layout, declaration: Declaration, on_progress: Callable[[int], None] | None
 ) -> Inspection:
-    scanned = _scan(layout, on_progress)
+    scanned = _scan(layout, declaration.task, on_progress)
     guessed = _guessed_kind(layout, declaration, scanned)
     if guessed:
         layout = replace(layout, kind=guessed[0], input=guessed[1])
-        scanned = _scan(layout, on_progress)
+        scanned = _scan(layout, declaration.task, on_progress)
     task = declaration.task if layout.separator is None else "multilabel"
-    of_table = layout.kind == "tabular"
-    labels = read_labels(scanned, layout.label, task, declaration.unlabelled, of_table=of_table)
+    otherwise = None
+    if layout.label not in layout.declared:
+        otherwise = written_otherwise(scanned.columns[layout.label], layout.conventions_of(layout.label))
+    labels = read_labels(
+        scanned,
+        layout.label,
+        task,
+        declaration.unlabelled,
+        of_table=layout.kind == "tabular",
+        otherwise=otherwise.message if otherwise else None,
+    )
     precision.check_label(scanned.columns[layout.label], labels.task)
     split = layout.split
-    if split and not splits.is_split(scanned, split, declared=declaration.split is not None):
+    if split and declaration.split and scanned.columns[split].type == "date":
+        layout = replace(layout, dates=scanned.dates.split(split, declaration))
+        scanned = _scan(layout, declaration.task, on_progress)
+    elif split and not splits.is_split(scanned, split, declared=declaration.split is not None):
         split = None
-    plan = splits.plan(scanned, labels, split, declaration)
-    roles = _roles(scanned, layout.label, split)
+    plan = splits.plan(scanned, labels, split, declaration, layout.dates)
+    roles = _roles(layout, scanned, split)
     sample = _sample(layout, scanned)
     notices = [
         *_label_guessed(layout, declaration),
@@ -116,7 +135,7 @@ def _inspect(
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *splits.untested(scanned, labels, split),
-        *find_notices(layout, declaration, scanned, labels, roles, sample),
+        *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
@@ -134,22 +153,21 @@ def _lay_out(
     limits: Limits,
     glanced: csv.Glance | None = None,
 ) -> Layout:
-    unknown = [name for name in declaration.types if name not in options.columns]
-    if unknown:
-        message = f"Expected types of columns of the file. Received: types of {', '.join(unknown)}."
-        hint = f"Its columns are {', '.join(options.columns[:50])}."
-        raise DatasetError("unknown_column", message, hint)
-    label = find_label(options.columns, declaration)
-    types, separator = declaration.types, None
+    options = options.model_copy(
+        update={"ignored": [name for name in options.columns if name in declaration.ignored]}
+    )
+    names = [name for name in options.columns if name not in options.ignored]
+    label = find_label(names, declaration)
+    types, separator = declaration.column_types, None
+    conventions, exceptions = declaration.conventions(file_format)
     _check_lists(options, label, declaration)
     if declaration.task == "multilabel" or label in options.lists:
         separator = BETWEEN if label in options.lists else declaration.separator or SEPARATOR
         types = {**types, label: "category"}
-    exceptions: dict[str, Conventions] = {}
     if options.names and label == "label" and label not in types:
         types = {**types, label: "number" if declaration.task == "regression" else "category"}
-        exceptions[label] = Conventions()
-    split = splits.find_split(options.columns, label, declaration)
+        exceptions.setdefault(label, Conventions())
+    split = splits.find_split(names, label, declaration)
     layout = Layout(
         path,
         file_format,
@@ -157,11 +175,12 @@ def _lay_out(
         label,
         split,
         types,
-        Conventions.of(file_format),
-        exceptions=exceptions,
+        conventions,
         separator=separator,
+        exceptions=exceptions,
         limits=limits,
         glance=glanced,
+        trusted=declaration.quote is not None,
     )
     kind = declared_kind(declaration, options.columns)
     found = _kind_of_format(layout)
@@ -171,7 +190,7 @@ def _lay_out(
     kind = found or kind
     if kind in (None, "tabular"):
         return layout
-    taken = {label, *([split] if split else [])}
+    taken = {label, *([split] if split else []), *options.ignored}
     return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
 
 
@@ -203,7 +222,7 @@ def _kind_of_format(layout: Layout) -> Kind | None:
 def _guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
     """Texts or sequences where a column looks so and nothing but identifiers is beside it and the label."""
     others = [name for name in layout.columns if name not in (layout.label, layout.split)]
-    if layout.input is not None or declaration.kind == "tabular" or declaration.types:
+    if layout.input is not None or declaration.kind == "tabular" or declaration.column_types:
         return None
     table = pa.Table.from_batches(scanned.sample).select(others)
     found: list[tuple[Kind, str]] = []
@@ -235,7 +254,7 @@ def _kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) -
         return []
     table, found = pa.Table.from_batches(scanned.sample), []
     for name in layout.columns:
-        if name in (layout.label, layout.split) or name in declaration.types:
+        if name in (layout.label, layout.split) or name in declaration.column_types:
             continue
         kind = unread_input(scanned.columns[name], table[name].combine_chunks())
         if kind is not None:
@@ -248,17 +267,24 @@ def _kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) -
     return found
 
 
-def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
+def _scan(layout: Layout, declared_task: Task | None, on_progress: Callable[[int], None] | None) -> Scan:
     scanned = scan(layout, on_progress=on_progress)
     types = {
         name: column.type for name, column in scanned.columns.items() if name != layout.input and column.type
     }
-    # A label of words, yes and no, keeps them as the names of its classes.
-    words = types.get(layout.label) == "boolean" and layout.label not in layout.declared
-    if words:
+    # A label of words, yes and no, keeps them as the names of its classes; one of more digits than a number
+    # has keeps them as well, if they are few.
+    undeclared = layout.label not in layout.declared
+    words = types.get(layout.label) == "boolean" and undeclared
+    digits = undeclared and declared_task != "regression" and _loses_digits(scanned.columns.get(layout.label))
+    numbers = scanned
+    if words or digits:
         types[layout.label] = "category"
-    if words or scanned.outdated:
+    if words or digits or scanned.outdated:
         scanned = scan(layout, types, on_progress)
+    if digits and not 2 <= scanned.columns[layout.label].tally.distinct <= FEW_CLASSES:
+        types[layout.label] = "number"
+        scanned = scan(layout, types, on_progress) if numbers.outdated else numbers
     if not scanned.rows:
         raise DatasetError(
             "no_rows", "Expected at least one row. Received: none.", "Upload a file with rows."
@@ -266,10 +292,22 @@ def _scan(layout: Layout, on_progress: Callable[[int], None] | None) -> Scan:
     return scanned
 
 
-def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
+def _loses_digits(label: Any) -> bool:
+    """Whether a label of whole numbers has some beyond those that a 64-bit float tells apart."""
+    if not isinstance(label, ColumnScan) or label.type != "number" or not label.moments.whole:
+        return False
+    return max(abs(label.moments.low), abs(label.moments.high)) >= _EXACT
+
+
+def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
     roles: dict[str, Role] = {
-        name: "ignored" if column.type is None else "feature" for name, column in scanned.columns.items()
+        name: "ignored" if column.type is None or _is_index(layout, name, column) else "feature"
+        for name, column in scanned.columns.items()
     }
+    label = layout.label
+    for name in layout.options.unnamed:
+        if roles.get(name) == "feature" and name not in layout.declared:
+            raise _blank_name(layout.options.columns.index(name) + 1)
     roles[label] = "label"
     if split:
         roles[split] = "split"
@@ -278,6 +316,20 @@ def _roles(scanned: Scan, label: str, split: str | None) -> dict[str, Role]:
         hint = "If the file has more columns, declare its `delimiter`."
         raise DatasetError("no_features", message, hint)
     return roles
+
+
+def _is_index(layout: Layout, name: str, column: Any) -> bool:
+    """Whether it numbers the rows: whole numbers, none twice, in a column called as pandas calls them."""
+    if not layout.is_index(name) or name in layout.declared or name == layout.input:
+        return False
+    return bool(column.type == "number" and column.moments.whole and column.tally.all_differ)
+
+
+def _blank_name(position: int) -> DatasetError:
+    message = f"Expected a name for every column. Received: none for column {position}, which has values."
+    error = {"row": None, "column": str(position), "expected": "a name", "received": ""}
+    hint = "Name the column in the header, or take the delimiter at the ends of the lines away."
+    return DatasetError("blank_column_name", message, hint, [error])
 
 
 def _sample(layout: Layout, scanned: Scan) -> dict[str, pa.Array]:

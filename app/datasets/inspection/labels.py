@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
+from app.datasets.inspection.names import listed, meant
 from app.datasets.inspection.scanning import Scan
 from app.datasets.reading.schema import USUAL_LABELS, DatasetError, Declaration, Notice, Task, ValueCount
 
 MAX_CLASSES = 1000
 SEPARATOR = "|"
 """Between the labels of a row, where no other is declared."""
-_FEW = 20
+FEW_CLASSES = 20
 _REPEATS = 4
 """Rows a class, in the mean, of codes of classes."""
 _HINT = "Declare `label`, the name of the column to predict; a file without a header line needs one."
@@ -43,14 +45,15 @@ def find_label(names: list[str], declaration: Declaration) -> str:
     if declaration.label is not None:
         if declaration.label in names:
             return declaration.label
-        message = f"Expected a column {declaration.label}, the declared label. Received: {_listed(names)}."
+        message = f"Expected a column {declaration.label}, the declared label. Received: {listed(names)}."
         error = {
             "row": None,
             "column": declaration.label,
             "expected": "the label",
             "received": "no such column",
         }
-        raise DatasetError("label_not_found", message, _HINT, [error])
+        near = meant(declaration.label, names)
+        raise DatasetError("label_not_found", message, near if "Did" in near else _HINT, [error])
     for usual in USUAL_LABELS:
         found = [name for name in names if name.lower() in usual]
         if len(found) == 1:
@@ -58,27 +61,39 @@ def find_label(names: list[str], declaration: Declaration) -> str:
         if found:
             break
     usually = ", ".join(USUAL_LABELS[0])
-    message = f"Expected a declared label, or one column called {usually}. Received: {_listed(names)}."
+    message = f"Expected a declared label, or one column called {usually}. Received: {listed(names)}."
     raise DatasetError("label_not_found", message, _HINT)
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 50} more" if len(names) > 50 else ""
-    return "the columns " + ", ".join(names[:50]) + more
-
-
 def read_labels(
-    scan: Scan, label: str, declared: Task | None, unlabelled: bool = False, *, of_table: bool = True
+    scan: Scan,
+    label: str,
+    declared: Task | None,
+    unlabelled: bool = False,
+    *,
+    of_table: bool = True,
+    otherwise: str | None = None,
 ) -> Labels:
     """The task and the classes.
 
-    `of_table`: whole numbers are quantities where they are many; of texts, images and sequences those that
-    count from 0 or 1 without a gap are the codes of classes.
+    Args:
+        of_table: whole numbers are quantities where they are many; of texts, images and sequences those that
+            count from 0 or 1 without a gap are the codes of classes.
+        otherwise: what is known of a label that may be numbers written in another form, as advice.
 
     Raises:
         DatasetError: for a label that is mostly missing, has one class, is text or identifiers, is a date, or
             does not fit the declared task.
     """
+    try:
+        return _read_labels(scan, label, declared, unlabelled, of_table)
+    except DatasetError as error:
+        if otherwise is not None and error.code in ("label_is_text", "task_does_not_fit", "label_is_date"):
+            error.hint = otherwise
+        raise
+
+
+def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool, of_table: bool) -> Labels:
     column = scan.columns[label]
     if not unlabelled:
         _check_missing(scan, column)
@@ -112,7 +127,11 @@ def _several(scan: Scan, column: ColumnScan) -> Labels:
         hint = "If a row's labels are no list, declare the `separator` between them, or leave `task` out."
         received = ", ".join(map(str, counts)) or "none"
         raise _refuse(column, "one_class", "two labels or more", received, hint)
-    if not scan.marks.exact or len(counts) > MAX_CLASSES or (len(counts) > _FEW and 2 * len(counts) > values):
+    if (
+        not scan.marks.exact
+        or len(counts) > MAX_CLASSES
+        or (len(counts) > FEW_CLASSES and 2 * len(counts) > values)
+    ):
         more = "" if scan.marks.exact else "at least "
         received = f"{more}{scan.marks.distinct} different labels in {scan.rows} rows"
         hint = "Declare another label column or, if a row's labels are no list, the `separator` between them."
@@ -126,6 +145,10 @@ def _check_missing(scan: Scan, column: ColumnScan) -> None:
     if 2 * column.missing > scan.rows:
         received = f"none in {column.missing} of {scan.rows} rows"
         hint = f"{_HINT} If the rows are meant to have none, declare `unlabelled=true`."
+        if sum(word.count for word in column.words.values()) * 2 > column.missing:
+            words = ", ".join(map(repr, column.words))
+            received += f"; {words} was read as missing"
+            hint = f"If that is a class, send {as_sent(fields(missing={column.name: []}))}."
         raise _refuse(column, "label_missing", "a label in at least half of the rows", received, hint)
 
 
@@ -136,7 +159,7 @@ def _infer(column: ColumnScan) -> Task:
         return "regression"
     if column.tally.distinct == 2:
         return "binary"
-    return "multiclass" if column.tally.distinct <= _FEW else "regression"
+    return "multiclass" if column.tally.distinct <= FEW_CLASSES else "regression"
 
 
 def _are_codes(column: ColumnScan) -> bool:
@@ -162,7 +185,7 @@ def _check_declared(column: ColumnScan, declared: Task) -> None:
 
 def _check_not_text(column: ColumnScan) -> None:
     distinct, values = column.tally.distinct, column.tally.counted_values
-    if distinct > MAX_CLASSES or not column.tally.exact or (distinct > _FEW and 2 * distinct > values):
+    if distinct > MAX_CLASSES or not column.tally.exact or (distinct > FEW_CLASSES and 2 * distinct > values):
         more = "" if column.tally.exact else "at least "
         received = f"{more}{distinct} different values in {values} rows, as of free text or an identifier"
         expected = f"at most {MAX_CLASSES} classes that repeat"
@@ -196,10 +219,13 @@ def _notices(scan: Scan, column: ColumnScan, task: Task, declared: Task | None) 
             "distillation and pseudo-labels learn from them."
         )
         notices.append(Notice(code="label_missing", column=column.name, message=message))
-    if declared is None and column.type == "number" and task != "regression":
+    if declared is None and column.type == "number" and (task != "regression" or column.moments.whole):
+        other, meant = ("multiclass", "classes") if task == "regression" else ("regression", "quantities")
+        more = "" if column.tally.exact else "at least "
+        send = fields(task=other)
         message = (
-            f"The label is {column.tally.distinct} different whole numbers; the task was taken to be {task}. "
-            "Declare the task regression if they are quantities."
+            f"The label is {more}{column.tally.distinct} different whole numbers; the task was taken to be "
+            f"{task}. Declare the task {other}, {as_sent(send)}, if they are {meant}."
         )
-        notices.append(Notice(code="task_inferred", column=column.name, message=message))
+        notices.append(Notice(code="task_inferred", column=column.name, message=message, send=send))
     return notices

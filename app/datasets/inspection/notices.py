@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.inspection import archives, precision
+from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
+from app.datasets.inspection.form_notices import (
+    codes_as_numbers,
+    days_as_numbers,
+    missing_words,
+    written_otherwise,
+)
+from app.datasets.inspection.label_forms import label_lists
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.leaks import tells_class, tells_number
 from app.datasets.inspection.scanning import Layout, Scan
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.schema import Declaration, Notice, Role
+from app.datasets.reading.schema import Declaration, Notice, Role, SplitPlan, ValueCount
 
 FEW_ROWS = 10
 _IDENTIFIER_ROWS = 20
-_LOCAL_NUMBER = r"^[+-]?\d{1,3}([., ']?\d{3})*[.,]\d+$"
+TESTED_FROM = 3  # rows of a class, of which a split by fractions tests one
+_DIFFERENT_DAYS = 10
+_NO_NAMES = ("mostly_numbers", "mostly_dates", "decimal_comma", "numbers_as_text")
+MAX_CATEGORIES = 256  # the default of a network's `max_categories`
 
 
 def find_notices(
@@ -28,10 +41,15 @@ def find_notices(
     labels: Labels,
     roles: Mapping[str, Role],
     sample: Mapping[str, pa.Array],
+    plan: SplitPlan,
 ) -> list[Notice]:
     """All notices about the file, its columns and its classes."""
-    found = _encoding(layout, declaration) + _duplicates(scan.duplicates, scan.rows) + _few_rows(labels)
-    found += _variants(labels)
+    found = _encoding(layout, declaration) + _passed_over(layout)
+    found += _duplicates(scan.duplicates, scan.rows) + _few_rows(labels)
+    found += _not_tested(labels, plan)
+    found += (
+        _variants(labels) + _written(layout, scan, layout.label, sample) + label_lists(scan, layout, labels)
+    )
     if layout.input is not None:
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
@@ -44,10 +62,14 @@ def find_notices(
         )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
-            found.append(_empty(name))
+            found.append(_index(name) if layout.is_index(name) and column.type else _empty(name))
         if roles[name] == "feature":
-            found += _constant(column) + _identifier(column) + _local_numbers(column, sample[name])
+            written = _written(layout, scan, name, sample)
+            found += _constant(column) + written
+            if not any(notice.code in _NO_NAMES for notice in written):
+                found += _identifier(column) + _many_categories(column)
             found += precision.notices(column, sample[name])
+    found += _contradicting_rows(scan, labels, roles) + _dated_rows(layout, scan, roles)
     if labels.task == "multilabel":  # no one column tells several labels
         return found
     return found + _leaks(labels, layout.label, roles, sample)
@@ -75,10 +97,101 @@ def _few_rows(labels: Labels) -> list[Notice]:
     few = [known for known in labels.classes if known.count < FEW_ROWS]
     if not few:
         return []
-    listed = ", ".join(f"{known.value} ({known.count})" for known in few[:10])
-    more = f" and {len(few) - 10} more" if len(few) > 10 else ""
-    message = f"Classes with fewer than {FEW_ROWS} rows are hardly learnt or tested: {listed}{more}."
+    message = f"Classes with fewer than {FEW_ROWS} rows are hardly learnt or tested: {_with_counts(few)}."
     return [Notice(code="few_rows_in_class", message=message)]
+
+
+def _not_tested(labels: Labels, plan: SplitPlan) -> list[Notice]:
+    """Classes that a split by fractions leaves in train alone: what is measured says nothing about them."""
+    few = [known for known in labels.classes if known.count < TESTED_FROM]
+    if plan.column or labels.task == "multilabel" or not few:
+        return []
+    left = len(labels.classes) - len(few)
+    one = f" The test rows hold {left} class alone, so that every model looks perfect." if left == 1 else ""
+    message = (
+        f"Classes with fewer than {TESTED_FROM} rows train and are never tested: {_with_counts(few)}.{one} "
+        "Add rows of them, or leave theirs out."
+    )
+    return [Notice(code="class_not_tested", message=message)]
+
+
+def _with_counts(few: list[ValueCount]) -> str:
+    more = f" and {len(few) - 10} more" if len(few) > 10 else ""
+    return ", ".join(f"{known.value} ({known.count})" for known in few[:10]) + more
+
+
+def _passed_over(layout: Layout) -> list[Notice]:
+    if not layout.options.before:
+        return []
+    lines = ", ".join(map(repr, layout.options.before[:3]))
+    count = len(layout.options.before)
+    what = "The first line was" if count == 1 else f"The first {count} lines were"
+    message = f"{what} passed over, as no part of the table: {lines}. The header was read after it."
+    return [Notice(code="lines_passed_over", message=message)]
+
+
+def _index(name: str) -> Notice:
+    send = fields(types={name: "number"})
+    message = (
+        f"The column {name} counts the rows, as the index that pandas writes, and is left out. Send "
+        f"{as_sent(send)} to keep it; to_csv(index=False) writes none."
+    )
+    return Notice(code="index_left_out", column=name, message=message, send=send)
+
+
+def _written(layout: Layout, scan: Scan, name: str, sample: Mapping[str, pa.Array]) -> list[Notice]:
+    """How the cells of a column are written, where it may be read as it was not meant."""
+    if name in layout.declared or name == layout.input:
+        return []
+    column, is_label = scan.columns[name], name == layout.label
+    found = [
+        written_otherwise(column, layout.conventions_of(name)),
+        missing_words(column, is_label=is_label),
+        None if is_label else days_as_numbers(column, sample[name]),
+        *(codes_as_numbers(name, scan.codes[name]) if name in scan.codes else ()),
+    ]
+    return [notice for notice in found if notice is not None]
+
+
+def _many_categories(column: ColumnScan) -> list[Notice]:
+    if column.type != "category" or column.tally.distinct <= MAX_CATEGORIES:
+        return []
+    more = "" if column.tally.exact else "at least "
+    left_out = as_sent(fields(ignore=column.name))
+    message = (
+        f"The column {column.name} has {more}{column.tally.distinct} different values. A network keeps "
+        f"`network.max_categories` of them, by default the {MAX_CATEGORIES} most frequent; the other "
+        f"{more}{column.tally.distinct - MAX_CATEGORIES} share one place. Ask for more in the job, or "
+        f"leave the column out: {left_out}."
+    )
+    return [Notice(code="many_categories", column=column.name, message=message)]
+
+
+def _contradicting_rows(scan: Scan, labels: Labels, roles: Mapping[str, Role]) -> list[Notice]:
+    found = scan.duplicates.contradictions
+    types = [scan.columns[name].type for name, role in roles.items() if role == "feature"]
+    if labels.task == "regression" or not found.telling or types == ["number"]:  # which repeat by rounding
+        return []
+    message = (
+        f"{found.count} rows have the same input as an earlier row and another label, such as the rows "
+        f"{', '.join(map(str, found.rows))}. No model can be right in both."
+    )
+    return [Notice(code="contradicting_labels", rows=found.rows, message=message)]
+
+
+def _dated_rows(layout: Layout, scan: Scan, roles: Mapping[str, Role]) -> list[Notice]:
+    dates = [
+        name for name, column in scan.columns.items() if column.type == "date" and roles[name] == "feature"
+    ]
+    if "split" in roles.values() or not dates or scan.columns[dates[0]].tally.distinct < _DIFFERENT_DAYS:
+        return []
+    send = fields(split=dates[0])
+    message = (
+        f"The rows are dated by {dates[0]}, and the split takes them by chance: the test has days between "
+        "those of the training, which flatters a model that is to predict later ones. If yours is, send "
+        f"{as_sent(send)}: the last days are tested then, the ones before them validate."
+    )
+    return [Notice(code="dated_rows", column=dates[0], message=message, send=send)]
 
 
 def _empty(name: str) -> Notice:
@@ -87,10 +200,10 @@ def _empty(name: str) -> Notice:
 
 
 def _variants(labels: Labels) -> list[Notice]:
-    """Classes that differ by capitals, blanks and punctuation alone."""
+    """Classes that differ by capitals, blanks, accents or a full stop at the end, never by other signs."""
     spelt: dict[str, list[str]] = {}
     for name in labels.names:
-        spelt.setdefault("".join(filter(str.isalnum, name.casefold())) or name, []).append(name)
+        spelt.setdefault(_spelling(name), []).append(name)
     return [
         Notice(
             code="label_variants",
@@ -99,6 +212,13 @@ def _variants(labels: Labels) -> list[Notice]:
         for names in spelt.values()
         if len(names) > 1
     ]
+
+
+def _spelling(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    letters = re.sub(r"[\u0300-\u036f]", "", letters)
+    letters = re.sub(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])", "", letters)  # well-known, well known
+    return re.sub(r"\s+", "", letters).rstrip(".") or name
 
 
 def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
@@ -159,21 +279,10 @@ def _identifier(column: ColumnScan) -> list[Notice]:
         reason = f"no value comes twice in the first {column.tally.counted_values} values"
     else:
         return []
-    message = f"The column {column.name} looks like an identifier: {reason}. Leave it out if it is one."
-    return [Notice(code="identifier", column=column.name, message=message)]
-
-
-def _local_numbers(column: ColumnScan, values: pa.Array) -> list[Notice]:
-    if column.type != "category" or values.null_count == len(values):
-        return []
-    if not pc.all(pc.match_substring_regex(values, _LOCAL_NUMBER)).as_py():
-        return []
-    example = values.drop_null()[0].as_py()
-    message = (
-        f"The column {column.name} looks like numbers with a decimal comma or thousands separators "
-        f"({example}). These are not guessed: it was read as text. Write numbers as 1234.5."
-    )
-    return [Notice(code="decimal_comma", column=column.name, message=message)]
+    send = fields(ignore=column.name)
+    told = f"The column {column.name} looks like an identifier: {reason}."
+    message = f"{told} If it is one, leave it out: {as_sent(send)}."
+    return [Notice(code="identifier", column=column.name, message=message, send=send)]
 
 
 def _leaks(
@@ -194,21 +303,24 @@ def _leaks(
     return found
 
 
-_ADVICE = "If it is only known together with the label, leave it out."
+def _advice(name: str) -> str:
+    return f"If it is only known together with the label, leave it out: {as_sent(fields(ignore=name))}."
 
 
 def _by_correlation(name: str, feature: pa.Array, truth: pa.Array) -> str | None:
     correlation = tells_number(feature, truth) if pa.types.is_floating(feature.type) else None
     if correlation is None:
         return None
-    return f"The column {name} correlates with the label by {correlation:.4f} in {_rows(truth)}. {_ADVICE}"
+    return (
+        f"The column {name} correlates with the label by {correlation:.4f} in {_rows(truth)}. {_advice(name)}"
+    )
 
 
 def _by_classes(name: str, feature: pa.Array, truth: pa.Array) -> str | None:
     share = tells_class(feature, truth)
     if share is None:
         return None
-    return f"The column {name} alone tells the label in {share:.1%} of {_rows(truth)}. {_ADVICE}"
+    return f"The column {name} alone tells the label in {share:.1%} of {_rows(truth)}. {_advice(name)}"
 
 
 def _rows(truth: pa.Array) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -14,27 +15,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
+from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
+from app.datasets.inspection.form_notices import Codes, find_codes, hint_for
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
+from app.datasets.inspection.odd_cells import Searches
 from app.datasets.reading.cells import EXPECTED, BadCell, infer, marks_of, text_of
 from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
 from app.datasets.reading.schema import (
+    BETWEEN,
     ColumnType,
     Conventions,
     DatasetError,
+    DateSplit,
     Format,
     Kind,
     Limits,
     ReadOptions,
 )
+from app.datasets.reading.table import split_words
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
+INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
 _JOIN = "\x1f"
+_SEARCHED = 500  # columns for numbers and dates that are written otherwise
 
 
 @dataclass
@@ -54,6 +63,12 @@ class Layout:
     exceptions: dict[str, Conventions] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     glance: csv.Glance | None = None
+    trusted: bool = False
+    dates: DateSplit | None = None
+
+    def is_index(self, name: str) -> bool:
+        """Whether the column is called as pandas calls the index of rows, or not at all."""
+        return name in self.options.unnamed or INDEX_NAME.fullmatch(name) is not None
 
     @property
     def is_csv(self) -> bool:
@@ -67,10 +82,11 @@ class Layout:
     @property
     def columns(self) -> list[str]:
         """The columns that are looked at; beside the one input, others are left out."""
-        if self.input is None:
-            return self.options.columns
-        asked = (self.input, self.label, self.split)
-        return [name for name in self.options.columns if name in asked]
+        asked = None if self.input is None else (self.input, self.label, self.split)
+        ignored = frozenset(self.options.ignored)
+        return [
+            name for name in self.options.columns if name not in ignored and (asked is None or name in asked)
+        ]
 
 
 @dataclass
@@ -99,7 +115,9 @@ class Scan:
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
     sampled_bytes: int = 0
+    dates: Dates = field(default_factory=Dates)  # of the split column
     unpacked: int = 0  # bytes
+    codes: dict[str, Codes] = field(default_factory=dict)  # of columns of numbers
 
     @property
     def outdated(self) -> bool:
@@ -126,14 +144,12 @@ def scan(
     """
     types = {**(settled or {}), **layout.declared}
     fast = layout.is_csv and layout.input is None
-    numbers = _numbers_at_the_head(layout, types) if fast else frozenset()
+    numbers, codes = _numbers_at_the_head(layout, types) if fast else (frozenset[str](), {})
     if numbers:
         with suppress(csv.NotNumbers, RefusedCell):
-            missing = layout.conventions.missing
-            batches = csv.open_batches(layout.path, layout.options, numbers, missing, glance=layout.glance)
-            return _pass(layout, types, batches, on_progress)
+            return _pass(layout, types, _open_csv(layout, numbers), codes, on_progress)
     try:
-        return _pass(layout, types, _open(layout), on_progress)
+        return _pass(layout, types, _open(layout), codes, on_progress)
     except RefusedCell as cell:
         with decoding(FILES[layout.format]):
             raise _refusal(layout, cell) from None
@@ -141,22 +157,41 @@ def scan(
 
 def _open(layout: Layout) -> Generator[pa.RecordBatch]:
     if layout.is_csv:
-        return csv.open_batches(layout.path, layout.options, glance=layout.glance)
+        return _open_csv(layout)
     batches: Generator[pa.RecordBatch] = MODULES[layout.format].open_batches(layout.path, layout.options)
     return batches
 
 
-def _numbers_at_the_head(layout: Layout, types: Mapping[str, ColumnType]) -> frozenset[str]:
-    """The columns of numbers in the first batch, a few thousand rows."""
-    with closing(csv.open_batches(layout.path, layout.options, glance=layout.glance)) as batches:
+def _open_csv(layout: Layout, numbers: Collection[str] = ()) -> Generator[pa.RecordBatch]:
+    return csv.open_batches(
+        layout.path,
+        layout.options,
+        numbers,
+        layout.conventions,
+        trusted=layout.trusted,
+        glance=layout.glance,
+    )
+
+
+def _numbers_at_the_head(
+    layout: Layout, types: Mapping[str, ColumnType]
+) -> tuple[frozenset[str], dict[str, Codes]]:
+    """The columns of numbers in the first batch, a few thousand rows, and their cells that may be codes."""
+    if not layout.conventions.plain_numbers:
+        return frozenset(), {}
+    with closing(_open_csv(layout)) as batches:
         head = next(batches, None)
     if head is None:
-        return frozenset()
-    return frozenset(
+        return frozenset(), {}
+    numbers = frozenset(
         name
-        for name, cells in zip(layout.options.columns, head.columns, strict=True)
-        if types.get(name, "number") == "number" and _is_number(cells, layout.conventions_of(name))
+        for name, cells in zip(head.schema.names, head.columns, strict=True)
+        if types.get(name, "number") == "number"
+        and name not in layout.exceptions
+        and _is_number(cells, layout.conventions)
     )
+    found = {name: find_codes(head[name]) for name in numbers if name not in layout.declared}
+    return numbers, {name: codes for name, codes in found.items() if codes is not None}
 
 
 def _is_number(cells: pa.Array, conventions: Conventions) -> bool:
@@ -170,9 +205,12 @@ def _pass(
     layout: Layout,
     types: Mapping[str, ColumnType],
     batches: Generator[pa.RecordBatch],
+    codes: dict[str, Codes],
     on_progress: Callable[[int], None] | None,
 ) -> Scan:
-    result = Scan({name: _column_scan(layout, name, types.get(name)) for name in layout.columns})
+    searches = iter(range(_SEARCHED))
+    columns = {name: _column_scan(layout, name, types.get(name), searches) for name in layout.columns}
+    result = Scan(columns, codes=codes)
     # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
     packed = layout.format in ("zip", "npz", "parquet")
     most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
@@ -190,7 +228,7 @@ def _pass(
     return result
 
 
-def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> Any:
+def _column_scan(layout: Layout, name: str, column_type: ColumnType | None, searches: Searches) -> Any:
     if name == layout.input:
         return new_scan(layout.kind, name, layout.declared.get(name), layout.limits, layout.options.letters)
     return ColumnScan(
@@ -199,6 +237,7 @@ def _column_scan(layout: Layout, name: str, column_type: ColumnType | None) -> A
         declared=column_type is not None,
         conventions=layout.conventions_of(name),
         limit=_distinct_limit(layout, name),
+        searches=None if name in layout.declared else searches,
     )
 
 
@@ -240,6 +279,10 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             row = result.rows + bad.index + 1
             column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
+    if layout.split and pa.types.is_timestamp(values[layout.split].type):
+        result.dates.add(values[layout.split])
+        if layout.dates is not None:
+            values[layout.split] = split_words(values[layout.split], layout.dates)
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
     if layout.separator is not None:
@@ -249,7 +292,10 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             _add_split(result, values[layout.split], labels, marks, rows)
     elif layout.split:
         _add_split(result, values[layout.split], labels)
-    result.duplicates.add(list(values.values()))
+    others = [values[name] for name in (layout.label, layout.split) if name is not None]
+    known = (layout.label, layout.split)
+    inputs = [of for name, of in values.items() if name not in known and not layout.is_index(name)]
+    result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
         result.repeats.add(keys, parts, text_of(labels).to_pylist())
@@ -266,7 +312,7 @@ def _check_text(layout: Layout, rows: int, name: str, cells: pa.Array) -> None:
     found = pc.index(pc.match_substring(cells, "\0"), True).as_py()
     if found >= 0:
         row = rows + found + 1
-        received = cells[found].as_py()[:80]
+        received = cells[found].as_py()[:80].replace(BETWEEN, ", ").strip(", ")
         error = {"row": row, "column": name, "expected": "text without NUL", "received": received}
         message = f"Expected text without NUL, in column {name}. Received: {received} in row {row}."
         raise DatasetError("not_text", message, "Take the NUL out, or leave the row out.", [error])
@@ -318,6 +364,7 @@ def _refused_example(
 
 def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
     expected = EXPECTED[cell.type]
+    hint = f"Correct the cell, or declare another type for {cell.column}."
     error: dict[str, Any] = {
         "row": cell.row,
         "column": cell.column,
@@ -330,5 +377,7 @@ def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
     if cell.infinite:
         hint = "Leave the cell empty, or declare the column's type as category."
         return DatasetError("infinite_number", message, hint, [error])
-    hint = f"Mend the cell, or declare another type for {cell.column}."
+    if layout.is_csv and layout.declared.get(cell.column) in ("number", "date"):
+        conventions = layout.conventions_of(cell.column)
+        hint = hint_for(cell.received, cell.column, cell.type, conventions) or hint
     return DatasetError("wrong_type", message, hint, [error])

@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterable
 
 from app.datasets.inspection.labels import Labels
+from app.datasets.inspection.names import meant
 from app.datasets.inspection.scanning import Scan
-from app.datasets.reading.schema import SPLITS, DatasetError, Declaration, Notice, SplitPlan
+from app.datasets.reading.schema import SPLITS, DatasetError, DateSplit, Declaration, Notice, SplitPlan
 from app.datasets.reading.splits_words import WORDS
 
 _WORDS = "train, validation (or val, valid, dev) or test"
@@ -35,7 +36,10 @@ def find_split(names: list[str], label: str, declaration: Declaration) -> str | 
         return declaration.split
     received = "the label" if declaration.split == label else "no such column"
     message = f"Expected a column {declaration.split} of split words beside the label. Received: {received}."
-    raise DatasetError("split_not_found", message, "Declare another `split`, or leave it out.")
+    hint = "Declare another `split`, or leave it out."
+    if declaration.split != label and "Did" in (near := meant(declaration.split, names)):
+        hint = near
+    raise DatasetError("split_not_found", message, hint)
 
 
 def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
@@ -56,7 +60,9 @@ def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
     return False
 
 
-def plan(scan: Scan, labels: Labels, column: str | None, declaration: Declaration) -> SplitPlan:
+def plan(
+    scan: Scan, labels: Labels, column: str | None, declaration: Declaration, dates: DateSplit | None = None
+) -> SplitPlan:
     """How many labelled rows train, validate and test.
 
     Raises:
@@ -65,6 +71,7 @@ def plan(scan: Scan, labels: Labels, column: str | None, declaration: Declaratio
     rows = _by_words(scan, labels, column) if column else _by_fractions(scan, labels, declaration)
     return SplitPlan(
         column=column,
+        dates=dates if column else None,
         seed=declaration.seed,
         validation_fraction=declaration.validation_fraction,
         test_fraction=declaration.test_fraction,

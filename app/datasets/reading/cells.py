@@ -7,15 +7,19 @@ of the years 1 to 9999 for what is beyond them), category string; null where mis
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .dates import to_iso
 from .levels import scaled
-from .schema import BETWEEN, ColumnType, Conventions, DatasetError
+from .numbers import plainly
+from .schema import BETWEEN, LISTS, ColumnType, Conventions, DatasetError
 
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
 EXPECTED: dict[ColumnType, str] = {
@@ -29,7 +33,7 @@ EXPECTED: dict[ColumnType, str] = {
     "protein": "letters of amino acids",
 }
 _TRUE, _FALSE = pa.array(["true", "yes", "t"]), pa.array(["false", "no", "f"])
-_ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"
+ISO = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$"
 _EXACT_INTEGERS = 2.0**53
 _HEAD = 100
 _YEARS = (-62135596800, 253402300799)
@@ -45,14 +49,24 @@ class BadCell(Exception):
         self.infinite = infinite
 
 
-def convert(cells: pa.Array, column_type: ColumnType, conventions: Conventions) -> pa.Array:
+def convert(
+    cells: pa.Array, column_type: ColumnType, conventions: Conventions, *, strict: bool = False
+) -> pa.Array:
     """The cells as values of `column_type`, text as `conventions` say.
+
+    Args:
+        strict: numbers are those of keyboards alone, since the column was found to hold them; where it was
+            said to, `−5` and `(5)` are numbers as well.
 
     Raises:
         BadCell: for the first cell that is not of the type.
     """
     if pa.types.is_string(cells.type):
+        if column_type == "number":
+            return _parse_numbers(cells, conventions, strict)
         return _PARSERS[column_type](cells, conventions)
+    if column_type == "date" and conventions.date_format is not None and _is_number(cells.type):
+        return _parse_dates(text_of(cells), conventions)
     if column_type == "category":
         return text_of(cells)
     if column_type == "number" and not pa.types.is_timestamp(cells.type):
@@ -95,6 +109,8 @@ def infer(cells: pa.Array, conventions: Conventions) -> ColumnType | None:
     cells = trim(cells, conventions)
     if cells.null_count == len(cells):
         return None
+    if conventions.date_format is not None and _misfit(cells, "date", conventions) is None:
+        return "date"  # 20240102 is a number as well
     for candidate in TYPES if conventions.numbers else TYPES[1:]:
         bad = _misfit(cells[:_HEAD], candidate, conventions)
         if bad is None or bad.infinite:  # it may be: columns that are not mostly show it in their first cells
@@ -111,7 +127,7 @@ def _misfit(cells: pa.Array, candidate: ColumnType, conventions: Conventions) ->
     if candidate == "boolean" and not only_words(cells, conventions):
         return BadCell(0)
     try:
-        convert(cells, candidate, conventions)
+        convert(cells, candidate, conventions, strict=True)
     except BadCell as bad:
         return bad
     return None
@@ -153,11 +169,17 @@ def _date_text(values: pa.Array) -> pa.Array:
     return pc.if_else(midnight, pc.utf8_slice_codeunits(text, 0, 10), text)
 
 
-def _parse_numbers(cells: pa.Array, conventions: Conventions) -> pa.Array:
-    try:
-        return _finite(pc.cast(cells, pa.float64()))
-    except pa.ArrowInvalid:
-        cells = trim(cells, conventions)
+def _parse_numbers(cells: pa.Array, conventions: Conventions, strict: bool) -> pa.Array:
+    as_arrow = conventions.decimal == "." and conventions.thousands is None and conventions.unit is None
+    if as_arrow and conventions.plain_numbers:
+        with suppress(pa.ArrowInvalid):
+            return _finite(pc.cast(cells, pa.float64()))
+    cells = trim(cells, conventions)
+    if as_arrow:
+        with suppress(pa.ArrowInvalid):
+            return _finite(pc.cast(cells, pa.float64()))
+    if not as_arrow or not strict:
+        cells = plainly(cells, conventions)
     try:
         return _finite(pc.cast(cells, pa.float64()))
     except pa.ArrowInvalid:
@@ -216,7 +238,9 @@ def _parse_dates(cells: pa.Array, conventions: Conventions) -> pa.Array:
 
 def _parse_different_dates(cells: pa.Array, conventions: Conventions) -> pa.Array:
     cells = trim(cells, conventions)
-    bad = pc.invert(pc.match_substring_regex(cells, _ISO))
+    if conventions.date_format is not None:
+        cells = to_iso(cells, conventions.date_format)
+    bad = pc.invert(pc.match_substring_regex(cells, ISO))
     if pc.any(bad).as_py():
         raise BadCell(_first(bad))
     try:
@@ -274,7 +298,6 @@ def _first_failing(cells: pa.Array, parse: Callable[[pa.Array], pa.Array]) -> in
 
 
 _PARSERS: dict[ColumnType, Callable[[pa.Array, Conventions], pa.Array]] = {
-    "number": _parse_numbers,
     "boolean": _parse_booleans,
     "date": _parse_dates,
     "category": _parse_categories,
@@ -322,10 +345,27 @@ def several(cells: pa.Array, separator: str) -> pa.Array:
 
 def marks_of(cells: pa.Array, separator: str) -> tuple[pa.Array, pa.Array]:
     """The single labels of all rows, one after the other, and the row of each."""
+    if separator == LISTS:
+        cells, separator = _listed(cells), BETWEEN
     pieces = pc.split_pattern(pc.cast(cells, pa.string()), separator)
     rows, marks = pc.list_parent_indices(pieces), pc.utf8_trim_whitespace(pc.list_flatten(pieces))
     there = pc.not_equal(marks, "")
     return marks.filter(there), rows.filter(there)
+
+
+def _listed(cells: pa.Array) -> pa.Array:
+    """Lists that were written as text, `['a', 'b']` or `["a", "b"]`, as `joined` has them."""
+    known = pc.dictionary_encode(pc.cast(cells, pa.string()))
+    found = pa.array([BETWEEN.join(_items(cell)) for cell in known.dictionary.to_pylist()], pa.string())
+    return found.take(known.indices)
+
+
+def _items(cell: str) -> list[str]:
+    try:
+        items = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return [cell]
+    return [str(item) for item in items] if isinstance(items, list | tuple | set) else [cell]
 
 
 def texts(cells: pa.Array) -> pa.Array:

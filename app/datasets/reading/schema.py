@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from .date_formats import problem_of
 
 Kind = Literal["tabular", "text", "image", "sequence"]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
@@ -29,6 +31,9 @@ USUAL_LABELS = (("label", "target", "y", "class"), ("labels",))
 BETWEEN = "\ufdd0"
 """Between the items of a list, once they are one cell: a character that Unicode keeps for such uses."""
 
+LISTS = "[]"
+"""The separator of labels that are written as a list in one cell, such as `['a', 'b']`."""
+
 KIND_OF: dict[ColumnType, Kind] = {
     "text": "text",
     "image": "image",
@@ -41,14 +46,87 @@ KIND_OF: dict[ColumnType, Kind] = {
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "<NA>", "#N/A")
 """What means missing where a format has text alone, unless something else is declared."""
 
-ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
-"""A column of the file, as it is asked for."""
+
+def _readable(date_format: str) -> str:
+    if problem := problem_of(date_format):
+        raise ValueError(f"expected a form of dates such as %d.%m.%Y, received {problem}")
+    return date_format
+
+
+def _with_empty(words: list[str]) -> list[str]:
+    return ["", *(word.strip() for word in words if word.strip())]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return not math.isnan(float(word))
+    except ValueError:
+        return False
+
+
+def _of_all_or_some(value: Any) -> str:
+    return "union-some" if isinstance(value, dict) else "union-all"
 
 
 class Model(BaseModel):
     """A value of this file: unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+"""A column of the file, as it is asked for."""
+
+
+Word = Annotated[str, Field(max_length=200)]
+"""A cell that means missing, or stands beside numbers."""
+
+DecimalSign = Literal[".", ","]
+ThousandsSign = Literal[",", ".", " ", "'", "_"]
+Unit = Annotated[str, Field(min_length=1, max_length=20)]
+DateFormat = Annotated[str, Field(min_length=2, max_length=40), AfterValidator(_readable)]
+
+Of = TypeVar("Of")
+OfColumns = Annotated[
+    Annotated[Of, Tag("union-all")] | Annotated[dict[ColumnName, Of], Tag("union-some")],
+    Discriminator(_of_all_or_some),
+]
+"""A convention of all columns, or of some by name."""
+
+
+class Conventions(Model):
+    """How written cells become values: what the uploader meant by them, whatever the format.
+
+    Blanks of ASCII around a cell never count. What a format brings along typed is taken as it is.
+    """
+
+    missing: list[str] = Field(
+        default_factory=lambda: [""], description="The exact words that mean missing; the empty text is one."
+    )
+    numbers: bool = Field(
+        False, description="Whether text may turn out to be numbers; where they are declared, it always is."
+    )
+    decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
+    thousands: str | None = Field(None, description="What stands between groups of three digits.")
+    unit: str | None = Field(
+        None, description="What may stand before or after a number, such as $ or %, and is left out."
+    )
+    date_format: str | None = Field(None, description="Of dates that are not written as ISO 8601.")
+    levels: tuple[int, int] | None = Field(
+        None, description="Of images with 16 bits of grey: the values that become 0 and 255 of 8 bits."
+    )
+
+    @property
+    def plain_numbers(self) -> bool:
+        """Whether numbers are digits and a decimal sign alone, as CSV readers know them, none for missing."""
+        return self.thousands is None and self.unit is None and not any(map(_is_number, self.missing))
+
+    @classmethod
+    def of(cls, file_format: Format) -> Self:
+        """Those of a format: words mean missing, and text numbers, where a format has text alone."""
+        if file_format in ("parquet", "jsonl"):
+            return cls()
+        return cls(missing=list(MISSING), numbers=True)
 
 
 class Declaration(Model):
@@ -80,15 +158,41 @@ class Declaration(Model):
         min_length=1,
         max_length=8,
         description="Of a multilabel task: what stands between the labels of a row, by default `|`. A cell "
-        "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled.",
+        "of the separator alone is a row that has none of the labels; an empty cell is one nobody labelled. "
+        "`[]` reads lists that are written as text, `['a', 'b']`.",
     )
-    types: dict[ColumnName, ColumnType] = Field(
-        default_factory=dict, max_length=10_000, description="Types of columns by name."
+    types: dict[ColumnName, ColumnType | Literal["ignore"]] = Field(
+        default_factory=dict, max_length=10_000, description="Types of columns by name, or `ignore`."
+    )
+    ignore: list[ColumnName] = Field(
+        default_factory=list, max_length=10_000, description="Columns that are left out."
+    )
+    missing: OfColumns[list[Word]] | None = Field(
+        None,
+        description="The words that mean missing, of all columns or of some; the empty cell always does. By "
+        f"default in CSV and TSV {', '.join(MISSING[1:])}, and in JSON lines and Parquet no word.",
+    )
+    decimal: OfColumns[DecimalSign] | None = Field(
+        None, description="The decimal sign of numbers, of all columns or of some; by default the point."
+    )
+    thousands: OfColumns[ThousandsSign] | None = Field(
+        None, description="What stands between groups of three digits; by default nothing does."
+    )
+    unit: OfColumns[Unit] | None = Field(
+        None,
+        description="What may stand before or after each number and is left out, such as `$`, `%` (12 % is "
+        "then 12) or `kg`.",
+    )
+    date_format: OfColumns[DateFormat] | None = Field(
+        None,
+        description="How dates are written that are not ISO 8601, such as `%d.%m.%Y`, `%m/%d/%Y` or "
+        "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %H %I %M %S %p %f %z are known.",
     )
     split: ColumnName | None = Field(
         None,
-        description="The column that says train, validation or test. By default the column `split`, if it "
-        "holds only these words (or val, valid, dev for validation).",
+        description="The column that says train, validation or test, or a column of dates, of which the last "
+        "test and those before them validate. By default the column `split`, if it holds only these words "
+        "(or val, valid, dev for validation).",
     )
     seed: int = Field(0, ge=0, lt=2**63, description="Fixes the split of a file without a split column.")
     validation_fraction: float = Field(
@@ -127,6 +231,48 @@ class Declaration(Model):
         """Whether the column may turn out to be the label, as far as names tell."""
         usual = any(name.lower() in names for names in USUAL_LABELS)
         return usual if self.label is None else name == self.label
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """The columns that are left out."""
+        return frozenset(self.ignore) | {name for name, of in self.types.items() if of == "ignore"}
+
+    @property
+    def column_types(self) -> dict[str, ColumnType]:
+        """The types that were declared, or follow from how a column's cells are said to be written."""
+        types: dict[str, ColumnType] = {}
+        for option in (self.decimal, self.thousands, self.unit):
+            types |= dict.fromkeys(option, "number") if isinstance(option, dict) else {}
+        types |= dict.fromkeys(self.date_format, "date") if isinstance(self.date_format, dict) else {}
+        return types | {name: of for name, of in self.types.items() if of != "ignore"}
+
+    def conventions(self, file_format: Format) -> tuple[Conventions, dict[str, Conventions]]:
+        """How the cells are written, and those of columns that are written otherwise."""
+        asked = {name: getattr(self, name) for name in ("decimal", "thousands", "unit", "date_format")}
+        asked["missing"] = self.missing
+        of_all = {name: value for name, value in asked.items() if value and not isinstance(value, dict)}
+        if isinstance(self.missing, list):
+            of_all["missing"] = _with_empty(self.missing)
+        usual = Conventions.of(file_format).model_copy(update=of_all)
+        others: dict[str, Conventions] = {}
+        for name, values in asked.items():
+            for column, value in values.items() if isinstance(values, dict) else ():
+                changed = {name: _with_empty(value) if name == "missing" else value}
+                others[column] = others.get(column, usual).model_copy(update=changed)
+        return usual, others
+
+    @model_validator(mode="after")
+    def _tells_signs_apart(self) -> Self:
+        usual, others = self.conventions("csv")
+        for where, said in (("", usual), *((f" in {name}", said) for name, said in others.items())):
+            if said.thousands == said.decimal:
+                other = "," if said.decimal == "." else "."
+                raise ValueError(
+                    f"expected `decimal` and `thousands` to differ{where}, "
+                    f"received {said.decimal!r} for both; declare `decimal` as {other!r} if that is what "
+                    "stands before the fractions"
+                )
+        return self
 
     @model_validator(mode="after")
     def _leaves_rows_to_train_on(self) -> Self:
@@ -238,49 +384,41 @@ class Notice(Model):
     column: str | None = None
     rows: list[int] | None = None
     message: str
+    send: dict[str, str] | None = Field(
+        None, description="Fields that settle it, as they are sent with the file; the message has them, too."
+    )
+
+
+class DateSplit(Model):
+    """The first dates, ISO 8601, of the rows that validate and that test; rows without one train."""
+
+    validation: str
+    test: str
 
 
 class SplitPlan(Model):
-    """Which labelled rows train, validate and test: by a column's words, or stratified from the seed."""
+    """Which labelled rows train, validate and test: by a column's words or dates, or drawn from the seed."""
 
     column: str | None
+    dates: DateSplit | None = Field(None, description="Where the column holds dates.")
     seed: int
     validation_fraction: float
     test_fraction: float
     rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
 
 
-class Conventions(Model):
-    """How written cells become values: what the uploader meant by them, whatever the format.
-
-    Blanks of ASCII around a cell never count. What a format brings along typed is taken as it is.
-    """
-
-    missing: list[str] = Field(
-        default_factory=lambda: [""], description="The exact words that mean missing; the empty text is one."
-    )
-    numbers: bool = Field(
-        False, description="Whether text may turn out to be numbers; where they are declared, it always is."
-    )
-    decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
-    thousands: str | None = Field(None, description="What stands between groups of three digits.")
-    date_format: str | None = Field(None, description="Of dates that are not written as ISO 8601.")
-    levels: tuple[int, int] | None = Field(
-        None, description="Of images with 16 bits of grey: the values that become 0 and 255 of 8 bits."
-    )
-
-    @classmethod
-    def of(cls, file_format: Format) -> Self:
-        """Those of a format: words mean missing, and text numbers, where a format has text alone."""
-        if file_format in ("parquet", "jsonl"):
-            return cls()
-        return cls(missing=list(MISSING), numbers=True)
-
-
 class ReadOptions(Model):
     """How the bytes become cells. The fields that do not concern a format are None."""
 
     columns: list[str]
+    ignored: list[str] = Field(default_factory=list, description="Columns that are not read.")
+    unnamed: list[str] = Field(
+        default_factory=list,
+        description="CSV: columns that have no name in the header, as they are called here.",
+    )
+    before: list[str] = Field(
+        default_factory=list, description="CSV: the lines before the header, which are passed over."
+    )
     compression: Literal["gzip"] | None = None
     encoding: str | None = None
     delimiter: str | None = None

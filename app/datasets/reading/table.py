@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from .cells import convert, feature, several, text_of
 from .formats import csv
 from .formats.contents import MODULES
-from .schema import Column, Description
+from .schema import Column, DateSplit, Description
 from .splits_words import WORDS
 
 
@@ -74,10 +75,16 @@ def _schema(description: Description) -> pa.Schema:
 
 def _open(path: Path, description: Description, fast: bool) -> Generator[pa.RecordBatch]:
     if fast:
-        numbers = [column.name for column in description.columns if column.type == "number"]
-        return csv.open_batches(path, description.options, numbers, description.conventions.missing)
+        numbers = [column.name for column in description.columns if _is_fast(column, description)]
+        return csv.open_batches(path, description.options, numbers, description.conventions)
     batches: Generator[pa.RecordBatch] = MODULES[description.format].open_batches(path, description.options)
     return batches
+
+
+def _is_fast(column: Column, description: Description) -> bool:
+    """Whether Arrow reads the column's numbers by itself."""
+    plain = description.conventions.plain_numbers and column.name not in description.exceptions
+    return column.type == "number" and column.role != "ignored" and plain
 
 
 def _data_type(column: Column, description: Description) -> pa.DataType:
@@ -96,13 +103,21 @@ def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.
         return feature(cells, column.type, conventions)
     values = convert(cells, column.type, conventions)
     if column.role == "split":
-        return _split_words(values)
+        return split_words(values, description.split.dates)
     if description.between is not None:
         return several(values, description.between)
     return values if description.task == "regression" else text_of(values)
 
 
-def _split_words(values: pa.Array) -> pa.Array:
+def split_words(values: pa.Array, dates: DateSplit | None) -> pa.Array:
+    """train, validation or test for each cell of a split column, train where it is missing."""
+    if dates is not None:
+        first = {
+            name: pa.scalar(datetime.fromisoformat(getattr(dates, name)), values.type)
+            for name in ("validation", "test")
+        }
+        late = pc.if_else(pc.greater_equal(values, first["test"]), "test", "validation")
+        return pc.fill_null(pc.if_else(pc.less(values, first["validation"]), "train", late), "train")
     words = pc.ascii_lower(values)
     position = pc.index_in(words, pa.array(list(WORDS)))
     return pc.fill_null(pc.take(pa.array(list(WORDS.values())), position), "train")

@@ -17,7 +17,7 @@ import pytest
 from pyarrow import parquet
 from pydantic import ValidationError
 
-from app.datasets import inspector
+from app.datasets import child_process
 from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 from tests.app.datasets.inspection.kinds.conftest import folders, packed, picture
@@ -222,5 +222,7 @@ def test_damaged_files_are_no_fault_of_the_child(tmp_path: Path, caplog: pytest.
     for seed, (name, content) in enumerate(list(FILES.items())[::4]):
         (tmp_path / "upload").write_bytes(damaged(random.Random(seed), content))
         with suppress(DatasetError):
-            inspector.run(tmp_path / "upload", Declaration(filename=name), memory_bytes=1 << 30, seconds=60)
+            child_process.run(
+                tmp_path / "upload", Declaration(filename=name), memory_bytes=1 << 30, seconds=60
+            )
     assert not caplog.records

@@ -99,12 +99,12 @@ def test_a_waiting_validation_whose_client_leaves_is_dropped_from_the_queue(
     service: Service, accept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    over, lanes = threading.Event(), service.app.state.validations
-    lanes.submit(over.wait, "small")
+    over, queues = threading.Event(), service.app.state.validations
+    queues.submit(over.wait, "small")
     try:
         with service.connect("name=t&label=y", len(CSV), accept=accept) as connection:
             connection.sendall(CSV)
-            wait_for(lambda: lanes.waiting("small") == 1)
+            wait_for(lambda: queues.waiting("small") == 1)
         wait_for(lambda: bool(told(caplog)) and not service.incoming)
         assert told(caplog) == ["INFO the client of an upload left; its validation is ended and nothing kept"]
     finally:
@@ -155,14 +155,14 @@ def test_a_client_that_leaves_during_a_json_request_is_one_line(
 
 
 def test_a_small_gzip_file_of_a_large_one_waits_with_the_large_ones(service: Service) -> None:
-    over, lanes = threading.Event(), service.app.state.validations
-    lanes.submit(over.wait, "large")
+    over, queues = threading.Event(), service.app.state.validations
+    queues.submit(over.wait, "large")
     packed = gzip.compress(b"a,y\n" + b"1,u\n2,v\n" * 2_000_000)
     assert len(packed) < 1 << 17
     try:
         with service.connect("name=large&label=y&format=csv", len(packed)) as connection:
             connection.sendall(packed)
-            wait_for(lambda: lanes.waiting("large") == 1)
+            wait_for(lambda: queues.waiting("large") == 1)
             assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201
     finally:
         over.set()
@@ -199,12 +199,12 @@ def test_archives_of_little_bytes_and_many_pixels_are_refused_before_they_are_al
 
 
 def test_a_small_upload_is_validated_while_large_ones_hold_their_places(service: Service) -> None:
-    over, lanes = threading.Event(), service.app.state.validations
-    lanes.submit(over.wait, "large")
+    over, queues = threading.Event(), service.app.state.validations
+    queues.submit(over.wait, "large")
     try:
         answer = service.http.post("/v1/datasets?name=small&label=y", content=CSV)
         assert answer.status_code == 201
-        assert lanes.waiting("large") == 0
+        assert queues.waiting("large") == 0
     finally:
         over.set()
 
@@ -213,13 +213,13 @@ def test_a_small_upload_that_takes_long_gives_its_place_to_other_small_ones(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.app.state.settings.small_inspection_seconds = 3.0
-    over, lanes = threading.Event(), service.app.state.validations
-    lanes.submit(over.wait, "large")
+    over, queues = threading.Event(), service.app.state.validations
+    queues.submit(over.wait, "large")
     try:
         with service.connect("name=slow&label=y", len(CSV), accept="text/event-stream") as connection:
             connection.sendall(CSV)
             suspend_one()
-            wait_for(lambda: lanes.waiting("large") == 1)
+            wait_for(lambda: queues.waiting("large") == 1)
             assert inspecting() == []
             assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201
             over.set()

@@ -428,3 +428,50 @@ def test_a_validation_is_followed_to_the_data_set_or_the_problem(client: TestCli
     assert counts == sorted(counts)
     (kind, problem) = events(b"a,y\n1,2\n3\n")[-1]
     assert (kind, problem["code"], problem["status"]) == ("problem", "ragged_row", 422)
+
+
+def test_fields_may_come_several_times_where_they_add_up(client: TestClient) -> None:
+    data = {"label": "y", "ignore": ["b"], "types": ['{"a": "category"}']}
+    form = client.post("/v1/datasets", files={"file": ("t.csv", CSV)}, data=data)
+    raw = client.post(
+        "/v1/datasets?name=t&label=y&ignore=b&ignore=a&types=%7B%22a%22:%22category%22%7D", content=CSV
+    )
+    roles = [[column["role"] for column in made.json()["description"]["columns"]] for made in (form,)]
+    assert (form.status_code, roles) == (201, [["feature", "ignored", "label"]])
+    assert (raw.status_code, raw.json()["code"]) == (422, "no_features")
+    twice = client.post("/v1/datasets", files={"file": ("t.csv", CSV)}, data={"label": ["y", "a"]})
+    assert (twice.status_code, twice.json()["errors"][0]["field"]) == (422, "label")
+
+
+@pytest.mark.parametrize(
+    ("filename", "name"),
+    [("sales.2023.csv", "sales.2023"), ("sales.2024.csv", "sales.2024"), ("\u00e9t\u00e9.csv", "ete")],
+)
+def test_a_name_is_made_from_the_files_without_its_ending(
+    client: TestClient, filename: str, name: str
+) -> None:
+    made = client.post("/v1/datasets", files={"file": (filename, CSV)}, data={"label": "y"})
+    assert (made.status_code, made.json()["ref"]) == (201, f"{name}@1")
+
+
+def test_a_file_name_that_gives_no_name_is_answered_with_the_field(client: TestClient) -> None:
+    answer = client.post("/v1/datasets", files={"file": ("\u6570\u636e.csv", CSV)}, data={"label": "y"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_name")
+    assert "such as name=" in answer.json()["hint"]
+
+
+def test_the_path_of_a_file_in_its_place_is_answered_with_the_sign_that_sends_it(client: TestClient) -> None:
+    answer = client.post("/v1/datasets", files={"file": (None, "x.csv"), "label": (None, "y")})
+    assert (answer.status_code, "-F file=@x.csv" in answer.json()["hint"]) == (422, True)
+
+
+def test_a_web_form_without_lines_is_answered_with_what_keeps_them(client: TestClient) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = client.post("/v1/datasets?name=t", content=CSV.replace(b"\n", b""), headers=headers)
+    assert (answer.status_code, "-F file=@" in answer.json()["hint"]) == (422, True)
+    assert client.post("/v1/datasets?name=t&label=y", content=CSV, headers=headers).status_code == 201
+
+
+def test_a_field_that_is_nearly_one_is_answered_with_it(client: TestClient) -> None:
+    answer = client.post("/v1/datasets", files={"file": ("t.csv", CSV)}, data={"lable": "y"})
+    assert (answer.status_code, answer.json()["hint"]) == (422, "Did you mean: label?")

@@ -22,7 +22,7 @@ from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.inputs import image
 from workers.transfer.networks.network import Network, build, load, weights_digest
 from workers.transfer.training.features import FeatureStore, outputs, predict
-from workers.transfer.training.training import Hooks, Stopped, Training
+from workers.transfer.training.options import Hooks, Stopped, Training
 
 RECIPES: dict[str, type[Recipe]] = {
     recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])

@@ -25,7 +25,7 @@ from workers.transfer.networks.network import weights_digest
 from workers.transfer.proof.evaluation import compare
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 OPTIONS: dict[str, Any] = {
     "kind": "mlp",

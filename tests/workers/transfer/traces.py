@@ -5,8 +5,8 @@ given another's graph by mistake fails its test. What two graphs do alike is tes
 """
 
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import Hooks, Training
 from workers.transfer.training.steps import Steps
-from workers.transfer.training.training import Hooks, Training
 
 TRACED: dict[str, Steps] = {}
 

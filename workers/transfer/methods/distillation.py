@@ -11,7 +11,7 @@ from keras import ops
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.methods.parts.teachers import check_teacher, teacher_outputs
+from workers.transfer.methods.parts.teacher_answers import check_teacher, teacher_outputs
 from workers.transfer.networks.network import PARTS, Network, build
 from workers.transfer.seeds import layer_seed
 from workers.transfer.training.features import predict

@@ -15,7 +15,7 @@ from workers.transfer.networks.network import Network, leaves
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
-from workers.transfer.training.training import History
+from workers.transfer.training.options import History
 
 GRADUAL_FACTOR = 2.6
 """How many times slower each layer learns than the one above it, in gradual unfreezing (ULMFiT)."""

@@ -13,7 +13,7 @@ from workers.transfer.data import Array, Task
 from workers.transfer.proof import confusion
 from workers.transfer.proof.calibration import calibrate
 from workers.transfer.proof.curves import compare_curves, mean_curve
-from workers.transfer.proof.resampling import weighted_metric
+from workers.transfer.proof.weighted_metrics import weighted_metric
 
 _BLOCK_VALUES = 2**18
 """Row weights held at a time."""

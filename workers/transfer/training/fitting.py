@@ -9,13 +9,13 @@ from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
+from workers.transfer.training.epoch_loop import TrainingRun, Units
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
-from workers.transfer.training.run import TrainingRun, Units
+from workers.transfer.training.options import History, Hooks, Training
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Steps, architecture
-from workers.transfer.training.training import History, Hooks, Training
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import numpy as np
 
 from workers.transfer.data import Array, Data
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 
 def epoch_order(training: Training, epoch: int, rows: int) -> Array:

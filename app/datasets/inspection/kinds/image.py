@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image, ImageOps
 
-from app.datasets.inspection.kinds.depth import Depth
+from app.datasets.inspection.kinds.bit_depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.pictures import Alike
 from app.datasets.reading.images import EXPECTED, FORMATS, BadImage, decoded

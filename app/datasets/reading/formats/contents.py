@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..file_extensions import format_of
 from ..schema import DatasetError, Declaration, Format
 from . import archive, csv, fasta, jsonl, npz, parquet, tsv
 from .decoding import decoding
@@ -28,18 +29,6 @@ FILES: dict[Format, str] = {
     "zip": "zip archive",
     "fasta": "FASTA file",
     "npz": "NumPy archive",
-}
-_ENDINGS: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".zip": "zip",
-    ".npz": "npz",
-    **dict.fromkeys((".fa", ".fasta", ".fna", ".faa", ".ffn"), "fasta"),
 }
 _NAMES: dict[Format, str] = {
     "csv": "CSV",
@@ -92,7 +81,7 @@ def find_format(path: Path, declaration: Declaration) -> Format:
             "Expected a header line and rows. Received: an empty file.",
             "Upload the file again.",
         )
-    said = declaration.format or _by_name(declaration.filename)
+    said = declaration.format or format_of(declaration.filename or "")
     found = _by_contents(head)
     binary = found if found not in ("text", "json", "fasta") else None
     if said is None:
@@ -111,11 +100,6 @@ def _head(path: Path) -> bytes:
         return head
     with decoding("gzip file"), open_stream(path) as stream:
         return bytes(stream.read(4096))
-
-
-def _by_name(filename: str | None) -> Format | None:
-    name = PurePath((filename or "").lower())
-    return _ENDINGS.get(name.with_suffix("").suffix if name.suffix == ".gz" else name.suffix)
 
 
 def _by_contents(head: bytes) -> str:

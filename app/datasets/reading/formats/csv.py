@@ -15,9 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..schema import Conventions, DatasetError, Declaration, Limits, ReadOptions
 from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
 from .parsing import Parser, Ragged, Stream
+from .preamble import find_preamble, without
+from .quotes import Quotes
 from .stream import (
     Watched,
     find_compression,
@@ -73,13 +75,18 @@ def _quote(sample: str, declaration: Declaration) -> str | None:
 def _options(
     path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
 ) -> ReadOptions:
-    delimiter = declaration.delimiter or find_delimiter(sample, quote)
+    before, named = find_preamble(sample)
+    sample = without(sample, len(before))
+    delimiter = declaration.delimiter or named or find_delimiter(sample, quote)
+    columns, unnamed = read_header(sample, delimiter, quote, len(before))
     if sum(bool(row) for row in islice(rows_of(sample, delimiter, quote), 1000)) == 1:
         raise DatasetError(
             "no_rows", "Expected a header and at least one row. Received: no row.", "Upload a file with rows."
         )
     return ReadOptions(
-        columns=read_header(sample, delimiter, quote),
+        columns=columns,
+        unnamed=unnamed,
+        before=before,
         compression=find_compression(path),
         encoding=encoding,
         delimiter=delimiter,
@@ -95,8 +102,9 @@ def open_batches(
     path: Path,
     options: ReadOptions,
     numbers: Collection[str] = (),
-    missing: Collection[str] = ("",),
+    conventions: Conventions | None = None,
     *,
+    trusted: bool = True,
     glance: Glance | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Batches of text columns of about 4 MB, more for more than 512 columns.
@@ -105,31 +113,46 @@ def open_batches(
 
     Args:
         numbers: columns to read as float64 at once, much faster than by way of text.
-        missing: the words that are null among `numbers`.
+        conventions: how `numbers` are written, which words among them are null.
+        trusted: the file was inspected before, or its quotes were declared; else stray ones are refused.
         glance: where `options` come of, if the file was not yet read as a whole.
 
     Raises:
         NotNumbers: if one of `numbers` is none.
         Misjudged: if the file is not what `glance` took it for.
-        DatasetError: for rows that are too short or too long, and a quote that never closes.
+        DatasetError: for rows that are too short or too long, a quote that never closes, and stray ones.
     """
     block = min(max(BLOCK, _COLUMN_BLOCK * len(options.columns)), _MAX_BLOCK)
-    last = None
+    quotes = None if trusted or options.quote is None else Quotes(path, options)
+    parser = Parser(options, numbers, conventions or Conventions(), block, quotes)
+    last, checked = None, False
     try:
         with open_stream(path) as stream:
             source = glance.watch(stream) if glance else stream
-            with closing(Parser(options, numbers, missing, block).batches(source)) as batches:
+            with closing(parser.batches(source)) as batches:
                 for batch in batches:
                     last = batch[-1][-1].as_py() if batch.num_rows else last
-                    yield batch
+                    if quotes and quotes.suspect and not checked:
+                        quotes.check()
+                        checked = True
+                    yield _wanted(batch, options)
     except Ragged as error:
         raise _ragged(path, options, error.rows) from None
     except (pa.ArrowInvalid, UnicodeError, OSError) as error:
         if numbers:
             raise NotNumbers from error
         raise _unreadable(path, options, error) from error
+    finally:
+        if quotes:
+            quotes.close()
     if isinstance(last, str) and "\n" in last and not _ends_with_quote(path, options):
-        raise _never_closed()
+        raise _never_closed(*_last_row(path, options))
+
+
+def _wanted(batch: pa.RecordBatch, options: ReadOptions) -> pa.RecordBatch:
+    """The batch without the last column, which is always read, where that is ignored."""
+    names = batch.schema.names
+    return batch.select(names[:-1]) if names[-1] in options.ignored else batch
 
 
 def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:
@@ -139,17 +162,27 @@ def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetEr
     return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
 
 
-def _never_closed(line: int | None = None) -> DatasetError:
-    """`line` is that of a row that is too long by itself."""
+def _last_row(path: Path, options: ReadOptions) -> tuple[int | None, int | None]:
+    """The line on which the last row starts, and its number."""
+    row = line = None
+    for row, line, _ in islice(_numbered(path, options), _SEARCHED):  # noqa: B007
+        pass
+    return line, row
+
+
+def _never_closed(line: int | None = None, row: int | None = None) -> DatasetError:
+    """`line` is that of a row that is too long by itself, or that of `row`, the last."""
     received = "a quote that opens and does not close, or a longer row"
-    if line is not None:
+    if row is not None:
+        received = f"a quote that opens and does not close, in row {row}, which begins on line {line}"
+    elif line is not None:
         received = f"more in line {line}"
     message = f"Expected rows of at most 4 MB whose quotes close. Received: {received}."
     hint = (
-        "Double each quote inside a quoted cell, and close the cell; declare `quote` as none if quotes are "
+        "Double each quote inside a quoted cell, and close the cell; send `-F quote=none` if quotes are "
         "ordinary characters of the texts."
     )
-    error = {"row": None, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
+    error = {"row": row, "line": line, "column": None, "expected": "at most 4 MB", "received": received}
     return DatasetError("unclosed_quote", message, hint, [error] if line else [])
 
 
@@ -212,10 +245,12 @@ def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
 def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
     """Row, line it starts on, cells: as Python reads them."""
     with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
+        for _ in options.before:
+            text.readline()
         reader = rows_of(text, options.delimiter or ",", options.quote)
-        row, line = 0, 1
+        row, line = 0, 1 + len(options.before)
         for cells in reader:
             if cells and row:
                 yield row, line, cells
             row += bool(cells)
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + len(options.before)

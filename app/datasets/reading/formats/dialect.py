@@ -11,10 +11,12 @@ import csv
 import re
 from collections.abc import Iterable
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..schema import MISSING, DatasetError, is_text
+from .preamble import check_title, without
 from .stream import open_stream
 
 if TYPE_CHECKING:
@@ -24,20 +26,50 @@ SAMPLE = 1 << 18
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 10_000
 MAX_NAME = 1000  # characters
+_TITLE = 3  # lines
+_EVEN = 0.9
+MAX_LINE = 32 << 20  # bytes of the header
 
 
 def read_sample(path: Path, encoding: str) -> str:
-    """The first whole lines as text."""
+    """The first whole lines as text, more of them where the header alone is as long.
+
+    Raises:
+        DatasetError: for a first line that is longer than a row may be.
+    """
     with open_stream(path) as stream:
-        data = stream.read(SAMPLE)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(data, final=len(data) < SAMPLE)
+        data, size = stream.read(SAMPLE), SAMPLE
+        while len(data) == size and len(_lines(data, encoding, cut=True).splitlines()) < 2:
+            if size >= MAX_LINE:
+                received = f"a first line of more than {MAX_LINE >> 20} MB"
+                message = f"Expected lines of at most {MAX_LINE >> 20} MB. Received: {received}."
+                raise DatasetError("line_too_long", message, "Put each row on a line of its own.")
+            data += stream.read(size)
+            size *= 2
+    return _lines(data, encoding, cut=len(data) == size)
+
+
+def _lines(data: bytes, encoding: str, *, cut: bool) -> str:
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(data, final=not cut)
     text = text.removeprefix("\ufeff")
     end = max(text.rfind("\n"), text.rfind("\r"))
-    return text[: end + 1] if len(data) == SAMPLE and end > 0 else text
+    return text[: end + 1] if cut and end > 0 else text
 
 
 def find_delimiter(sample: str, quote: str | None) -> str:
-    """The delimiter that cuts most rows into as many cells as the header, at least two."""
+    """The delimiter that cuts most rows into as many cells as the header, at least two.
+
+    Where none cuts the first line, which may be a title, it is one that cuts the lines after it.
+    """
+    for above in range(_TITLE + 1):
+        found, (even, _) = _fitting(without(sample, above), quote)
+        if even > (_EVEN if above else 0.0):
+            return found
+    return DELIMITERS[0]
+
+
+def _fitting(sample: str, quote: str | None) -> tuple[str, tuple[float, int]]:
+    """The delimiter that fits best, the share of rows that are as wide as the first, and how wide that is."""
 
     def fit(delimiter: str) -> tuple[float, int]:
         widths = [len(row) for row in rows_of(sample, delimiter, quote)][:1000]
@@ -45,7 +77,8 @@ def find_delimiter(sample: str, quote: str | None) -> str:
         even = sum(width == header for width in widths) / max(len(widths), 1)
         return (even, header) if header > 1 else (0.0, 0)
 
-    return max(DELIMITERS, key=fit)
+    best = max(DELIMITERS, key=fit)
+    return best, fit(best)
 
 
 def find_quote(sample: str) -> str:
@@ -67,21 +100,42 @@ def rows_of(lines: str | Iterable[str], delimiter: str, quote: str | None) -> Re
     )
 
 
-def read_header(sample: str, delimiter: str, quote: str | None) -> list[str]:
-    """The column names.
+def read_header(
+    sample: str, delimiter: str, quote: str | None, lines_before: int = 0
+) -> tuple[list[str], list[str]]:
+    """The column names, and which of them the header lacks: they are called `Unnamed: 0`, as pandas does.
+
+    A name may lack where a program left it out: of the first column, which may be the index of the rows, and
+    of the last ones, which delimiters at the ends of lines make. Their cells show whether they are that.
 
     Raises:
-        DatasetError: for blank or repeated names, and for a first line of numbers only.
+        DatasetError: for other blank names, repeated names, a first line of numbers only, and a title.
     """
-    header = next((row for row in rows_of(sample, delimiter, quote) if row), [])
+    rows = (row for row in rows_of(sample, delimiter, quote) if row)
+    header = next(rows, [])
     names = [name.strip() for name in header]
+    first = list(islice(rows, 100))
+    check_title(names, first, delimiter, lines_before)
     if names and all(_is_number(name) for name in names):
         message = (
             f"Expected column names in the first line. Received: only numbers ({_short(header, delimiter)})."
         )
         raise DatasetError("no_header", message, "Add a header line with the names of the columns.")
+    if first and all(len(row) == len(names) + 1 and not row[-1].strip() for row in first):
+        names.append("")  # delimiters at the ends of the rows alone
+    places = _without_name(names)
+    for place in places:
+        names[place] = f"Unnamed: {place}"
     check_names(names)
-    return names
+    return names, [names[place] for place in places]
+
+
+def _without_name(names: list[str]) -> list[int]:
+    """The positions of blank names at the beginning and the end."""
+    last = max((place for place, name in enumerate(names) if name), default=-1)
+    if last < 0:
+        return []
+    return [*([0] if not names[0] else []), *range(last + 1, len(names))]
 
 
 def check_names(names: list[str]) -> None:

@@ -71,8 +71,13 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
     physical: dict[str, Physical] = {}
     known: dict[_Shape, _Keys] = {}  # the shapes that fit
+    names: dict[str, None] = {}
+    ignored = declaration.ignored
     most = (limits or Limits()).in_proportion_to(path.stat().st_size) // 8
     for row, (line, item) in enumerate(_objects(path), start=1):
+        names.update(dict.fromkeys(item))
+        for key in ignored.intersection(item):
+            del item[key]
         shape = (tuple(item), tuple(map(type, item.values())))
         if shape not in known:
             for key, value in item.items():
@@ -93,9 +98,10 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
                 physical[key] = "number"
         for key in lists:
             physical[key] = _join_items(physical[key], row, line, key, item[key])
-    check_names(list(physical))
+    check_names(list(names))
     return ReadOptions(
-        columns=list(physical),
+        columns=list(names),
+        ignored=[name for name in names if name in ignored],
         compression=find_compression(path),
         encoding="utf-8",
         physical=physical,
@@ -175,6 +181,21 @@ def _object(number: int, line: bytes) -> dict[str, Any]:
     return item
 
 
+def _repeated_key(path: Path) -> DatasetError:
+    """The refusal of the first line that has a key twice."""
+    hint = "Write each key once an object."
+    row = 0
+    with open_stream(path) as stream:
+        for number, line in enumerate(_lines(stream), start=1):
+            row += bool(line.strip())
+            pairs = json.loads(line, object_pairs_hook=list) if line.strip() else []
+            keys = [key for key, _ in pairs]
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                return _refused("not_json_lines", row, number, twice, "each key once", f"{twice} twice", hint)
+    return DatasetError("not_json_lines", "Expected each key once an object. Received: one twice.", hint)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON; write null for a missing number")
 
@@ -221,17 +242,20 @@ def _refused(
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of int64, float64, bool, string and null columns of about 4 MB; a list is one text."""
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in (options.physical or {}).items()])
-    parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    unexpected = "ignore" if options.ignored else "error"
+    parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)
     read = pa.json.ReadOptions(block_size=2 * BLOCK, use_threads=False)
     try:
         with open_stream(path) as stream, pa.json.open_json(stream, read, parse) as reader:
             for batch in reader:
                 cells = [
                     joined(batch[name], name) if name in options.lists else batch[name]
-                    for name in options.columns
+                    for name in schema.names
                 ]
-                yield pa.RecordBatch.from_arrays(cells, names=options.columns)
+                yield pa.RecordBatch.from_arrays(cells, names=schema.names)
     except pa.ArrowInvalid as error:
+        if "twice" in str(error):
+            raise _repeated_key(path) from error
         message = f"Expected JSON lines. Received: {error}."
         raise DatasetError(
             "not_json_lines", message, "Write each key once an object, and text as Unicode."

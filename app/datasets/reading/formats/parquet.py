@@ -34,12 +34,14 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         schema = file.schema_arrow
         names = schema.names
     check_names(names)
-    lists = [field.name for field in schema if _is_list(field.type) and declaration.may_be_label(field.name)]
-    for field in schema:
+    wanted = [field for field in schema if field.name not in declaration.ignored]
+    lists = [field.name for field in wanted if _is_list(field.type) and declaration.may_be_label(field.name)]
+    for field in wanted:
         if field.name not in lists and _cell_type(field.type) is None:
             _refuse(field)
-    pictures = any(_cell_type(field.type) == pa.binary() for field in schema)
-    return ReadOptions(columns=names, pictures=pictures, lists=lists)
+    pictures = any(_cell_type(field.type) == pa.binary() for field in wanted)
+    ignored = [name for name in names if name in declaration.ignored]
+    return ReadOptions(columns=names, ignored=ignored, pictures=pictures, lists=lists)
 
 
 def open_batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
@@ -48,14 +50,15 @@ def open_batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
 
 
 def _batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
+    names = [name for name in options.columns if name not in frozenset(options.ignored)]
     with _open(path) as file:
-        for batch in file.iter_batches(_batch_rows(options), use_threads=False):
+        for batch in file.iter_batches(_batch_rows(options), columns=names, use_threads=False):
             batch.validate(full=True)  # Arrow itself takes any bytes for text
             columns = [
                 joined(column, name) if name in options.lists else _plain(column)
-                for name, column in zip(options.columns, batch.columns, strict=True)
+                for name, column in zip(names, batch.columns, strict=True)
             ]
-            yield pa.RecordBatch.from_arrays(columns, names=options.columns)
+            yield pa.RecordBatch.from_arrays(columns, names=names)
 
 
 def _batch_rows(options: ReadOptions) -> int:

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.csv
 
-from ..schema import ReadOptions
+from ..schema import Conventions, ReadOptions
 from .dialect import rows_of
+from .quotes import Quotes
 
 _THREADS = 2
 _REPORTED = 5
@@ -35,12 +36,13 @@ class Ragged(Exception):
 
 @dataclass(frozen=True)
 class Parser:
-    """How cells are read: all as text, but `numbers` as float64, null for the words of `missing`."""
+    """How cells are read: all as text, but `numbers` as float64, as `conventions` say."""
 
     options: ReadOptions
     numbers: Collection[str]
-    missing: Collection[str]
+    conventions: Conventions
     block: int
+    quotes: Quotes | None = None
 
     def batches(self, stream: Stream) -> Generator[pa.RecordBatch]:
         """The rows in their order.
@@ -102,10 +104,11 @@ class Parser:
         ragged: list[Any] = []
         try:
             reader = pa.csv.open_csv(
-                pa.PythonFile(stream, mode="r"),
+                pa.PythonFile(_Seen(stream, self.quotes) if self.quotes else stream, mode="r"),
                 read_options=pa.csv.ReadOptions(
                     block_size=self.block,
                     use_threads=False,
+                    skip_rows=len(self.options.before) if skipped else 0,
                     column_names=self.options.columns,
                     skip_rows_after_names=skipped,
                     encoding=_codec(self.options.encoding),
@@ -117,6 +120,8 @@ class Parser:
                 for batch in reader:
                     if ragged:
                         break
+                    if self.quotes:
+                        self.quotes.see_cells(batch.columns)
                     yield batch
         except pa.ArrowInvalid:
             if not ragged:
@@ -141,21 +146,38 @@ class Parser:
             column_types={
                 name: pa.float64() if name in self.numbers else pa.string() for name in self.options.columns
             },
-            null_values=list(self.missing),
+            include_columns=self._wanted,
+            null_values=self.conventions.missing,
+            decimal_point=self.conventions.decimal,
             quoted_strings_can_be_null=True,
         )
 
+    @property
+    def _wanted(self) -> list[str]:
+        """The columns that are read; the last always is, which shows where a quote does not close."""
+        *names, last = self.options.columns
+        return [*(name for name in names if name not in self.options.ignored), last]
+
     def _header_bytes(self, block: bytes) -> int:
         """The length of the first line where that is the header; 0 where it is not, or hard to tell."""
-        end = block.find(b"\n") + 1
-        if not end or _codec(self.options.encoding) != "utf8":
+        start = end = 0
+        for _ in range(len(self.options.before) + 1):
+            start, end = end, block.find(b"\n", end) + 1
+            if not end:
+                return 0
+        if _codec(self.options.encoding) != "utf8":
             return 0
-        line = block[:end].decode("utf-8-sig", "replace")
+        line = block[start:end].decode("utf-8-sig", "replace")
         quote = self.options.quote
         if quote and line.count(quote) % 2:
             return 0
         rows = [row for row in rows_of(line, self.options.delimiter or ",", quote) if row]
-        return end if [[name.strip() for name in row] for row in rows] == [self.options.columns] else 0
+        if len(rows) != 1 or not rows[0]:
+            return 0
+        names = self.options.columns
+        # Columns that the header does not name have names of ours.
+        named = [name for name in names if name not in self.options.unnamed]
+        return end if [name.strip() for name in rows[0] if name.strip()] == named else 0
 
     def _has_quote(self, block: bytes) -> bool:
         return self.options.quote is not None and self.options.quote.encode() in block
@@ -174,6 +196,25 @@ class _Joined:
         """The next bytes."""
         piece, self._head = self._head[:size], self._head[size:]
         return piece if len(piece) == size else piece + self._stream.read(size - len(piece))
+
+    def close(self) -> None:
+        """The stream is closed by whoever opened it."""
+
+
+class _Seen:
+    """A stream whose bytes are searched for stray quotes as they are read."""
+
+    closed = False
+
+    def __init__(self, stream: _Joined, quotes: Quotes) -> None:
+        self._stream = stream
+        self._quotes = quotes
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        block = self._stream.read(size)
+        self._quotes.see(block)
+        return block
 
     def close(self) -> None:
         """The stream is closed by whoever opened it."""

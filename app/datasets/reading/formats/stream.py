@@ -70,8 +70,11 @@ def find_encoding(path: Path, declared: str | None, limits: Limits | None = None
         with open_stream(path) as stream:
             head = stream.read(4096)
         encoding = next((name for mark, name in _BOMS if head.startswith(mark)), "") or _unmarked_utf16(head)
-        if not encoding and _first_undecodable(path, "utf-8", most) is None:
-            return "utf-8"
+        if not encoding:
+            offset = _first_undecodable(path, "utf-8", most)
+            if offset is None:
+                return "utf-8"
+            _check_no_nul(path, offset)
         encoding = encoding or _guess(path, most)
         _check(path, encoding, most)
         return encoding
@@ -101,6 +104,21 @@ def _check(path: Path, encoding: str, most: int) -> None:
     if offset is not None:
         message = f"Expected text in {encoding}. Received: bytes that are none, near byte {offset + 1}."
         raise DatasetError("not_text", message, _HINT)
+
+
+def _check_no_nul(path: Path, offset: int) -> None:
+    """Refuse a NUL for what it is: no other encoding of text has it."""
+    line, place = 1, offset + 1
+    with open_stream(path) as stream:
+        while offset >= CHUNK:
+            line += stream.read(CHUNK).count(b"\n")
+            offset -= CHUNK
+        chunk = stream.read(offset + 1)
+    if chunk[offset:] == b"\0":
+        line += chunk.count(b"\n")
+        message = f"Expected text. Received: a NUL, a byte of zeros, on line {line}, near byte {place}."
+        error = {"row": None, "line": line, "column": None, "expected": "text without NUL", "received": "NUL"}
+        raise DatasetError("not_text", message, "Take the byte out, or export the file again.", [error])
 
 
 def _first_undecodable(path: Path, encoding: str, most: int) -> int | None:

@@ -173,13 +173,11 @@ def _table(path: Path, found: Format, reading: Reading, declaration: Declaration
     if found in ("csv", "tsv"):
         declaration = _as_before(path, found, reading, declaration, limits)
     options: ReadOptions = module.recognise(path, declaration, limits)
-    is_csv = found in ("csv", "tsv")
-    return Source(
-        options.columns,
-        lambda: module.open_batches(path, options),
-        options if is_csv else None,
-        found in ("jsonl", "parquet"),
-    )
+    if found in ("csv", "tsv"):
+        trusted = declaration.quote is not None
+        return Source(options.columns, lambda: csv.open_batches(path, options, trusted=trusted), options)
+    is_typed = found in ("jsonl", "parquet")
+    return Source(options.columns, lambda: module.open_batches(path, options), is_typed=is_typed)
 
 
 def _as_before(

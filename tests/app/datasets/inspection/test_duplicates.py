@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.datasets.inspection.duplicates import Duplicates, row_hashes
+from app.datasets.inspection.duplicates import Contradictions, Duplicates, row_hashes
 
 
 def test_rows_hash_alike_exactly_if_they_are_equal() -> None:
@@ -26,6 +26,14 @@ def test_no_two_of_many_small_grid_rows_collide() -> None:
 
 def test_duplicates_are_counted_within_and_across_batches() -> None:
     duplicates = Duplicates()
-    duplicates.add([pa.array([1.0, 2.0, 1.0])])
-    duplicates.add([pa.array([3.0, 2.0])])
+    duplicates.add([pa.array([1.0, 2.0, 1.0])], [], pa.nulls(3, pa.string()))
+    duplicates.add([pa.array([3.0, 2.0])], [], pa.nulls(2, pa.string()))
     assert (duplicates.count, duplicates.rows, duplicates.searched) == (2, [3, 5], 5)
+
+
+def test_the_same_input_under_another_label_contradicts_what_stood_before() -> None:
+    found = Contradictions()
+    found.add(["a", "b", "c", "d"], ["1", "2", None, "1"])
+    assert not found.telling
+    found.add(["b", "a", "c"], ["1", "1", "2"])
+    assert (found.count, found.rows, found.telling) == (1, [2, 5], True)

@@ -215,3 +215,20 @@ def test_every_label_needs_rows_to_train_on(refuse_text: Refuse) -> None:
     error = refuse_text("x,y,split\n" + rows, task="multilabel")
     assert error.code == "class_without_train_rows"
     assert "none of class c" in error.message
+
+
+def test_labels_of_more_digits_than_a_number_has_stay_different_classes(inspect_text: Inspect) -> None:
+    labels = ["9007199254740992", "9007199254740993"]
+    inspection = inspect_text(table([labels[n % 2] for n in range(12)]))
+    assert inspection.description.classes == labels
+    jsonl = "".join(f'{{"x": {n}, "y": {labels[n % 2]}}}\n' for n in range(12))
+    assert inspect_text(jsonl, "a.jsonl").description.classes == labels
+    many = inspect_text(table([9007199254740992 + 1000 * n for n in range(40)]))
+    assert many.description.task == "regression"
+
+
+def test_many_whole_numbers_are_a_regression_and_told(inspect_text: Inspect) -> None:
+    inspection = inspect_text(table([n % 25 for n in range(100)]))
+    notice = next(n for n in inspection.warnings if n.code == "task_inferred")
+    assert (inspection.description.task, notice.send) == ("regression", {"task": "multiclass"})
+    assert len(inspect_text(table([n % 25 for n in range(100)]), task="multiclass").description.classes) == 25

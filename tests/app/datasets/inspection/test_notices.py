@@ -125,3 +125,64 @@ def test_a_number_that_is_the_label_in_other_units_is_noticed(inspect_text: Insp
     (notice,) = found(inspect_text(text), "gives_label_away")
     assert notice.column == "inches"
     assert "correlates with the label by -1.0000" in notice.message
+
+
+@pytest.mark.parametrize(
+    "labels", [("<=50K", ">50K"), ("A+", "A-"), ("C", "C#", "C++"), ("-1", "1"), ("x1", "x-1")]
+)
+def test_classes_that_differ_by_signs_are_no_variants(inspect_text: Inspect, labels: tuple[str, ...]) -> None:
+    text = "x,y\n" + "".join(f"{n * 29 % 53},{labels[n % len(labels)]}\n" for n in range(60))
+    assert found(inspect_text(text), "label_variants") == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("yes", "Yes"),
+        ("Caf\u00e9", "cafe"),
+        ("e\u0301", "\u00e9"),
+        ("New York", "new-york"),
+        ("ok", "ok."),
+        ("a  b", "a b"),
+    ],
+)
+def test_classes_that_differ_by_spelling_are_variants(inspect_text: Inspect, labels: tuple[str, ...]) -> None:
+    text = "x,y\n" + "".join(f"{n * 29 % 53},{[*labels, 'other'][n % 3]}\n" for n in range(60))
+    assert len(found(inspect_text(text), "label_variants")) == 1
+
+
+def test_the_same_input_under_different_labels_is_told_where_inputs_hardly_repeat(
+    inspect_text: Inspect,
+) -> None:
+    lines = [f"{n},{n * 29 % 53},{'ab'[n % 2]}" for n in range(40)]
+    assert found(inspect_text("x,z,y\n" + "\n".join(lines) + "\n"), "contradicting_labels") == []
+    (notice,) = found(
+        inspect_text("x,z,y\n" + "\n".join([*lines, "3,34,a", "4,10,"]) + "\n"), "contradicting_labels"
+    )
+    assert notice.rows == [4, 41]
+    few = "x,z,y\n" + "".join(f"{n % 3},{n % 2},{'ab'[n % 7 % 2]}\n" for n in range(40))
+    assert found(inspect_text(few), "contradicting_labels") == []
+
+
+def test_a_class_that_is_never_tested_is_told(inspect_text: Inspect) -> None:
+    text = "x,y\n" + "".join(f"{n * 29 % 53},{'rare' if n == 5 else 'usual'}\n" for n in range(60))
+    (notice,) = found(inspect_text(text), "class_not_tested")
+    assert "rare (1)" in notice.message
+    assert "every model looks perfect" in notice.message
+
+
+def test_more_values_than_a_network_keeps_are_told(inspect_text: Inspect) -> None:
+    (notice,) = found(inspect_text(table(900, c=lambda n: f"name {n % 300}")), "many_categories")
+    assert (notice.column, "the other 44 share one place" in notice.message) == ("c", True)
+
+
+def test_a_column_that_is_nearly_numbers_is_told_to_be_no_identifier(inspect_text: Inspect) -> None:
+    inspection = inspect_text(table(v=lambda n: "unknown" if n == 3 else n * 37 % 101))
+    assert found(inspection, "identifier") == []
+    assert len(found(inspection, "mostly_numbers")) == 1
+
+
+def test_numbers_that_are_days_are_told(inspect_text: Inspect) -> None:
+    (notice,) = found(inspect_text(table(day=lambda n: 20240101 + n % 28)), "mostly_dates")
+    assert notice.send == {"date_format": '{"day": "%Y%m%d"}'}
+    assert found(inspect_text(table(day=lambda n: 20240101 + n * 7)), "mostly_dates") == []

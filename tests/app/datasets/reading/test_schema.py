@@ -29,7 +29,6 @@ def test_an_unknown_field_of_a_declaration_is_refused() -> None:
 
 
 def test_the_api_side_imports_no_pyarrow() -> None:
-    program = (
-        "import sys, app.datasets.reading.schema, app.datasets.inspector; sys.exit('pyarrow' in sys.modules)"
-    )
+    imports = "import sys, app.datasets.reading.schema, app.datasets.child_process"
+    program = f"{imports}; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -30,7 +30,7 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, build, weights_digest
 from workers.transfer.training.features import predict
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 NAN = float("nan")
 ROWS = {

@@ -31,7 +31,7 @@ from workers.transfer.networks.inputs.pictures import decode
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 PROGRAM = Path(__file__).with_name("predicting.py")
 

@@ -10,7 +10,7 @@ from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import leaves
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 STRATEGIES = ["partial_copy", "adapter", "side_tuning", "progressive"]

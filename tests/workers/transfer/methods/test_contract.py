@@ -17,7 +17,7 @@ from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import Network, weights_digest
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 RECIPES: dict[str, type[Recipe]] = {
     recipe.model_fields["kind"].default: recipe for recipe in get_args(get_args(recipes.Method)[0])

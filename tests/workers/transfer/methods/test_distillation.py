@@ -7,11 +7,11 @@ from scipy.special import log_softmax, softmax
 
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
-from workers.transfer.methods.parts.teachers import teacher_outputs
+from workers.transfer.methods.parts.teacher_answers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Hooks, Training
+from workers.transfer.training.options import Hooks, Training
 
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 STUDENT = {"hidden_units": [6]}

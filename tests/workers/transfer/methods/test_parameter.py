@@ -11,7 +11,7 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import build, weights_digest
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 

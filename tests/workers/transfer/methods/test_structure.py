@@ -4,7 +4,7 @@ import pytest
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.methods.structure import structure
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 FIT = shared_fit(Training(epochs=2, batch_size=16, learning_rate=0.01, seed=3))
 

@@ -16,7 +16,7 @@ from workers.transfer.networks.inputs import image
 from workers.transfer.networks.network import build
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Hooks, Training
+from workers.transfer.training.options import Hooks, Training
 
 SIZED = {"image_size": [32, 32], "channels": None}
 

@@ -9,11 +9,11 @@ import pytest
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Data, Rows
 from workers.transfer.networks.network import build, leaves, weights_digest
-from workers.transfer.training import run
+from workers.transfer.training import epoch_loop
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
+from workers.transfer.training.options import Hooks, Stopped, Training, TrainingDiverged
 from workers.transfer.training.sampling import epoch_order, row_weights
-from workers.transfer.training.training import Hooks, Stopped, Training, TrainingDiverged
 
 TRAINING = Training(epochs=4, batch_size=8, learning_rate=0.01, seed=3)
 
@@ -123,8 +123,8 @@ def test_checkpoints_are_saved_as_often_as_asked(options, numbers):
 def test_a_checkpoint_is_saved_at_the_end_of_an_epoch_where_it_costs_little(
     costs, expected, options, numbers, monkeypatch
 ):
-    monkeypatch.setattr(run, "FIRST_SAVE_SECONDS", costs)
-    monkeypatch.setattr(run, "SAVE_PAUSES", 0 if costs == 0 else 1)
+    monkeypatch.setattr(epoch_loop, "FIRST_SAVE_SECONDS", costs)
+    monkeypatch.setattr(epoch_loop, "SAVE_PAUSES", 0 if costs == 0 else 1)
     places: list[tuple[int, int]] = []
 
     def save(path: Path) -> None:

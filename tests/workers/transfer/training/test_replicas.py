@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from workers.transfer.networks.network import build, weights_digest
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import Hooks, Stopped, Training
 from workers.transfer.training.replicas import Replicas
 from workers.transfer.training.runtime import devices_of_slot
-from workers.transfer.training.training import Hooks, Stopped, Training
 
 TRAINING = Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3)
 

@@ -6,7 +6,7 @@ import numpy as np
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import weights_digest
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 PROGRAM = """
 import numpy as np
@@ -14,7 +14,7 @@ from workers.transfer.training.runtime import prepare_process
 prepare_process()
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 from workers.transfer.networks.network import weights_digest
 from workers.transfer.methods.scratch import scratch
 

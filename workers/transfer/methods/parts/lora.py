@@ -6,7 +6,7 @@ from workers.transfer.data import Data
 from workers.transfer.networks.network import Network, clone, join, leaves
 from workers.transfer.seeds import layer_seed
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import History
+from workers.transfer.training.options import History
 
 
 def low_rank(network: Network, data: Data, fit: Fit, rank: int) -> tuple[Network, History, list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from workers.transfer.data import Array
 from workers.transfer.networks.network import PARTS, Network, leaves
 from workers.transfer.training.optimizer import Rates, rate_of
-from workers.transfer.training.training import History
+from workers.transfer.training.options import History
 
 Whence = Literal["copied", "partly copied", "new", "reinitialised"]
 ORIGINS: tuple[Whence, ...] = ("copied", "partly copied", "new", "reinitialised")

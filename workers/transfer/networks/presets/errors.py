@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from workers.transfer.memory import is_out_of_memory
+from workers.transfer.out_of_memory import is_out_of_memory
 
 
 class PresetError(ValueError):

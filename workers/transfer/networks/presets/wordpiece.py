@@ -22,8 +22,8 @@ import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import Array
+from workers.transfer.networks.presets.characters import ALONE, BLANK, DROPPED, LETTER, signs
 from workers.transfer.networks.presets.errors import PresetError
-from workers.transfer.networks.presets.signs import ALONE, BLANK, DROPPED, LETTER, signs
 
 LONGEST_WORD = 100
 """Letters; a longer word is unknown, as in BERT."""

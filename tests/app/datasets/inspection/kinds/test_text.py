@@ -87,7 +87,9 @@ def test_a_row_of_10_mb_is_refused(refuse_text: Refuse) -> None:
 
 def test_quotes_are_ordinary_characters_where_it_is_declared(inspect_text: Inspect) -> None:
     rows = 'text\tlabel\n" begins with a quote\ta\nthe "best" there is\tb\n' + "some words more\ta\n" * 5
-    assert inspect_text(rows, "a.tsv", kind="text").description.rows < 7
+    with pytest.raises(DatasetError) as refused:
+        inspect_text(rows, "a.tsv", kind="text")
+    assert (refused.value.code, "`-F quote=none`" in str(refused.value.hint)) == ("stray_quote", True)
     inspection = inspect_text(rows, "a.tsv", kind="text", quote="none")
     assert inspection.description.rows == 7
     assert inspection.preview[0]["text"] == '" begins with a quote'

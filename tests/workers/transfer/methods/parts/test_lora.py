@@ -11,7 +11,7 @@ from workers.transfer.networks.inputs.tabular import plain
 from workers.transfer.networks.network import forward, join, leaves
 from workers.transfer.tasks import head
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 TRAINING = Training(epochs=2, batch_size=16, learning_rate=0.05, seed=3)
 

@@ -8,7 +8,7 @@ from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.parts.pseudo_labels import pseudo_labelled, self_trained
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 

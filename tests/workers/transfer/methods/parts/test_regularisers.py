@@ -7,7 +7,7 @@ from workers.transfer.methods.parts.branches import side_tuning
 from workers.transfer.methods.parts.regularisers import bss, co_tuning, delta, l2_sp, relation
 from workers.transfer.networks.network import build, join
 from workers.transfer.training.objective import Objective, Seen
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 
 def _seen(objective, **values) -> Seen:

@@ -13,7 +13,7 @@ from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.inputs.tabular import feature_names
 from workers.transfer.networks.network import build
 from workers.transfer.training.features import predict
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=0))
 

@@ -6,7 +6,7 @@ from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.searching import search
 from workers.transfer.methods.scratch import scratch
-from workers.transfer.training.training import Hooks, Training
+from workers.transfer.training.options import Hooks, Training
 
 FIT = shared_fit(Training(epochs=2, batch_size=32, learning_rate=0.01, seed=0))
 SPACE = {"hidden_units": [[2], [4], [8], [4, 4], [8, 8]], "activation": ["relu", "tanh", "selu"]}

@@ -17,7 +17,7 @@ from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.training import Training
+from workers.transfer.training.options import Training
 
 LENGTH = 16
 OPTIONS = {

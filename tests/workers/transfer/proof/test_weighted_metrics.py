@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics as sk
 
 from workers.transfer import tasks
-from workers.transfer.proof.resampling import weighted_metric
+from workers.transfer.proof.weighted_metrics import weighted_metric
 
 
 def _case(task: str):

@@ -17,10 +17,10 @@ from workers.transfer.training import checkpoints
 from workers.transfer.training.checkpoints import CheckpointMismatch, Position
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
+from workers.transfer.training.options import History, Hooks, Stopped, Training, TrainingDiverged
 from workers.transfer.training.sampling import epoch_order, row_weights, step_seeds
 from workers.transfer.training.schedules import scales
 from workers.transfer.training.steps import Parts, Steps, architecture
-from workers.transfer.training.training import History, Hooks, Stopped, Training, TrainingDiverged
 
 CHUNK_STEPS = 32
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.datasets import inspector
+from app.datasets import child_process
+from app.datasets.child_process import Inspector
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.inspector import Inspector
 from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
 
 MEMORY = 1 << 30
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_child_process_answers_what_the_inspection_does(path: Path) -> None:
     declaration = Declaration(label="y")
-    answer = inspector.run(path, declaration, memory_bytes=MEMORY, seconds=60)
+    answer = child_process.run(path, declaration, memory_bytes=MEMORY, seconds=60)
     assert answer == inspect(path, declaration)
 
 
@@ -38,13 +38,13 @@ def test_the_child_finds_its_modules_from_any_folder(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert inspector.run(path, Declaration(), memory_bytes=MEMORY, seconds=60).description.rows == 40
+    assert child_process.run(path, Declaration(), memory_bytes=MEMORY, seconds=60).description.rows == 40
 
 
 def test_a_refusal_comes_through_whole(path: Path) -> None:
     path.write_text("a,y\n1,2\n3\n")
     with pytest.raises(DatasetError) as caught:
-        inspector.run(path, Declaration(), memory_bytes=MEMORY, seconds=60)
+        child_process.run(path, Declaration(), memory_bytes=MEMORY, seconds=60)
     assert caught.value.code == "ragged_row"
     assert caught.value.errors[0]["row"] == 2
     assert caught.value.hint is not None
@@ -52,7 +52,7 @@ def test_a_refusal_comes_through_whole(path: Path) -> None:
 
 def test_an_inspection_that_takes_too_long_is_refused(path: Path) -> None:
     with pytest.raises(DatasetError, match=r"within 0\.05 seconds") as caught:
-        inspector.run(path, Declaration(), memory_bytes=MEMORY, seconds=0.05)
+        child_process.run(path, Declaration(), memory_bytes=MEMORY, seconds=0.05)
     assert caught.value.code == "inspection_too_slow"
 
 
@@ -61,7 +61,7 @@ def test_an_inspection_that_takes_too_long_is_refused(path: Path) -> None:
 def test_an_inspection_that_needs_too_much_memory_is_refused(path: Path, megabytes: int) -> None:
     path.write_text("a,y\n" + "".join(f"{n}{'x' * 400},{n % 2}\n" for n in range(200_000)))
     with pytest.raises(DatasetError, match=f"in {megabytes} MB of memory") as caught:
-        inspector.run(path, Declaration(), memory_bytes=megabytes << 20, seconds=60)
+        child_process.run(path, Declaration(), memory_bytes=megabytes << 20, seconds=60)
     assert caught.value.code == "inspection_too_large"
 
 
@@ -140,7 +140,7 @@ child.main()
     told = json.dumps(request).encode() + b"\nwhole\n"
     ended = subprocess.run([sys.executable, "-c", program], input=told, capture_output=True, check=True)
     with pytest.raises(DatasetError) as caught:
-        inspector._answer(ended.returncode, json.loads(ended.stdout), ended.stderr, MEMORY, 60)
+        child_process._answer(ended.returncode, json.loads(ended.stdout), ended.stderr, MEMORY, 60)
     assert (caught.value.code, "KeyError" in caught.value.message) == ("broken_file", True)
     assert caplog.records[0].levelname == "ERROR"
     assert "in decode" in caplog.text  # where it was raised
@@ -148,4 +148,4 @@ child.main()
 
 def test_a_fault_of_the_inspection_itself_is_no_fault_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="FileNotFoundError"):
-        inspector.run(tmp_path / "absent", Declaration(), memory_bytes=MEMORY, seconds=60)
+        child_process.run(tmp_path / "absent", Declaration(), memory_bytes=MEMORY, seconds=60)

@@ -12,7 +12,7 @@ from workers.transfer.data import Array, Signature
 from workers.transfer.networks.network import Network, forward
 from workers.transfer.training.checkpoints import fingerprint
 from workers.transfer.training.features import outputs
-from workers.transfer.training.training import Hooks
+from workers.transfer.training.options import Hooks
 
 
 def check_teacher(teacher: Signature, target: Signature) -> None:

@@ -1,4 +1,4 @@
-"""With which uploads does one wait for its validation, and how many run at once?"""
+"""In which queue does an upload wait for its validation, and how many run at once?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Lane = Literal["small", "large", "early"]
-"""With which uploads one waits: those under 8 MB, larger ones, or those that began while they came."""
+QueueName = Literal["small", "large", "early"]
+"""Of uploads under 8 MB, of larger ones, and of those whose validation began while they came."""
 
 
-class ValidationLanes:
-    """The validations that run at once: so many in each lane, so that small files wait for small ones alone.
+class ValidationQueues:
+    """The validations that run at once: so many in each queue, so that small files wait for small ones alone.
 
     They have threads of their own. Uploads that wait for their turn hold none, so that other requests are
     answered meanwhile.
@@ -21,21 +21,21 @@ class ValidationLanes:
 
     def __init__(self, at_once: int) -> None:
         self.early = threading.BoundedSemaphore(at_once)
-        self._pools: dict[Lane, ThreadPoolExecutor] = {
-            lane: ThreadPoolExecutor(at_once, f"validation {lane}") for lane in get_args(Lane)
+        self._pools: dict[QueueName, ThreadPoolExecutor] = {
+            queue: ThreadPoolExecutor(at_once, f"validation {queue}") for queue in get_args(QueueName)
         }
         self._abandon: set[Callable[[], None]] = set()
 
-    def submit(self, act: Callable[[], None], lane: Lane) -> Future[None] | None:
-        """Run `act` in a thread of the lane, as soon as one is free. None: the service is stopping."""
+    def submit(self, act: Callable[[], None], queue: QueueName) -> Future[None] | None:
+        """Run `act` in a thread of the queue, as soon as one is free. None: the service is stopping."""
         try:
-            return self._pools[lane].submit(act)
+            return self._pools[queue].submit(act)
         except RuntimeError:
             return None
 
-    def waiting(self, lane: Lane) -> int:
+    def waiting(self, queue: QueueName) -> int:
         """How many wait for a thread."""
-        return self._pools[lane]._work_queue.qsize()
+        return self._pools[queue]._work_queue.qsize()
 
     @property
     def active(self) -> int:
