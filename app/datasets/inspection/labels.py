@@ -109,6 +109,11 @@ def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool
     if column.tally.distinct < 2:
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
+        if words := list(column.words):
+            hint = (
+                f"Some cells are {', '.join(map(repr, words))}, read as missing. If that is a class, "
+                f"send {as_sent(fields(missing={column.name: []}))}: then only empty cells are missing."
+            )
         raise _refuse(column, "one_class", "two values or more in the label", f"only {only}", hint)
     labels = Labels(declared or (_infer(column) if of_table or not _are_codes(column) else "multiclass"))
     if declared is not None:
