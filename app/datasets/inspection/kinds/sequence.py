@@ -188,6 +188,12 @@ class SequenceScan:
         """The alphabet was found by the letters, which might be another's."""
         if self._declared is not None and self._said is None:
             return []
+        if self._declared is None and self._said == "nucleotide" and self.alphabet == "protein":
+            message = (
+                "The sequences were read as protein, though the file's ending says DNA or RNA: other letters "
+                f'stand in them. Declare types as {{"{self.name}": "nucleotide"}} to see the first of them.'
+            )
+            return [Notice(code="alphabet_guessed", column=self.name, message=message)]
         letters = sum(count for letter, count in self._letters.items() if letter.isalpha())
         codes = letters - sum(self._letters[letter] for letter in "ACGTUN")
         if not set(self._letters) <= set(NUCLEOTIDE) or (self._said is None and codes <= _DOUBTFUL * letters):

@@ -142,7 +142,7 @@ def test_rna_is_a_repeat_of_its_dna(inspect_text: Inspect) -> None:
         ("ACGT", "a.faa", "protein", True),
         ("ACGT", "a.fa", "nucleotide", False),
         ("ACGTNNNN", "a.fa", "nucleotide", False),
-        ("MKVLEF", "a.fna", "protein", False),
+        ("MKVLEF", "a.fna", "protein", True),
     ],
 )
 def test_the_files_ending_decides_where_letters_are_of_both_alphabets(

@@ -232,6 +232,13 @@ def test_images_in_no_row_or_several_rows_of_the_metadata_are_told(tmp_path: Pat
     assert "img/0.png" in told["files_listed_twice"]
 
 
+def test_folders_of_a_split_within_those_of_classes_are_told_to_change_places(tmp_path: Path) -> None:
+    files = pictures("{x}/train/{n}.png", ["cat", "dog"]) | pictures("{x}/test/{n}.png", ["cat", "dog"])
+    with pytest.raises(DatasetError) as caught:
+        inspected(tmp_path, packed(files))
+    assert "train/cat/0.png" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("name", ["0.png", "/home/me/img/0.png", "IMG/0.PNG", "img/0", "0"])
 def test_a_file_that_is_not_there_is_refused_with_one_that_is(tmp_path: Path, name: str) -> None:
     files: Files = {f"img/{n}.png": picture(n) for n in range(4)}
