@@ -106,6 +106,7 @@ def _inspect(
     if guessed:
         layout = replace(layout, kind=guessed[0], input=guessed[1])
         scanned = _scan(layout, declaration.task, on_progress)
+    _check_unnamed(layout, scanned)
     task = declaration.task if layout.separator is None else "multilabel"
     otherwise = None
     if layout.label not in layout.declared:
@@ -305,9 +306,6 @@ def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
         for name, column in scanned.columns.items()
     }
     label = layout.label
-    for name in layout.options.unnamed:
-        if roles.get(name) == "feature" and name not in layout.declared:
-            raise _blank_name(layout.options.columns.index(name) + 1)
     roles[label] = "label"
     if split:
         roles[split] = "split"
@@ -316,6 +314,16 @@ def _roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Role]:
         hint = "If the file has more columns, declare its `delimiter`."
         raise DatasetError("no_features", message, hint)
     return roles
+
+
+def _check_unnamed(layout: Layout, scanned: Scan) -> None:
+    """Refuse values in a column without a name, unless they number the rows."""
+    for name in layout.options.unnamed:
+        column = scanned.columns.get(name)
+        if column is None or column.type is None or name in layout.declared:
+            continue
+        if not _is_index(layout, name, column):
+            raise _blank_name(layout.options.columns.index(name) + 1)
 
 
 def _is_index(layout: Layout, name: str, column: Any) -> bool:

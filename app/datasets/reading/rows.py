@@ -99,6 +99,7 @@ class RowsFile:
         first = 1
         with closing(self._source.batches()) as batches:
             for batch in batches:
+                self._check_unnamed(batch, first)
                 reader = _Reader(self._path, self._reading, self._source, self._limits, batch, first, again)
                 inputs = [reader.values(column, name) for column, name in self._names]
                 names = [column.input for column, _ in self._names]
@@ -109,6 +110,23 @@ class RowsFile:
                     first,
                 )
                 first += batch.num_rows
+
+    def _check_unnamed(self, batch: pa.RecordBatch, first: int) -> None:
+        """Refuse values below no name, as the upload does: only an index of whole numbers may stand there."""
+        known = {name for _, name in self._names}
+        for name in self._source.options.unnamed if self._source.options else ():
+            if name in known:
+                continue
+            cells = pc.ascii_trim_whitespace(batch[name])
+            index = pc.index(pc.match_substring_regex(cells, r"^\d*$"), False).as_py()
+            if index >= 0:
+                position, row = self._source.columns.index(name) + 1, first + index
+                received = (
+                    f"none for column {position}, which holds {cells[index].as_py()[:80]!r} in row {row}"
+                )
+                error = {"row": row, "column": str(position), "expected": "a name", "received": ""}
+                message = f"Expected a name for every column. Received: {received}."
+                raise DatasetError("blank_column_name", message, "Name the column in the header.", [error])
 
 
 def _names(columns: Sequence[str], reading: Reading) -> list[tuple[Column, str]]:

@@ -136,7 +136,7 @@ def table() -> Case:
         "ragged_short.csv": f"{plain}1,rome,,yes,a\n1,rome\n",
         "ragged_long.csv": f"{plain}1,rome,,yes,a,b,c\n",
         "repeated.csv": "age,age,city,when,member,y\n1,2,rome,,yes,a\n",
-        "blank_name.csv": "age,city,when,member,y,\n1,rome,,yes,a,x\n",
+        "blank_name.csv": "age,city,when,member,y,\n1,rome,,yes,a,x\n2,rome,,no,b,x\n",
         "no_header.csv": "1,2,3,4,5\n1,2,3,4,5\n",
         "no_rows.csv": plain,
         "empty.csv": "",

@@ -79,7 +79,7 @@ def test_a_probe_on_the_frozen_encoder_predicts_raw_texts_in_plain_keras(tmp_pat
 
 def test_a_preset_that_is_not_here_says_how_to_bring_it(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"Received: gpt.*model-transfer presets fetch gpt; or put its folder"
+        ValueError, match=r"Received: gpt.*model-transfer presets fetch gpt[.] Or put its folder"
     ):
         find_preset("gpt", tmp_path)
 
