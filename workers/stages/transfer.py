@@ -9,21 +9,13 @@ from functools import partial
 
 from app.jobs.states import TRAINED, Stage
 from workers.job_context import Arms, JobContext, StoredNetwork
+from workers.stages.unread import tell_unread
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.pseudo_labels import self_trained
 from workers.transfer.methods.parts.receipt import Transferred
-from workers.transfer.networks.network import Network, unread
+from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.fitting import Fit
-
-_MANY = {
-    "texts_cut": 0.06,
-    "tokens_cut": 0.05,
-    "unknown_tokens": 0.02,
-    "sequences_cut": 0.06,
-    "letters_cut": 0.05,
-}
-"""Shares from which on it is worth a word: by default 5 % of texts are cut."""
 
 
 def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetwork, Arms]:
@@ -88,41 +80,11 @@ def _made(context: JobContext, fresh: Transferred | None) -> StoredNetwork:
 def _kept(context: JobContext, train: Callable[[], Transferred]) -> Transferred:
     """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
     made = train()
-    left = unread(made.network, context.target.train.inputs)
-    if any(share >= _MANY[name] for name, share in left.items()):
+    left = tell_unread(context.journal, made.network, context.target.train.inputs)
+    if left:
         made = replace(made, findings={**made.findings, "unread": left})
-        message = (
-            f"Not all of the train rows is read: {_in_words(left)}. {_remedy(context, made.network, left)}"
-        )
-        context.journal.event("data.unread", message, level="warning", **left)
     value = {"receipt": made.receipt, "findings": made.findings, "network": dict(made.network.options)}
     context.journal.save_part(
         Stage.TRANSFER, TRAINED, digest=context.store_network(made.network), value=value
     )
     return made
-
-
-def _in_words(left: dict[str, float]) -> str:
-    said = {
-        "texts_cut": "of the texts are cut",
-        "tokens_cut": "of the tokens stand behind the cut",
-        "unknown_tokens": "of the tokens read are not in the vocabulary",
-        "sequences_cut": "of the sequences are cut",
-        "letters_cut": "of the letters stand behind the cut",
-    }
-    return ", ".join(f"{share:.1%} {said[name]}" for name, share in left.items())
-
-
-def _remedy(context: JobContext, made: Network, left: dict[str, float]) -> str:
-    """What to send to have more of it read."""
-    remedies = []
-    if set(left) - {"unknown_tokens"}:
-        length = made.options.get("length")
-        remedies.append(
-            f"`network.length` says how much is read of each, here {length}; a larger one reads more."
-        )
-    if left.get("unknown_tokens", 0) >= _MANY["unknown_tokens"]:
-        kind = context.job.spec.network.kind
-        other = "another `preset`" if kind == "pretrained" else "a larger `network.max_tokens`"
-        remedies.append(f"Words that are not known say nothing; take {other}.")
-    return " ".join(remedies)

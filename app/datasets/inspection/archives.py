@@ -8,6 +8,7 @@ from pathlib import Path
 from app.datasets.reading.formats import metadata
 from app.datasets.reading.formats.folders import label_of
 from app.datasets.reading.formats.listing import NO_LIMITS, Listing, list_archive, open_archive
+from app.datasets.reading.formats.paths import is_junk
 from app.datasets.reading.schema import Notice, ReadOptions
 
 _SHOWN = 5
@@ -43,7 +44,7 @@ def _without_examples(listing: Listing, options: ReadOptions) -> list[Notice]:
     lost: dict[str, list[str]] = {}
     for name in listing.ignored:
         label = label_of(name, folders)
-        if label is not None and label not in labels:
+        if label is not None and label not in labels and not is_junk(name):
             lost.setdefault(label, []).append(name)
     found = [
         Notice(

@@ -109,7 +109,12 @@ def _read_labels(scan: Scan, label: str, declared: Task | None, unlabelled: bool
     if column.tally.distinct < 2:
         only = column.value_counts()[0].value
         hint = "Add rows of another class, or declare another label."
-        if column.type == "number":
+        if words := list(column.words):
+            hint = (
+                f"Some cells are {', '.join(map(repr, words))}, read as missing. If that is a class, "
+                f"send {as_sent(fields(missing={column.name: []}))}: then only empty cells are missing."
+            )
+        elif column.type == "number":
             names = as_sent(fields(types={column.name: "category"}))
             hint += f" If its values are names, such as 01 and 1, send {names}."
         raise _refuse(column, "one_class", "two values or more in the label", f"only {only}", hint)

@@ -5,7 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.transfer.data import Signature
+from workers.transfer.data import Column, Signature
+
+Levels = tuple[int, int]
 
 _USE = """## Use
 
@@ -62,7 +64,7 @@ WRITTEN = {
     "image": "array (n, height, width, channels) of pixels 0 to 255, any height and width; of pixels scaled "
     "to 0 to 1, or beyond 0 to 255, the prediction is NaN",
 }
-"""How plain Keras takes the values of an input."""
+"""How plain Keras takes the values of an input, see `written`."""
 
 MISSING = {
     "number": "NaN",
@@ -98,13 +100,29 @@ _NOTES = {
 _FILES = {"tabular": "rows.csv", "text": "texts.txt", "sequence": "sequences.fa", "image": "picture.png"}
 
 
+def written(column: Column, levels: Levels | None = None) -> str:
+    """How plain Keras takes the values of a column; `levels` are what became black and white of 16 bits."""
+    if column.type != "image":
+        return WRITTEN[column.type]
+    low, high = levels or (0, 65_535)
+    minus = f"(x - {low})" if low else "x"
+    return (
+        f"{WRITTEN[column.type]}; 16 bits of grey first become 8, round(255 * {minus} / {high - low}), "
+        "below 0 as 0, above 255 as 255"
+    )
+
+
 def model_card(
-    signature: Signature, versions: Mapping[str, str], card: Mapping[str, Any], channels: int = 3
+    signature: Signature,
+    versions: Mapping[str, str],
+    card: Mapping[str, Any],
+    channels: int = 3,
+    levels: Levels | None = None,
 ) -> str:
-    """README.md of a bundle. `card` as in `export.write_bundle`; `channels` are those of images."""
+    """README.md of a bundle. `card` as in `export.write_bundle`; `channels` and `levels` are of images."""
     sections = [
         _what(signature, card),
-        _inputs(signature),
+        _inputs(signature, levels),
         _use(signature, channels),
         _proof(card),
         _metrics(card.get("metrics", {})),
@@ -123,10 +141,10 @@ def _what(signature: Signature, card: Mapping[str, Any]) -> str:
     return f"# {_cell(card.get('name', 'Model'))}\n\n" + _table(["", ""], facts)
 
 
-def _inputs(signature: Signature) -> str:
+def _inputs(signature: Signature, levels: Levels | None) -> str:
     keys = signature.keys
     rows = [
-        [column.name, column.type, keys[column.name], WRITTEN[column.type], MISSING[column.type]]
+        [column.name, column.type, keys[column.name], written(column, levels), MISSING[column.type]]
         for column in signature.columns
     ]
     header = ["column", "type", "key in Keras", "written", "missing"]

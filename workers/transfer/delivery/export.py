@@ -18,7 +18,7 @@ import tensorflow as tf
 from workers.transfer import arrays
 from workers.transfer.data import Array
 from workers.transfer.delivery import bundled_predict
-from workers.transfer.delivery.card import MISSING, WRITTEN, model_card
+from workers.transfer.delivery.card import MISSING, Levels, model_card, written
 from workers.transfer.networks.inputs import pictures
 from workers.transfer.networks.network import Network, load, weights_digest
 from workers.transfer.training.features import predict
@@ -66,10 +66,10 @@ def write_bundle(
     needed = {**versions(), **reader.versions}
     with zipfile.ZipFile(path, "w") as bundle:
         _add(bundle, "model.keras", model.read_bytes() if model else _keras_bytes(network))
-        _add(
-            bundle, "README.md", model_card(network.signature, versions(), card, _channels(network)).encode()
-        )
-        _add(bundle, "signature.json", _json({**describe(network), "reading": reader.rules}))
+        levels = _levels(network, reader.rules)
+        told = model_card(network.signature, versions(), card, _channels(network), levels)
+        _add(bundle, "README.md", told.encode())
+        _add(bundle, "signature.json", _json({**describe(network, levels), "reading": reader.rules}))
         for part in ("metrics", "receipt", "lineage"):
             _add(bundle, f"{part}.json", _json(card.get(part, {})))
         lines = [f"{name}=={version}\n" for name, version in needed.items() if name != "python"]
@@ -169,7 +169,7 @@ def _scale(network: Network, expected: Array) -> Array:
     return np.where(scale > 0, scale, 1.0)
 
 
-def describe(network: Network) -> dict[str, Any]:
+def describe(network: Network, levels: Levels | None = None) -> dict[str, Any]:
     """signature.json: inputs with Keras' key, type and how they are written; outputs with classes."""
     signature = network.signature
     inputs: list[dict[str, Any]] = [
@@ -177,7 +177,7 @@ def describe(network: Network) -> dict[str, Any]:
             "name": column.name,
             "key": signature.keys[column.name],
             "type": column.type,
-            "written": WRITTEN[column.type],
+            "written": written(column, levels),
             "missing": MISSING[column.type],
         }
         for column in signature.columns
@@ -213,6 +213,16 @@ def _keras_bytes(network: Network) -> bytes:
 
 def _channels(network: Network) -> int:
     return int(network.model.inputs[0].shape[-1])
+
+
+def _levels(network: Network, rules: Mapping[str, Any]) -> Levels | None:
+    """What became black and white of images with 16 bits, if the rules of reading say so."""
+    column = network.signature.columns[0]
+    exception = rules.get("exceptions", {}).get(column.name) or {}
+    if column.type != "image" or not exception.get("levels"):
+        return None
+    low, high = exception["levels"]
+    return int(low), int(high)
 
 
 def _json(values: Any) -> bytes:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.kinds import image, sequence, text
-from app.datasets.inspection.kinds.sequence import LETTERS
 from app.datasets.inspection.kinds.writing import WITHOUT_BLANKS, share_without_blanks
+from app.datasets.reading.letters import PROTEIN, RNA
 from app.datasets.reading.schema import KIND_OF, ColumnType, DatasetError, Declaration, Kind, Limits
 
 MODULES: dict[Kind, ModuleType] = {"text": text, "image": image, "sequence": sequence}
@@ -35,9 +35,18 @@ _NAMED: dict[Kind, frozenset[str]] = {
     "sequence": frozenset((*_USUAL["sequence"], *_SEQUENCES.split())),
 }
 """Names, without blanks and signs, of columns whose values may be short."""
+_LAST_TEXTS = "text texts sentence review reviews comment comments tweet message body"
+_LAST_SEQUENCES = "sequence sequences seq dna rna protein peptide cdr3"
+_LAST: dict[Kind, frozenset[str]] = {
+    "text": frozenset(_LAST_TEXTS.split()),
+    "sequence": frozenset(_LAST_SEQUENCES.split()),
+}
+"""Words at the end of such names, as in `cleaned_text` and `mutated_sequence`, `_FORMS` aside."""
+_FORMS = frozenset(("aa", "nt", "raw", "clean", "cleaned", "str", "string"))
 _ID = re.compile(
     r"(^|[_\W])(?i:ids?|idx|index|uid|uuid|guid|accession|key|rowid|nr|no)$|[a-z](Id|ID)$|^(?i:unnamed: 0)$"
 )
+_BASES = "ACGTUN"
 _WORDS_A_TEXT = 2.5
 _WORDS_A_NAMED_TEXT = 1.5
 _SPOKEN = 0.25
@@ -89,7 +98,7 @@ def find_input(kind: Kind, names: list[str], taken: set[str], declaration: Decla
         message = f"Expected a column {asked}, the declared input. Received: {received}."
         raise DatasetError("input_not_found", message, f"The columns are {', '.join(names[:50])}.")
     usual = [name for name in free if name.lower() in _USUAL[kind]]
-    usual = usual or [name for name in free if _plain(name) in _NAMED.get(kind, ())]
+    usual = usual or [name for name in free if _named(name) == kind]
     found = usual if len(usual) == 1 else free
     if len(found) == 1:
         return found[0]
@@ -109,8 +118,7 @@ def guess_kind(column: ColumnScan, sample: pa.Array, *, alone: bool) -> Kind | N
     values = pc.drop_null(sample)
     if column.type != "category" or not len(values):
         return None
-    name = _plain(column.name)
-    usual = next((kind for kind, names in _NAMED.items() if name in names), None)
+    usual = _named(column.name)
     distinct, counted = column.tally.distinct, column.tally.counted_values
     if 2 * distinct < counted or (2 * distinct == counted and usual is None) or not (alone or usual):
         return None
@@ -131,7 +139,7 @@ def guess_kind(column: ColumnScan, sample: pa.Array, *, alone: bool) -> Kind | N
 
 def unread_input(column: ColumnScan, sample: pa.Array) -> Kind | None:
     """The kind of a table's column that has a usual name for it, and values like it, though they repeat."""
-    kind = next((kind for kind, names in _NAMED.items() if _plain(column.name) in names), None)
+    kind = _named(column.name)
     values = pc.drop_null(sample)
     if kind is None or column.type != "category" or column.tally.distinct < 3 or not len(values):
         return None
@@ -140,8 +148,16 @@ def unread_input(column: ColumnScan, sample: pa.Array) -> Kind | None:
     return kind if fits else None
 
 
-def _plain(name: str) -> str:
-    return name.strip().lower().replace("_", "").replace(" ", "").replace("-", "")
+def _named(name: str) -> Kind | None:
+    """The kind of data that a column's name says it holds."""
+    plain = name.strip().lower().replace("_", "").replace(" ", "").replace("-", "")
+    for kind, names in _NAMED.items():
+        if plain in names:
+            return kind
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    words = re.findall(r"cdr3|[a-z]+", apart)
+    last = next((word for word in reversed(words) if word not in _FORMS), "")
+    return next((kind for kind, names in _LAST.items() if last in names), None)
 
 
 def _are_texts(listed: list[str], *, named: bool) -> bool:
@@ -164,16 +180,18 @@ def _are_long_letters(listed: list[str]) -> bool:
     if mean < _LETTERS_A_SEQUENCE or any(" " in value for value in listed):
         return False
     letters = set("".join(listed).upper())
-    return letters <= set(LETTERS["protein"]) or letters <= set(LETTERS["rna"]) or _are_but_a_few(listed)
+    return letters <= set(PROTEIN) or letters <= set(RNA) or _are_but_a_few(listed)
 
 
 def _are_letters(listed: list[str]) -> bool:
-    """Letters of one alphabet, all capitals or none of them: words are written otherwise."""
+    """Letters of one alphabet; of proteins all capitals or none of them: words are written otherwise."""
     letters = set("".join(listed))
+    if letters and {letter.upper() for letter in letters} <= set(_BASES):
+        return True  # small letters mark repeats
     one_case = not (
         any(letter.islower() for letter in letters) and any(letter.isupper() for letter in letters)
     )
-    return bool(letters) and one_case and {letter.upper() for letter in letters} <= set(LETTERS["protein"])
+    return bool(letters) and one_case and {letter.upper() for letter in letters} <= set(PROTEIN)
 
 
 def _are_but_a_few(listed: list[str]) -> bool:
@@ -181,7 +199,7 @@ def _are_but_a_few(listed: list[str]) -> bool:
 
     These are refused as such: one odd letter does not make texts of sequences.
     """
-    allowed = set(LETTERS["protein"])
+    allowed = set(PROTEIN)
     if not listed or not all(value.isupper() or value.islower() for value in listed):
         return False
     odd = [[sign for sign in value.upper() if sign not in allowed] for value in listed]

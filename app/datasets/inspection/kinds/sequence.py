@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.reading.cells import sequences
-from app.datasets.reading.letters import DNA, NUCLEOTIDE, PROTEIN, RNA
+from app.datasets.reading.letters import EXPECTED, NUCLEOTIDE, PROTEIN
 from app.datasets.reading.schema import (
     ColumnProfile,
     ColumnType,
@@ -22,8 +22,6 @@ from app.datasets.reading.schema import (
 )
 
 Alphabet = Literal["dna", "rna", "protein"]
-
-LETTERS: dict[Alphabet, str] = {"dna": DNA, "rna": RNA, "protein": PROTEIN}
 
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
 _COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
@@ -89,7 +87,7 @@ class SequenceScan:
             DatasetError: letters of none.
         """
         alphabet = self._found()
-        allowed = LETTERS["protein"] if alphabet == "protein" else NUCLEOTIDE
+        allowed = PROTEIN if alphabet == "protein" else NUCLEOTIDE
         wrong = [letter for letter in self._letters if letter not in allowed]
         if wrong:
             raise self._wrong(alphabet, wrong)
@@ -97,7 +95,7 @@ class SequenceScan:
 
     def _wrong(self, alphabet: Alphabet, wrong: list[str]) -> DatasetError:
         first = min(wrong, key=lambda letter: self._first[letter])
-        row, expected = self._first[first], f"letters of {alphabet}: {LETTERS[alphabet]}"
+        row, expected = self._first[first], EXPECTED["protein" if alphabet == "protein" else "nucleotide"]
         received = f"{first!r}" + (f" and {len(wrong) - 1} other letters" if len(wrong) > 1 else "")
         error = {"row": row, "column": self.name, "expected": expected, "received": received}
         message = f"Expected {expected}, in column {self.name}. Received: {received}, first in row {row}."
@@ -188,6 +186,12 @@ class SequenceScan:
         """The alphabet was found by the letters, which might be another's."""
         if self._declared is not None and self._said is None:
             return []
+        if self._declared is None and self._said == "nucleotide" and self.alphabet == "protein":
+            message = (
+                "The sequences were read as protein, though the file's ending says DNA or RNA: other letters "
+                f'stand in them. Declare types as {{"{self.name}": "nucleotide"}} to see the first of them.'
+            )
+            return [Notice(code="alphabet_guessed", column=self.name, message=message)]
         letters = sum(count for letter, count in self._letters.items() if letter.isalpha())
         codes = letters - sum(self._letters[letter] for letter in "ACGTUN")
         if not set(self._letters) <= set(NUCLEOTIDE) or (self._said is None and codes <= _DOUBTFUL * letters):

@@ -5,6 +5,7 @@ Cells come as the text they are, the empty cell as the empty text. Empty lines a
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
@@ -158,7 +159,8 @@ def _wanted(batch: pa.RecordBatch, options: ReadOptions) -> pa.RecordBatch:
 
 def _unreadable(path: Path, options: ReadOptions, error: Exception) -> DatasetError:
     if "straddling" in str(error):
-        return _never_closed(_long_line(path, options))
+        line = _long_line(path, options)
+        return _never_closed(line) if line else _never_closed(*_longest_row(path, options))
     message = f"Expected rows of delimited cells. Received: {error}."
     return DatasetError("unreadable_csv", message, "Check the file's delimiter, quotes and encoding.")
 
@@ -169,6 +171,22 @@ def _last_row(path: Path, options: ReadOptions) -> tuple[int | None, int | None]
     for row, line, _ in islice(_numbered(path, options), _SEARCHED):  # noqa: B007
         pass
     return line, row
+
+
+def _longest_row(path: Path, options: ReadOptions) -> tuple[int | None, int | None]:
+    """The line on which the longest row starts, and its number; nothing where Python cannot cut it either."""
+    rows = islice(_numbered(path, options), _SEARCHED)
+    try:
+        row, line, _ = max(rows, key=lambda found: sum(map(len, found[2])), default=(None, None, []))
+    except csv.Error:
+        return None, None
+    return line, row
+
+
+def _opens(text: str, delimiter: str, quote: str) -> bool:
+    """Whether a row has a quote that opens a cell and is not closed."""
+    begins = text.startswith(quote) or f"{delimiter}{quote}" in text
+    return begins and text.count(quote) % 2 == 1
 
 
 def _never_closed(line: int | None = None, row: int | None = None) -> DatasetError:
@@ -213,8 +231,8 @@ def _ends_with_quote(path: Path, options: ReadOptions) -> bool:
 
 
 def _ragged(path: Path, options: ReadOptions, rows: list[Any]) -> DatasetError:
-    if options.quote and rows[-1].text.count(options.quote) % 2:
-        return _never_closed()
+    if options.quote and _opens(rows[-1].text, options.delimiter or ",", options.quote):
+        return _never_closed(*_last_row(path, options))
     width = len(options.columns)
     uneven = ((row, line, cells) for row, line, cells in _numbered(path, options) if len(cells) != width)
     errors = [

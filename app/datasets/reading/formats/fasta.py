@@ -26,7 +26,8 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
 
     Labels are looked for as `label=…`, `class=…` or `TARGET=…`, after the last `|`, in the words after the
     first, and as the whole header, in this order; of all but the keys, the first that every header has and
-    that repeats is taken. `split=…`, or `SET=…` with `VALIDATION=…`, is the split where every header has it.
+    that repeats is taken. `split=…`, or `SET=…` with `VALIDATION=…`, or a word for a part after the last `|`,
+    is the split where every header has it; the label stands before it then.
 
     Raises:
         DatasetError: no label is found.
@@ -66,6 +67,8 @@ def _no_label(headers: Headers, declaration: Declaration) -> DatasetError:
         hint += f" (the headers have {known})."
     elif "]" in headers.first:
         hint += " If the brackets say it, declare it with -F header=bracket."
+    elif headers.first_words_repeat:
+        hint += " If the first word says it, send `-F 'header=word 1'`."
     message = (
         "Expected a label in every header, as label=…, after the last | or after the last blank, of 2 "
         f"classes or more that repeat. Received: >{headers.first[:80]}"
@@ -80,7 +83,7 @@ def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     has_keys = "key " in rule or "split" in options.columns
     for header, sequence in _records(path):
         keys = pairs(header) if has_keys else {}
-        found = {"sequence": sequence, "header": header, "split": split_of(keys)}
+        found = {"sequence": sequence, "header": header, "split": split_of(keys, header)}
         found["label"] = find(rule, header, keys)
         rows.append([found[name] or None for name in options.columns])
         if len(rows) == ROWS:

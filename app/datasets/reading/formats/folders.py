@@ -106,6 +106,10 @@ def _hint(listing: Listing, strange: list[str], fitting: Collection[str]) -> str
         )
     if fitting:
         return "Leave these files out, or put them where the others are."
+    inner = [path.split("/") for path in strange if path.count("/") == 2]
+    if len(inner) == len(strange) and all(folder_split(parts[1]) for parts in inner):
+        label, part, file = inner[0]
+        return f"Put the folders of the split outside: {part}/{label}/{file}."
     return "Put the files of each class into a folder of its name."
 
 

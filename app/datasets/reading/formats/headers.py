@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ..splits_words import WORDS
+
 LABEL_KEYS = ("label", "class", "target")
 
 _SPLIT_KEYS = ("split", "set")
@@ -22,6 +24,7 @@ _BRACKET = re.compile(r"\[([^\[\]]*)\]\s*$")
 _NO_LABEL = re.compile(r"[\[\]{}]|\w=")
 _MOST, _LONGEST = 1000, 1000
 _FEW = 20
+_GUESSES = ("field -1", "field -2", "word -1", "words 2", "whole")
 
 
 def pairs(header: str) -> dict[str, str]:
@@ -75,12 +78,18 @@ def _at(parts: list[str], place: int) -> str:
     return parts[index] if 0 <= index < len(parts) else ""
 
 
-def split_of(keys: dict[str, str]) -> str:
-    """The word for the part that a header's keys say: `split=` or `SET=`, and `VALIDATION=True` of train."""
-    said = next((keys[key] for key in _SPLIT_KEYS if keys.get(key)), "")
+def split_of(keys: dict[str, str], header: str = "") -> str:
+    """The word for the part: `split=` or `SET=`, and `VALIDATION=True` of train; or behind the last `|`."""
+    said = next((keys[key] for key in _SPLIT_KEYS if keys.get(key)), "") or _last_part(header)
     if "validation" in keys and said.lower() in ("", "train"):
         return "validation" if keys["validation"].lower() in ("true", "1", "yes") else "train"
     return said
+
+
+def _last_part(header: str) -> str:
+    """What stands behind the last `|`, if it is a word for a part, as in `name|label|training`."""
+    last = header.rpartition("|")[2].strip() if "|" in header else ""
+    return last if last.lower() in WORDS else ""
 
 
 def in_words(rule: str) -> str:
@@ -89,7 +98,9 @@ def in_words(rule: str) -> str:
     return {
         "key": f"the value of {asked}=",
         "first word of key": f"the first word of {asked}=",
-        "field": "what stands after the last |" if asked == "-1" else f"field {asked}",
+        "field": {"-1": "what stands after the last |", "-2": "what stands before the last |"}.get(
+            asked, f"field {asked}"
+        ),
         "word": "the last word" if asked == "-1" else f"word {asked}",
         "words": f"all from word {asked} on",
     }.get(kind, "the whole header")
@@ -112,6 +123,11 @@ class _Values:
         return 2 <= len(self.seen) <= min(max(rows // 2, 2), _MOST)
 
     @property
+    def are_parts(self) -> bool:
+        """Whether they say the parts of a split, and no label."""
+        return all(value.lower() in WORDS for value in self.seen)
+
+    @property
     def are_quantities(self) -> bool:
         """Whether they are numbers that name no class: too many, with decimals or without repetition."""
         return len(self.seen) > _FEW and all(map(_is_number, self.seen))
@@ -130,9 +146,10 @@ class Headers:
         self.first = ""
         self.has_split = True
         self.keys: dict[str, None] = {}
+        self._first_words = _Values()
         self._values = {f"key {key}": _Values() for key in LABEL_KEYS}
         self._values |= {f"first word of key {key}": _Values() for key in LABEL_KEYS}
-        self._guesses = {rule: _Values() for rule in ("field -1", "word -1", "words 2", "whole")}
+        self._guesses = {rule: _Values() for rule in _GUESSES}
         if declared is not None:
             self._values, self._guesses = {declared: _Values()}, {}
 
@@ -143,7 +160,8 @@ class Headers:
         keys = pairs(header)
         if len(self.keys) < _FEW:
             self.keys |= dict.fromkeys(keys)
-        self.has_split = self.has_split and bool(split_of(keys))
+        self.has_split = self.has_split and bool(split_of(keys, header))
+        self._first_words.add(find("word 1", header))
         if self._declared is not None:
             self._values[self._declared].add(find(self._declared, header, keys))
             return
@@ -154,6 +172,11 @@ class Headers:
                 self._values[f"first word of key {key}"].add(value.split(" ", 1)[0].rstrip(","))
         if self._guesses:
             self._add_guesses(header)
+
+    @property
+    def first_words_repeat(self) -> bool:
+        """Whether what is usually a name says a class."""
+        return self._first_words.repeat(self.rows)
 
     def _add_guesses(self, header: str) -> None:
         if any(len(values.seen) > 1 for values in self._values.values()):
@@ -170,7 +193,8 @@ class Headers:
     def _guess(rule: str, header: str) -> str | None:
         """The value, unless it cannot be a label: keys and brackets say other things."""
         has_field, count = "|" in header, len(header.split(None, 2))
-        fits = {"field -1": has_field, "word -1": count > 1, "words 2": count > 1, "whole": count == 1}
+        fits = {"field -1": has_field, "field -2": bool(_last_part(header))}
+        fits |= {"word -1": count > 1, "words 2": count > 1, "whole": count == 1}
         value = find(rule, header) if fits[rule] else ""
         return None if not value or len(value) > _LONGEST or _NO_LABEL.search(value) else value
 
@@ -185,7 +209,11 @@ class Headers:
             # What follows the label may be a description, which differs from header to header.
             described = not whole.repeat(self.rows) and not whole.are_quantities and first.repeat(self.rows)
             return f"first word of key {key}" if described else f"key {key}"
-        fitting = [rule for rule, values in self._guesses.items() if values.repeat(self.rows)]
+        fitting = [
+            rule
+            for rule, values in self._guesses.items()
+            if values.repeat(self.rows) and not values.are_parts
+        ]
         if "words 2" in fitting and fitting[0] in ("word -1", "words 2"):
             return self._words(fitting)
         return next(iter(fitting), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 import zipfile
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from ..schema import DatasetError
@@ -74,8 +75,15 @@ def _not_found(listing: Listing, folder: str, name: str, number: int) -> Dataset
     error = {"row": number, "column": "file_name", "expected": "a file of the archive"}
     where = f"{folder}{METADATA}"
     message = f"Expected a file of the archive, in {where}. Received: {received} in row {number}."
-    file = name.replace("\\", "/").rpartition("/")[2]
+    file = name.strip().replace("\\", "/").rpartition("/")[2]
     alike = [path for path in listing.files if file and path.rpartition("/")[2] == file]
+    # Systems that take capitals for small letters, and tables of names without their endings.
+    plain = file.casefold()
+    alike = alike or [
+        path
+        for path in listing.files
+        if plain and plain in (path.rpartition("/")[2].casefold(), PurePosixPath(path).stem.casefold())
+    ]
     hint = "Add the file, or leave the row out."
     if alike:
         hint = f"Did you mean {alike[0]}? Paths are written as from the folder of {METADATA}."

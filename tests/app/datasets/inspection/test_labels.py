@@ -103,6 +103,16 @@ def test_a_declared_task_that_does_not_fit_is_refused(
     assert f"Expected {expected}, in column y. Received: {received}." in error.message
 
 
+def test_a_class_that_was_read_as_missing_is_told_where_one_is_left(
+    refuse_text: Refuse, inspect_text: Inspect
+) -> None:
+    text = table(["None", "spam"] * 10)
+    error = refuse_text(text)
+    assert error.code == "one_class"
+    assert """-F 'missing={"y": []}'""" in str(error.hint)
+    assert inspect_text(text, missing={"y": []}).description.classes == ["None", "spam"]
+
+
 @pytest.mark.parametrize("only", ["a", "1", "2.5", "true"])
 def test_one_class_only_is_refused(refuse_text: Refuse, only: str) -> None:
     error = refuse_text(table([only] * 10))

@@ -98,3 +98,18 @@ def test_a_name_is_shown_as_it_is_and_is_no_markup_wherever_it_stands(name: str,
 
 def test_the_refs_of_versions_and_data_sets_are_left_readable() -> None:
     assert "| dataset | grades_2@1 |" in _card(dataset="grades_2@1")
+
+
+@pytest.mark.parametrize(
+    ("levels", "formula"),
+    [
+        ((1030, 1226), "round(255 * (x - 1030) / 196)"),
+        ((0, 4095), "round(255 * x / 4095)"),
+        (None, "255 * x / 65535"),
+    ],
+)
+def test_the_card_says_how_sixteen_bits_become_eight(levels: tuple[int, int] | None, formula: str) -> None:
+    columns = [{"name": "image", "type": "image"}]
+    signature = Signature.from_dict({"columns": columns, "label": "y", "task": "regression", "classes": []})
+    card = model_card(signature, {"keras": "3"}, {"name": "m"}, levels=levels)
+    assert formula in card.replace("\\", "")

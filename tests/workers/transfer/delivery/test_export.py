@@ -13,6 +13,7 @@ import pytest
 
 from app.datasets.reading.schema import Column as FileColumn
 from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
+from tests.workers.transfer import examples
 from tests.workers.transfer.traces import shared_fit
 from workers.stages.export import reader
 from workers.transfer.data import Column, Data, Rows, Signature
@@ -339,3 +340,12 @@ def test_a_class_that_is_a_formula_is_written_as_text_and_one_that_is_a_number_a
 
 def test_a_predicted_number_below_0_stays_a_number():
     assert list(_answers([[-1.5]], {"task": "regression", "classes": []})) == [[-1.5]]
+
+
+def test_the_signature_of_images_says_how_sixteen_bits_become_eight(tmp_path):
+    network = build(examples.NETWORKS["image"][0], examples.make("image"), 0)
+    rules = {"exceptions": {"image": {"levels": [1030, 1226]}}}
+    write_bundle(network, tmp_path / "model.zip", {"name": "m"}, Reader({}, rules, {}))
+    with zipfile.ZipFile(tmp_path / "model.zip") as file:
+        (image,) = json.loads(file.read("signature.json"))["inputs"]
+    assert "round(255 * (x - 1030) / 196)" in image["written"]

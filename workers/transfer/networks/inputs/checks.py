@@ -7,6 +7,7 @@ date as `31/12/2024` or with a zone would be read as some other day, pixels from
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from workers.transfer.data import CHECKS
@@ -67,10 +68,18 @@ def _within(x: keras.KerasTensor, low: int, high: int) -> keras.KerasTensor:
 
 
 def _misscaled(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Whether an image's values are no pixels 0 to 255: below, above, or fractions near 0, (n,)."""
+    """Whether an image's values are no pixels 0 to 255: below, above, or fractions near 0, (n,).
+
+    Pixels of other channels raise an error.
+    """
     axes = (1, 2, 3)
+    # In `predict` TensorFlow lets any number of channels through, and a convolution takes two of them for two
+    # groups of one. A product with a matrix fails; a reshape is optimised away.
+    channels = pixels.shape[3]
+    corner = ops.matmul(pixels[:, 0, 0], np.ones((channels, 1), "float32"))[:, 0]
+    is_below = ops.less(ops.minimum(ops.min(pixels, axis=axes), corner / channels), _SMALLEST)
     most = ops.max(pixels, axis=axes)
-    is_beyond = ops.logical_or(ops.less(ops.min(pixels, axis=axes), _SMALLEST), ops.greater(most, _LARGEST))
+    is_beyond = ops.logical_or(is_below, ops.greater(most, _LARGEST))
     has_fractions = ops.any(ops.not_equal(pixels, ops.round(pixels)), axis=axes)
     return ops.logical_or(is_beyond, ops.logical_and(ops.less_equal(most, _DARK), has_fractions))
 

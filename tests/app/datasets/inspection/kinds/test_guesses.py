@@ -44,6 +44,12 @@ def codes(inspection: Inspection) -> dict[str, str]:
     [
         ({"peptide": letters("ACDEFGHIKLMNPQRSTVWY", 9)}, "sequence"),
         ({"Sequence": letters("acgt", 8)}, "sequence"),
+        ({"sequence": letters("ACGTacgt", 8)}, "sequence"),
+        ({"mutatedSequence": letters("ACDEFGHIKLMNPQRSTVWY", 9)}, "sequence"),
+        ({"id": COUNTED, "cdr3_aa": letters("ACDEFGHIKLMNPQRSTVWY", 9)}, "sequence"),
+        ({"DNA sequence (5'-3')": letters("ACGT", 8)}, "sequence"),
+        ({"protein_name": letters("ACDEFGHIKLMNPQRSTVWY", 9)}, "tabular"),
+        ({"id": COUNTED, "cleaned_text": sentences(words=1)}, "text"),
         ({"id": [f"P{n:05}" for n in range(ROWS)], "sequence": PROTEINS}, "sequence"),
         ({"Id": COUNTED, "text": sentences(words=1)}, "text"),
         ({"tweet_id": COUNTED, "tweet": sentences()}, "text"),

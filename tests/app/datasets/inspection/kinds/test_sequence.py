@@ -142,7 +142,7 @@ def test_rna_is_a_repeat_of_its_dna(inspect_text: Inspect) -> None:
         ("ACGT", "a.faa", "protein", True),
         ("ACGT", "a.fa", "nucleotide", False),
         ("ACGTNNNN", "a.fa", "nucleotide", False),
-        ("MKVLEF", "a.fna", "protein", False),
+        ("MKVLEF", "a.fna", "protein", True),
     ],
 )
 def test_the_files_ending_decides_where_letters_are_of_both_alphabets(
@@ -157,5 +157,5 @@ def test_the_files_ending_decides_where_letters_are_of_both_alphabets(
 def test_wrong_letters_of_dna_are_expected_to_be_dna(refuse_text: Refuse, wrong: str, hint: str) -> None:
     error = refuse_text(fasta([one[:9] + wrong * 5 + one[9:] for one in rows("acgt")]), "a.fasta")
     assert error.code == "wrong_letters"
-    assert "letters of dna" in error.message
+    assert "letters of DNA" in error.message
     assert hint in str(error.hint)

@@ -170,7 +170,10 @@ def test_texts_without_an_ending_are_read_where_nothing_else_is(tmp_path: Path) 
 
 def test_a_class_without_a_file_that_is_read_is_told_by_its_name(tmp_path: Path) -> None:
     files = pictures("{x}/{n}.png", ["cat", "dog"]) | {"fox/0.tif": b"II*\0", "owl/": b""}
-    told = codes(inspected(tmp_path, packed(files)))
+    files[".small/0.png"] = b""  # hidden folders are no classes
+    found = inspected(tmp_path, packed(files)).warnings
+    told = {notice.code: notice.message for notice in found}
+    assert [notice.code for notice in found].count("class_left_out") == 1
     assert "fox/0.tif" in told["class_left_out"]
     assert "owl" in told["empty_class"]
 
@@ -229,10 +232,18 @@ def test_images_in_no_row_or_several_rows_of_the_metadata_are_told(tmp_path: Pat
     assert "img/0.png" in told["files_listed_twice"]
 
 
-def test_a_file_that_is_not_there_is_refused_with_one_that_is(tmp_path: Path) -> None:
+def test_folders_of_a_split_within_those_of_classes_are_told_to_change_places(tmp_path: Path) -> None:
+    files = pictures("{x}/train/{n}.png", ["cat", "dog"]) | pictures("{x}/test/{n}.png", ["cat", "dog"])
+    with pytest.raises(DatasetError) as caught:
+        inspected(tmp_path, packed(files))
+    assert "train/cat/0.png" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["0.png", "/home/me/img/0.png", "IMG/0.PNG", "img/0", "0"])
+def test_a_file_that_is_not_there_is_refused_with_one_that_is(tmp_path: Path, name: str) -> None:
     files: Files = {f"img/{n}.png": picture(n) for n in range(4)}
-    with pytest.raises(DatasetError, match=r"0\.png in row 1") as caught:
-        inspected(tmp_path, packed({**files, "metadata.csv": metadata({"0.png": "a", "1.png": "b"})}))
+    with pytest.raises(DatasetError, match=rf"{name} in row 1") as caught:
+        inspected(tmp_path, packed({**files, "metadata.csv": metadata({name: "a", "1.png": "b"})}))
     assert "Did you mean img/0.png?" in str(caught.value.hint)
 
 

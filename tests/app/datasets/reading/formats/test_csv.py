@@ -136,8 +136,17 @@ def test_a_quote_that_never_closes_is_refused(refuse_text: Refuse) -> None:
     error = refuse_text('a,y\n1,0\n2,"1\n3,0\n')
     assert error.code == "unclosed_quote"
     assert "a quote that opens and does not close" in error.message
+    assert "in row 2, which begins on line 3" in error.message
     assert refuse_text('a,y\n"1,0\n' + "2,1\n" * 9).code == "unclosed_quote"
-    assert refuse_text('a,y\n1,"0\n' + "2,1\n" * 9000).code == "unclosed_quote"
+    error = refuse_text('a,y\n1,"0\n' + "2,1\n" * 9000)
+    assert error.code == "unclosed_quote"
+    assert (error.errors[0]["row"], error.errors[0]["line"]) == (1, 2)
+
+
+def test_a_ragged_row_with_a_quote_within_a_cell_is_no_unclosed_quote(refuse_text: Refuse) -> None:
+    error = refuse_text('a,y\n1,0\n5" wide,1,2\n2,1\n')
+    assert error.code == "ragged_row"
+    assert error.errors[0]["row"] == 2
 
 
 def test_a_last_cell_with_a_newline_in_its_quotes_is_no_unclosed_quote(inspect_text: Inspect) -> None:

@@ -89,6 +89,8 @@ def test_the_split_is_biotrainers_set_and_validation(keys: dict[str, str], part:
         ("p{n} label={x} split={part}", FAMILIES, sorted(FAMILIES)),
         ('p{n} label="{x}"', FAMILIES, sorted(FAMILIES)),
         ("p{n}|{x}", FAMILIES, sorted(FAMILIES)),
+        ("p{n}|{x}|{part}", ["0", "1"], ["0", "1"]),
+        ("{x}|{part}", ["mem", "sol"], ["mem", "sol"]),
         ("p{n} {x}", FAMILIES, sorted(FAMILIES)),
         ("p{n} label={x} read {n} of a run", ["on", "off"], ["off", "on"]),
         ("p{n}|{x}", ["null", "NA", "x"], ["NA", "null", "x"]),
@@ -130,6 +132,16 @@ def test_no_other_key_and_no_bracket_is_taken_for_a_label(refuse_text: Refuse, f
     error = refuse_text(fasta([form.format(n=n, k=n % 2) for n in range(30)]), "a.fasta")
     assert error.code == "label_not_found"
     assert "header=" in str(error.hint)
+
+
+def test_words_for_parts_are_no_classes_and_a_class_may_stand_first(
+    refuse_text: Refuse, inspect_text: Inspect
+) -> None:
+    parts = [["train", "test"][n % 2] for n in range(30)]
+    assert refuse_text(fasta([f"p{n}|{parts[n]}" for n in range(30)]), "a.fa").code == "label_not_found"
+    first = fasta([f"{'ab'[n % 2]} p{n} sample" for n in range(30)])
+    assert "-F 'header=word 1'" in str(refuse_text(first, "a.fa").hint)
+    assert inspect_text(first, "a.fa", header="word 1").description.classes == ["a", "b"]
 
 
 def test_what_the_hint_says_reads_the_label(inspect_text: Inspect) -> None:

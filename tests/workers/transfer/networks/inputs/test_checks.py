@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.workers.transfer import examples
 from workers.transfer.data import Column, Data, Rows, Signature
@@ -78,3 +79,17 @@ def test_pixels_of_another_scale_predict_nan(
     image = image if fractions else image.round()
     assert np.isfinite(pictures.model.predict({"image": image}, verbose=0)).all() == is_read
     assert np.isfinite(np.asarray(pictures.model({"image": image}))).all() == is_read
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_other_channels_are_refused_after_any_prediction(channels: int, tmp_path) -> None:
+    options = {**examples.NETWORKS["image"][0], "filters": [6], "channels": channels}
+    build(options, examples.make("image", "multiclass"), 0).save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 6)).astype(np.float32)
+    for side in (9, 12):  # of two sizes TensorFlow makes one graph for any
+        answers = opened.predict({"image": pixels[:, :side, :, :channels]}, verbose=0)
+        assert np.isfinite(answers).all()
+    for other in {1, 2, 3, 4, 6} - {channels}:
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=r"Matrix size|expected shape"):
+            opened.predict({"image": pixels[..., :other]}, verbose=0)
