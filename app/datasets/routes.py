@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetList, DatasetView, RowList
-from app.datasets.upload import receive
+from app.datasets.upload import MAX_FIELDS, receive
 from app.datasets.validation import Validation, client_left, stream_progress, wait_for_dataset
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
@@ -52,7 +52,8 @@ def _fields() -> dict[str, dict[str, Any]]:
     text = {"type": "string", "maxLength": MIB}
     fields["metadata"] = {**text, "description": fields["metadata"]["description"], "default": "{}"}
     for name in REPEATABLE:
-        fields[name] = {"type": "array", "items": text, "description": fields[name]["description"]}
+        about = fields[name]["description"]
+        fields[name] = {"type": "array", "maxItems": MAX_FIELDS, "items": text, "description": about}
     return fields
 
 

@@ -20,7 +20,7 @@ from app.datasets.reading.schema import (
     Profile,
     ThousandsSign,
     Unit,
-    Word,
+    Words,
 )
 from app.references import Name
 from app.texts import Metadata, NotJson, read_json
@@ -93,7 +93,7 @@ class DatasetForm(Declaration):
         max_length=10_000,
         description="A column that is left out; several as fields of this name, or as a JSON list.",
     )
-    missing: Annotated[OfColumns[list[Word]] | None, BeforeValidator(_missing)] = Field(
+    missing: Annotated[OfColumns[Words] | None, BeforeValidator(_missing)] = Field(
         None,
         description="A word that means missing; several as fields of this name or as a JSON list, "
         '`["-", "?"]`, by column as a JSON object, `{"age": ["-"]}`; `[]` is none. The empty cell is '

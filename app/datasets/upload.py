@@ -82,6 +82,10 @@ async def receive(
 
 def _raw_upload(request: Request) -> Upload:
     fields = {name: request.query_params.getlist(name) for name in request.query_params}
+    for name, values in fields.items():
+        if len(values) > MAX_FIELDS:
+            hint = "Send one JSON list or object."
+            raise field_problem(name, f"at most {MAX_FIELDS} parameters of this name", "more", hint=hint)
     filename = "".join(fields.pop("filename", [])) or _filename(
         request.headers.get("content-disposition", "")
     )

@@ -81,6 +81,8 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 Word = Annotated[str, Field(max_length=200)]
 """A cell that means missing, or stands beside numbers."""
 
+Words = Annotated[list[Word], Field(max_length=10_000)]
+
 DecimalSign = Literal[".", ","]
 ThousandsSign = Literal[",", ".", " ", "'", "_"]
 Unit = Annotated[str, Field(min_length=1, max_length=20)]
@@ -88,7 +90,8 @@ DateFormat = Annotated[str, Field(min_length=2, max_length=40), AfterValidator(_
 
 Of = TypeVar("Of")
 OfColumns = Annotated[
-    Annotated[Of, Tag("union-all")] | Annotated[dict[ColumnName, Of], Tag("union-some")],
+    Annotated[Of, Tag("union-all")]
+    | Annotated[dict[ColumnName, Of], Field(max_length=10_000), Tag("union-some")],
     Discriminator(_of_all_or_some),
 ]
 """A convention of all columns, or of some by name."""
@@ -167,7 +170,7 @@ class Declaration(Model):
     ignore: list[ColumnName] = Field(
         default_factory=list, max_length=10_000, description="Columns that are left out."
     )
-    missing: OfColumns[list[Word]] | None = Field(
+    missing: OfColumns[Words] | None = Field(
         None,
         description="The words that mean missing, of all columns or of some; the empty cell always does. By "
         f"default in CSV and TSV {', '.join(MISSING[1:])}, and in JSON lines and Parquet no word.",
