@@ -60,7 +60,7 @@ def test_a_key_that_comes_with_another_request_is_refused(client: TestClient) ->
     for answer in (post_job(client, model="other"), upload(client)):
         assert answer.status_code == 409
         assert answer.json()["code"] == "idempotency_key_reused"
-        assert "Received: another" in answer.json()["detail"]
+        assert "Received: a different one" in answer.json()["detail"]
 
 
 def test_an_upload_of_another_file_under_the_same_key_is_refused(client: TestClient) -> None:

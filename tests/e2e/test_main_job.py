@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import WriteCsv
+from tests.conftest import WriteCsv, wait_for
 from tests.e2e.conftest import Service
 
 SMALL = {"network": {"kind": "mlp", "hidden_units": [16]}, "training": {"epochs": 3, "batch_size": 32}}
@@ -232,7 +232,7 @@ def test_the_best_model_so_far_is_there_while_the_job_runs_and_after_it_was_canc
         target={"dataset": "target"},
         training={"epochs": 100_000},
     )["id"]
-    service.events_until(job, "stage.started")
+    wait_for(lambda: service.http.get(f"/v1/jobs/{job}/model").status_code == 200, seconds=300)
     service.http.post(f"/v1/jobs/{job}:pause")
     service.events_until(job, "job.paused")
     for _ in range(2):

@@ -283,7 +283,7 @@ def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, 
         history = session.scalars(select(Event.message).where(Event.type == "job.lease_expired")).all()
     assert job.error_code == "attempts_exhausted"
     assert "All 2 attempts" in str(job.error_message)
-    assert "out of memory and killed it; a step was estimated to need at least 3,072 MiB" in str(
+    assert "out of memory and killed the worker; a step was estimated to need at least 3,072 MiB" in str(
         job.error_hint
     )
     assert len(history) == 2

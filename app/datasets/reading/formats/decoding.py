@@ -34,6 +34,8 @@ _OF_THE_MACHINE = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ESTALE
 )  # fmt: skip
 
+_NO_THREAD = "Failed to launch worker thread"  # Arrow's words
+
 
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether the machine failed, its disk or its limits, and not the file. Decoders raise OSError, too."""
@@ -54,6 +56,8 @@ def decoding(what: str) -> Iterator[None]:
     except _RAISED as error:
         if is_of_the_machine(error):
             raise
+        if _NO_THREAD in str(error):  # there was no memory left for its stack
+            raise MemoryError(str(error)) from error
         raise broken(what, error) from error
 
 
