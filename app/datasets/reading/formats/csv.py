@@ -285,8 +285,14 @@ def line_of(path: Path, options: ReadOptions, row: int) -> int | None:
 
 
 def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list[str]]]:
-    """Row, line it starts on, cells: as Python reads them."""
-    with open_stream(path) as stream, io.TextIOWrapper(stream, options.encoding, newline="") as text:
+    """Row, line it starts on, cells: as Python reads them, for a refusal's words.
+
+    What is no text in the encoding is replaced: it is refused elsewhere, and moves no line.
+    """
+    with (
+        open_stream(path) as stream,
+        io.TextIOWrapper(stream, options.encoding, errors="replace", newline="") as text,
+    ):
         for _ in options.before:
             text.readline()
         reader = rows_of(text, options.delimiter or ",", options.quote)
