@@ -130,15 +130,22 @@ def _inspect(
     plan = splits.plan(scanned, labels, split, declaration, layout.dates)
     roles = _roles(layout, scanned, split)
     sample = _sample(layout, scanned)
+    as_categories = _kind_not_guessed(layout, declaration, scanned)
+    texts = {notice.column for notice in as_categories}
     notices = [
         *_label_guessed(layout, declaration),
         *_kind_guessed(guessed),
-        *_kind_not_guessed(layout, declaration, scanned),
+        *as_categories,
         *labels.notices,
         *splits.notices(split, layout.split, plan.rows),
         *splits.untested(scanned, labels, split),
         *splits.without_word(scanned, split),
-        *find_notices(layout, declaration, scanned, labels, roles, sample, plan),
+        *(
+            notice
+            for notice in find_notices(layout, declaration, scanned, labels, roles, sample, plan)
+            # What may be learnt from as texts is not to be left out for having no value twice.
+            if not (notice.code == "identifier" and notice.column in texts)
+        ),
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),

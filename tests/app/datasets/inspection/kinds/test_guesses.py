@@ -85,6 +85,13 @@ def test_a_table_with_texts_says_what_to_send_to_learn_from_them(inspect_text: I
     assert "kind_not_guessed" not in codes(inspect_text(text, kind="tabular"))
 
 
+def test_texts_that_may_be_learnt_from_are_not_told_to_be_left_out(inspect_text: Inspect) -> None:
+    reviews = [f"{text} number {n}" for n, text in enumerate(sentences())]
+    text = table(price=[f"{n}.5" for n in range(ROWS)], review=reviews, label=LABELS)
+    assert "identifier" not in codes(inspect_text(text))
+    assert "-F ignore=review" in codes(inspect_text(text, kind="tabular"))["identifier"]
+
+
 def test_many_rows_are_texts_as_few_are(inspect_text: Inspect) -> None:
     rows = 30_000
     text = table(anything=sentences(rows), label=["ab"[n % 2] for n in range(rows)])
