@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 
 from app.datasets import service
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
 

@@ -10,7 +10,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-from app.datasets.reading.schema import Description
+from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
-from app.datasets.reading.schema import Description
+from app.datasets.reading.description import Description
 from app.db.tables import Dataset, Job, Version
 from app.jobs.schemas import JobSpec
 from app.models import service as models

@@ -14,7 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 
 log = logging.getLogger(__name__)
 

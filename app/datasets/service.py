@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.file_extensions import without_ending
-from app.datasets.reading.schema import DatasetError, Description, Inspection
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now

@@ -22,7 +22,10 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
 from app.datasets.validation_queues import QueueName, ValidationQueues

@@ -14,7 +14,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.profile import Inspection
 from app.db.tables import Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage

@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration
+from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.table import read
 from app.jobs import search_spaces, sizes
 from app.jobs.input_specs import input_spec_of

@@ -17,8 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.datasets.inspection.limits import limit_process
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError, speakable
 from app.datasets.reading.formats import arrival
-from app.datasets.reading.schema import DatasetError, Declaration, Limits, speakable
+from app.datasets.reading.limits import Limits
 
 _SECONDS_BETWEEN = 0.5
 _TRACEBACK = 4000  # characters, of its end

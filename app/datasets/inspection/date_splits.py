@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.schema import DatasetError, DateSplit, Declaration
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import DateSplit
+from app.datasets.reading.errors import DatasetError
 
 _DIFFERENT = 10_000
 _UNITS = (1, 60, 3600, 86_400, 30 * 86_400, 365 * 86_400, 3650 * 86_400)  # seconds

@@ -28,31 +28,18 @@ from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.scanning import Layout, Scan, scan
 from app.datasets.reading.cells import as_lists, convert, text_of
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import Column, Description, ReadOptions, SplitPlan
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats import arrival, csv, tsv
 from app.datasets.reading.formats.contents import FILES, MODULES, find_format
 from app.datasets.reading.formats.decoding import decoding
 from app.datasets.reading.formats.headers import in_words
 from app.datasets.reading.formats.stream import Misjudged
-from app.datasets.reading.schema import (
-    BETWEEN,
-    Column,
-    ColumnProfile,
-    Conventions,
-    DatasetError,
-    Declaration,
-    Description,
-    Format,
-    Inspection,
-    Kind,
-    Limits,
-    Notice,
-    Profile,
-    ReadOptions,
-    Role,
-    SplitPlan,
-    Task,
-    ValueCount,
-)
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Inspection, Notice, Profile, ValueCount
+from app.datasets.reading.words import BETWEEN, Format, Kind, Role, Task
 
 PREVIEW_ROWS = 100
 _PREVIEW_CHARACTERS = 1000

@@ -22,22 +22,16 @@ from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
 from app.datasets.inspection.odd_cells import Searches
 from app.datasets.reading.cells import EXPECTED, BadCell, infer, marks_of, text_of
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.description import DateSplit, ReadOptions
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
-from app.datasets.reading.schema import (
-    BETWEEN,
-    ColumnType,
-    Conventions,
-    DatasetError,
-    DateSplit,
-    Format,
-    Kind,
-    Limits,
-    ReadOptions,
-)
+from app.datasets.reading.limits import Limits
 from app.datasets.reading.table import split_words
+from app.datasets.reading.words import BETWEEN, ColumnType, Format, Kind
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20

@@ -13,8 +13,12 @@ from collections.abc import Iterable
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.names import meant
 from app.datasets.inspection.scanning import Scan
-from app.datasets.reading.schema import SPLITS, DatasetError, DateSplit, Declaration, Notice, SplitPlan
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import DateSplit, SplitPlan
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Notice
 from app.datasets.reading.splits_words import WORDS
+from app.datasets.reading.words import SPLITS
 
 _WORDS = "train, validation (or val, valid, dev) or test"
 

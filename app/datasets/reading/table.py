@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .cells import convert, feature, several, text_of
+from .description import Column, DateSplit, Description
 from .formats import csv
 from .formats.contents import MODULES
-from .schema import Column, DateSplit, Description
 from .splits_words import WORDS
 
 

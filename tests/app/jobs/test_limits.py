@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.profile import Inspection
 from app.db.tables import Dataset, Job
 from tests.kinds import images, pixels, sequences, table, texts
 from tests.stored import store_inspected

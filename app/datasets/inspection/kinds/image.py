@@ -16,9 +16,12 @@ from PIL import Image, ImageOps
 from app.datasets.inspection.kinds.bit_depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.pictures import Alike
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.images import EXPECTED, FORMATS, BadImage, decoded
 from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
-from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import Role
 
 _JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
 _THUMBNAIL = 64

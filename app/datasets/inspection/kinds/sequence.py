@@ -10,16 +10,11 @@ import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.reading.cells import sequences
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.letters import EXPECTED, NUCLEOTIDE, PROTEIN
-from app.datasets.reading.schema import (
-    ColumnProfile,
-    ColumnType,
-    DatasetError,
-    Limits,
-    Notice,
-    Role,
-    ValueCount,
-)
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import ColumnType, Role
 
 Alphabet = Literal["dna", "rna", "protein"]
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.writing import LETTERS_A_WORD, WITHOUT_BLANKS, letters
 from app.datasets.reading.cells import texts
-from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import Role
 
 DISTINCT_WORDS = 200_000
 READ, MOST_READ = 2048, 16_384

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.inspection.date_splits import Dates
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

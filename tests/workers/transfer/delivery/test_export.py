@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from app.datasets.reading.schema import Column as FileColumn
-from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.description import Column as FileColumn
+from app.datasets.reading.description import Description, ReadOptions, SplitPlan
 from tests.workers.transfer import examples
 from tests.workers.transfer.traces import shared_fit
 from workers.stages.export import reader

@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.rows import RowsFile
-from app.datasets.reading.schema import DatasetError, Declaration, Description
 from app.datasets.reading.table import read
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
