@@ -6,7 +6,8 @@ import re
 
 from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.labels import Labels
-from app.datasets.inspection.scanning import Layout, Scan
+from app.datasets.inspection.layout import Layout
+from app.datasets.inspection.scanning import Scan
 from app.datasets.reading.profile import Notice
 
 _LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
