@@ -20,6 +20,7 @@ class DatasetFacts:
 
     ref: str
     digest: str
+    rows_digest: str
     description: Description
 
 
@@ -74,7 +75,9 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
 
 
 def _dataset(dataset: Dataset) -> DatasetFacts:
-    return DatasetFacts(datasets.ref(dataset), dataset.digest, datasets.description(dataset))
+    return DatasetFacts(
+        datasets.ref(dataset), dataset.digest, dataset.rows_digest, datasets.description(dataset)
+    )
 
 
 def _version(session: Session, version: Version) -> VersionFacts:

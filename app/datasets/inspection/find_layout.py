@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from app.datasets.inspection import splits
 from app.datasets.inspection.kinds.registry import declared_kind, find_input
 from app.datasets.inspection.labels import SEPARATOR, find_label
 from app.datasets.inspection.layout import Layout
+from app.datasets.inspection.names import meant
 from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.description import ReadOptions
@@ -45,13 +46,15 @@ def lay_out(
     if options.names and label == "label" and label not in types:
         types = {**types, label: "number" if declaration.task == "regression" else "category"}
         exceptions.setdefault(label, Conventions())
-    split = splits.find_split(names, label, declaration)
+    split, group, time = (_beside(field, names, label, declaration) for field in ("split", "group", "time"))
     layout = Layout(
         path,
         file_format,
         options,
         label,
         split,
+        group,
+        time,
         types,
         conventions,
         separator=separator,
@@ -68,8 +71,30 @@ def lay_out(
     kind = found or kind
     if kind in (None, "tabular"):
         return layout
-    taken = {label, *([split] if split else []), *options.ignored}
+    taken = {*layout.beside, *options.ignored}
     return replace(layout, kind=kind, input=find_input(kind, options.columns, taken, declaration))
+
+
+def _beside(
+    field: Literal["split", "group", "time"], names: list[str], label: str, declaration: Declaration
+) -> str | None:
+    """The declared column of split words, groups or times, or one called `split` that may hold other things.
+
+    Raises:
+        DatasetError: if the declared column is not there or is the label.
+    """
+    name: str | None = getattr(declaration, field)
+    if name is None:
+        return "split" if field == "split" and "split" in names and label != "split" else None
+    if name in names and name != label:
+        return name
+    holds = {"split": "split words", "group": "groups", "time": "times"}[field]
+    received = "the label" if name == label else "no such column"
+    message = f"Expected a column {name} of {holds} beside the label. Received: {received}."
+    hint = f"Declare another `{field}`, or leave it out."
+    if name != label and "Did" in (near := meant(name, names)):
+        hint = near
+    raise DatasetError(f"{field}_not_found", message, hint)
 
 
 def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> None:

@@ -16,7 +16,7 @@ from app.datasets.reading.words import Kind
 
 def guessed_kind(layout: Layout, declaration: Declaration, scanned: Scan) -> tuple[Kind, str] | None:
     """Texts or sequences where a column looks so and nothing but identifiers is beside it and the label."""
-    others = [name for name in layout.columns if name not in (layout.label, layout.split)]
+    others = [name for name in layout.columns if name not in layout.beside]
     if layout.input is not None or declaration.kind == "tabular" or declaration.column_types:
         return None
     table = pa.Table.from_batches(scanned.sample).select(others)
@@ -50,7 +50,7 @@ def kind_not_guessed(layout: Layout, declaration: Declaration, scanned: Scan) ->
         return []
     table, found = pa.Table.from_batches(scanned.sample), []
     for name in layout.columns:
-        if name in (layout.label, layout.split) or name in declaration.column_types:
+        if name in layout.beside or name in declaration.column_types:
             continue
         kind = unread_input(scanned.columns[name], table[name].combine_chunks())
         if kind is not None:

@@ -21,6 +21,7 @@ from app.datasets.inspection.preview import converted_sample, preview
 from app.datasets.inspection.roles import check_unnamed, find_roles
 from app.datasets.inspection.scanning import Scan
 from app.datasets.inspection.settling import scan_settled
+from app.datasets.partition.rows_file import RowFacts
 from app.datasets.reading.cells import as_lists
 from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.declaration import Declaration
@@ -40,10 +41,11 @@ def inspect(
     declaration: Declaration,
     limits: Limits | None = None,
     on_progress: Callable[[int], None] | None = None,
+    on_facts: Callable[[RowFacts], None] | None = None,
 ) -> Inspection:
-    """Read the file once or twice, in bounded memory.
+    """Read the file once or twice, in memory that is bounded but for some 30 bytes a row.
 
-    `on_progress` is told the number of rows read so far, now and then.
+    `on_progress` is told the number of rows read so far, now and then, `on_facts` what is kept of each row.
 
     Raises:
         DatasetError: if it is refused.
@@ -61,7 +63,7 @@ def inspect(
             if glanced:
                 asked = settle(declaration, glanced.options.columns)
                 layout = lay_out(path, file_format, glanced.options, asked, limits, glanced)
-                return _inspect(layout, asked, on_progress)
+                return _inspect(layout, asked, on_progress, on_facts)
         except Misjudged:
             pass
         except DatasetError as error:
@@ -72,11 +74,14 @@ def inspect(
     if refused and glanced and glanced.options == options:
         raise refused
     asked = settle(declaration, options.columns)
-    return _inspect(lay_out(path, file_format, options, asked, limits), asked, on_progress)
+    return _inspect(lay_out(path, file_format, options, asked, limits), asked, on_progress, on_facts)
 
 
 def _inspect(
-    layout: Layout, declaration: Declaration, on_progress: Callable[[int], None] | None
+    layout: Layout,
+    declaration: Declaration,
+    on_progress: Callable[[int], None] | None,
+    on_facts: Callable[[RowFacts], None] | None,
 ) -> Inspection:
     scanned = scan_settled(layout, declaration.task, on_progress)
     guessed = guessed_kind(layout, declaration, scanned)
@@ -97,14 +102,14 @@ def _inspect(
         otherwise=otherwise.message.removesuffix(as_names(layout.label)).rstrip() if otherwise else None,
     )
     precision.check_label(scanned.columns[layout.label], labels.task)
-    split = layout.split
-    if split and declaration.split and scanned.columns[split].type == "date":
-        layout = replace(layout, dates=scanned.dates.split(split, declaration))
-        scanned = scan_settled(layout, declaration.task, on_progress)
-    elif split and not splits.is_split(scanned, split, declared=declaration.split is not None):
-        split = None
-    plan = splits.plan(scanned, labels, split, declaration, layout.dates)
-    roles = find_roles(layout, scanned, split)
+    column = layout.split
+    if column and not splits.is_split(scanned, column, declared=declaration.split is not None):
+        column = None
+    roles = find_roles(layout, scanned, column)
+    split = splits.split_rows(scanned, layout, labels, column, roles, declaration)
+    if on_facts is not None:
+        on_facts(split.facts)
+    plan = split.plan
     sample = converted_sample(layout, scanned)
     as_categories = kind_not_guessed(layout, declaration, scanned)
     texts = {notice.column for notice in as_categories}
@@ -113,9 +118,9 @@ def _inspect(
         *kind_guessed(guessed),
         *as_categories,
         *labels.notices,
-        *splits.notices(split, layout.split, plan.rows),
-        *splits.untested(scanned, labels, split),
-        *splits.without_word(scanned, split),
+        *splits.notices(column, layout.split, plan.rows),
+        *splits.untested(split, labels),
+        *splits.without_word(scanned, column),
         *(
             notice
             for notice in find_notices(layout, declaration, scanned, labels, roles, sample, plan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.datasets.reading.conventions import Conventions
-from app.datasets.reading.description import DateSplit, ReadOptions
+from app.datasets.reading.description import ReadOptions
 from app.datasets.reading.formats import csv
 from app.datasets.reading.limits import Limits
 from app.datasets.reading.words import ColumnType, Format, Kind
@@ -24,6 +24,8 @@ class Layout:
     options: ReadOptions
     label: str
     split: str | None
+    group: str | None
+    time: str | None
     declared: dict[str, ColumnType]
     conventions: Conventions
     kind: Kind = "tabular"
@@ -33,7 +35,6 @@ class Layout:
     limits: Limits = field(default_factory=Limits)
     glance: csv.Glance | None = None
     trusted: bool = False
-    dates: DateSplit | None = None
 
     def is_index(self, name: str) -> bool:
         """Whether the column is called as pandas calls the index of rows, or not at all."""
@@ -49,9 +50,14 @@ class Layout:
         return self.exceptions.get(column, self.conventions)
 
     @property
+    def beside(self) -> list[str]:
+        """The columns beside those that are learnt from: the label, and what says who is in which part."""
+        return [name for name in (self.label, self.split, self.group, self.time) if name is not None]
+
+    @property
     def columns(self) -> list[str]:
         """The columns that are looked at; beside the one input, others are left out."""
-        asked = None if self.input is None else (self.input, self.label, self.split)
+        asked = None if self.input is None else (self.input, *self.beside)
         ignored = frozenset(self.options.ignored)
         return [
             name for name in self.options.columns if name not in ignored and (asked is None or name in asked)

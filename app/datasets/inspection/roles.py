@@ -20,6 +20,10 @@ def find_roles(layout: Layout, scanned: Scan, split: str | None) -> dict[str, Ro
     roles[label] = "label"
     if split:
         roles[split] = "split"
+    if layout.group is not None:
+        roles[layout.group] = "group"
+    if layout.time is not None:
+        roles[layout.time] = "time"
     if "feature" not in roles.values():
         message = f"Expected a column to learn from beside the label {label}. Received: {', '.join(roles)}."
         hint = "If the file has more columns, declare its `delimiter`."

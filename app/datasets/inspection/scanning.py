@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
-from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
 from app.datasets.inspection.form_notices import Codes, find_codes
+from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
 from app.datasets.inspection.layout import Layout
@@ -27,6 +26,7 @@ from app.datasets.inspection.refused_cells import (
     refusal_of,
     refused_example,
 )
+from app.datasets.partition.keys import Keys
 from app.datasets.reading.cells import BadCell, infer, marks_of, text_of
 from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.errors import DatasetError
@@ -34,12 +34,10 @@ from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
-from app.datasets.reading.table import split_words
 from app.datasets.reading.words import ColumnType
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
-_JOIN = "\x1f"
 _SEARCHED = 500  # columns for numbers and dates that are written otherwise
 
 
@@ -48,17 +46,15 @@ class Scan:
     """The outcome of a pass."""
 
     columns: dict[str, Any]  # ColumnScan, or the scan of a kind's input
+    kept: KeptRows
     rows: int = 0
     labelled_rows: int = 0
     duplicates: Duplicates = field(default_factory=Duplicates)
     repeats: Repeats = field(default_factory=Repeats)
     marks: Tally = field(default_factory=Tally)  # the single labels of a multilabel task
-    splits: Tally = field(default_factory=Tally)  # words of the split column, in labelled rows
-    split_classes: Tally = field(default_factory=Tally)  # word, "\x1f", class
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
     sampled_bytes: int = 0
-    dates: Dates = field(default_factory=Dates)  # of the split column
     unpacked: int = 0  # bytes
     codes: dict[str, Codes] = field(default_factory=dict)  # of columns of numbers
 
@@ -153,7 +149,7 @@ def _pass(
 ) -> Scan:
     searches = iter(range(_SEARCHED))
     columns = {name: _column_scan(layout, name, types.get(name), searches) for name in layout.columns}
-    result = Scan(columns, codes=codes)
+    result = Scan(columns, KeptRows(layout), codes=codes)
     # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
     packed = layout.format in ("zip", "npz", "parquet")
     most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
@@ -185,7 +181,7 @@ def _column_scan(layout: Layout, name: str, column_type: ColumnType | None, sear
 
 
 def _distinct_limit(layout: Layout, name: str) -> int:
-    if name in (layout.label, layout.split):
+    if name in layout.beside:
         return DISTINCT
     return min(DISTINCT, ALL_DISTINCT // len(layout.options.columns))
 
@@ -202,6 +198,7 @@ def _ahead(batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
 def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     values: dict[str, pa.Array] = {}
     keys: list[Any] | None = None
+    row_keys: Keys | None = None
     for name in layout.columns:
         cells = batch[name]
         if name != layout.input and pa.types.is_binary(cells.type):
@@ -212,7 +209,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             check_text(layout, result.rows, name, cells)
         try:
             if name == layout.input:
-                values[name], keys = result.columns[name].add(cells)
+                values[name], keys, row_keys = result.columns[name].add(cells)
             else:
                 values[name] = result.columns[name].add(cells)
         except RefusedExample as refused:
@@ -222,22 +219,15 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             row = result.rows + bad.index + 1
             column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
-    if layout.split and pa.types.is_timestamp(values[layout.split].type):
-        result.dates.add(values[layout.split])
-        if layout.dates is not None:
-            values[layout.split] = split_words(values[layout.split], layout.dates)
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
     if layout.separator is not None:
         marks, rows = marks_of(labels, layout.separator)
         result.marks.add(marks)
-        if layout.split:
-            _add_split(result, values[layout.split], labels, marks, rows)
-    elif layout.split:
-        _add_split(result, values[layout.split], labels)
-    others = [values[name] for name in (layout.label, layout.split) if name is not None]
-    known = (layout.label, layout.split)
-    inputs = [of for name, of in values.items() if name not in known and not layout.is_index(name)]
+        result.kept.add_marks(marks, rows)
+    result.kept.add(values, row_keys, batch.num_rows)
+    others = [values[name] for name in layout.beside]
+    inputs = [of for name, of in values.items() if name not in layout.beside and not layout.is_index(name)]
     result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
@@ -248,22 +238,3 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         result.sampled_rows += part.num_rows
         result.sampled_bytes += part.nbytes
     result.rows += batch.num_rows
-
-
-def _add_split(
-    result: Scan,
-    words: pa.Array,
-    labels: pa.Array,
-    marks: pa.Array | None = None,
-    rows: pa.Array | None = None,
-) -> None:
-    """`marks` are single labels and `rows` where they stand, where a row has several."""
-    there = pc.is_valid(labels)
-    words = pc.fill_null(pc.cast(words, pa.string()), "train")
-    result.splits.add(words.filter(there))
-    if marks is None:
-        words, marks = words.filter(there), text_of(labels.filter(there))
-    else:
-        words = words.take(rows)
-    joined = pc.binary_join_element_wise(words, marks, _JOIN)
-    result.split_classes.add(joined)

@@ -111,15 +111,28 @@ class Declaration(Model):
     )
     split: ColumnName | None = Field(
         None,
-        description="The column that says train, validation or test, or a column of dates, of which the last "
-        "test and those before them validate. By default the column `split`, if it holds only these words "
-        "(or val, valid, dev for validation).",
+        description="The column that says train, validation or test. By default the column `split`, if it "
+        "holds only these words (or val, valid, dev for validation).",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="Fixes the split of a file without a split column.")
+    time: ColumnName | None = Field(
+        None,
+        description="The column of dates or numbers that says when each row was: the last rows test, those "
+        "before them validate. It is not learnt from.",
+    )
+    group: ColumnName | None = Field(
+        None,
+        description="The column that says which rows belong together, such as a patient's: all of a group "
+        "are in one part. It is not learnt from.",
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="Fixes which rows are in which part, without `split` and `time`."
+    )
     validation_fraction: float = Field(
-        0.15, gt=0, le=0.4, description="Of each class, without a split column."
+        0.15, gt=0, le=0.4, description="Of the rows, about; not with a column of split words."
     )
-    test_fraction: float = Field(0.15, gt=0, le=0.4, description="Of each class, without a split column.")
+    test_fraction: float = Field(
+        0.15, gt=0, le=0.4, description="Of the rows, about; not with a column of split words."
+    )
     unlabelled: bool = Field(
         False,
         description="Rows without a label are meant so, however many: for distillation and pseudo-labels.",

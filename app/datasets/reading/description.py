@@ -23,22 +23,31 @@ class Column(Model):
         return KIND_OF.get(self.type, self.name)
 
 
-class DateSplit(Model):
-    """The first dates, ISO 8601, of the rows that validate and that test; rows without one train."""
+class Since(Model):
+    """When the rows begin that validate and that test: dates as ISO 8601, numbers as they are."""
 
     validation: str
     test: str
 
 
 class SplitPlan(Model):
-    """Which labelled rows train, validate and test: by a column's words or dates, or drawn from the seed."""
+    """How the parts were made: by a column's words, by time, or by hashes of groups or of the rows."""
 
-    column: str | None
-    dates: DateSplit | None = Field(None, description="Where the column holds dates.")
+    by: Literal["column", "time", "group", "key"] = Field(
+        description="`column`: the words in it. `time`: the last rows test, those before validate, those "
+        "without a time train. `group` and `key`: the hash of what stays together, and the seed."
+    )
+    column: str | None = Field(None, description="The column of words, times or groups.")
+    since: Since | None = Field(None, description="By time: the first of the rows that validate and test.")
     seed: int
     validation_fraction: float
     test_fraction: float
     rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
+    borrowed: int = Field(
+        0,
+        description="Rows that are not where hash and fractions put them, so that each class of three "
+        "different rows or groups has one in each part, and every class trains.",
+    )
 
 
 class ReadOptions(Model):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["tabular", "text", "image", "sequence"]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
-Role = Literal["feature", "label", "split", "ignored"]
+Role = Literal["feature", "label", "split", "group", "time", "ignored"]
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
 Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz"]
 Physical = Literal[
@@ -17,6 +17,7 @@ Physical = Literal[
 ]  # fmt: skip
 
 SPLITS = ("train", "validation", "test")
+"""The parts of a data set; a row's part is kept as the place in here."""
 
 KIND_OF: dict[ColumnType, Kind] = {
     "text": "text",

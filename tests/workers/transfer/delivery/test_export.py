@@ -65,7 +65,7 @@ def reader_of(signature: Signature) -> Reader:
         classes=list(signature.classes),
         rows=1,
         labelled_rows=1,
-        split=SplitPlan(column=None, seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
+        split=SplitPlan(by="key", seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
     )
     return reader(description)
 
@@ -267,7 +267,7 @@ def hostile(options) -> Network:
         else np.array(rng.choice(["u", "v"], 40), object)
         for column in columns
     }
-    rows = Rows(inputs, rng.integers(0, 3, 40))
+    rows = Rows(inputs, rng.integers(0, 3, 40), np.arange(40))
     signature = Signature(columns, '=HYPERLINK("x")', "multiclass", ("=1+1", "-1", "@SUM(1)"))
     return build(options, Data(signature, rows, rows, rows), 0)
 
