@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.partition.keys import cell_keys, column_keys, mix, row_keys, table_keys
-from tests.app.datasets.partition.plain import plain_row
+from tests.app.datasets.partition.plain import MASK, plain_row
 
 TABLE = pa.table(
     {
