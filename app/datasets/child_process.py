@@ -116,22 +116,20 @@ class Inspector:
     def _listen(
         self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
     ) -> dict[str, Any]:
-        """The child's last line, after its end; those before tell how far it is, the rows file is behind."""
+        """The child's last line, after its end; those before tell how far it is, or bring the rows file."""
         assert self._child.stdout is not None
         last: dict[str, Any] = {}
         for line in self._child.stdout:
             last = json.loads(line)
             if "rows" in last and on_rows:
                 on_rows(last["rows"])
-            if "rows_file" in last:
-                break
-        left = last.get("rows_file", 0)
-        while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
-            left -= len(chunk)
-            if rows_file:
-                rows_file(chunk)
+            left = last.get("rows_file", 0)
+            while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
+                left -= len(chunk)
+                if rows_file:
+                    rows_file(chunk)
         self._child.wait()
-        return {} if "rows" in last or left else last
+        return {} if {"rows", "rows_file"} & last.keys() else last
 
 
 def run(

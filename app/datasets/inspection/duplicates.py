@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.datasets.partition.keys import Keys, mix
+from app.datasets.partition.keys import Keys, count_distinct, distinct, mix
 from app.datasets.partition.parts import Parts
 
 SHOWN = 5
@@ -25,8 +25,7 @@ class Found:
 def duplicates(keys: Keys, labels: Keys) -> Found:
     """Rows with input and label of an earlier one: (n,) each."""
     whole = mix(keys) + labels
-    ordered = np.sort(whole)
-    count = int((ordered[1:] == ordered[:-1]).sum())
+    count = len(whole) - count_distinct(whole)
     head, rows = _HEAD, np.zeros(0, np.int64)
     while count and len(rows) < min(SHOWN, count):
         rows = np.flatnonzero(_repeats(whole[:head]))
@@ -54,7 +53,7 @@ def contradictions(keys: Keys, labels: Keys) -> Found:
     """
     numbers = np.flatnonzero(labels)
     keys, labels = keys[numbers], labels[numbers]
-    if len(np.unique(keys)) == len(np.unique(mix(keys) + labels)):
+    if count_distinct(keys) == count_distinct(mix(keys) + labels):
         return Found(0, [])
     _, first, places = np.unique(keys, return_index=True, return_inverse=True)
     contrary = np.flatnonzero(labels != labels[first][places])
@@ -69,7 +68,7 @@ def apart(units: Keys, parts: Parts) -> Found:
     Args:
         units: what is equal for equal rows, (n,).
     """
-    known = [np.unique(units[parts == part]) for part in range(3)]
+    known = [distinct(units[parts == part]) for part in range(3)]
     seen = np.zeros(len(units), bool)
     for part in (1, 2):
         rows = np.flatnonzero(parts == part)

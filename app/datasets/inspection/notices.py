@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -162,9 +161,11 @@ def _contradicting_rows(scan: Scan, labels: Labels, roles: Mapping[str, Role], s
     types = [scan.columns[name].type for name, role in roles.items() if role == "feature"]
     if labels.task == "regression" or types == ["number"]:  # which repeat by rounding
         return []
-    keys = split.facts.keys[:, 0]
-    found = contradictions(keys, split.labels)
-    if not found.count or 2 * len(np.unique(keys)) < len(keys):  # a matter of chance where inputs repeat
+    rows = len(split.facts)
+    if split.different == rows or 2 * split.different < rows:  # a matter of chance where inputs repeat
+        return []
+    found = contradictions(split.facts.keys[:, 0], split.kept.labels)
+    if not found.count:
         return []
     message = (
         f"{found.count} rows have the same input as an earlier row and another label, such as the rows "

@@ -74,7 +74,7 @@ def _without_word(scan: Scan, column: str | None) -> list[Notice]:
 
 def _equal_rows_apart(split: Split) -> list[Notice]:
     """Of parts that do not follow from what rows are: equal ones may train and test."""
-    if split.plan.by not in ("column", "time"):
+    if split.plan.by not in ("column", "time") or split.different == len(split.facts):
         return []
     found = apart(split.facts.keys[:, 0], split.facts.parts)
     if not found.count:

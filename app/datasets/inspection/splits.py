@@ -16,8 +16,8 @@ from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.scanning import Scan
 from app.datasets.partition.groups import Joined, join
-from app.datasets.partition.keys import Keys
-from app.datasets.partition.parts import TEST, UNITS, UNLABELLED, Classes, Parts, draw
+from app.datasets.partition.keys import Keys, count_distinct
+from app.datasets.partition.parts import TEST, UNITS, UNLABELLED, Classes, Parts, count_parts, draw
 from app.datasets.partition.rows_file import RowFacts
 from app.datasets.partition.times import INSTANTS, by_time
 from app.datasets.reading.cells import text_of
@@ -36,16 +36,18 @@ class Split:
 
     Attributes:
         counts: rows of each class or label in train, validation and test, (classes, 3).
+        different: how many different inputs there are.
         duplicates: rows with input and label of an earlier one.
-        labels: a hash of each row's label, 0 where it has none, (n,).
+        kept: what was kept of the rows beside that.
         groups: where groups were declared, which of them share rows.
     """
 
     plan: SplitPlan
     facts: RowFacts
     counts: npt.NDArray[np.int64]
+    different: int
     duplicates: Found
-    labels: Keys
+    kept: KeptRows
     groups: Joined | None
 
 
@@ -86,16 +88,17 @@ def split_rows(
     """
     kept = scan.kept
     keys = kept.keys(roles)
+    classes = kept.classes(labels.names)
     groups = _groups(kept, keys[:, 0]) if layout.group is not None else None
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
-        parts, told = _by_time(scan, kept, layout.time, declaration)
+        parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
     else:
         units = keys[:, 0] if groups is None else groups.of_rows
-        parts, told = _by_units(units, kept.classes(labels.names), layout, declaration)
-    rows = _count(parts, kept)
-    counts = kept.count(parts, labels.names)
+        parts, told = _by_units(units, classes, layout, declaration)
+    rows = _count(parts, classes)
+    counts = kept.count(parts, classes, labels.names)
     if told["by"] in ("column", "time"):
         _check_trained(rows, counts, labels, told)
     plan = SplitPlan(
@@ -106,7 +109,9 @@ def split_rows(
         rows=rows,
     )
     facts = RowFacts(parts, keys, None if groups is None else groups.of_rows)
-    return Split(plan, facts, counts, duplicates(keys[:, 0], kept.labels), kept.labels, groups)
+    different = count_distinct(keys[:, 0])
+    repeated = Found(0, []) if different == len(keys) else duplicates(keys[:, 0], kept.labels)
+    return Split(plan, facts, counts, different, repeated, kept, groups)
 
 
 def _groups(kept: KeptRows, units: Keys) -> Joined:
@@ -126,13 +131,13 @@ def _by_units(
     return drawn.parts, {"by": by, "column": layout.group, "borrowed": drawn.borrowed}
 
 
-def _count(parts: Parts, kept: KeptRows) -> dict[str, int]:
-    counts = np.bincount(parts[kept.labels != 0], minlength=len(SPLITS))
+def _count(parts: Parts, classes: Classes) -> dict[str, int]:
+    counts = count_parts(parts, classes).sum(axis=0)
     return dict(zip(SPLITS, map(int, counts), strict=True))
 
 
 def _by_time(
-    scan: Scan, kept: KeptRows, column: str, declaration: Declaration
+    scan: Scan, kept: KeptRows, column: str, labelled: npt.NDArray[np.bool_], declaration: Declaration
 ) -> tuple[Parts, dict[str, Any]]:
     of = scan.columns[column].type
     if of not in ("date", "number"):
@@ -143,7 +148,6 @@ def _by_time(
         hint = f"Declare how its dates are written with `date_format`, or leave `time` out: see {column}."
         raise DatasetError("wrong_time", message, hint)
     fractions = (declaration.validation_fraction, declaration.test_fraction)
-    labelled = kept.labels != 0
     timed = by_time(kept.times, labelled, *fractions)
     if timed is None:
         found = len(np.unique(kept.times[labelled & ~np.isnan(kept.times)]))
@@ -185,7 +189,7 @@ def _check_trained(
 
 def _too_few(layout: Layout, units: Keys, classes: Classes) -> DatasetError:
     most = max(
-        (len(np.unique(units[classes == label])) for label in np.unique(classes[classes >= 0])), default=0
+        (count_distinct(units[classes == label]) for label in np.unique(classes[classes >= 0])), default=0
     )
     what, hint = "labelled rows", "Add rows; equal ones are all in one part."
     if layout.group is not None:
