@@ -28,7 +28,7 @@ from tests.app.conftest import served
 from tests.app.datasets.inspections import inspecting, suspend_one
 from tests.conftest import wait_for
 
-CSV = b"a,y\n" + b"1,u\n2,v\n" * 20
+CSV = b"a,y\n" + b"1,u\n2,v\n3,u\n4,u\n" * 10
 
 
 @dataclass
