@@ -23,7 +23,7 @@ from app.datasets.inspection.label_forms import label_lists
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.leaks import tells_class, tells_number
-from app.datasets.inspection.offers import offers
+from app.datasets.inspection.offers import offers, offers_beside
 from app.datasets.inspection.scanning import Scan
 from app.datasets.inspection.splits import Split
 from app.datasets.reading.cells import text_of
@@ -33,6 +33,7 @@ from app.datasets.reading.words import Role
 
 FEW_ROWS = 10
 _IDENTIFIER_ROWS = 20
+_MADE = ("file", "file_name", "header", "id")  # by the reading of archives and FASTA
 _NO_NAMES = ("mostly_numbers", "mostly_dates", "decimal_comma", "numbers_as_text")
 MAX_CATEGORIES = 256  # the default of a network's `max_categories`
 
@@ -61,6 +62,7 @@ def find_notices(
             + _repeats(scan, layout)
             + _contradictions(scan, layout, labels)
             + _left_out(layout, others)
+            + offers_beside([name for name in others if name not in _MADE], split)
         )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":

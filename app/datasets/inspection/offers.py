@@ -41,6 +41,19 @@ def offers(scan: Scan, roles: Mapping[str, Role], split: Split) -> list[Notice]:
     return _dated(columns) + _grouped(columns)
 
 
+def offers_beside(names: list[str], split: Split) -> list[Notice]:
+    """The field for a left-out column beside texts, images or sequences that is called like a group."""
+    called = [name for name in names if is_called_like_a_group(name)]
+    if split.plan.by != "key" or len(called) != 1:
+        return []
+    send = fields(group=called[0])
+    message = (
+        f"If several rows have the same {called[0]}, what is special of one trains and tests. If so, and if "
+        f"the model is for new ones, send {as_sent(send)}: all rows of one are in one part then."
+    )
+    return [Notice(code="grouped_rows", column=called[0], message=message, send=send)]
+
+
 def _dated(columns: list[ColumnScan]) -> list[Notice]:
     dates = [column.name for column in columns if column.type == "date"]
     if not dates or next(of for of in columns if of.name == dates[0]).tally.distinct < _DIFFERENT_DAYS:

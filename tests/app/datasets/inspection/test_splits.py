@@ -251,3 +251,28 @@ def test_equal_rows_on_both_sides_of_given_words_are_told(inspect_text: Inspect)
     notice = told(inspect_text(text + "3,a,train\n2,a,test\n"))["equal_rows_apart"]
     assert notice.rows == [3, 4, 82]
     assert "3 rows in validation or test have the same input as one in another part" in notice.message
+
+
+def test_texts_stay_together_by_a_column_beside_them(tmp_path: Path) -> None:
+    lines = [f'"what the author {n} says of it, the {n}th",a{n // 4},{"pq"[n // 2 % 2]}' for n in range(80)]
+    text = "text,author,label\n" + "\n".join(lines) + "\n"
+    notice = told(kept(tmp_path, text, kind="text").inspection)["grouped_rows"]
+    assert notice.send == {"group": "author"}
+    made = kept(tmp_path, text, kind="text", **(notice.send or {}))
+    assert [column.role for column in made.inspection.description.columns] == ["feature", "group", "label"]
+    assert all(len(set(made.facts.parts[4 * n : 4 * n + 4].tolist())) == 1 for n in range(20))
+
+
+def test_given_words_come_before_time_and_time_before_groups(tmp_path: Path) -> None:
+    words = ("train", "val", "test", "train")
+    text = "who,day,part,x,y\n" + "".join(
+        f"p{n % 20},{n},{words[n % 4]},{n},{'ab'[n // 4 % 2]}\n" for n in range(80)
+    )
+    both = kept(tmp_path, text, group="who", time="day")
+    assert both.inspection.description.split.by == "time"
+    assert both.facts.parts.tolist() == [0] * 56 + [1] * 12 + [2] * 12
+    assert "groups_apart" in told(both.inspection)
+    given = kept(tmp_path, text, group="who", time="day", split="part")
+    assert given.inspection.description.split.by == "column"
+    assert given.facts.parts.tolist() == [0, 1, 2, 0] * 20
+    assert given.facts.groups is not None
