@@ -29,9 +29,7 @@ def main() -> None:
     # Not sys.stdin: a thread that waits for its lock would make an abort of an exit by an exception.
     told = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     request = json.loads(told.readline())
-    # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
-    # long as all others together.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    load()
     from app.datasets.inspection.inspect_file import inspect
     from app.datasets.reading.formats.decoding import is_of_the_machine
 
@@ -56,6 +54,18 @@ def main() -> None:
     sys.stdout.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
     os._exit(0)
+
+
+def load() -> None:
+    """Import what any inspection may need, and which takes time."""
+    # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
+    # long as all others together.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    from PIL import Image
+
+    import app.datasets.inspection.inspect_file  # noqa: F401
+
+    Image.preinit()  # imports the plugins of the common formats
 
 
 def _telling() -> Callable[[int], None]:
