@@ -7,6 +7,7 @@ MODEL_TRANSFER_TEST_REDIS_URL that of a Redis database that may be emptied.
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import random
 import re
@@ -72,6 +73,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         order = (f"{E2E}/", "tests/workers/")
         items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in order])
+
+
+def pytest_collection_finish() -> None:
+    """Look through what the tests make for garbage, seldom, and not through the libraries: as a worker does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -123,7 +123,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
         "source": {"preset": "minilm_l6_v2"},
         "target": {"dataset": target},
         "method": {"kind": "parameter", "strategy": "linear_probe"},
-        "training": {"epochs": 6, "batch_size": 8, "learning_rate": 0.05},
+        "training": {"epochs": 6, "batch_size": 32, "learning_rate": 0.05},
     }
     ended = succeeded(service, **asked, evaluation={"arms": ["usual_network"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
