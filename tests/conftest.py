@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look through what the tests make for garbage, seldom, and not through the libraries: as a worker does."""
+    """Look for garbage as a worker does: seldom, and not among what the libraries made."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)

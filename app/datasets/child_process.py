@@ -13,9 +13,14 @@ from typing import Any, Self
 
 from app.datasets import process_start
 from app.datasets.process_start import Process, ServerEnded
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 
 log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
 
 
 class Stopped(Exception):
@@ -34,7 +39,7 @@ class Inspector:
         self.declaration = declaration
         self._memory_bytes = memory_bytes
         self._seconds = seconds
-        self._is_stopped = False
+        self._is_stopped = self._has_rows = False
         self._request = {
             "path": str(path.absolute()),
             "declaration": declaration.model_dump(mode="json"),
@@ -60,10 +65,14 @@ class Inspector:
         self._is_stopped = True
         self._child.kill()
 
-    def finish(self, on_rows: Callable[[int], None] | None = None) -> Inspection:
+    def finish(
+        self,
+        on_rows: Callable[[int], None] | None = None,
+        rows_file: Callable[[bytes], object] | None = None,
+    ) -> Inspection:
         """What `inspection.inspect` answers of the file, which is whole now.
 
-        `on_rows` is told how many rows were read so far.
+        `on_rows` is told how many rows were read so far; `rows_file` gets the bytes of the rows file.
 
         Raises:
             DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
@@ -71,23 +80,27 @@ class Inspector:
             RuntimeError: if the inspection itself is at fault.
         """
         try:
-            return self._finish(on_rows)
-        except ServerEnded:
+            return self._finish(on_rows, rows_file)
+        except ServerEnded as error:
+            if self._has_rows:  # which nobody can take back
+                raise RuntimeError("the process that forks those of inspections was ended") from error
             log.warning("the process that forks those of inspections was ended; an inspection begins again")
             self._child.close()
             self._child = self._start()
             if self._is_stopped:
                 raise Stopped from None
-            return self._finish(on_rows)
+            return self._finish(on_rows, rows_file)
 
-    def _finish(self, on_rows: Callable[[int], None] | None) -> Inspection:
+    def _finish(
+        self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
+    ) -> Inspection:
         _say(self._child, "whole")
         late = threading.Timer(self._seconds, self._child.kill)
         late.start()
         try:
             with ThreadPoolExecutor(1) as pool:
                 stderr_output = pool.submit(self._child.stderr.read)
-                last = self._listen(on_rows)
+                last = self._listen(on_rows, rows_file)
                 is_late = late.finished.is_set()
                 late.cancel()
                 errors = stderr_output.result()
@@ -100,8 +113,10 @@ class Inspector:
             raise _too_slow(self._seconds)
         return _answer(status, last, errors, self._memory_bytes, self._seconds)
 
-    def _listen(self, on_rows: Callable[[int], None] | None) -> dict[str, Any]:
-        """The child's last line; those before tell how far it is."""
+    def _listen(
+        self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
+    ) -> dict[str, Any]:
+        """The child's last line; those before tell how far it is, the rows file is behind."""
         last: dict[str, Any] = {}
         for line in self._child.stdout:
             try:
@@ -110,7 +125,15 @@ class Inspector:
                 return {}
             if "rows" in last and on_rows:
                 on_rows(last["rows"])
-        return {} if "rows" in last else last
+            if "rows_file" in last:
+                break
+        left = last.get("rows_file", 0)
+        while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            self._has_rows = True
+            if rows_file:
+                rows_file(chunk)
+        return {} if "rows" in last or left else last
 
 
 def _say(child: Process, line: str) -> None:
@@ -127,11 +150,12 @@ def run(
     memory_bytes: int,
     seconds: float,
     on_rows: Callable[[int], None] | None = None,
+    rows_file: Callable[[bytes], object] | None = None,
 ) -> Inspection:
     """Inspect a file that is whole; see `Inspector.finish`."""
     limits = limits or Limits()
     with Inspector(path, declaration, limits, memory_bytes=memory_bytes, seconds=seconds) as child:
-        return child.finish(on_rows)
+        return child.finish(on_rows, rows_file)
 
 
 def _answer(

@@ -76,8 +76,9 @@ def _environment() -> dict[str, str]:
         # Arrow's allocator reserves 1 GB at once otherwise, which counts against the limit.
         "ARROW_DEFAULT_MEMORY_POOL": "mimalloc",
         "MIMALLOC_ARENA_EAGER_COMMIT": "0",
-        # A process that is forked may have no threads: these libraries start some when they are imported.
+        # A process that is forked may have no threads, and these libraries start some when they are imported.
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
+        # NumPy multiplies no matrices here; a thread for each core would reserve memory of its own, too.
         "OPENBLAS_NUM_THREADS": "1",
     }
 

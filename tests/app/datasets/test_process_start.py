@@ -16,7 +16,10 @@ import pytest
 from app.datasets import child_process, process_start
 from app.datasets.child_process import Inspector, Stopped
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from tests.app.datasets.inspections import fork_servers, inspecting, suspend_one
 from tests.conftest import wait_for
 
@@ -28,7 +31,7 @@ forked_only = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no p
 def path(tmp_path: Path) -> Path:
     """A small file of three columns."""
     file = tmp_path / "upload"
-    file.write_text("a,b,y\n" + "1,u,0\n2,v,1\n" * 20)
+    file.write_text("a,b,y\n" + "".join(f"{n},{'uv'[n % 2]},{n % 2}\n" for n in range(40)))
     return file
 
 
@@ -159,7 +162,8 @@ def test_nothing_outlives_a_process_that_is_killed_while_it_inspects(path: Path)
 import sys
 from pathlib import Path
 from app.datasets.child_process import Inspector
-from app.datasets.reading.schema import Declaration, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.limits import Limits
 
 with Inspector(Path(sys.argv[1]), Declaration(), Limits(), memory_bytes=1 << 30, seconds=60):
     print("started", flush=True)
