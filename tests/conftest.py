@@ -35,6 +35,7 @@ from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Base
 from app.serving import local_broker
 from app.settings import Settings, get_settings
+from tests.plain_python import PlainPython, plain_python
 
 PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Of the processes that share the tests: each has databases, a broker and ports of its own."""
@@ -240,6 +241,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         url, drop = _new_postgresql()
         yield url
         drop()
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[PlainPython]:
+    """A Python as a user has it, for the programs of bundles."""
+    with plain_python() as plain:
+        yield plain
 
 
 @pytest.fixture(scope="session")
