@@ -101,7 +101,7 @@ def test_a_label_of_another_size_is_learnt_in_the_targets_unit_and_the_receipt_s
     p = predict(made.network, target.test.inputs)
     assert tasks.metrics("regression", target.test.targets, p)["r2"] > 0.95
     layer = next(one for one in made.receipt["layers"] if one["layer"] == "label_unit")
-    assert (layer["origin"], "the label is of another size" in layer["why"]) == ("new", True)
+    assert (layer["origin"], "whose unit the predictions have" in layer["why"]) == ("new", True)
 
 
 @pytest.mark.parametrize(("mean", "deviation"), UNITS[1:])

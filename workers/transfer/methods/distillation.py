@@ -70,7 +70,7 @@ def distillation(
     objective = Objective(name, (_labels(alpha), _scaled(term, 1 - alpha)), taps, extras)
     if strategy == "hints":
         objective = objective + _hints(network, features, hint_weight * (1 - alpha), fit.training.seed)
-    history = fit(network, union, objective=objective, unit=unit)
+    history = fit(network, union, objective=objective)
     origin = Origin("new", "the student learns from the teacher's outputs, and copies no weight")
     receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin))
     findings = {

@@ -8,8 +8,10 @@ import pytest
 from tests.workers.transfer.traces import TRACED, shared_fit
 from workers.transfer.data import Column, Data
 from workers.transfer.methods.parameter import parameter
+from workers.transfer.methods.parts.schema_map import start
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import build, weights_digest
+from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Training
 
@@ -63,10 +65,51 @@ def test_equal_classes_copy_the_head(options, numbers):
     assert receipt["totals"]["coverage"] == 1.0
 
 
-def test_a_copied_regression_head_keeps_the_sources_unit(options, numbers):
+def _in_another_unit(data: Data, label: str = "y", scale: float = 0.01, shift: float = -3.0) -> Data:
+    """The same rows, their labels y · scale + shift."""
+    rows = [
+        replace(rows, targets=(rows.targets.astype(np.float64) * scale + shift))
+        for rows in (data.train, data.validation, data.test)
+        if rows is not None
+    ]
+    return Data(replace(data.signature, label=label), *rows)
+
+
+def test_a_label_of_the_same_name_carries_the_head_in_the_targets_unit(options, numbers):
     source = scratch(options, numbers(task="regression"), FIT).network
-    network = _parameter(source, numbers(seed=1, task="regression"), FIT).network
-    assert network.head.layers[-1].get_config() == source.head.layers[-1].get_config()
+    target = _in_another_unit(numbers(seed=1, task="regression"))
+    network, origins = start(source, target, 7)
+    p, y = predict(source, target.test.inputs), numbers(task="regression").train.targets
+    ours = target.train.targets
+    expected = (p - y.mean()) / y.std() * ours.std() + ours.mean()  # by hand: standard scores are carried
+    np.testing.assert_allclose(predict(network, target.test.inputs), expected, rtol=1e-4)
+    for own, other in zip(network.head.weights, source.head.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), other.numpy())
+    assert (origins["head"].origin, origins["head/label_unit"].origin) == ("copied", "new")
+
+
+def test_a_label_in_another_unit_is_learnt_as_in_the_sources(options, numbers):
+    source = scratch(options, numbers(task="regression"), FIT).network
+    plain = numbers(seed=1, task="regression")
+    losses = []
+    for target in (plain, _in_another_unit(plain), _in_another_unit(plain, scale=1e-5, shift=1e-3)):
+        history = _parameter(source, target, FIT, strategy="full").history
+        losses.append([epoch["val_loss"] for epoch in history.epochs])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    np.testing.assert_allclose(losses[2], losses[0], rtol=1e-4)
+
+
+def test_a_label_of_another_name_gets_a_fresh_head_and_says_why(options, numbers):
+    source = scratch(options, numbers(task="regression"), FIT).network
+    target = _in_another_unit(numbers(seed=1, task="regression"), label="price")
+    network, origins = start(source, target, 7)
+    origin = origins["head"]
+    assert (origin.origin, origin.why) == (
+        "reinitialised",
+        "the target has another label: source y, target price",
+    )
+    assert not np.array_equal(network.head.get_weights()[0], source.head.get_weights()[0])
+    _parameter(source, target, FIT)
 
 
 def test_other_classes_of_the_same_number_reinitialise_the_head_and_say_why(options, numbers):

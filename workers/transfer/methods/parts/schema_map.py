@@ -17,9 +17,6 @@ from workers.transfer.seeds import beside_source
 
 Origins = dict[str, Origin]
 
-APART = 100
-"""Times one deviation, or deviations between the means, from which on a regression's label is another one."""
-
 MOST_NAMES = 200
 """Names of rows and columns that a receipt lists."""
 
@@ -231,23 +228,23 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
 
 
 def _of_numbers(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:
-    """The source's head in the source's unit; or, where the target's label is of another size, in its own."""
+    """The source's kernel and bias for a label of its name, in the target's unit; else the new head.
+
+    They answer in deviations from the label's mean, and the new head holds the target's mean and deviation.
+    """
+    if source.signature.label != target.label:
+        why = f"the target has another label: source {source.signature.label}, target {target.label}"
+        return new, {"head": _fresh(source, new, why)}
     theirs, ours = tasks.unit_of(source.head), tasks.unit_of(new)
-    copied = Origin("copied", "the target has the source's task")
-    factor, offset = ours.seen_from(theirs)
-    if 1 / APART <= factor <= APART and abs(offset) <= APART * max(factor, 1):
-        if (theirs.dtype, ours.dtype) != ("float32", "float64"):
-            return clone(source.head), {"head": copied}
-        unit = theirs._replace(dtype=ours.dtype)
-        head = tasks.head(target, source.head.input_shape[-1], 0, unit)
-        head.set_weights(source.head.get_weights())
-        return head, {"head": copied}
     new.set_weights(source.head.get_weights())
+    copied = Origin("copied", "the target has the source's label")
+    if theirs == ours:
+        return new, {"head": copied}
     why = (
-        f"the label is of another size: about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
-        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target"
+        f"the label is about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
+        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target, whose unit the predictions have"
     )
-    return new, {"head": copied, "head/label_unit": Origin("new", why)}
+    return new, {"head": copied, f"head/{tasks.UNIT}": Origin("new", why)}
 
 
 def _logit_columns(signature: Signature, kernel: Array, bias: Array) -> dict[str, tuple[Array, float]]:
