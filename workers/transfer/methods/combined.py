@@ -12,7 +12,8 @@ from workers.transfer.methods.parts import branches
 from workers.transfer.methods.parts.branches import JoinedBackbone
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.methods.parts.schema_map import start as start_from
-from workers.transfer.networks.network import Network, forward, join
+from workers.transfer.networks.forwarding import forward
+from workers.transfer.networks.network import Network, join
 from workers.transfer.seeds import beside_source
 from workers.transfer.training.features import outputs
 from workers.transfer.training.fitting import Fit

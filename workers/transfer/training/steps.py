@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
-from workers.transfer.networks.network import BATCH_ROWS, Part, function_of, leaves, rows_at_a_time
+from workers.transfer.networks.forwarding import rows_at_a_time
+from workers.transfer.networks.network import Part, function_of, leaves
 from workers.transfer.training.augmentation import Changes, augmented
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.optimizer import PartwiseAdam, Rates, of_path, rate_of
@@ -138,7 +139,7 @@ class Steps:
     def evaluate(self, x: Array, y: Array) -> tuple[float, float]:
         """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
-        at_a_time = EVALUATION_ROWS // BATCH_ROWS * rows_at_a_time(x)
+        at_a_time = rows_at_a_time(*self._parts.values(), most=EVALUATION_ROWS)
         for start in range(0, len(x), at_a_time):
             rows = slice(start, start + at_a_time)
             sums += [float(value) for value in self._traced_evaluate(np.asarray(x[rows]), y[rows])]
