@@ -24,7 +24,7 @@ class ParameterTransfer(Recipe):
         "lp_ft",
         description="`full` trains every layer. `linear_probe` trains only the head, with a frozen backbone. "
         "`lp_ft` trains first the head, then all layers at a tenth of the learning rate. `gradual` unfreezes "
-        "one layer per epoch, from the top. `lora` adds trained low-rank matrices to the backbone's kernels.",
+        "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained low-rank matrices to the backbone's kernels.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,

@@ -173,7 +173,7 @@ def test_a_receipt_is_plain_json_and_counts_every_parameter(options, numbers):
     done = _parameter(source, numbers(), FIT)
     assert json.loads(json.dumps(done.receipt, allow_nan=False)) == done.receipt
     totals = done.receipt["totals"]
-    parameters = sum(part.count_params() for part in (done.network.backbone, done.network.head))
+    parameters = done.network.model.count_params()
     assert totals["parameters"] == parameters
     assert totals["copied"] + totals["new"] + totals["reinitialised"] == parameters
     assert totals["trained"] + totals["frozen"] == parameters
@@ -238,7 +238,7 @@ class Remembering(Fit):
         return super().__call__(network, data, **asked)
 
 
-def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_lower(plain_options, numbers):
+def test_gradual_unfreezing_takes_one_more_layer_each_phase_at_a_rate_2_6_times_lower(plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT.named("")).network
     fit = Remembering(replace(FIT.training, epochs=5), traced=TRACED)
     done = parameter(source, source.options, numbers(seed=1), fit, strategy="gradual")
@@ -248,7 +248,7 @@ def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_
     assert [asked["rates"] for asked in fit.asked] == [head, upper, all_layers]
     assert [asked["epochs"] for asked in fit.asked] == [1, 1, 3]
     assert {asked["schedule"] for asked in fit.asked} == {"slanted_triangular"}
-    assert done.findings == {"rates": all_layers}
+    assert done.findings == {"rates": all_layers, "blocks": 2, "epochs_a_phase": 1}
 
 
 def test_a_probe_of_one_epoch_leaves_the_backbone_and_says_so(options, numbers):
