@@ -42,7 +42,7 @@ def distillation(
     first gives the hints.
 
     Unlabelled rows count in the teachers' part alone; an epoch passes over both kinds of rows. What the
-    labels and the teachers say is a mean over the rows of a batch that they speak of.
+    labels say is a mean over the labelled rows, each of which has the same weight in whichever batch it is.
 
     Raises:
         ValueError: columns or classes that a teacher does not know, or `decoupled` of fewer than 3 classes
@@ -82,7 +82,10 @@ def distillation(
 
 
 def _union(data: Data, fit: Fit) -> tuple[Data, Array, Array]:
-    """Labelled and unlabelled rows; the labels' weights and a mask of them, (n,), 0 for unlabelled rows."""
+    """Labelled and unlabelled rows; the labels' weights and a mask of them, (n,), 0 for unlabelled rows.
+
+    The weights are all rows over labelled ones: their mean over batches is one over the labelled rows.
+    """
     weight = row_weights(fit.training, data)
     if data.unlabelled is None:
         return data, weight, np.ones(len(data.train), np.float32)
@@ -91,13 +94,13 @@ def _union(data: Data, fit: Fit) -> tuple[Data, Array, Array]:
     blank = np.zeros((more, *data.train.targets.shape[1:]), data.train.targets.dtype)
     rows = Rows(inputs, np.concatenate([data.train.targets, blank]))
     mask = np.concatenate([np.ones(len(data.train)), np.zeros(more)]).astype(np.float32)
+    weight = weight * np.float32(len(mask) / len(data.train))
     return replace(data, train=rows), np.concatenate([weight, np.zeros(more, np.float32)]), mask
 
 
 def _labels(alpha: float) -> Term:
     def term(seen: Seen) -> Any:
-        losses = seen.extras["label_weight"] * tasks.row_losses(seen.task, seen.y, seen.p)
-        return alpha * ops.sum(losses) / ops.maximum(ops.sum(seen.extras["labelled"]), 1.0)
+        return alpha * ops.mean(seen.extras["label_weight"] * tasks.row_losses(seen.task, seen.y, seen.p))
 
     return term
 
