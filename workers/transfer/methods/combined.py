@@ -20,6 +20,10 @@ from workers.transfer.training.fitting import Fit
 
 PARTIAL_COPY_FACTOR = 0.1
 
+ALPHA_FACTOR = 10.0
+"""The learning rate of side-tuning's a over the others': Adam moves each weight by about the rate a step, so that
+300 steps at 0.001 would leave α = sigmoid(a) between .43 and .57."""
+
 
 def combined(
     source: Network,
@@ -68,6 +72,8 @@ def combined(
     if factor is None:
         factor = PARTIAL_COPY_FACTOR if strategy == "partial_copy" else 0.0
     rates = {f"backbone/{path}": factor for path in joined.copied}
+    if strategy == "side_tuning":
+        rates[f"backbone/{branches.ALPHA}"] = ALPHA_FACTOR
     history = fit(network, data, rates=rates)
     origins = {
         "preprocessing": carried["preprocessing"],
@@ -93,8 +99,8 @@ def _of_source(joined: JoinedBackbone, carried: Mapping[str, Origin]) -> dict[st
 def _shares(network: Network, joined: JoinedBackbone, data: Data) -> dict[str, Any]:
     findings: dict[str, Any] = {}
     names = [layer.name for layer in joined.backbone.layers]
-    if "alpha" in names:
-        a = float(joined.backbone.get_layer("alpha").get_weights()[0][0, 0])
+    if branches.ALPHA in names:
+        a = float(joined.backbone.get_layer(branches.ALPHA).get_weights()[0][0, 0])
         findings["alpha"] = 1 / (1 + float(np.exp(-a)))
     if joined.joints:
         of_source = float(np.mean([_share(network, joined.backbone, joint, data) for joint in joined.joints]))
