@@ -61,11 +61,12 @@ def combined(
         raise ValueError(
             f"Expected partial_copy, adapter, side_tuning or progressive. Received: {strategy!r}."
         )
-    head, of_head = begun.head, carried["head"]
+    head = begun.head
+    of_head = {path: origin for path, origin in carried.items() if path.startswith("head")}
     if not joined.keeps_width:
         unit = tasks.label_unit(source.options, data)
         head = tasks.head(data.signature, joined.backbone.output_shape[-1], seed, unit)
-        of_head = Origin("new", "its input has new parts")
+        of_head = {"head": Origin("new", "its input has new parts")}
     network = join(begun.preprocessing, joined.backbone, head, data.signature, source.options)
     start = weight_values(network)
     factor = source_learning_rate_factor
@@ -76,9 +77,9 @@ def combined(
         rates[f"backbone/{branches.ALPHA}"] = ALPHA_FACTOR
     history = fit(network, data, rates=rates)
     origins = {
-        "preprocessing": carried["preprocessing"],
+        **{path: origin for path, origin in carried.items() if path.startswith("preprocessing")},
         "backbone": Origin("new", "the target's own, beside the source's"),
-        "head": of_head,
+        **of_head,
         **_of_source(joined, carried),
     }
     receipt = write_receipt(network, start, origins, rates)

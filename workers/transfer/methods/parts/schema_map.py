@@ -50,7 +50,8 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
     head = tasks.head(data.signature, backbone.output_shape[-1], beside_source(seed), label_unit)
     head, of_head = _head(source, data.signature, head)
     network = join(first, backbone, head, data.signature, source.options)
-    return network, {"preprocessing": _described(before, after, dropped), **of_backbone, **of_head}
+    of_first = _described(before, after, dropped, first, data.signature)
+    return network, {**of_first, **of_backbone, **of_head}
 
 
 def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str], list[str], list[str]]:
@@ -112,9 +113,12 @@ def _dropped(theirs: Sequence[Column], ours: Sequence[Column]) -> list[str]:
     return told
 
 
-def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[str]) -> Origin:
+def _described(
+    before: Sequence[str], after: Sequence[str], dropped: Sequence[str], part: keras.Model, target: Signature
+) -> Origins:
+    """The preprocessing's origins: as a whole, and of each layer with means and deviations its own."""
     if list(before) == list(after):
-        return Origin("copied", "the source's parameters were learnt on its output")
+        return {"preprocessing": Origin("copied", "the source's parameters were learnt on its output")}
     kept, new = _split(before, after)
     still = [name for name in before if name.endswith(preprocessing.NEVER_VARIED)]
     gone = [name for name in before if name not in {*after, *still}]
@@ -127,7 +131,23 @@ def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[st
         why = "; ".join([why, *dropped])
     elif gone:
         why += f"; the source's features {_names(gone)} are not in the target"
-    return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    origins = {"preprocessing": _by_name(why, kept, new)}
+    if target.kind == "tabular":
+        for layer, features in preprocessing.features_of_scales(part, target.columns).items():
+            own = _split(before, features)
+            origins[f"preprocessing/{layer}"] = _by_name(
+                f"{len(own[0])} of the {len(features)} features that it scales are the source's", *own
+            )
+    return origins
+
+
+def _by_name(why: str, kept: Sequence[str], new: Sequence[str]) -> Origin:
+    """Copied if all are kept, new if none is, else partly copied."""
+    if not new:
+        return Origin("copied", why)
+    if not kept:
+        return Origin("new", why)
+    return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / (len(kept) + len(new)))
 
 
 def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> tuple[keras.Model, Origins]:
@@ -149,7 +169,7 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     backbone.set_weights(weights)
     kept, new = _split(before, after)
     why = "rows of the source's features are carried by name, rows of new ones start at 0"
-    partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    partly = _by_name(why, kept, new)
     others = Origin("copied", "the layer does not depend on the columns")
     origins = {"backbone": others, f"backbone/{path}": partly, f"backbone/{path}/bias": others}
     return backbone, origins
@@ -166,7 +186,7 @@ def _with_tokens(
     chosen = [rows.get(name, 1) for name in after]
     kept, new = _split(before, after)
     why = "rows of the source's tokens are carried; new ones start as the unknown token's row"
-    partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    partly = _by_name(why, kept, new)
     origins = {"backbone": Origin("copied", "the layer does not depend on the tokens")}
     weights = []
     for (path, layer), (_, old) in zip(leaves(backbone), leaves(source), strict=True):
