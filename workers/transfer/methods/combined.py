@@ -21,8 +21,8 @@ from workers.transfer.training.fitting import Fit
 PARTIAL_COPY_FACTOR = 0.1
 
 ALPHA_FACTOR = 10.0
-"""The learning rate of side-tuning's a over the others': Adam moves each weight by about the rate a step, so that
-300 steps at 0.001 would leave α = sigmoid(a) between .43 and .57."""
+"""The learning rate of side-tuning's a over the others': Adam moves each weight by about the rate a step, so
+that 300 steps at 0.001 would leave α = sigmoid(a) between .43 and .57."""
 
 
 def combined(
