@@ -109,8 +109,6 @@ def _inspect(
         column = None
     roles = find_roles(layout, scanned, column)
     split = splits.split_rows(scanned, layout, labels, column, roles, declaration)
-    if on_facts is not None:
-        on_facts(split.facts)
     sample = converted_sample(layout, scanned)
     as_categories = kind_not_guessed(layout, declaration, scanned)
     texts = {notice.column for notice in as_categories}
@@ -127,12 +125,15 @@ def _inspect(
             if not (notice.code == "identifier" and notice.column in texts)
         ),
     ]
-    return Inspection(
+    inspection = Inspection(
         description=_description(layout, scanned, labels, split.plan, roles),
         profile=_profile(layout, scanned, labels, roles, split),
         warnings=notices,
         preview=preview(layout, scanned, sample),
     )
+    if on_facts is not None:  # at the end: of a reading that is refused, another may follow
+        on_facts(split.facts)
+    return inspection
 
 
 def _description(
