@@ -1,0 +1,61 @@
+"""How alike are two sets of hashes? MinHash: equal places of two signatures estimate their Jaccard index.
+
+Broder, On the resemblance and containment of documents (1997); of each minimum eight bits are kept, as in
+Li and König, b-bit minwise hashing (2010).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.datasets.partition.shingles import Bytes, Places, Shingles, mix
+
+PLACES = 64
+"""Hash functions, and bytes of a signature: an estimate of 0.8 has a standard deviation of 0.05."""
+
+_AT_ONCE = 1 << 16  # hashes, of which a function's values stay in the processor's cache
+_MULTIPLIERS = (mix(np.arange(1, PLACES + 1, dtype=np.uint64)) >> np.uint64(32)).astype(np.uint32) | 1
+_SPREAD = np.uint32(0x9E3779B1)  # 2³² / golden ratio
+
+
+def signatures(shingles: Shingles) -> Bytes:
+    """One of each text: (n, 64)."""
+    hashes, starts, ends = shingles
+    found = np.empty((len(starts), PLACES), np.uint8)
+    low = 0
+    while low < len(starts):
+        high = max(low + 1, int(np.searchsorted(ends, starts[low] + _AT_ONCE)))
+        within = hashes[starts[low] : ends[high - 1] + 1].astype(np.uint32)
+        found[low:high] = _minima(within, starts[low:high] - starts[low], ends[low:high] - starts[low])
+        low = high
+    return found
+
+
+def _minima(hashes: NDArray[np.uint32], starts: Places, ends: Places) -> Bytes:
+    bounds = np.stack([starts, ends], axis=1).reshape(-1)
+    bounds = bounds[: np.searchsorted(bounds, len(hashes))]
+    places = np.empty((len(starts), PLACES), np.uint8)
+    values = np.empty_like(hashes)
+    for place, multiplier in enumerate(_MULTIPLIERS):
+        np.multiply(hashes, multiplier, out=values)
+        least = np.minimum.reduceat(values, bounds)[::2]
+        places[:, place] = (least * _SPREAD) >> np.uint32(24)
+    return places
+
+
+def are_near(one: Bytes, other: Bytes, least: float) -> NDArray[np.bool_]:
+    """Whether the Jaccard indices of sets are at least so, by their signatures: two times (n, 64) to (n,).
+
+    Of m equal places, 1/256 of those of different minima are equal by chance: J is about (256 m/64 − 1) / 255.
+    """
+    near: NDArray[np.bool_] = np.count_nonzero(one == other, axis=1) >= PLACES * (least + (1 - least) / 256)
+    return near
+
+
+def bands(found: Bytes, each: int) -> Words:
+    """Words of which near signatures share at least one, as a rule, of `each` places: (n, 64) to (64 // each, n)."""
+    words = np.zeros((PLACES // each, len(found)), np.uint64)
+    for place in range(PLACES // each * each):
+        words[place // each] |= found[:, place].astype(np.uint64) << np.uint64(8 * (place % each))
+    return words
