@@ -53,7 +53,9 @@ def joined(cluster: Places, one: Places, other: Places) -> Places:
             cluster = nearer
 
 
-def found_among(signatures: Bytes, others: Bytes, bands: Callable[[Bytes], Words], are_near: Near) -> NDArray[np.bool_]:
+def found_among(
+    signatures: Bytes, others: Bytes, bands: Callable[[Bytes], Words], are_near: Near
+) -> NDArray[np.bool_]:
     """Which rows are near to any of others."""
     found = np.zeros(len(signatures), np.bool_)
     both = np.concatenate([others, signatures])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.partition.shingles import Bytes, Places, Shingles, mix
+from app.datasets.partition.keys import mix
+from app.datasets.partition.shingles import Bytes, Places, Shingles, Words
 
 PLACES = 64
 """Hash functions, and bytes of a signature: an estimate of 0.8 has a standard deviation of 0.05."""
@@ -47,14 +48,14 @@ def _minima(hashes: NDArray[np.uint32], starts: Places, ends: Places) -> Bytes:
 def are_near(one: Bytes, other: Bytes, least: float) -> NDArray[np.bool_]:
     """Whether the Jaccard indices of sets are at least so, by their signatures: two times (n, 64) to (n,).
 
-    Of m equal places, 1/256 of those of different minima are equal by chance: J is about (256 m/64 − 1) / 255.
+    Where the minima differ, 1/256 of the places are equal by chance.
     """
     near: NDArray[np.bool_] = np.count_nonzero(one == other, axis=1) >= PLACES * (least + (1 - least) / 256)
     return near
 
 
 def bands(found: Bytes, each: int) -> Words:
-    """Words of which near signatures share at least one, as a rule, of `each` places: (n, 64) to (64 // each, n)."""
+    """Words of `each` places, of which near signatures share one, as a rule: (n, 64) to (64 // each, n)."""
     words = np.zeros((PLACES // each, len(found)), np.uint64)
     for place in range(PLACES // each * each):
         words[place // each] |= found[:, place].astype(np.uint64) << np.uint64(8 * (place % each))

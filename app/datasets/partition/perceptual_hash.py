@@ -1,7 +1,7 @@
 """Do two pictures look the same? A perceptual hash: the lowest spatial frequencies of a thumbnail.
 
-pHash (Zauner, Implementation and benchmarking of perceptual image hash functions, 2010) keeps the signs of the
-8 x 8 lowest coefficients of the cosine transform. Here each is kept in eight bits, and two pictures are
+pHash (Zauner, Implementation and benchmarking of perceptual image hash functions, 2010) keeps the signs of
+the 8 x 8 lowest coefficients of the cosine transform. Here each is kept in eight bits, and two pictures are
 compared by their correlation: by signs alone, strokes on black are taken for one another.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,15 +94,17 @@ def _spectrum(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     """The coefficients but the mean, made a vector of length 127, rounded: (n, 256) to (n, 63)."""
     waves = grey @ _WAVES
     length = np.sqrt(np.square(waves).sum(axis=1, keepdims=True))
-    return np.rint(waves * 127 / np.maximum(length, 1e-9))
+    scaled: NDArray[np.float64] = np.rint(waves * 127 / np.maximum(length, 1e-9))
+    return scaled
 
 
-def _colours(pixels: Bytes) -> NDArray[Any]:
-    """Colours on a grid of 2 x 2 without their brightness: a picture and its grey copy differ by them alone."""
+def _colours(pixels: Bytes) -> NDArray[np.float64]:
+    """Colours of 2 x 2 fields without their brightness, by which a picture and its grey copy differ."""
     half = _SIDE // 2
     means = pixels.reshape(-1, 2, half, 2, half, 3).mean(axis=(2, 4))
     means -= means.mean(axis=3, keepdims=True)
-    return np.rint(means).clip(-128, 127).reshape(-1, 12) + 128
+    colours: NDArray[np.float64] = np.rint(means).clip(-128, 127).reshape(-1, 12) + 128
+    return colours
 
 
 def are_near(one: Bytes, other: Bytes) -> NDArray[np.bool_]:

@@ -10,13 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.datasets.partition.keys import mix
+
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
 _AT_ONCE = 1 << 20  # bytes
 _PUNCTUATION = re.compile(
-    "[" + "".join(re.escape(chr(code)) for code in range(0x10000) if unicodedata.category(chr(code))[0] == "P") + "]"
+    "["
+    + "".join(re.escape(chr(code)) for code in range(0x10000) if unicodedata.category(chr(code))[0] == "P")
+    + "]"
 )
 _ASCII = bytes(ord(_PUNCTUATION.sub(" ", chr(code)).lower()) for code in range(128)) + bytes(range(128, 256))
 
@@ -67,21 +71,12 @@ def of_letters(texts: Sequence[bytes], length: int) -> Shingles:
 def of_strands(sequences: Sequence[bytes], length: int) -> Shingles:
     """All k-mers of `length` letters of DNA or RNA, at most 16, each the same on both strands."""
     letters, starts, sizes = _joined(sequences, length)
-    forward, backward = _CODE[letters], _COMPLEMENT[letters]
-    forward, backward = _packed(forward, length), _packed(backward[::-1], length)[::-1]
-    short = sizes < length
+    forward = _packed(_CODE[letters], length)
+    backward = _packed(_COMPLEMENT[letters][::-1], length)[::-1]
+    backward = np.append(backward[length - 1 :], np.zeros(length - 1, np.uint64))
+    short = sizes < length  # behind those, zeros were read
     backward[starts[short]] >>= (4 * (length - sizes[short])).astype(np.uint64)
     return Shingles(mix(np.minimum(forward, backward)), starts, starts + np.maximum(sizes - length + 1, 1))
-
-
-def mix(words: Words) -> Words:
-    """Words whose every bit depends on all bits of the given ones: the finaliser of MurmurHash3."""
-    mixed: Words = words ^ (words >> np.uint64(33))
-    mixed *= np.uint64(0xFF51AFD7ED558CCD)
-    mixed ^= mixed >> np.uint64(33)
-    mixed *= np.uint64(0xC4CEB9FE1A85EC53)
-    mixed ^= mixed >> np.uint64(33)
-    return mixed
 
 
 def _joined(texts: Sequence[bytes], pad: int) -> tuple[Bytes, Places, Places]:
