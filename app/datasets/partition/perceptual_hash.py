@@ -17,14 +17,16 @@ from PIL import Image
 from app.datasets.partition.shingles import Bytes, Words, mix
 from app.datasets.reading.levels import eight_bits, is_deep
 
-MOST_APART = 0.002
+MOST_APART = 0.0015
 """1 − the correlation of the coefficients."""
 
 _MOST_BRIGHTER, _MOST_CONTRAST, _MOST_SHAPE, _MOST_COLOUR = 32, 6, 2, 16
 _SIDE, _LOWEST = 16, 8
 _AREA = _SIDE * _SIDE
 _AT_ONCE = 1024  # pictures
-_BOX = Image.Resampling.BOX
+_REDUCED_TO = 3.0
+"""Times the thumbnail's side: to this a large picture is reduced by whole numbers, which is quick."""
+
 _FLATTEST = 2.0
 """The standard deviation in levels of grey below which a picture has no outlines to tell it by."""
 
@@ -35,7 +37,7 @@ SIZE = 78
 """Bytes of a signature."""
 
 _BANDS, _SIGNS = 16, 40
-"""At `MOST_APART`, all 40 signs of a band agree with p = 0.44; one of 16 bands does with 0.9999."""
+"""At `MOST_APART`, all 40 signs of a band agree with p = 0.49; one of 16 bands does with 0.9999."""
 
 _FREQUENCIES, _PLACES = np.arange(_LOWEST)[:, None], np.arange(_SIDE)
 _COSINES = np.cos(np.pi / _SIDE * _FREQUENCIES * (_PLACES + 0.5)) * np.where(_FREQUENCIES, 2**0.5, 1) / 4
@@ -57,7 +59,7 @@ def thumbnail(image: Image.Image) -> bytes:
         image = eight_bits(image, (int(low), int(high)))  # type: ignore[arg-type]  # of one band
     if image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    small = image.resize((_SIDE, _SIDE), _BOX).tobytes()
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC, reducing_gap=_REDUCED_TO).tobytes()
     return small + bytes([_of_shape(image.width / image.height)])
 
 
