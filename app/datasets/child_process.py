@@ -14,10 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 
 log = logging.getLogger(__name__)
 
+_CHUNK = 1 << 20
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -77,10 +81,14 @@ class Inspector:
             self._child.stdin.write(line.encode() + b"\n")
             self._child.stdin.flush()
 
-    def finish(self, on_rows: Callable[[int], None] | None = None) -> Inspection:
+    def finish(
+        self,
+        on_rows: Callable[[int], None] | None = None,
+        rows_file: Callable[[bytes], object] | None = None,
+    ) -> Inspection:
         """What `inspection.inspect` answers of the file, which is whole now.
 
-        `on_rows` is told how many rows were read so far.
+        `on_rows` is told how many rows were read so far; `rows_file` gets the bytes of the rows file.
 
         Raises:
             DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
@@ -93,7 +101,7 @@ class Inspector:
         try:
             with ThreadPoolExecutor(1) as pool:
                 stderr_output = pool.submit(self._child.stderr.read)  # type: ignore[union-attr]
-                last = self._listen(on_rows)
+                last = self._listen(on_rows, rows_file)
                 is_late = late.finished.is_set()
                 late.cancel()
                 errors = stderr_output.result()
@@ -105,16 +113,25 @@ class Inspector:
             raise _too_slow(self._seconds)
         return _answer(self._child.returncode, last, errors, self._memory_bytes, self._seconds)
 
-    def _listen(self, on_rows: Callable[[int], None] | None) -> dict[str, Any]:
-        """The child's last line, after its end; those before tell how far it is."""
+    def _listen(
+        self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
+    ) -> dict[str, Any]:
+        """The child's last line, after its end; those before tell how far it is, the rows file is behind."""
         assert self._child.stdout is not None
         last: dict[str, Any] = {}
         for line in self._child.stdout:
             last = json.loads(line)
             if "rows" in last and on_rows:
                 on_rows(last["rows"])
+            if "rows_file" in last:
+                break
+        left = last.get("rows_file", 0)
+        while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            if rows_file:
+                rows_file(chunk)
         self._child.wait()
-        return {} if "rows" in last else last
+        return {} if "rows" in last or left else last
 
 
 def run(
@@ -125,11 +142,12 @@ def run(
     memory_bytes: int,
     seconds: float,
     on_rows: Callable[[int], None] | None = None,
+    rows_file: Callable[[bytes], object] | None = None,
 ) -> Inspection:
     """Inspect a file that is whole; see `Inspector.finish`."""
     limits = limits or Limits()
     with Inspector(path, declaration, limits, memory_bytes=memory_bytes, seconds=seconds) as child:
-        return child.finish(on_rows)
+        return child.finish(on_rows, rows_file)
 
 
 def _environment() -> dict[str, str]:
@@ -141,6 +159,8 @@ def _environment() -> dict[str, str]:
         # Arrow's allocator reserves 1 GB at once otherwise, which counts against the limit.
         "ARROW_DEFAULT_MEMORY_POOL": "mimalloc",
         "MIMALLOC_ARENA_EAGER_COMMIT": "0",
+        # NumPy multiplies no matrices here; a thread for each core would reserve memory of its own.
+        "OPENBLAS_NUM_THREADS": "1",
     }
 
 

@@ -15,7 +15,10 @@ from pyarrow import parquet
 from app.datasets import child_process
 from app.datasets.child_process import Inspector
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 
 MEMORY = 1 << 30
 

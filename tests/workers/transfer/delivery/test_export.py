@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from app.datasets.reading.schema import Column as FileColumn
-from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.description import Column as FileColumn
+from app.datasets.reading.description import Description, ReadOptions, SplitPlan
 from tests.workers.transfer import examples
 from tests.workers.transfer.traces import shared_fit
 from workers.stages.export import reader
@@ -64,7 +65,7 @@ def reader_of(signature: Signature) -> Reader:
         classes=list(signature.classes),
         rows=1,
         labelled_rows=1,
-        split=SplitPlan(column=None, seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
+        split=SplitPlan(by="key", seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
     )
     return reader(description)
 
@@ -266,7 +267,7 @@ def hostile(options) -> Network:
         else np.array(rng.choice(["u", "v"], 40), object)
         for column in columns
     }
-    rows = Rows(inputs, rng.integers(0, 3, 40))
+    rows = Rows(inputs, rng.integers(0, 3, 40), np.arange(40))
     signature = Signature(columns, '=HYPERLINK("x")', "multiclass", ("=1+1", "-1", "@SUM(1)"))
     return build(options, Data(signature, rows, rows, rows), 0)
 

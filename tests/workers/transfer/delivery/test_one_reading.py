@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.rows import RowsFile
-from app.datasets.reading.schema import DatasetError, Declaration, Description
 from app.datasets.reading.table import read
+from tests.stored import inspected
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
 from workers.job_context import signature_of
@@ -53,16 +56,10 @@ def _made(case: Case, folder: Path) -> Made:
     name, content = case.train
     path = folder / name
     path.write_bytes(content)
-    description = inspect(path, Declaration(filename=name, **case.declared)).description
+    found = inspected(path, validation_fraction=0.2, test_fraction=0.2, **case.declared)
+    description = found.inspection.description
     rows = read(path, description, folder)
-    data = from_table(
-        rows,
-        signature_of(description),
-        split_column=None,
-        seed=0,
-        validation_fraction=0.2,
-        test_fraction=0.2,
-    )
+    data = from_table(rows, signature_of(description), found.facts.parts)
     network = scratch(case.network, data, Fit(Training(8, 16, 0.02, seed=0))).network
     inputs = {
         column.name: arrays.values(rows[column.name], column.type) for column in network.signature.columns

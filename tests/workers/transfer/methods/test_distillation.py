@@ -6,6 +6,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from tests.workers.transfer.traces import shared_fit
+from workers.transfer.data import Unlabelled
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.methods.parts.teacher_answers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
@@ -138,7 +139,12 @@ def test_unlabelled_rows_teach_the_student_too(strategy, plain_options, numbers)
             targets=whole.train.targets[:12],
         ),
     )
-    more = replace(few, unlabelled={name: x[12:] for name, x in whole.train.inputs.items()})
+    more = replace(
+        few,
+        unlabelled=Unlabelled(
+            {name: x[12:] for name, x in whole.train.inputs.items()}, whole.train.numbers[12:]
+        ),
+    )
     fit = shared_fit(replace(FIT.training, epochs=20))
     alone, helped = (_distil(teacher, plain_options, data, fit, strategy=strategy) for data in (few, more))
     assert helped.findings["unlabelled_rows"] == len(whole.train) - 12

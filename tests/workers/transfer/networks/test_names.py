@@ -38,7 +38,7 @@ def _data(names: list[str], rows: int = 40) -> Data:
         else np.array(rng.choice(["u", "v"], rows), object)
         for column in columns
     }
-    part = Rows(inputs, (np.arange(rows) % 2).astype(np.float32).reshape(-1, 1))
+    part = Rows(inputs, (np.arange(rows) % 2).astype(np.float32).reshape(-1, 1), np.arange(rows))
     return Data(Signature(columns, "y", "binary", ("a", "b")), part, None, None)
 
 

@@ -20,7 +20,7 @@ from workers.transfer.methods.scratch import scratch
 
 x, y = np.load({x!r}), np.load({y!r})
 columns = tuple(Column(f"x{{number}}", "number") for number in range(4))
-rows = Rows({{column.name: x[:, number] for number, column in enumerate(columns)}}, y)
+rows = Rows({{column.name: x[:, number] for number, column in enumerate(columns)}}, y, np.arange(len(y)))
 data = Data(Signature(columns, "y", "binary", ("no", "yes")), rows, None, None)
 print(weights_digest(scratch({options!r}, data, Fit(Training(3, 16, 0.01, seed=3))).network))
 """
