@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.datasets.inspection import near_rows
 from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
+from app.datasets.inspection.near_rows import NearRows
 from app.datasets.inspection.scanning import Scan
 from app.datasets.partition.keys import Keys
 from app.datasets.partition.parts import UNITS, Parts, draw
@@ -36,6 +38,7 @@ class Split:
     plan: SplitPlan
     facts: RowFacts
     counts: npt.NDArray[np.int64]
+    near: NearRows | None
 
 
 def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
@@ -78,15 +81,19 @@ def split_rows(
     if layout.group is not None:
         groups = kept.groups
         groups = np.where(groups == 0, keys[:, 0], groups)
+    classes = kept.classes(labels.names)
+    fractions = (declaration.validation_fraction, declaration.test_fraction)
+    near = near_rows.find(kept, keys[:, 0], classes, min(fractions))
     told: dict[str, Any] = {"by": "key"}
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
         parts, told = _by_time(scan, kept, layout.time, declaration)
     else:
-        units: Keys = keys[:, 0] if groups is None else groups
-        fractions = (declaration.validation_fraction, declaration.test_fraction)
-        drawn = draw(units, kept.classes(labels.names), declaration.seed, *fractions)
+        units: Keys = keys[:, 0] if near is None else near.units
+        if groups is not None:
+            units = groups
+        drawn = draw(units, classes, declaration.seed, *fractions)
         parts, told["borrowed"] = drawn.parts, drawn.borrowed
         if layout.group is not None:
             told |= {"by": "group", "column": layout.group}
@@ -103,7 +110,10 @@ def split_rows(
         test_fraction=declaration.test_fraction,
         rows=rows,
     )
-    return Split(plan, RowFacts(parts, keys, groups), counts)
+    facts = RowFacts(parts, keys, groups)
+    if near is not None:
+        facts = replace(facts, clusters=near.units, signatures=near.signatures)
+    return Split(plan, facts, counts, near)
 
 
 def _count(parts: Parts, kept: KeptRows) -> dict[str, int]:

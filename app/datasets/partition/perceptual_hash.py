@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.datasets.partition.shingles import Bytes, Words, mix
+from app.datasets.partition.keys import mix
+from app.datasets.partition.shingles import Bytes, Words
 from app.datasets.reading.levels import eight_bits, is_deep
 
 MOST_APART = 0.0015
