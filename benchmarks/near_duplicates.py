@@ -23,7 +23,15 @@ from PIL import Image, ImageEnhance
 from app.datasets.partition import near_duplicates as near
 from app.datasets.partition.input_keys import upright
 from app.datasets.partition.perceptual_hash import thumbnail
-from app.datasets.partition.shingles import Bytes, of_letters, of_strands, plain
+from app.datasets.partition.shingles import (
+    Bytes,
+    Letters,
+    are_nucleic,
+    as_written,
+    of_letters,
+    of_strands,
+    plain,
+)
 
 CHANGED = 1000
 """Rows of each set of which changed copies are looked for."""
@@ -190,7 +198,7 @@ _TEXTS = Kind(
             "two words added": lambda text, draw: text + " read more",
         }
     },
-    lambda one, other: _jaccard(*of_letters([plain(one), plain(other)], near.SHINGLE)),
+    lambda one, other: _jaccard(*of_letters(plain([one, other]), near.SHINGLE)),
     near.ALIKE_TEXTS,
 )
 
@@ -249,15 +257,15 @@ _SEQUENCES = Kind(
     {"promoters": _promoters, "splice sites": _splice, "peptides": _peptides},
     near.sequence_signatures,
     {"promoters": _OF_BASES, "splice": _OF_BASES, "peptides": _OF_RESIDUES},
-    lambda one, other: _jaccard_of_sequences(one.encode(), other.encode()),
+    lambda one, other: _jaccard_of_sequences(as_written([one, other])),
     near.ALIKE_SEQUENCES,
 )
 
 
-def _jaccard_of_sequences(one: bytes, other: bytes) -> float:
-    if set(one + other) <= set(b"ACGTN"):
-        return _jaccard(*of_strands([one, other], near.BASES))
-    return _jaccard(*of_letters([one, other], near.RESIDUES))
+def _jaccard_of_sequences(pair: Letters) -> float:
+    if are_nucleic(pair).all():
+        return _jaccard(*of_strands(pair, near.BASES))
+    return _jaccard(*of_letters(pair, near.RESIDUES))
 
 
 def _jaccard(hashes: Any, starts: Any, ends: Any) -> float:

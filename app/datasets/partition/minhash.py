@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.partition.keys import mix
-from app.datasets.partition.shingles import Bytes, Places, Shingles, Words
+from app.datasets.partition.shingles import Bytes, Places, Shingles
+
+Bands = NDArray[np.uint32]
 
 PLACES = 64
 """Hash functions, and bytes of a signature: an estimate of 0.8 has a standard deviation of 0.05."""
@@ -54,9 +56,9 @@ def are_near(one: Bytes, other: Bytes, least: float) -> NDArray[np.bool_]:
     return near
 
 
-def bands(found: Bytes, each: int) -> Words:
+def bands(found: Bytes, each: int) -> Bands:
     """Words of `each` places, of which near signatures share one, as a rule: (n, 64) to (64 // each, n)."""
-    words = np.zeros((PLACES // each, len(found)), np.uint64)
+    words = np.zeros((PLACES // each, len(found), 4), np.uint8)
     for place in range(PLACES // each * each):
-        words[place // each] |= found[:, place].astype(np.uint64) << np.uint64(8 * (place % each))
-    return words
+        words[place // each, :, place % each] = found[:, place]
+    return words.view("<u4")[:, :, 0]

@@ -6,7 +6,7 @@ where a row is like no other but its equals, such as a text of nothing but punct
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,8 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.partition import minhash, perceptual_hash
-from app.datasets.partition.clusters import Near, found_among, joined, linked
-from app.datasets.partition.shingles import Bytes, Words, batches, of_letters, of_strands, plain
+from app.datasets.partition.clusters import Bands, Near, found_among, joined, linked
+from app.datasets.partition.shingles import (
+    Bytes,
+    Shingles,
+    are_nucleic,
+    as_written,
+    in_parts,
+    of_letters,
+    of_strands,
+    plain,
+)
 
 ALIKE_TEXTS, ALIKE_SEQUENCES = 0.8, 0.5
 """The least Jaccard index of shingles, and of k-mers: about 96 % equal bases, or 90 % equal amino acids."""
@@ -27,10 +36,7 @@ BASES, RESIDUES = 11, 4
 """Letters of a k-mer of nucleotides, as in BLAST's words (Altschul et al. 1990), and of amino acids."""
 
 READ = 1 << 17
-"""Bytes of a text and letters of a sequence that are looked at, the first: a network reads fewer."""
-
-_NUCLEIC = 0.7
-"""The share of A, C, G, T, U, N and gaps from which on letters are taken for nucleotides."""
+"""Letters of a text or a sequence that are looked at, the first: a network reads fewer."""
 
 _TEXT, _NUCLEOTIDES, _PROTEIN, _IMAGE = 1, 2, 3, 4
 
@@ -38,7 +44,7 @@ _TEXT, _NUCLEOTIDES, _PROTEIN, _IMAGE = 1, 2, 3, 4
 class _Way(NamedTuple):
     """How signatures of one first byte are compared."""
 
-    bands: Callable[[Bytes], Words]
+    bands: Bands
     are_near: Near
 
 
@@ -54,28 +60,35 @@ _WAYS = {
 }
 
 
-def text_signatures(texts: Iterable[str | None]) -> Bytes:
+def text_signatures(texts: Sequence[str | None]) -> Bytes:
     """MinHash of the shingles of each text without case, punctuation and repeated blanks: uint8 (n, 65).
 
     Of a text that is shorter than a shingle the whole text is one.
     """
-    plains = [b"" if text is None else plain(text[:READ])[:READ] for text in texts]
-    signatures = np.zeros((len(plains), 1 + minhash.PLACES), np.uint8)
-    _sign(signatures, _TEXT, plains, [row for row, text in enumerate(plains) if text])
+    read = _read(texts)
+    signatures = np.zeros((len(read), 1 + minhash.PLACES), np.uint8)
+    for part in in_parts(read):
+        letters = plain(read[part])
+        _sign(signatures[part], _TEXT, of_letters(letters, SHINGLE), letters.sizes > 0)
     return signatures
 
 
-def sequence_signatures(sequences: Iterable[str | None]) -> Bytes:
+def sequence_signatures(sequences: Sequence[str | None]) -> Bytes:
     """MinHash of the k-mers of each sequence, those of nucleotides as of either strand: uint8 (n, 65).
 
     Args:
         sequences: in capitals; U counts as T.
     """
-    letters = [b"" if sequence is None else sequence[:READ].encode() for sequence in sequences]
-    signatures = np.zeros((len(letters), 1 + minhash.PLACES), np.uint8)
-    nucleic = [_is_nucleic(sequence) for sequence in letters]
-    _sign(signatures, _NUCLEOTIDES, letters, [row for row, dna in enumerate(nucleic) if dna])
-    _sign(signatures, _PROTEIN, letters, [row for row, dna in enumerate(nucleic) if letters[row] and not dna])
+    read = _read(sequences)
+    signatures = np.zeros((len(read), 1 + minhash.PLACES), np.uint8)
+    for part in in_parts(read):
+        letters = as_written(read[part])
+        nucleic = are_nucleic(letters)
+        if nucleic.any():
+            _sign(signatures[part], _NUCLEOTIDES, of_strands(letters, BASES), nucleic)
+        others = ~nucleic & (letters.sizes > 0)
+        if others.any():
+            _sign(signatures[part], _PROTEIN, of_letters(letters, RESIDUES), others)
     return signatures
 
 
@@ -118,18 +131,9 @@ def near(signatures: Bytes, others: Bytes) -> NDArray[np.bool_]:
     return found
 
 
-def _sign(signatures: Bytes, made: int, texts: Sequence[bytes], rows: Sequence[int]) -> None:
-    done = 0
-    for part in batches([texts[row] for row in rows]):
-        if made == _NUCLEOTIDES:
-            shingles = of_strands(part, BASES)
-        else:
-            shingles = of_letters(part, SHINGLE if made == _TEXT else RESIDUES)
-        where = rows[done : done + len(part)]
-        signatures[where, 0], signatures[where, 1:] = made, minhash.signatures(shingles)
-        done += len(part)
+def _read(texts: Sequence[str | None]) -> list[str]:
+    return ["" if text is None else text[:READ] for text in texts]
 
 
-def _is_nucleic(sequence: bytes) -> bool:
-    known = len(sequence) - len(sequence.translate(None, b"ACGTUN-"))
-    return known >= _NUCLEIC * len(sequence) > 0
+def _sign(signatures: Bytes, made: int, shingles: Shingles, rows: NDArray[np.bool_]) -> None:
+    signatures[rows, 0], signatures[rows, 1:] = made, minhash.signatures(shingles.those(rows))

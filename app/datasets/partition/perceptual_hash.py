@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.datasets.partition.keys import mix
-from app.datasets.partition.shingles import Bytes, Words
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.levels import eight_bits, is_deep
 
 MOST_APART = 0.0015
@@ -121,18 +121,21 @@ def are_near(one: Bytes, other: Bytes) -> NDArray[np.bool_]:
     return near
 
 
-def bands(found: Bytes) -> Words:
+def bands(found: Bytes) -> NDArray[np.uint32]:
     """Words of which near pictures share at least one, as a rule: (n, 78) to (16, n).
 
-    Each is the signs of 40 random projections (Charikar, Similarity estimation techniques from rounding
-    algorithms, 2002). All are sums of whole numbers, exact in float32, and so the same on every machine.
+    Each is the hash of the signs of 40 random projections (Charikar, Similarity estimation techniques from
+    rounding algorithms, 2002). All are sums of whole numbers, exact in float32: the same on every machine.
     """
-    words = np.zeros((_BANDS, len(found), 8), np.uint8)
+    words = np.empty((_BANDS, len(found)), np.uint32)
     for low in range(0, len(found), _AT_ONCE):
         signs = _centred(found[low : low + _AT_ONCE, _COEFFICIENTS]) @ _PLANES > 0
-        packed = np.packbits(signs.reshape(-1, _BANDS, _SIGNS), axis=2)
-        words[:, low : low + _AT_ONCE, : _SIGNS // 8] = packed.swapaxes(0, 1)
-    return words.view("<u8")[:, :, 0].astype(np.uint64)
+        packed = np.zeros((len(signs), _BANDS, 8), np.uint8)
+        packed[:, :, : _SIGNS // 8] = np.packbits(signs.reshape(-1, _BANDS, _SIGNS), axis=2)
+        words[:, low : low + _AT_ONCE] = (
+            mix(packed.view("<u8")[:, :, 0].astype(np.uint64)) >> np.uint64(32)
+        ).T
+    return words
 
 
 def _centred(coefficients: Bytes) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Which substrings stand in a text or a sequence? Hashes of all of them, one text after the other."""
+"""Which substrings stand in texts and sequences? Hashes of all of them, one text after the other."""
 
 from __future__ import annotations
 
@@ -16,20 +16,37 @@ Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
-_AT_ONCE = 1 << 20  # bytes
-_PUNCTUATION = re.compile(
-    "["
-    + "".join(re.escape(chr(code)) for code in range(0x10000) if unicodedata.category(chr(code))[0] == "P")
-    + "]"
-)
-_ASCII = bytes(ord(_PUNCTUATION.sub(" ", chr(code)).lower()) for code in range(128)) + bytes(range(128, 256))
+_AT_ONCE = 1 << 16  # letters, whose hashes stay in the processor's cache
+_APART = 16
+"""Zeros behind the last text, as many as the longest substring has letters."""
 
-_SIGNS = {"A": 1, "C": 2, "G": 4, "T": 8, "U": 8, "R": 5, "Y": 10, "S": 6, "W": 9, "K": 12, "M": 3}
-_SIGNS |= {"B": 14, "D": 13, "H": 11, "V": 7, "N": 15}
+_SIGNS = map(chr, range(0x10000))
+_APART_WORDS = "".join(sign for sign in _SIGNS if sign.isspace() or unicodedata.category(sign)[0] == "P")
+_TO_BLANKS = re.compile(f"[{re.escape(_APART_WORDS)}]")
+_ASCII = bytes(ord(_TO_BLANKS.sub(" ", chr(code)).lower()) for code in range(128)) + bytes(range(128, 256))
+
+_BASES = {"A": 1, "C": 2, "G": 4, "T": 8, "U": 8, "R": 5, "Y": 10, "S": 6, "W": 9, "K": 12, "M": 3}
+_BASES |= {"B": 14, "D": 13, "H": 11, "V": 7, "N": 15}
 _CODE, _COMPLEMENT = np.zeros(256, np.uint64), np.zeros(256, np.uint64)
-for _letter, _bases in _SIGNS.items():
+for _letter, _bases in _BASES.items():
     # A bit a base: read backwards they are those of the complement, A for T and C for G.
     _CODE[ord(_letter)], _COMPLEMENT[ord(_letter)] = _bases, int(f"{_bases:04b}"[::-1], 2)
+_KNOWN = np.zeros(256, np.uint8)
+_KNOWN[list(b"ACGTUN-")] = 1
+_NUCLEIC = 0.7
+"""The share of these letters in nucleotides; the short k-mers of proteins would take all DNA for alike."""
+
+
+class Letters(NamedTuple):
+    """Texts one after the other, `sizes[i]` bytes from `starts[i]` on; a zero at least stands behind each."""
+
+    letters: Bytes
+    starts: Places
+    sizes: Places
+
+    def of(self, row: int) -> bytes:
+        """The text of a row."""
+        return self.letters[self.starts[row] : self.starts[row] + self.sizes[row]].tobytes()
 
 
 class Shingles(NamedTuple):
@@ -39,52 +56,97 @@ class Shingles(NamedTuple):
     starts: Places
     ends: Places
 
-
-def plain(text: str) -> bytes:
-    """A text in UTF-8 without case, punctuation, compatibility forms (NFKC) and blanks but single ones."""
-    if text.isascii():
-        return b" ".join(text.encode().translate(_ASCII).split())
-    folded = _PUNCTUATION.sub(" ", unicodedata.normalize("NFKC", text.casefold()))
-    return " ".join(folded.split()).encode("utf-8", "surrogatepass")
+    def those(self, rows: NDArray[np.bool_]) -> Shingles:
+        """Of some of the texts."""
+        return Shingles(self.hashes, self.starts[rows], self.ends[rows])
 
 
-def batches(texts: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Parts of about a megabyte, so that memory is bounded."""
+def in_parts(texts: Sequence[str]) -> Iterator[slice]:
+    """Parts of some ten thousand letters, or of one text that has more."""
     start = held = 0
     for index, text in enumerate(texts):
         if held + len(text) > _AT_ONCE and index > start:
-            yield texts[start:index]
+            yield slice(start, index)
             start, held = index, 0
         held += len(text)
-    if start < len(texts):
-        yield texts[start:]
+    yield slice(start, len(texts))
 
 
-def of_letters(texts: Sequence[bytes], length: int) -> Shingles:
+def plain(texts: Sequence[str]) -> Letters:
+    """Texts in UTF-8 without case, punctuation, compatibility forms (NFKC) and blanks but single ones."""
+    joined = _join(texts)
+    if joined.isascii():
+        letters = joined.encode().translate(_ASCII)
+    else:
+        folded = unicodedata.normalize("NFKC", joined.casefold())
+        letters = _TO_BLANKS.sub(" ", folded).encode("utf-8", "surrogatepass")
+    return _with_single_blanks(np.frombuffer(letters, np.uint8))
+
+
+def as_written(texts: Sequence[str]) -> Letters:
+    """Texts in UTF-8."""
+    return _cut(np.frombuffer(_join(texts).encode("utf-8", "surrogatepass"), np.uint8))
+
+
+def _join(texts: Sequence[str]) -> str:
+    """All of them, a NUL in front of each and behind the last."""
+    joined = "\0".join(["", *texts, ""])
+    if joined.count("\0") > len(texts) + 1:
+        return _join([text.replace("\0", " ") for text in texts])
+    return joined
+
+
+def _with_single_blanks(letters: Bytes) -> Letters:
+    dropped = letters == ord(" ")
+    dropped[1:] &= (letters[:-1] == ord(" ")) | (letters[:-1] == 0)
+    cut = _cut(letters[~dropped] if dropped.any() else letters)
+    ends_blank = (cut.letters[cut.starts + cut.sizes - 1] == ord(" ")) & (cut.sizes > 0)
+    return cut._replace(sizes=cut.sizes - ends_blank)
+
+
+def _cut(letters: Bytes) -> Letters:
+    bounds = np.flatnonzero(letters == 0)
+    padded = np.concatenate([letters, np.zeros(_APART, np.uint8)])
+    return Letters(padded, bounds[:-1] + 1, np.diff(bounds) - 1)
+
+
+def of_letters(texts: Letters, length: int) -> Shingles:
     """All substrings of `length` bytes, at most 8; of a shorter text the text itself."""
-    letters, starts, sizes = _joined(texts, 8)
+    letters, starts, sizes = texts
     words = np.ndarray((len(letters) - 7,), "<u8", letters, strides=(1,)).astype(np.uint64)
-    words &= np.uint64((1 << 8 * length) - 1)
+    words &= _ones(8 * length)
+    short = sizes < length  # behind those, others begin
+    words[starts[short]] &= _ones(8 * sizes[short])
     return Shingles(mix(words), starts, starts + np.maximum(sizes - length + 1, 1))
 
 
-def of_strands(sequences: Sequence[bytes], length: int) -> Shingles:
-    """All k-mers of `length` letters of DNA or RNA, at most 16, each the same on both strands."""
-    letters, starts, sizes = _joined(sequences, length)
+def of_strands(sequences: Letters, length: int) -> Shingles:
+    """All k-mers of `length` letters of DNA or RNA, at most 15, each the same on both strands.
+
+    Of a shorter sequence the sequence itself, on either strand.
+    """
+    letters, starts, sizes = sequences
     forward = _packed(_CODE[letters], length)
-    backward = _packed(_COMPLEMENT[letters][::-1], length)[::-1]
-    backward = np.append(backward[length - 1 :], np.zeros(length - 1, np.uint64))
-    short = sizes < length  # behind those, zeros were read
-    backward[starts[short]] >>= (4 * (length - sizes[short])).astype(np.uint64)
+    # The other strand is read from a k-mer's last letter on.
+    back = _packed(_COMPLEMENT[letters[::-1]], length)[::-1]
+    backward = np.concatenate([back[length - 1 :], np.zeros(length - 1, np.uint64)])
+    short = sizes < length
+    forward[starts[short]] &= _ones(4 * sizes[short])
+    backward[starts[short]] = back[(starts + sizes)[short] - 1] & _ones(4 * sizes[short])
     return Shingles(mix(np.minimum(forward, backward)), starts, starts + np.maximum(sizes - length + 1, 1))
 
 
-def _joined(texts: Sequence[bytes], pad: int) -> tuple[Bytes, Places, Places]:
-    """All bytes, behind each text `pad` zeros, and where it starts and how long it is."""
-    sizes = np.fromiter(map(len, texts), np.int64, len(texts))
-    starts = np.concatenate([[0], np.cumsum(sizes + pad)[:-1]]).astype(np.int64)
-    letters = np.frombuffer(bytes(pad).join([*texts, b""]), np.uint8)
-    return letters, starts, sizes
+def are_nucleic(sequences: Letters) -> NDArray[np.bool_]:
+    """Which sequences are of nucleotides, by their letters: most are A, C, G, T, U, N or gaps."""
+    letters, starts, sizes = sequences
+    known = np.add.reduceat(_KNOWN[letters], starts, dtype=np.int64) if len(starts) else starts
+    nucleic: NDArray[np.bool_] = (sizes > 0) & (known >= _NUCLEIC * sizes)
+    return nucleic
+
+
+def _ones(bits: int | Places) -> Words:
+    ones: Words = np.uint64(2**64 - 1) >> np.asarray(64 - np.asarray(bits)).astype(np.uint64)
+    return ones
 
 
 def _packed(codes: Words, length: int) -> Words:

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from app.datasets.partition.clusters import found_among, joined, linked
 
 
-def same_first(signatures: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    return signatures[None, :, 0].astype(np.uint64)
+def same_first(signatures: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    return signatures[None, :, 0].astype(np.uint32)
 
 
 def few_apart(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:

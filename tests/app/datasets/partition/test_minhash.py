@@ -5,18 +5,18 @@ import pytest
 from datasketch import MinHash
 
 from app.datasets.partition.minhash import PLACES, are_near, bands, signatures
-from app.datasets.partition.shingles import of_letters
+from app.datasets.partition.shingles import as_written, of_letters
 
 WORDS = [f"w{number:06d}" for number in range(4000)]
 
 
-def texts_of(shared: int, own: int) -> list[bytes]:
+def texts_of(shared: int, own: int) -> list[str]:
     """Two texts with so many substrings of 7 letters in common, and so many of their own each."""
     both, one, other = WORDS[:shared], WORDS[shared : shared + own], WORDS[shared + own : shared + 2 * own]
-    return ["".join(both + one).encode(), "".join(both + other).encode()]
+    return ["".join(both + one), "".join(both + other)]
 
 
-def jaccard(texts: list[bytes], length: int) -> float:
+def jaccard(texts: list[str], length: int) -> float:
     one, other = ({text[at : at + length] for at in range(len(text) - length + 1)} for text in texts)
     return len(one & other) / len(one | other)
 
@@ -25,12 +25,12 @@ def jaccard(texts: list[bytes], length: int) -> float:
 def test_equal_places_estimate_what_datasketch_estimates_and_what_is_true(shared: int, own: int) -> None:
     texts = texts_of(shared, own)
     truth = jaccard(texts, 8)
-    found = signatures(of_letters(texts, 8))
+    found = signatures(of_letters(as_written(texts), 8))
     equal = float((found[0] == found[1]).mean())
     peers = []
     for text in texts:
         peer = MinHash(num_perm=1024)
-        peer.update_batch([text[at : at + 8] for at in range(len(text) - 7)])
+        peer.update_batch([text[at : at + 8].encode() for at in range(len(text) - 7)])
         peers.append(peer)
     assert peers[0].jaccard(peers[1]) == pytest.approx(truth, abs=4 * 0.5 / 1024**0.5)
     assert (equal - 1 / 256) * 256 / 255 == pytest.approx(truth, abs=4 * 0.5 / PLACES**0.5)
@@ -41,10 +41,10 @@ def test_estimates_are_right_on_average_with_the_deviation_that_theory_gives() -
     texts, truth = [], []
     for _ in range(500):
         picked = [WORDS[number] for number in random_.choice(len(WORDS), 24, replace=False)]
-        pair = ["".join(picked[:20]).encode(), "".join(picked[4:]).encode()]
+        pair = ["".join(picked[:20]), "".join(picked[4:])]
         texts += pair
         truth.append(jaccard(pair, 8))
-    found = signatures(of_letters(texts, 8))
+    found = signatures(of_letters(as_written(texts), 8))
     estimates = ((found[::2] == found[1::2]).mean(axis=1) - 1 / 256) * 256 / 255
     mean = float(np.mean(truth))
     assert float(np.mean(estimates)) == pytest.approx(mean, abs=0.01)
@@ -56,8 +56,8 @@ def test_near_signatures_share_a_band() -> None:
     texts = []
     for _ in range(300):
         picked = [WORDS[number] for number in random_.choice(len(WORDS), 42, replace=False)]
-        texts += ["".join(picked[:40]).encode(), "".join(picked[2:]).encode()]
-    found = signatures(of_letters(texts, 8))
+        texts += ["".join(picked[:40]), "".join(picked[2:])]
+    found = signatures(of_letters(as_written(texts), 8))
     one, other = found[::2], found[1::2]
     near = are_near(one, other, 0.75)
     words = bands(found, 4)
@@ -67,7 +67,7 @@ def test_near_signatures_share_a_band() -> None:
 
 
 def test_a_signature_does_not_depend_on_what_stands_beside_it() -> None:
-    texts = [f"text {number} ".encode() * (number % 50 + 1) for number in range(3000)]
-    together = signatures(of_letters(texts, 8))
-    alone = np.concatenate([signatures(of_letters([text], 8)) for text in texts[:100]])
+    texts = [f"text {number} " * (number % 50 + 1) for number in range(3000)]
+    together = signatures(of_letters(as_written(texts), 8))
+    alone = np.concatenate([signatures(of_letters(as_written([text]), 8)) for text in texts[:100]])
     assert (together[:100] == alone).all()
