@@ -20,10 +20,12 @@ _AT_ONCE = 1 << 16  # letters, whose hashes stay in the processor's cache
 _APART = 16
 """Zeros behind the last text, as many as the longest substring has letters."""
 
-_SIGNS = map(chr, range(0x10000))
-_APART_WORDS = "".join(sign for sign in _SIGNS if sign.isspace() or unicodedata.category(sign)[0] == "P")
-_TO_BLANKS = re.compile(f"[{re.escape(_APART_WORDS)}]")
-_ASCII = bytes(ord(_TO_BLANKS.sub(" ", chr(code)).lower()) for code in range(128)) + bytes(range(128, 256))
+_SIGNS = [chr(code) for code in range(0x10000)]
+_BETWEEN = [sign for sign in _SIGNS if sign.isspace() or unicodedata.category(sign)[0] == "P"]
+_BEYOND_ASCII = re.compile(f"[{re.escape(''.join(sign for sign in _BETWEEN if not sign.isascii()))}]")
+_ASCII = bytes.maketrans(
+    bytes(range(128)), "".join(" " if sign in _BETWEEN else sign.lower() for sign in _SIGNS[:128]).encode()
+)
 
 _BASES = {"A": 1, "C": 2, "G": 4, "T": 8, "U": 8, "R": 5, "Y": 10, "S": 6, "W": 9, "K": 12, "M": 3}
 _BASES |= {"B": 14, "D": 13, "H": 11, "V": 7, "N": 15}
@@ -74,13 +76,13 @@ def in_parts(texts: Sequence[str]) -> Iterator[slice]:
 
 def plain(texts: Sequence[str]) -> Letters:
     """Texts in UTF-8 without case, punctuation, compatibility forms (NFKC) and blanks but single ones."""
-    joined = _join(texts)
-    if joined.isascii():
-        letters = joined.encode().translate(_ASCII)
-    else:
-        folded = unicodedata.normalize("NFKC", joined.casefold())
-        letters = _TO_BLANKS.sub(" ", folded).encode("utf-8", "surrogatepass")
+    folded = _join([text if text.isascii() else _folded(text) for text in texts])
+    letters = folded.encode("utf-8", "surrogatepass").translate(_ASCII)
     return _with_single_blanks(np.frombuffer(letters, np.uint8))
+
+
+def _folded(text: str) -> str:
+    return _BEYOND_ASCII.sub(" ", unicodedata.normalize("NFKC", text.casefold()))
 
 
 def as_written(texts: Sequence[str]) -> Letters:
