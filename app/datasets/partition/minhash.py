@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.partition.keys import mix
-from app.datasets.partition.shingles import Bytes, Places, Shingles
+from app.datasets.partition.shingles import Bytes, Places, Shingles, Words
 
 Bands = NDArray[np.uint32]
 
@@ -24,25 +24,28 @@ _SPREAD = np.uint32(0x9E3779B1)  # 2³² / golden ratio
 
 def signatures(shingles: Shingles) -> Bytes:
     """One of each text: (n, 64)."""
-    hashes, starts, ends = shingles
+    _, starts, ends = shingles
     found = np.empty((len(starts), PLACES), np.uint8)
     low = 0
     while low < len(starts):
         high = max(low + 1, int(np.searchsorted(ends, starts[low] + _AT_ONCE)))
-        within = hashes[starts[low] : ends[high - 1] + 1].astype(np.uint32)
-        found[low:high] = _minima(within, starts[low:high] - starts[low], ends[low:high] - starts[low])
+        found[low:high] = _minima(shingles.hashes, starts[low:high], ends[low:high])
         low = high
     return found
 
 
-def _minima(hashes: NDArray[np.uint32], starts: Places, ends: Places) -> Bytes:
-    bounds = np.stack([starts, ends], axis=1).reshape(-1)
-    bounds = bounds[: np.searchsorted(bounds, len(hashes))]
+def _minima(hashes: Words, starts: Places, ends: Places) -> Bytes:
+    first, last = starts[0], ends[-1]
+    step = np.zeros(last - first + 1, np.int8)
+    step[starts - first], step[ends - first] = 1, -1
+    within = hashes[first:last][np.cumsum(step[:-1], dtype=np.int8).view(np.bool_)].astype(np.uint32)
+    sizes = ends - starts
+    begins = np.cumsum(sizes) - sizes
     places = np.empty((len(starts), PLACES), np.uint8)
-    values = np.empty_like(hashes)
+    values = np.empty_like(within)
     for place, multiplier in enumerate(_MULTIPLIERS):
-        np.multiply(hashes, multiplier, out=values)
-        least = np.minimum.reduceat(values, bounds)[::2]
+        np.multiply(within, multiplier, out=values)
+        least = np.minimum.reduceat(values, begins)
         places[:, place] = (least * _SPREAD) >> np.uint32(24)
     return places
 

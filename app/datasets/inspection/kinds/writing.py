@@ -11,7 +11,7 @@ WITHOUT_BLANKS = 0.3
 LETTERS_A_WORD = 15
 """Where words are longer than this on average, nothing stands between them either."""
 
-_LETTER = re.compile(r"[^\W\d_]")
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 _NO_ASCII_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _WITHOUT = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u1aad\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
@@ -26,7 +26,7 @@ def letters(text: str) -> tuple[int, int]:
     if text.isascii():
         return len(text.encode().translate(None, _NO_ASCII_LETTERS)), 0
     without = len(_WITHOUT.findall(text))
-    others = sum(1 for _ in _LETTER.finditer(_WITHOUT.sub("", text)))
+    others = len(_NO_LETTERS.sub("", _WITHOUT.sub("", text)))
     return without + others, without
 
 
