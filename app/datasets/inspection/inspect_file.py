@@ -16,6 +16,7 @@ from app.datasets.inspection.guesses import guessed_kind, kind_guessed, kind_not
 from app.datasets.inspection.labels import Labels, read_labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.names import settle
+from app.datasets.inspection.near_rows import NearRows
 from app.datasets.inspection.notices import find_notices
 from app.datasets.inspection.preview import converted_sample, preview
 from app.datasets.inspection.roles import check_unnamed, find_roles
@@ -131,7 +132,7 @@ def _inspect(
     ]
     return Inspection(
         description=_description(layout, scanned, labels, plan, roles),
-        profile=_profile(layout, scanned, labels, roles),
+        profile=_profile(layout, scanned, labels, roles, split.near),
         warnings=notices,
         preview=preview(layout, scanned, sample),
     )
@@ -169,7 +170,9 @@ def _levels(layout: Layout, scanned: Scan) -> dict[str, Conventions]:
     return {layout.input: layout.conventions_of(layout.input).model_copy(update={"levels": levels})}
 
 
-def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
+def _profile(
+    layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role], near: NearRows | None
+) -> Profile:
     columns = [column.profile(roles[name]) for name, column in scanned.columns.items()]
     return Profile(
         rows=scanned.rows,
@@ -177,6 +180,8 @@ def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Rol
         missing_cells=sum(column.missing for column in scanned.columns.values()),
         duplicate_rows=scanned.duplicates.count,
         duplicates_searched=scanned.duplicates.searched,
+        near_duplicates=None if near is None else len(near.repeats),
+        near_duplicates_searched=None if near is None else near.searched,
         columns=[
             _with_lists(column) if column.name in layout.options.lists else column for column in columns
         ],

@@ -100,8 +100,13 @@ class KeptRows:
         if not self._signatures:
             return None
         found = np.zeros((self._rows, self._signatures[0].shape[1]), np.uint8)
-        np.concatenate(self._signatures, out=found[:SIGNED_ROWS])
+        np.concatenate(self._signatures, out=found[: self.signed])
         return found
+
+    @property
+    def signed(self) -> int:
+        """How many rows, from the first, have a signature where they have any."""
+        return min(self._rows, SIGNED_ROWS)
 
     @property
     def labels(self) -> Keys:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.datasets.inspection.kept_rows import SIGNED_ROWS, KeptRows
+from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.partition.keys import Keys
@@ -40,17 +40,14 @@ class NearRows:
         clusters: the smallest key of the rows that each is near to, by a chain of near pairs: uint64 (n,).
         units: what stays in one part: the cluster, or the key where the cluster would leave too little.
         repeats: the rows that are near to an earlier one.
+        searched: how many rows, from the first, were compared.
     """
 
     signatures: Bytes
     clusters: Keys
     units: Keys
     repeats: Places
-
-    @property
-    def searched(self) -> int:
-        """How many rows, from the first, were compared."""
-        return min(len(self.clusters), SIGNED_ROWS)
+    searched: int
 
 
 def find(kept: KeptRows, keys: Keys, classes: Classes, smallest: float) -> NearRows | None:
@@ -64,10 +61,16 @@ def find(kept: KeptRows, keys: Keys, classes: Classes, smallest: float) -> NearR
     signatures = kept.signatures
     if signatures is None:
         return None
-    signed = slice(0, SIGNED_ROWS)
-    near = np.concatenate([clusters(signatures[signed], keys[signed]), keys[SIGNED_ROWS:]])
+    signed = kept.signed
+    near = np.concatenate([clusters(signatures[:signed], keys[:signed]), keys[signed:]])
+    near = _of_equal(near, keys) if signed < len(near) else near
     repeats = np.flatnonzero((_first_of(near) != np.arange(len(near))) & (keys != 0))
-    return NearRows(signatures, near, kept_together(near, keys, classes, smallest), repeats)
+    return NearRows(signatures, near, kept_together(near, keys, classes, smallest), repeats, signed)
+
+
+def _of_equal(near: Keys, keys: Keys) -> Keys:
+    """Rows that were not compared are in the cluster of those that they are equal to."""
+    return near[_first_of(keys)]
 
 
 def kept_together(near: Keys, keys: Keys, classes: Classes, smallest: float) -> Keys:
@@ -110,12 +113,12 @@ def _repeats(near: NearRows, parts: Parts, layout: Layout) -> list[Notice]:
     if not count:
         return []
     kind = layout.kind
-    among = "" if near.searched == len(parts) else f" of the first {near.searched}, which were compared,"
+    rest = "" if near.searched == len(parts) else f" Only the first {near.searched} rows were compared so."
     apart = int((parts != parts[_first_of(near.clusters)])[near.repeats].sum())
     where = "each is in one part with those that it repeats"
     if apart:
         where = f"{apart} of them stand in another part of the split, where they make the test easier"
-    message = f"{count} {kind}s{among} nearly repeat an earlier one (they {_ALIKE[kind]}); {where}."
+    message = f"{count} {kind}s nearly repeat an earlier one (they {_ALIKE[kind]}); {where}.{rest}"
     return [Notice(code="near_duplicates", column=layout.input, rows=_shown(near.repeats), message=message)]
 
 
