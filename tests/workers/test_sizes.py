@@ -159,7 +159,9 @@ def test_a_network_of_a_data_set_reads_what_was_estimated_by_its_profile(
     layers = network.layers(input_spec, PRESETS)
     head = sizes.dense(layers[-1].shape[-1:], 1, "").parameters
     built = made.backbone.count_params() + made.head.count_params()
-    assert built == pytest.approx(sizes.count_weights(layers) + head, rel=0 if not of_backbone.tokens else 0.1)
+    assert built == pytest.approx(
+        sizes.count_weights(layers) + head, rel=0 if not of_backbone.tokens else 0.1
+    )
 
 
 @pytest.mark.parametrize(

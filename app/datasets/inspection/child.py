@@ -32,6 +32,7 @@ def main() -> None:
     # Not sys.stdin: a thread that waits for its lock would make an abort of an exit by an exception.
     told = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     request = json.loads(told.readline())
+    load()
     import pyarrow as pa
 
     from app.datasets.inspection.inspect_file import inspect
@@ -67,6 +68,16 @@ def main() -> None:
         sys.stdout.buffer.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
     os._exit(0)
+
+
+def load() -> None:
+    """Import what any inspection may need, and which takes time."""
+    from PIL import Image
+
+    import app.datasets.inspection.inspect_file
+    import app.datasets.partition.rows_file  # noqa: F401
+
+    Image.preinit()  # imports the plugins of the common formats
 
 
 def _telling() -> Callable[[int], None]:
