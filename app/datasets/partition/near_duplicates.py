@@ -61,12 +61,12 @@ _WAYS = {
 
 
 def text_signatures(texts: Sequence[str | None]) -> Bytes:
-    """MinHash of the shingles of each text without case, punctuation and repeated blanks: uint8 (n, 65).
+    """MinHash of the shingles of each text without case, punctuation and repeated blanks: uint8 (n, 69).
 
     Of a text that is shorter than a shingle the whole text is one.
     """
     read = _read(texts)
-    signatures = np.zeros((len(read), 1 + minhash.PLACES), np.uint8)
+    signatures = np.zeros((len(read), 1 + minhash.SIZE), np.uint8)
     for part in in_parts(read):
         letters = plain(read[part])
         _sign(signatures[part], _TEXT, of_letters(letters, SHINGLE), letters.sizes > 0)
@@ -74,13 +74,13 @@ def text_signatures(texts: Sequence[str | None]) -> Bytes:
 
 
 def sequence_signatures(sequences: Sequence[str | None]) -> Bytes:
-    """MinHash of the k-mers of each sequence, those of nucleotides as of either strand: uint8 (n, 65).
+    """MinHash of the k-mers of each sequence, those of nucleotides as of either strand: uint8 (n, 69).
 
     Args:
         sequences: in capitals; U counts as T.
     """
     read = _read(sequences)
-    signatures = np.zeros((len(read), 1 + minhash.PLACES), np.uint8)
+    signatures = np.zeros((len(read), 1 + minhash.SIZE), np.uint8)
     for part in in_parts(read):
         letters = as_written(read[part])
         nucleic = are_nucleic(letters)
