@@ -26,7 +26,7 @@ from app.datasets.partition.shingles import (
     plain,
 )
 
-ALIKE_TEXTS, ALIKE_SEQUENCES = 0.8, 0.5
+ALIKE_TEXTS, ALIKE_SEQUENCES = 0.75, 0.5
 """The least Jaccard index of shingles, and of k-mers: about 96 % equal bases, or 90 % equal amino acids."""
 
 SHINGLE = 8

@@ -16,7 +16,7 @@ Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
-_AT_ONCE = 1 << 16  # letters, whose hashes stay in the processor's cache
+_AT_ONCE = 1 << 15  # letters, whose hashes stay in the processor's cache
 _APART = 16
 """Zeros behind the last text, as many as the longest substring has letters."""
 
@@ -129,12 +129,10 @@ def of_strands(sequences: Letters, length: int) -> Shingles:
     """
     letters, starts, sizes = sequences
     forward = _packed(_CODE[letters], length)
-    # The other strand is read from a k-mer's last letter on.
-    back = _packed(_COMPLEMENT[letters[::-1]], length)[::-1]
-    backward = np.concatenate([back[length - 1 :], np.zeros(length - 1, np.uint64)])
-    short = sizes < length
+    backward = _packed(_COMPLEMENT[letters[::-1]], length)[::-1]  # each k-mer from its last letter on
+    short = sizes < length  # behind those, others begin
     forward[starts[short]] &= _ones(4 * sizes[short])
-    backward[starts[short]] = back[(starts + sizes)[short] - 1] & _ones(4 * sizes[short])
+    backward[starts[short]] >>= (4 * (length - sizes[short])).astype(np.uint64)
     return Shingles(mix(np.minimum(forward, backward)), starts, starts + np.maximum(sizes - length + 1, 1))
 
 
@@ -152,15 +150,14 @@ def _ones(bits: int | Places) -> Words:
 
 
 def _packed(codes: Words, length: int) -> Words:
-    """From each place the `length` codes of four bits that follow, the first the lowest; by doubling."""
-    packed, done = np.zeros_like(codes), 0
+    """From each place the `length` codes of four bits that stand there, the first the lowest, by doubling.
+
+    (n,) to (n − length + 1,).
+    """
     span, run = codes, 1
-    while True:
-        if length & run:
-            packed[: len(codes) - done] |= span[done:] << np.uint64(4 * done)
-            done += run
-        if done == length:
-            return packed
-        longer = span.copy()
-        longer[:-run] |= span[run:] << np.uint64(4 * run)
-        span, run = longer, 2 * run
+    while run < length:
+        more = min(run, length - run)
+        longer = span[more:] << np.uint64(4 * more)  # codes in both are the same bits
+        longer |= span[:-more]
+        span, run = longer, run + more
+    return span
