@@ -25,6 +25,7 @@ from benchmarks import (
     near_duplicates,
     overhead,
     report,
+    seen,
     status,
     transfers,
     upload,
@@ -44,6 +45,7 @@ class Benchmark(StrEnum):
     KINDS = "kinds"
     FROZEN = "frozen"
     MANY = "many"
+    SEEN = "seen"
     CLAIMS = "claims"
     ENDURANCE = "endurance"
     NEAR_DUPLICATES = "near-duplicates"
@@ -130,6 +132,8 @@ def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list
             return overhead.measure(folder, rounds)
         if name is Benchmark.MANY:
             return many.measure(folder)
+        if name is Benchmark.SEEN:
+            return seen.measure(folder, rounds)
         if name is Benchmark.UPLOAD:
             return upload.measure(folder, rounds, upload_mb)
         return status.measure(folder, rounds)
