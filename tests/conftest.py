@@ -7,6 +7,7 @@ MODEL_TRANSFER_TEST_REDIS_URL that of a Redis database that may be emptied.
 from __future__ import annotations
 
 import csv
+import gc
 import os
 import random
 import re
@@ -34,6 +35,7 @@ from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Base
 from app.serving import local_broker
 from app.settings import Settings, get_settings
+from tests.plain_python import PlainPython, plain_python
 
 PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Of the processes that share the tests: each has databases, a broker and ports of its own."""
@@ -72,6 +74,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         order = (f"{E2E}/", "tests/workers/")
         items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in order])
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage as a worker does: seldom, and not among what the libraries made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -232,6 +241,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         url, drop = _new_postgresql()
         yield url
         drop()
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[PlainPython]:
+    """A Python as a user has it, for the programs of bundles."""
+    with plain_python() as plain:
+        yield plain
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,18 @@ To start that process takes half a second, and to inspect a small file some mill
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from fastapi.testclient import TestClient
 
 from app.datasets import service
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.partition.rows_file import RowFacts, write_rows_file
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
 
@@ -25,17 +29,38 @@ def store(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / filename
         path.write_bytes(content)
-        return store_inspected(client, name, path, inspect(path, Declaration(filename=filename, **declared)))
+        return store_inspected(client, name, inspected(path, filename=filename, **declared))
 
 
-def store_inspected(client: TestClient, name: str, path: Path, inspection: Inspection) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Inspected:
+    """A file, what was found in it, and what is kept of its rows."""
+
+    path: Path
+    inspection: Inspection
+    facts: RowFacts
+
+
+def inspected(path: Path, **declared: Any) -> Inspected:
+    """Inspect a file in this process, with fields of a declaration."""
+    facts: list[RowFacts] = []
+    found = inspect(path, Declaration(**{"filename": path.name, **declared}), on_facts=facts.append)
+    return Inspected(path, found, facts[0])
+
+
+def store_inspected(client: TestClient, name: str, made: Inspected) -> dict[str, Any]:
     """The same of a file that was inspected before."""
     state = client.app.state  # type: ignore[attr-defined]
-    upload = Upload(filename=path.name, media_type="text/csv")
-    with state.storage.incoming() as incoming:
-        incoming.write(path.read_bytes())
-        digest = state.storage.keep(incoming)
-        with state.sessions.begin() as session:
-            made = service.create(session, name, upload, DatasetForm(), inspection, digest, incoming.size)
-            view: dict[str, Any] = service.view(made).model_dump(mode="json")
+    upload = Upload(filename=made.path.name, media_type="text/csv")
+    with state.storage.incoming() as incoming, state.storage.incoming() as rows:
+        incoming.write(made.path.read_bytes())
+        written = pa.BufferOutputStream()
+        write_rows_file(written, made.facts)
+        rows.write(written.getvalue())
+        files = service.Files(
+            state.storage.keep(incoming), incoming.size, state.storage.keep(rows), rows.size
+        )
+    with state.sessions.begin() as session:
+        dataset = service.create(session, name, upload, DatasetForm(), made.inspection, files)
+        view: dict[str, Any] = service.view(dataset).model_dump(mode="json")
     return view

@@ -10,7 +10,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-from app.datasets.reading.schema import Description
+from app.datasets.partition.rows_file import RowFacts, read_rows_file
+from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
@@ -72,15 +73,16 @@ class JobContext:
         description = dataset.description
         with self.storage.workspace() as folder, self._opened(dataset.digest, f"data set {dataset.ref}"):
             table = read(self.storage.require(dataset.digest), description, folder)
-        plan = description.split
-        return from_table(
-            table,
-            signature_of(description),
-            split_column=plan.column,
-            seed=plan.seed,
-            validation_fraction=plan.validation_fraction,
-            test_fraction=plan.test_fraction,
-        )
+        return from_table(table, signature_of(description), self.row_facts(dataset).parts)
+
+    def row_facts(self, dataset: DatasetFacts) -> RowFacts:
+        """What is kept of each row of a data set: its part, keys, group, cluster.
+
+        Raises:
+            FileDamaged: the file is not what was written.
+        """
+        with self._opened(dataset.rows_digest, f"rows of data set {dataset.ref}"):
+            return read_rows_file(self.storage.require(dataset.rows_digest))
 
     @cached_property
     def target(self) -> Data:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
-from app.datasets.reading.schema import Description
+from app.datasets.reading.description import Description
 from app.db.tables import Dataset, Job, Version
 from app.jobs.schemas import JobSpec
 from app.models import service as models
@@ -20,6 +20,7 @@ class DatasetFacts:
 
     ref: str
     digest: str
+    rows_digest: str
     description: Description
 
 
@@ -74,7 +75,9 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
 
 
 def _dataset(dataset: Dataset) -> DatasetFacts:
-    return DatasetFacts(datasets.ref(dataset), dataset.digest, datasets.description(dataset))
+    return DatasetFacts(
+        datasets.ref(dataset), dataset.digest, dataset.rows_digest, datasets.description(dataset)
+    )
 
 
 def _version(session: Session, version: Version) -> VersionFacts:

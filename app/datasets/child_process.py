@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets import process_start
+from app.datasets.process_start import Process, ServerEnded
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 
 log = logging.getLogger(__name__)
 
-_ROOT = Path(__file__).resolve().parents[2]
+_CHUNK = 1 << 20
 
 
 class Stopped(Exception):
@@ -37,84 +39,107 @@ class Inspector:
         self.declaration = declaration
         self._memory_bytes = memory_bytes
         self._seconds = seconds
-        self._is_stopped = False
-        request = {
-            "path": str(path),
+        self._is_stopped = self._has_rows = False
+        self._request = {
+            "path": str(path.absolute()),
             "declaration": declaration.model_dump(mode="json"),
             "limits": limits.model_dump(mode="json"),
             "memory_bytes": memory_bytes,
             "seconds": seconds,
         }
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "app.datasets.inspection.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-        )
-        self._say(json.dumps(request))
+        self._child = self._start()
+
+    def _start(self) -> Process:
+        child = process_start.start()
+        _say(child, json.dumps(self._request))
+        return child
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._child.kill()
-        self._child.communicate()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the process has not ended."""
-        return self._child.poll() is None
+        self._child.close()
 
     def kill(self) -> None:
         """End the process; who waits for its answer hears of it by `Stopped`."""
         self._is_stopped = True
         self._child.kill()
 
-    def _say(self, line: str) -> None:
-        assert self._child.stdin is not None
-        with suppress(BrokenPipeError):
-            self._child.stdin.write(line.encode() + b"\n")
-            self._child.stdin.flush()
-
-    def finish(self, on_rows: Callable[[int], None] | None = None) -> Inspection:
+    def finish(
+        self,
+        on_rows: Callable[[int], None] | None = None,
+        rows_file: Callable[[bytes], object] | None = None,
+    ) -> Inspection:
         """What `inspection.inspect` answers of the file, which is whole now.
 
-        `on_rows` is told how many rows were read so far.
+        `on_rows` is told how many rows were read so far; `rows_file` gets the bytes of the rows file.
 
         Raises:
             DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
             Stopped: if it was killed.
             RuntimeError: if the inspection itself is at fault.
         """
-        self._say("whole")
+        try:
+            return self._finish(on_rows, rows_file)
+        except ServerEnded as error:
+            if self._has_rows:  # which nobody can take back
+                raise RuntimeError("the process that forks those of inspections was ended") from error
+            log.warning("the process that forks those of inspections was ended; an inspection begins again")
+            self._child.close()
+            self._child = self._start()
+            if self._is_stopped:
+                raise Stopped from None
+            return self._finish(on_rows, rows_file)
+
+    def _finish(
+        self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
+    ) -> Inspection:
+        _say(self._child, "whole")
         late = threading.Timer(self._seconds, self._child.kill)
         late.start()
         try:
             with ThreadPoolExecutor(1) as pool:
-                stderr_output = pool.submit(self._child.stderr.read)  # type: ignore[union-attr]
-                last = self._listen(on_rows)
+                stderr_output = pool.submit(self._child.stderr.read)
+                last = self._listen(on_rows, rows_file)
                 is_late = late.finished.is_set()
                 late.cancel()
                 errors = stderr_output.result()
+            status = self._child.wait()
         finally:
             late.cancel()
         if self._is_stopped:
             raise Stopped
         if is_late and not last:
             raise _too_slow(self._seconds)
-        return _answer(self._child.returncode, last, errors, self._memory_bytes, self._seconds)
+        return _answer(status, last, errors, self._memory_bytes, self._seconds)
 
-    def _listen(self, on_rows: Callable[[int], None] | None) -> dict[str, Any]:
-        """The child's last line, after its end; those before tell how far it is."""
-        assert self._child.stdout is not None
+    def _listen(
+        self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
+    ) -> dict[str, Any]:
+        """The child's last line; those before tell how far it is, the rows file is behind."""
         last: dict[str, Any] = {}
         for line in self._child.stdout:
-            last = json.loads(line)
+            try:
+                last = json.loads(line)
+            except ValueError:  # the process was killed while it wrote
+                return {}
             if "rows" in last and on_rows:
                 on_rows(last["rows"])
-        self._child.wait()
-        return {} if "rows" in last else last
+            if "rows_file" in last:
+                break
+        left = last.get("rows_file", 0)
+        while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            self._has_rows = True
+            if rows_file:
+                rows_file(chunk)
+        return {} if "rows" in last or left else last
+
+
+def _say(child: Process, line: str) -> None:
+    with suppress(BrokenPipeError):
+        child.stdin.write(line.encode() + b"\n")
+        child.stdin.flush()
 
 
 def run(
@@ -125,23 +150,12 @@ def run(
     memory_bytes: int,
     seconds: float,
     on_rows: Callable[[int], None] | None = None,
+    rows_file: Callable[[bytes], object] | None = None,
 ) -> Inspection:
     """Inspect a file that is whole; see `Inspector.finish`."""
     limits = limits or Limits()
     with Inspector(path, declaration, limits, memory_bytes=memory_bytes, seconds=seconds) as child:
-        return child.finish(on_rows)
-
-
-def _environment() -> dict[str, str]:
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUTF8": "1",
-        # Arrow's allocator reserves 1 GB at once otherwise, which counts against the limit.
-        "ARROW_DEFAULT_MEMORY_POOL": "mimalloc",
-        "MIMALLOC_ARENA_EAGER_COMMIT": "0",
-    }
+        return child.finish(on_rows, rows_file)
 
 
 def _answer(

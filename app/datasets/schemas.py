@@ -7,21 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from app.datasets.reading.schema import (
-    MISSING,
-    ColumnName,
-    ColumnType,
+from app.datasets.reading.conventions import MISSING
+from app.datasets.reading.declaration import (
     DateFormat,
     DecimalSign,
     Declaration,
-    Description,
-    Notice,
     OfColumns,
-    Profile,
     ThousandsSign,
     Unit,
     Words,
 )
+from app.datasets.reading.description import Description
+from app.datasets.reading.profile import Notice, Profile
+from app.datasets.reading.words import ColumnName, ColumnType
 from app.references import Name
 from app.texts import Metadata, NotJson, read_json
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.file_extensions import without_ending
-from app.datasets.reading.schema import DatasetError, Description, Inspection
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
@@ -20,6 +23,16 @@ from app.db.tables import Artifact, Dataset, Job
 from app.errors import ServiceError, did_you_mean
 from app.pages import page
 from app.references import is_id, new_id, split_reference
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is kept of a data set: its file, and the rows file beside it, by their digests; sizes in bytes."""
+
+    digest: str
+    size: int
+    rows_digest: str
+    rows_size: int
 
 
 def name_of(form: DatasetForm, filename: str) -> str:
@@ -46,8 +59,7 @@ def create(
     upload: Upload,
     form: DatasetForm,
     inspection: Inspection,
-    digest: str,
-    size: int,
+    files: Files,
 ) -> Dataset:
     """The next version of `name`."""
     lock_name(session, "datasets", name)
@@ -59,8 +71,10 @@ def create(
         kind=inspection.description.kind,
         filename=upload.filename or f"{name}.{inspection.description.format}",
         media_type=upload.media_type,
-        digest=digest,
-        size=size,
+        digest=files.digest,
+        size=files.size,
+        rows_digest=files.rows_digest,
+        rows_size=files.rows_size,
         rows=inspection.description.rows,
         description=inspection.description.model_dump(mode="json"),
         profile=inspection.profile.model_dump(mode="json"),
@@ -127,7 +141,8 @@ def list_page(
 
 def kept_bytes(session: Session) -> dict[str, int]:
     """Size of the data sets and of the versions' files, before what is equal is kept once."""
-    datasets = session.scalar(select(func.sum(Dataset.size)).where(Dataset.deleted_at.is_(None)))
+    sizes = func.sum(Dataset.size + Dataset.rows_size)
+    datasets = session.scalar(select(sizes).where(Dataset.deleted_at.is_(None)))
     return {"datasets": datasets or 0, "versions": session.scalar(select(func.sum(Artifact.size))) or 0}
 
 

@@ -22,7 +22,10 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
 from app.datasets.validation_queues import QueueName, ValidationQueues
@@ -193,20 +196,27 @@ class Validation:
     def _create(self, upload: Upload, queue: QueueName, on_rows: Callable[[int], None] | None) -> DatasetView:
         form, state = _form(upload), self._request.app.state
         name = service.name_of(form, upload.filename)
-        inspection = self._inspect(form.declaration(), queue, on_rows)
-        with self._deciding:
-            self._check_wanted()
-            self._is_kept = True
-        digest, size = state.storage.keep(self._incoming), self._incoming.size
+        with state.storage.incoming() as rows:
+            inspection = self._inspect(form.declaration(), queue, on_rows, rows)
+            with self._deciding:
+                self._check_wanted()
+                self._is_kept = True
+            files = service.Files(
+                state.storage.keep(self._incoming), self._incoming.size, state.storage.keep(rows), rows.size
+            )
         with state.sessions.begin() as session:
 
             def make() -> DatasetView:
-                return service.view(service.create(session, name, upload, form, inspection, digest, size))
+                return service.view(service.create(session, name, upload, form, inspection, files))
 
             return once(session, self._key, self._asked(form), DatasetView, make)[0]
 
     def _inspect(
-        self, declaration: Declaration, queue: QueueName, on_rows: Callable[[int], None] | None
+        self,
+        declaration: Declaration,
+        queue: QueueName,
+        on_rows: Callable[[int], None] | None,
+        rows: Incoming,
     ) -> Inspection:
         self._incoming.flush()
         try:
@@ -214,12 +224,12 @@ class Validation:
                 with self._deciding:
                     self._check_wanted()
                     self._inspecting = self._early
-                return self._early.finish(on_rows)
+                return self._early.finish(on_rows, rows.write)
             with self._inspector(declaration, self._seconds(queue)) as inspector:
                 with self._deciding:
                     self._check_wanted()
                     self._inspecting = inspector
-                return inspector.finish(on_rows)
+                return inspector.finish(on_rows, rows.write)
         except DatasetError as error:
             if error.code == "inspection_too_slow" and queue == "small" and self._is_limited:
                 raise TooSlowForSmallLane from error

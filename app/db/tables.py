@@ -62,6 +62,9 @@ class Dataset(Base):
     media_type: Mapped[str] = mapped_column(String(100))
     digest: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
+    # The part, the key and the like of each row: `app/datasets/partition/rows_file.py`.
+    rows_digest: Mapped[str] = mapped_column(String(64), index=True)
+    rows_size: Mapped[int] = mapped_column(BigInteger)
     rows: Mapped[int] = mapped_column(BigInteger)
     # Read together when one of them is asked for: a job's status has no use for them.
     description: Mapped[Json] = mapped_column(deferred=True, deferred_group="contents")

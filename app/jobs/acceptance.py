@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
-from app.datasets.reading.schema import Profile
+from app.datasets.reading.profile import Profile
 from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.datasets.reading.schema import Description
+from app.datasets.reading.description import Description
 from app.errors import ServiceError
 from app.jobs import requirements, search_spaces
 from app.jobs.networks import NETWORKS, Convnet, Mlp, Network

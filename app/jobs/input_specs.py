@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import isqrt
 
-from app.datasets.reading.schema import ColumnProfile, Profile, Spread
+from app.datasets.reading.profile import ColumnProfile, Profile, Spread
 from app.jobs.networks import NetworkRecipe
 from app.jobs.requirements import Examples
 from app.jobs.sizes import InputSpec

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, Strict, TypeAdapter, model_validator
 
-from app.datasets.reading.schema import Kind
+from app.datasets.reading.words import Kind
 from app.jobs import sizes
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
 from app.jobs.sizes import InputSpec, Layer, PresetSize

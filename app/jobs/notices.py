@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from app.datasets.reading.schema import Notice
+from app.datasets.reading.profile import Notice
 from app.jobs.schemas import JobSpec
 from app.models.signature import Signature
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.datasets.reading.schema import Description, Kind, Profile
+from app.datasets.reading.description import Description
+from app.datasets.reading.profile import Profile
+from app.datasets.reading.words import Kind
 from app.errors import ServiceError
 from app.jobs.networks import usual_network
 from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from app.datasets.reading.schema import Notice
+from app.datasets.reading.profile import Notice
 from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training

@@ -151,7 +151,9 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
     uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
+        select(Dataset.rows_digest).where(Dataset.deleted_at.is_(None)),
         select(Dataset.digest).join(Job, uses).where(Job.finished_at.is_(None)),
+        select(Dataset.rows_digest).join(Job, uses).where(Job.finished_at.is_(None)),
         select(Artifact.digest),
         select(SourceRun.output_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from app.datasets.reading.schema import Column, Description
+from app.datasets.reading.description import Column, Description
 
 
 class Feature(BaseModel):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -13,8 +12,6 @@ import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
 from app.db.tables import Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
@@ -22,7 +19,7 @@ from app.main import create_app
 from app.models import service as models
 from app.settings import Settings
 from tests.conftest import DATABASES, WriteCsv, migrated, wait_for
-from tests.stored import store_inspected
+from tests.stored import Inspected, inspected, store_inspected
 
 
 @pytest.fixture
@@ -63,24 +60,20 @@ def served(config: uvicorn.Config) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def inspected(
-    tmp_path_factory: pytest.TempPathFactory, write_csv: WriteCsv
-) -> dict[str, tuple[Path, Inspection]]:
+def inspected_files(tmp_path_factory: pytest.TempPathFactory, write_csv: WriteCsv) -> dict[str, Inspected]:
     """Two files with the same columns, inspected once."""
     folder = tmp_path_factory.mktemp("inspected")
     paths = {
         name: write_csv(folder / f"{name}.csv", 80, seed=seed)
         for seed, name in enumerate(("source", "target"))
     }
-    return {name: (path, inspect(path, Declaration(filename=path.name))) for name, path in paths.items()}
+    return {name: inspected(path) for name, path in paths.items()}
 
 
 @pytest.fixture
-def datasets(
-    client: TestClient, inspected: dict[str, tuple[Path, Inspection]]
-) -> dict[str, dict[str, object]]:
+def datasets(client: TestClient, inspected_files: dict[str, Inspected]) -> dict[str, dict[str, object]]:
     """The two files as the data sets `source` and `target`."""
-    return {name: store_inspected(client, name, *file) for name, file in inspected.items()}
+    return {name: store_inspected(client, name, made) for name, made in inspected_files.items()}
 
 
 class Publish(Protocol):

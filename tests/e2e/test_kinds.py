@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from itertools import compress
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.conftest import Service
+from tests.plain_python import PlainPython
 from tests.workers.transfer import examples
 
 pytestmark = pytest.mark.timeout(900)  # on a machine under load; one of the networks has 22 million weights
@@ -66,20 +65,21 @@ def succeeded(service: Service, **asked: Any) -> dict[str, Any]:
     return ended
 
 
-def predicted(service: Service, version: str, folder: Path, files: list[str]) -> list[dict[str, str]]:
+def predicted(
+    service: Service, plain: PlainPython, version: str, folder: Path, files: list[str]
+) -> list[dict[str, str]]:
     """What the bundle's own program says, in a Python that knows nothing of this project."""
     model, _, number = version.partition("@")
     answer = service.http.get(f"/v1/models/{model}@{number}/download", params={"format": "bundle"})
     with zipfile.ZipFile(io.BytesIO(answer.content)) as bundle:
         bundle.extractall(folder)
-    command = [sys.executable, "-I", str(folder / "predict.py"), *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    done = plain.run(folder / "predict.py", *files, cwd=folder)
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
 @pytest.mark.parametrize("kind", ["text", "sequence", "image"])
 def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts(
-    service: Service, kind: str, tmp_path: Path
+    service: Service, plain: PlainPython, kind: str, tmp_path: Path
 ) -> None:
     source, target = uploaded(service, kind, tmp_path)
     about = service.http.get(f"/v1/datasets/{target}").json()
@@ -105,7 +105,7 @@ def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts
         Image.new("RGBA", (30, 20), "red").save(tmp_path / "a.png")
         Image.new("L", (8, 8)).save(tmp_path / "b.jpg")
         files = [str(tmp_path / "a.png"), str(tmp_path / "b.jpg")]
-    answers = predicted(service, version, tmp_path / "bundle", files)
+    answers = predicted(service, plain, version, tmp_path / "bundle", files)
     assert len(answers) == 2
     classes = about["description"]["classes"]
     for answer in answers:
@@ -123,7 +123,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
         "source": {"preset": "minilm_l6_v2"},
         "target": {"dataset": target},
         "method": {"kind": "parameter", "strategy": "linear_probe"},
-        "training": {"epochs": 6, "batch_size": 8, "learning_rate": 0.05},
+        "training": {"epochs": 6, "batch_size": 32, "learning_rate": 0.05},
     }
     ended = succeeded(service, **asked, evaluation={"arms": ["usual_network"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
@@ -159,7 +159,7 @@ def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
 
 
 def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names_them(
-    service: Service, tmp_path: Path
+    service: Service, plain: PlainPython, tmp_path: Path
 ) -> None:
     source, target = (examples.make("text", "multilabel", seed=seed, rows=90).train for seed in (0, 1))
     names = examples.CLASSES["multilabel"]
@@ -185,7 +185,9 @@ def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names
     page = service.http.get(f"/v1/jobs/{ended['id']}/report", headers={"Accept": "text/html"})
     assert page.status_code == 200
     (tmp_path / "new.txt").write_text("the film was great, I think!\nthis book was fair, I say!\n")
-    answers = predicted(service, ended["result"]["version"], tmp_path / "bundle", [str(tmp_path / "new.txt")])
+    answers = predicted(
+        service, plain, ended["result"]["version"], tmp_path / "bundle", [str(tmp_path / "new.txt")]
+    )
     for answer in answers:
         told = [name for name in ("even", "low", "top") if float(answer[f"probability_{name}"]) > 0.5]
         assert answer["prediction"] == "|".join(told)

@@ -4,8 +4,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 
 from tests.conftest import WriteCsv, wait_for
 from tests.e2e.conftest import Service
+from tests.plain_python import PlainPython
 
 SMALL = {"network": {"kind": "mlp", "hidden_units": [16]}, "training": {"epochs": 3, "batch_size": 32}}
 
@@ -74,7 +73,7 @@ def test_the_event_log_tells_the_job_from_its_beginning_to_its_end(
 
 
 def test_the_downloaded_model_predicts_in_plain_keras_what_the_service_measured(
-    service: Service, finished: dict[str, Any], tmp_path: Path
+    service: Service, finished: dict[str, Any], tmp_path: Path, plain: PlainPython
 ) -> None:
     answer = service.http.get("/v1/models/grades@1/download?format=keras")
     assert 'filename="grades-1.keras"' in answer.headers["content-disposition"]
@@ -91,17 +90,12 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("app", "worke
     rows = {"a": [0.5, -1.0], "b": [float("nan"), 2.0], "c": [0.0, 1.0], "city": ["", "atlantis"]}
     (tmp_path / "rows.json").write_text(json.dumps(rows))
     (tmp_path / "rows.csv").write_text("a,b,c,city\n0.5,,0.0,\n-1.0,2.0,1.0,atlantis\n")
-    plain = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    from_keras = plain.run("-c", program, cwd=tmp_path)
     bundle = service.http.get("/v1/models/grades@1/download?format=bundle")
     zipfile.ZipFile(io.BytesIO(bundle.content)).extractall(tmp_path / "bundle")
-    predicted = subprocess.run(
-        [sys.executable, "predict.py", "../rows.csv"],
-        cwd=tmp_path / "bundle", capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    predicted = plain.run("predict.py", "../rows.csv", cwd=tmp_path / "bundle")
     from_bundle = [float(line.rpartition(",")[2]) for line in predicted.stdout.splitlines()[1:]]
-    assert [row[0] for row in json.loads(plain.stdout)] == pytest.approx(from_bundle, abs=1e-6)
+    assert [row[0] for row in json.loads(from_keras.stdout)] == pytest.approx(from_bundle, abs=1e-6)
 
 
 def test_the_files_in_the_bundle_agree_with_the_api(service: Service, finished: dict[str, Any]) -> None:

@@ -61,7 +61,8 @@ def plain_network() -> keras.Model:
 def initial_weights(x: Array, y: Array) -> list[Array]:
     """The weights that the service starts from with this seed."""
     columns = tuple(Column(f"x{number}", "number") for number in range(FEATURES))
-    rows = Rows({column.name: x[:, number] for number, column in enumerate(columns)}, y.reshape(-1, 1))
+    inputs = {column.name: x[:, number] for number, column in enumerate(columns)}
+    rows = Rows(inputs, y.reshape(-1, 1), np.arange(len(y)))
     data = Data(Signature(columns, "y", "binary", ("0", "1")), rows, None, None)
     weights: list[Array] = network.build(OPTIONS, data, seed=0).model.get_weights()
     return weights

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration
+from app.datasets.reading.declaration import Declaration
 from examples.data import DEMOS, PER_CLASS, sequence
 
 

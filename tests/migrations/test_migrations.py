@@ -3,15 +3,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Boolean, DateTime, Engine, Integer, MetaData, Table, func, inspect, select
+from sqlalchemy import JSON, Boolean, DateTime, Engine, Integer, MetaData, Table, func, inspect, select, text
 
 from app.db.migrate import MIGRATIONS, downgrade, upgrade
 from app.db.revision import HEAD, require_current
 from app.db.session import make_engine
 from app.db.tables import Base
+
+ROWS_FILES = "0007"
+"""From here on data sets have a file of their rows' parts and keys, which earlier ones lack."""
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
@@ -72,7 +76,7 @@ def _fill(engine: Engine) -> None:
         add("artifacts", version_id="ver_1", format="keras")
 
 
-def test_every_migration_keeps_the_data_on_its_way_up_and_down(database_url: str) -> None:
+def test_every_migration_before_keeps_the_data_on_its_way_up_and_down(database_url: str) -> None:
     engine = make_engine(database_url)
     names = ("datasets", "jobs", "stages", "events", "models", "versions", "artifacts")
     revisions = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
@@ -85,10 +89,23 @@ def test_every_migration_keeps_the_data_on_its_way_up_and_down(database_url: str
         with engine.connect() as connection:
             return [connection.scalar(select(func.count()).select_from(known.tables[name])) for name in names]
 
-    for revision in revisions[1:]:
+    before = revisions.index(ROWS_FILES)
+    for revision in revisions[1:before]:
         upgrade(engine, revision)
         assert counted() == [1] * len(names)
-    for revision in revisions[-2::-1]:
+    for revision in revisions[before - 2 :: -1]:
         downgrade(engine, revision)
         assert counted() == [1] * len(names)
+    engine.dispose()
+
+
+def test_data_sets_whose_rows_have_no_keys_are_refused_and_kept(database_url: str) -> None:
+    engine = make_engine(database_url)
+    upgrade(engine, "0006")
+    _fill(engine)
+    with pytest.raises(RuntimeError, match="upload the files again"):
+        upgrade(engine, ROWS_FILES)
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0006"
+        assert connection.scalar(text("SELECT count(*) FROM datasets")) == 1
     engine.dispose()

@@ -19,6 +19,7 @@ def lease(sessions: Sessions) -> Lease:
     """A claimed job."""
     with sessions.begin() as session:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
+        about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
         session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
     accepted(sessions, "job_1")

@@ -11,14 +11,13 @@ import keras_tuner
 import pytest
 from pydantic import TypeAdapter
 
-from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration
 from app.datasets.reading.table import read
 from app.jobs import search_spaces, sizes
 from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
+from tests.stored import inspected
 from workers.job_context import signature_of
 from workers.transfer.data import from_table
 from workers.transfer.methods.parts import branches
@@ -145,29 +144,24 @@ def test_a_network_of_a_data_set_reads_what_was_estimated_by_its_profile(
 ) -> None:
     path = write(tmp_path / name)
     declared = {"x.csv": {"kind": "text"}, "t.csv": {"label": "y"}}.get(name, {})
-    inspection = inspect(path, Declaration(filename=name, **declared))
-    described, plan = inspection.description, inspection.description.split
-    data = from_table(
-        read(path, described, tmp_path),
-        signature_of(described),
-        split_column=plan.column,
-        seed=plan.seed,
-        validation_fraction=plan.validation_fraction,
-        test_fraction=plan.test_fraction,
-    )
+    found = inspected(path, **declared)
+    described = found.inspection.description
+    data = from_table(read(path, described, tmp_path), signature_of(described), found.facts.parts)
     network = NETWORK.validate_python(asked)
     made = build(network.model_dump(mode="json"), data, 0)
-    input_spec, found = (
-        input_spec_of(network, Examples(described, inspection.profile)),
+    input_spec, of_backbone = (
+        input_spec_of(network, Examples(described, found.inspection.profile)),
         input_spec_of_backbone(made.backbone),
     )
     # The split may leave a word out that the whole file has.
-    assert found.shape == input_spec.shape
-    assert input_spec.tokens * 0.9 <= found.tokens <= input_spec.tokens
+    assert of_backbone.shape == input_spec.shape
+    assert input_spec.tokens * 0.9 <= of_backbone.tokens <= input_spec.tokens
     layers = network.layers(input_spec, PRESETS)
     head = sizes.dense(layers[-1].shape[-1:], 1, "").parameters
     built = made.backbone.count_params() + made.head.count_params()
-    assert built == pytest.approx(sizes.count_weights(layers) + head, rel=0 if not found.tokens else 0.1)
+    assert built == pytest.approx(
+        sizes.count_weights(layers) + head, rel=0 if not of_backbone.tokens else 0.1
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.datasets import reading
-from app.datasets.reading.schema import Description
+from app.datasets.reading.description import Description
 from app.jobs.states import Stage
 from workers.job_context import JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts

@@ -27,6 +27,9 @@ _KINDS: Mapping[str, Kind] = {
 LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
 """The parts of a network, each a layer of it: no input may be called so."""
 
+PARTS = ("train", "validation", "test")
+"""The parts of a data set; a row's part is told by its place in here."""
+
 LARGEST_NUMBER = arrays.LARGEST_NUMBER
 """Inputs are clipped to ± this."""
 
@@ -120,83 +123,83 @@ class Rows:
     what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
     1; regression float64 (n, 1), as in the file.
+    numbers: int64 (n,), which rows of the file they are, from 0.
     """
 
     inputs: dict[str, Array]
     targets: Array
+    numbers: Array
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def take(self, places: Array) -> Self:
+        """The rows at these places (indices or a mask), in their order."""
+        inputs = {name: values[places] for name, values in self.inputs.items()}
+        return replace(self, inputs=inputs, targets=self.targets[places], numbers=self.numbers[places])
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Rows without a label: inputs and numbers as those of `Rows`."""
+
+    inputs: dict[str, Array]
+    numbers: Array
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """A data set ready for training; a part without rows is None.
 
-    unlabelled: the inputs of the train rows without a label, as `Rows.inputs`.
+    unlabelled: the train rows without a label.
     """
 
     signature: Signature
     train: Rows
     validation: Rows | None
     test: Rows | None
-    unlabelled: dict[str, Array] | None = None
+    unlabelled: Unlabelled | None = None
 
 
-def from_table(
-    table: pa.Table,
-    signature: Signature,
-    *,
-    split_column: str | None,
-    seed: int,
-    validation_fraction: float,
-    test_fraction: float,
-) -> Data:
+def from_table(table: pa.Table, signature: Signature, parts: Array) -> Data:
     """Canonical table (typed columns, nulls for missing) to train, validation and test rows.
 
-    Rows without a label become `unlabelled`, unless they are marked for validation or test. Rows keep
-    their order inside each part. Without `split_column` the parts are drawn by class, see `split_rows`.
+    Train rows without a label become `unlabelled`. Rows keep their order inside each part.
+
+    Args:
+        parts: uint8 (n,), the place of each row's part in `PARTS`.
 
     Raises:
-        ValueError: a column is not there, a label is no class, a split value is unknown, no train row.
+        ValueError: a column is not there, a label is no class, parts of other rows, no train row.
     """
-    _check_columns(table, signature, split_column)
+    _check_columns(table, signature)
+    if len(parts) != table.num_rows:
+        raise ValueError(
+            f"Expected the parts of {table.num_rows} rows. Received: {len(parts)}. Use those of this table."
+        )
     inputs = {column.name: arrays.values(table[column.name], column.type) for column in signature.columns}
     has_label = pc.is_valid(table[signature.label])
     labelled = np.flatnonzero(has_label.to_numpy())
     targets = _targets(table[signature.label].filter(has_label), signature)
-    given = None if split_column is None else _given_parts(table[split_column])
-    if given is None:
-        parts = split_rows(targets, signature.task, seed, validation_fraction, test_fraction)
-    else:
-        parts = given[labelled]
-    rows = [
-        _take(inputs, targets, labelled, np.flatnonzero(parts == part))
-        for part in ("train", "validation", "test")
-    ]
+    places = range(len(PARTS))
+    rows = [_take(inputs, targets, labelled, np.flatnonzero(parts[labelled] == place)) for place in places]
     train, validation, test = rows
     if not len(train):
         raise ValueError(
             f"Expected labelled rows to train on. Received: {len(targets)} labelled rows, none of them in "
             "the train part. Label more rows, or mark some of them `train` in the split column."
         )
+    blank = np.setdiff1d(np.flatnonzero(parts == PARTS.index("train")), labelled)
     return Data(
         signature,
         train,
         validation if len(validation) else None,
         test if len(test) else None,
-        _unlabelled(inputs, labelled, given, table.num_rows),
+        Unlabelled({name: values[blank] for name, values in inputs.items()}, blank) if len(blank) else None,
     )
-
-
-def _unlabelled(
-    inputs: dict[str, Array], labelled: Array, given: Array | None, rows: int
-) -> dict[str, Array] | None:
-    mask = np.ones(rows, bool)
-    mask[labelled] = False
-    if given is not None:
-        mask &= given == "train"
-    return {name: values[mask] for name, values in inputs.items()} if mask.any() else None
 
 
 def few_shot_subset(data: Data, count: int, seed: int) -> Data:
@@ -214,76 +217,11 @@ def few_shot_subset(data: Data, count: int, seed: int) -> Data:
         members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     rng = np.random.Generator(np.random.Philox(seed))
     chosen = np.unique(np.concatenate([rng.permutation(rows)[:count] for rows in members]))
-    inputs = {name: values[chosen] for name, values in data.train.inputs.items()}
-    return replace(data, train=Rows(inputs, data.train.targets[chosen]))
+    return replace(data, train=data.train.take(chosen))
 
 
-def split_rows(
-    targets: Array, task: Task, seed: int, validation_fraction: float, test_fraction: float
-) -> Array:
-    """The part ("train", "validation", "test") of each row, (n,).
-
-    Each class of n ≥ 3 rows gives max(1, ⌊n·fraction + ½⌋) rows to test and to validation (none for a
-    fraction of 0) and keeps at least one for train; smaller classes go to train. A regression counts as
-    one class; so does a multilabel task, whose labels are spread evenly, see `_stratified`.
-    """
-    rng = np.random.Generator(np.random.Philox(seed))
-    if task == "multilabel":
-        return _stratified(targets, rng, validation_fraction, test_fraction)
-    classes = targets.reshape(-1) * 0 if task == "regression" else targets.reshape(-1)
-    parts = np.full(len(targets), "train", dtype="<U10")
-    for label in np.unique(classes):
-        members = np.flatnonzero(classes == label)
-        if len(members) < 3:
-            continue
-        members = rng.permutation(members)
-        test = min(_share(len(members), test_fraction), len(members) - 2)
-        validation = min(_share(len(members), validation_fraction), len(members) - test - 1)
-        parts[members[:test]] = "test"
-        parts[members[test : test + validation]] = "validation"
-    return parts
-
-
-def _stratified(
-    targets: Array, rng: np.random.Generator, validation_fraction: float, test_fraction: float
-) -> Array:
-    """Iterative stratification (Sechidis, Tsoumakas & Vlahavas 2011), with exact sizes of the parts.
-
-    The rarest label first, each of its rows goes where that label is still wanted most: of equals, where most
-    rows are, and drawn where that is equal too.
-    """
-    names = np.array(["train", "validation", "test"])
-    n, marks = len(targets), targets > 0
-    test = min(_share(n, test_fraction), n - 2) if n >= 3 else 0
-    validation = min(_share(n, validation_fraction), n - test - 1) if n >= 3 else 0
-    room = np.array([n - test - validation, validation, test], np.float64)
-    wanted = np.outer(room / max(n, 1), marks.sum(axis=0))  # (parts, labels)
-    parts, left = np.full(n, -1), marks.sum(axis=0)
-    order = rng.permutation(n)
-    ties = rng.random((n, 3))
-    while left.any():
-        label = int(np.argmin(np.where(left > 0, left, n + 1)))
-        for row in order[marks[order, label] & (parts[order] < 0)]:
-            free = room > 0
-            keys = (ties[row], room, wanted[:, label], free)
-            part = int(np.lexsort(keys)[-1])
-            parts[row] = part
-            room[part] -= 1
-            wanted[part] -= marks[row]
-            left = left - marks[row]
-    rest = order[parts[order] < 0]
-    parts[rest] = np.repeat(np.arange(3), room.astype(np.int64))
-    assigned: Array = names[parts].astype("<U10")
-    return assigned
-
-
-def _share(count: int, fraction: float) -> int:
-    return max(1, int(np.floor(count * fraction + 0.5))) if fraction > 0 else 0
-
-
-def _check_columns(table: pa.Table, signature: Signature, split_column: str | None) -> None:
+def _check_columns(table: pa.Table, signature: Signature) -> None:
     wanted = [column.name for column in signature.columns] + [signature.label]
-    wanted += [] if split_column is None else [split_column]
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise ValueError(
@@ -291,17 +229,6 @@ def _check_columns(table: pa.Table, signature: Signature, split_column: str | No
             f"Received: {', '.join(table.column_names)}. "
             "Use a data set with the columns of the signature."
         )
-
-
-def _given_parts(column: pa.ChunkedArray) -> Array:
-    parts = pc.fill_null(column, "train").to_numpy()
-    unknown = sorted(set(parts) - {"train", "validation", "test"})
-    if unknown:
-        raise ValueError(
-            f"Expected train, validation or test in the split column. Received: {unknown[0]!r}. "
-            "Correct the split column or leave it out."
-        )
-    return np.asarray(parts)
 
 
 def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
@@ -333,4 +260,5 @@ def _numbers(label: pa.ChunkedArray, signature: Signature) -> Array:
 
 def _take(inputs: dict[str, Array], targets: Array, labelled: Array, rows: Array) -> Rows:
     """Rows of the targets, which the labelled ones alone have."""
-    return Rows({name: values[labelled[rows]] for name, values in inputs.items()}, targets[rows])
+    numbers = labelled[rows]
+    return Rows({name: values[numbers] for name, values in inputs.items()}, targets[rows], numbers)

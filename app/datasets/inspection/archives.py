@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from app.datasets.reading.description import ReadOptions
 from app.datasets.reading.formats import metadata
 from app.datasets.reading.formats.folders import label_of
 from app.datasets.reading.formats.listing import NO_LIMITS, Listing, list_archive, open_archive
 from app.datasets.reading.formats.paths import is_junk
-from app.datasets.reading.schema import Notice, ReadOptions
+from app.datasets.reading.profile import Notice
 
 _SHOWN = 5
 

@@ -2,8 +2,9 @@
 
 It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
 the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
-`{"inspection": …}`, `{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}` where a decoder
-raised what is not known of it.
+`{"inspection": …, "rows_file": bytes}`, `{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}`
+where a decoder raised what is not known of it. Behind the line of an inspection stand the bytes of the rows
+file, since this process may write no file.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.datasets.inspection.limits import limit_process
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError, speakable
 from app.datasets.reading.formats import arrival
-from app.datasets.reading.schema import DatasetError, Declaration, Limits, speakable
+from app.datasets.reading.limits import Limits
 
 _SECONDS_BETWEEN = 0.5
 _TRACEBACK = 4000  # characters, of its end
@@ -29,19 +32,25 @@ def main() -> None:
     # Not sys.stdin: a thread that waits for its lock would make an abort of an exit by an exception.
     told = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     request = json.loads(told.readline())
-    # pyarrow imports NumPy where it is installed; the inspection has no use for it, and its import takes as
-    # long as all others together.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
+    load()
+    import pyarrow as pa
+
     from app.datasets.inspection.inspect_file import inspect
+    from app.datasets.partition.rows_file import RowFacts, write_rows_file
     from app.datasets.reading.formats.decoding import is_of_the_machine
 
     declaration = Declaration.model_validate(request["declaration"])
     limits = Limits.model_validate(request["limits"])
     arrival.expect(told)
     limit_process(request["memory_bytes"], request["seconds"])
+    rows_file = pa.BufferOutputStream()
+
+    def keep(facts: RowFacts) -> None:
+        write_rows_file(rows_file, facts)
+
     try:
-        inspection = inspect(Path(request["path"]), declaration, limits, _telling())
-        answer = {"inspection": speakable(inspection.model_dump(mode="json"))}
+        inspection = inspect(Path(request["path"]), declaration, limits, _telling(), keep)
+        answer = {"inspection": speakable(inspection.model_dump(mode="json")), "rows_file": rows_file.tell()}
     except DatasetError as error:
         # Libraries name the file by where it lies, which is a matter of the server.
         folder = json.dumps(f"{Path(request['path']).parent}{os.sep}")[1:-1]
@@ -52,10 +61,23 @@ def main() -> None:
         if is_of_the_machine(error):
             raise
         answer = {"broken": speakable(traceback.format_exc()[-_TRACEBACK:])}
-    sys.stdout.write(json.dumps(answer))
+    sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
+    if "rows_file" in answer:
+        sys.stdout.buffer.write(rows_file.getvalue())
+        sys.stdout.buffer.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
     os._exit(0)
+
+
+def load() -> None:
+    """Import what any inspection may need, and which takes time."""
+    from PIL import Image
+
+    import app.datasets.inspection.inspect_file
+    import app.datasets.partition.rows_file  # noqa: F401
+
+    Image.preinit()  # imports the plugins of the common formats
 
 
 def _telling() -> Callable[[int], None]:

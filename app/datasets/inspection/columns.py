@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 
 from app.datasets.inspection.odd_cells import SHOWN, Odd, OddCells, Searches
 from app.datasets.reading.cells import BadCell, convert, infer, only_words, text_of
-from app.datasets.reading.schema import ColumnProfile, ColumnType, Conventions, Role, ValueCount
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.profile import ColumnProfile, ValueCount
+from app.datasets.reading.words import ColumnType, Role
 
 DISTINCT = 10_000
 DISTINCT_BYTES = 4 << 20

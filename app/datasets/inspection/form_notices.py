@@ -14,9 +14,11 @@ from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.odd_cells import SHOWN, Odd, Outcome
 from app.datasets.inspection.readings import Reading, best
 from app.datasets.reading.cells import text_of
+from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.dates import to_iso
 from app.datasets.reading.numbers import plainly
-from app.datasets.reading.schema import ColumnType, Conventions, Notice
+from app.datasets.reading.profile import Notice
+from app.datasets.reading.words import ColumnType
 
 _SENT_WORDS = 20
 _DAY = r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"

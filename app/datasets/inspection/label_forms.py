@@ -6,8 +6,9 @@ import re
 
 from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.labels import Labels
-from app.datasets.inspection.scanning import Layout, Scan
-from app.datasets.reading.schema import Notice
+from app.datasets.inspection.layout import Layout
+from app.datasets.inspection.scanning import Scan
+from app.datasets.reading.profile import Notice
 
 _LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
 _SEPARATORS = (";", "|", ",", "/", "+", "&")

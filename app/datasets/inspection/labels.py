@@ -11,7 +11,10 @@ from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.names import listed, meant
 from app.datasets.inspection.scanning import Scan
-from app.datasets.reading.schema import USUAL_LABELS, DatasetError, Declaration, Notice, Task, ValueCount
+from app.datasets.reading.declaration import USUAL_LABELS, Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Notice, ValueCount
+from app.datasets.reading.words import Task
 
 MAX_CLASSES = 1000
 SEPARATOR = "|"

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from app.datasets.inspection.advice import as_sent, fields
-from app.datasets.reading.schema import DatasetError, Declaration
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
 
 _LISTED = 50
 _LONGEST = 200  # comparing takes time by the product of the lengths

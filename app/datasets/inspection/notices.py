@@ -21,10 +21,14 @@ from app.datasets.inspection.form_notices import (
 )
 from app.datasets.inspection.label_forms import label_lists
 from app.datasets.inspection.labels import Labels
+from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.leaks import tells_class, tells_number
-from app.datasets.inspection.scanning import Layout, Scan
+from app.datasets.inspection.scanning import Scan
 from app.datasets.reading.cells import text_of
-from app.datasets.reading.schema import Declaration, Notice, Role, SplitPlan, ValueCount
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import SplitPlan
+from app.datasets.reading.profile import Notice, ValueCount
+from app.datasets.reading.words import Role
 
 FEW_ROWS = 10
 _IDENTIFIER_ROWS = 20

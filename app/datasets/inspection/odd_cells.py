@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.inspection.readings import Reading, best
-from app.datasets.reading.schema import Conventions
+from app.datasets.reading.conventions import Conventions
 
 SHOWN = 5  # rows of an odd cell, and odd cells of a column
 _HEAD, _GLANCE = 1000, 50

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ColumnScan
-from app.datasets.reading.schema import DatasetError, Notice, Task
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Notice
+from app.datasets.reading.words import Task
 
 LARGEST_FEATURE = 1e18
 """As the networks clip them."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.reading.cells import ISO
+from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.dates import pattern_of, to_iso
 from app.datasets.reading.numbers import PLAIN, are_numbers, plainly
-from app.datasets.reading.schema import Conventions
 
 _SIGNS: tuple[tuple[str, str | None], ...] = (
     (".", None), (".", ","), (",", None), (",", "."), (".", " "), (",", " "), (".", "'"),

@@ -2,103 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
-from app.datasets.inspection.date_splits import Dates
 from app.datasets.inspection.duplicates import Duplicates
-from app.datasets.inspection.form_notices import Codes, find_codes, hint_for, hint_for_missing
+from app.datasets.inspection.form_notices import Codes, find_codes
+from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
 from app.datasets.inspection.kinds.registry import new_scan
+from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.odd_cells import Searches
-from app.datasets.reading.cells import EXPECTED, BadCell, infer, marks_of, text_of
+from app.datasets.inspection.refused_cells import (
+    RECEIVED,
+    RefusedCell,
+    check_text,
+    refusal_of,
+    refused_example,
+)
+from app.datasets.partition.keys import Keys
+from app.datasets.reading.cells import BadCell, infer, marks_of, text_of
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats import csv
 from app.datasets.reading.formats.contents import FILES, MODULES
 from app.datasets.reading.formats.decoding import decoded, decoding
 from app.datasets.reading.formats.stream import too_much_unpacked
-from app.datasets.reading.schema import (
-    BETWEEN,
-    ColumnType,
-    Conventions,
-    DatasetError,
-    DateSplit,
-    Format,
-    Kind,
-    Limits,
-    ReadOptions,
-)
-from app.datasets.reading.table import split_words
+from app.datasets.reading.words import ColumnType
 
 SAMPLE_ROWS = 50_000
 SAMPLE_BYTES = 48 << 20
-INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
-_RECEIVED = 80  # characters of a cell that are shown
-_JOIN = "\x1f"
 _SEARCHED = 500  # columns for numbers and dates that are written otherwise
-
-
-@dataclass
-class Layout:
-    """What is known of a file before its rows are read."""
-
-    path: Path
-    format: Format
-    options: ReadOptions
-    label: str
-    split: str | None
-    declared: dict[str, ColumnType]
-    conventions: Conventions
-    kind: Kind = "tabular"
-    input: str | None = None
-    separator: str | None = None
-    exceptions: dict[str, Conventions] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    glance: csv.Glance | None = None
-    trusted: bool = False
-    dates: DateSplit | None = None
-
-    def is_index(self, name: str) -> bool:
-        """Whether the column is called as pandas calls the index of rows, or not at all."""
-        return name in self.options.unnamed or INDEX_NAME.fullmatch(name) is not None
-
-    @property
-    def is_csv(self) -> bool:
-        """Whether it is read as CSV."""
-        return self.format in ("csv", "tsv")
-
-    def conventions_of(self, column: str) -> Conventions:
-        """How the cells of a column are written."""
-        return self.exceptions.get(column, self.conventions)
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that are looked at; beside the one input, others are left out."""
-        asked = None if self.input is None else (self.input, self.label, self.split)
-        ignored = frozenset(self.options.ignored)
-        return [
-            name for name in self.options.columns if name not in ignored and (asked is None or name in asked)
-        ]
-
-
-@dataclass
-class RefusedCell(Exception):
-    """A cell that is not of its column's type, or not finite."""
-
-    column: str
-    type: ColumnType
-    row: int
-    received: str
-    infinite: bool
 
 
 @dataclass
@@ -106,17 +46,15 @@ class Scan:
     """The outcome of a pass."""
 
     columns: dict[str, Any]  # ColumnScan, or the scan of a kind's input
+    kept: KeptRows
     rows: int = 0
     labelled_rows: int = 0
     duplicates: Duplicates = field(default_factory=Duplicates)
     repeats: Repeats = field(default_factory=Repeats)
     marks: Tally = field(default_factory=Tally)  # the single labels of a multilabel task
-    splits: Tally = field(default_factory=Tally)  # words of the split column, in labelled rows
-    split_classes: Tally = field(default_factory=Tally)  # word, "\x1f", class
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
     sampled_bytes: int = 0
-    dates: Dates = field(default_factory=Dates)  # of the split column
     unpacked: int = 0  # bytes
     codes: dict[str, Codes] = field(default_factory=dict)  # of columns of numbers
 
@@ -153,7 +91,7 @@ def scan(
         return _pass(layout, types, _open(layout), codes, on_progress)
     except RefusedCell as cell:
         with decoding(FILES[layout.format]):
-            raise _refusal(layout, cell) from None
+            raise refusal_of(layout, cell) from None
 
 
 def _open(layout: Layout) -> Generator[pa.RecordBatch]:
@@ -211,7 +149,7 @@ def _pass(
 ) -> Scan:
     searches = iter(range(_SEARCHED))
     columns = {name: _column_scan(layout, name, types.get(name), searches) for name in layout.columns}
-    result = Scan(columns, codes=codes)
+    result = Scan(columns, KeptRows(layout), codes=codes)
     # Of gzip the bytes were counted before: here they are numbers, of more bytes than their digits have.
     packed = layout.format in ("zip", "npz", "parquet")
     most = layout.limits.unpacked_from(layout.path.stat().st_size) if packed else sys.maxsize
@@ -243,7 +181,7 @@ def _column_scan(layout: Layout, name: str, column_type: ColumnType | None, sear
 
 
 def _distinct_limit(layout: Layout, name: str) -> int:
-    if name in (layout.label, layout.split):
+    if name in layout.beside:
         return DISTINCT
     return min(DISTINCT, ALL_DISTINCT // len(layout.options.columns))
 
@@ -260,6 +198,7 @@ def _ahead(batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
 def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     values: dict[str, pa.Array] = {}
     keys: list[Any] | None = None
+    row_keys: Keys | None = None
     for name in layout.columns:
         cells = batch[name]
         if name != layout.input and pa.types.is_binary(cells.type):
@@ -267,35 +206,28 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             hint = "Declare another `label` or `split`, or store the column as text."
             raise DatasetError("unsupported_column", message, hint)
         if not layout.is_csv and pa.types.is_string(cells.type):
-            _check_text(layout, result.rows, name, cells)
+            check_text(layout, result.rows, name, cells)
         try:
             if name == layout.input:
-                values[name], keys = result.columns[name].add(cells)
+                values[name], keys, row_keys = result.columns[name].add(cells)
             else:
                 values[name] = result.columns[name].add(cells)
         except RefusedExample as refused:
-            raise _refused_example(layout, result.rows, batch, name, refused) from None
+            raise refused_example(layout, result.rows, batch, name, refused) from None
         except BadCell as bad:
-            received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:_RECEIVED]
+            received = str(text_of(cells.slice(bad.index, 1))[0].as_py()).strip()[:RECEIVED]
             row = result.rows + bad.index + 1
             column_type: ColumnType = result.columns[name].type or "number"
             raise RefusedCell(name, column_type, row, received, bad.infinite) from None
-    if layout.split and pa.types.is_timestamp(values[layout.split].type):
-        result.dates.add(values[layout.split])
-        if layout.dates is not None:
-            values[layout.split] = split_words(values[layout.split], layout.dates)
     labels = values[layout.label]
     result.labelled_rows += len(labels) - labels.null_count
     if layout.separator is not None:
         marks, rows = marks_of(labels, layout.separator)
         result.marks.add(marks)
-        if layout.split:
-            _add_split(result, values[layout.split], labels, marks, rows)
-    elif layout.split:
-        _add_split(result, values[layout.split], labels)
-    others = [values[name] for name in (layout.label, layout.split) if name is not None]
-    known = (layout.label, layout.split)
-    inputs = [of for name, of in values.items() if name not in known and not layout.is_index(name)]
+        result.kept.add_marks(marks, rows)
+    result.kept.add(values, row_keys, batch.num_rows)
+    others = [values[name] for name in layout.beside]
+    inputs = [of for name, of in values.items() if name not in layout.beside and not layout.is_index(name)]
     result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
@@ -306,82 +238,3 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         result.sampled_rows += part.num_rows
         result.sampled_bytes += part.nbytes
     result.rows += batch.num_rows
-
-
-def _check_text(layout: Layout, rows: int, name: str, cells: pa.Array) -> None:
-    """Refuse NUL, which databases do not keep; of CSV it was refused with the bytes."""
-    found = pc.index(pc.match_substring(cells, "\0"), True).as_py()
-    if found >= 0:
-        row = rows + found + 1
-        received = cells[found].as_py()[:80].replace(BETWEEN, ", ").strip(", ")
-        error = {"row": row, "column": name, "expected": "text without NUL", "received": received}
-        message = f"Expected text without NUL, in column {name}. Received: {received} in row {row}."
-        raise DatasetError("not_text", message, "Take the NUL out, or leave the row out.", [error])
-
-
-def _add_split(
-    result: Scan,
-    words: pa.Array,
-    labels: pa.Array,
-    marks: pa.Array | None = None,
-    rows: pa.Array | None = None,
-) -> None:
-    """`marks` are single labels and `rows` where they stand, where a row has several."""
-    there = pc.is_valid(labels)
-    words = pc.fill_null(pc.cast(words, pa.string()), "train")
-    result.splits.add(words.filter(there))
-    if marks is None:
-        words, marks = words.filter(there), text_of(labels.filter(there))
-    else:
-        words = words.take(rows)
-    joined = pc.binary_join_element_wise(words, marks, _JOIN)
-    result.split_classes.add(joined)
-
-
-def _refused_example(
-    layout: Layout, rows: int, batch: pa.RecordBatch, name: str, refused: RefusedExample
-) -> DatasetError:
-    row = rows + refused.index + 1
-    file = next(
-        (
-            batch[known][refused.index].as_py()
-            for known in ("file", "file_name")
-            if known in batch.schema.names
-        ),
-        None,
-    )
-    error: dict[str, Any] = {
-        "row": row,
-        "column": name,
-        "expected": refused.expected,
-        "received": refused.received,
-    }
-    if file is not None:
-        error["file"] = file
-    where = f"row {row}" if file is None else f"{file} (row {row})"
-    message = f"Expected {refused.expected}, in column {name}. Received: {refused.received}, in {where}."
-    return DatasetError(refused.code, message, refused.hint, [error])
-
-
-def _refusal(layout: Layout, cell: RefusedCell) -> DatasetError:
-    expected = EXPECTED[cell.type]
-    hint = f"Correct the cell, or declare another type for {cell.column}."
-    error: dict[str, Any] = {
-        "row": cell.row,
-        "column": cell.column,
-        "expected": expected,
-        "received": cell.received,
-    }
-    if layout.is_csv:
-        error["line"] = csv.line_of(layout.path, layout.options, cell.row)
-    message = f"Expected {expected}, in column {cell.column}. Received: {cell.received} in row {cell.row}."
-    conventions = layout.conventions_of(cell.column)
-    whole = layout.is_csv and len(cell.received) < _RECEIVED
-    missing = hint_for_missing(cell.received, cell.column, conventions) if whole else ""
-    if cell.infinite:
-        hint = f"Correct the cell, or leave it empty. {missing}".rstrip()
-        return DatasetError("infinite_number", message, hint, [error])
-    if layout.is_csv and layout.declared.get(cell.column) in ("number", "date", "boolean"):
-        told = hint_for(cell.received, cell.column, cell.type, conventions)
-        hint = told or f"Correct the cell. {missing}".rstrip()
-    return DatasetError("wrong_type", message, hint, [error])

@@ -18,10 +18,12 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .conventions import Conventions
 from .dates import to_iso
+from .errors import DatasetError
 from .levels import scaled
 from .numbers import plainly
-from .schema import BETWEEN, LISTS, ColumnType, Conventions, DatasetError
+from .words import BETWEEN, LISTS, ColumnType
 
 TYPES: tuple[ColumnType, ...] = ("number", "boolean", "date", "category")
 EXPECTED: dict[ColumnType, str] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from .schema import Format
+from .words import Format
 
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",

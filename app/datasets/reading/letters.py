@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .schema import ColumnType
+from .words import ColumnType
 
 DNA = "ACGTRYSWKMBDHVN-"
 RNA = "ACGURYSWKMBDHVN-"

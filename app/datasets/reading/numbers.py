@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .schema import Conventions
+from .conventions import Conventions
 
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _MINUS = "\u2212|\u2012|\u2013"  # the signs that typesetters and word processors write

@@ -18,21 +18,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .cells import EXPECTED, BadCell, feature, text_of
+from .conventions import MISSING, Conventions
+from .declaration import Declaration
+from .description import Column, Reading
+from .errors import DatasetError
 from .formats import csv
 from .formats.unlabelled import Source, open_source
 from .images import BadImage, decoded
 from .letters import EXPECTED as LETTERS
 from .letters import wrong_letter
-from .schema import (
-    BETWEEN,
-    MISSING,
-    Column,
-    Conventions,
-    DatasetError,
-    Declaration,
-    Limits,
-    Reading,
-)
+from .limits import Limits
+from .words import BETWEEN
 
 _TYPED = ("jsonl", "parquet")
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .cells import convert, feature, several, text_of
+from .description import Column, Description
 from .formats import csv
 from .formats.contents import MODULES
-from .schema import Column, DateSplit, Description
-from .splits_words import WORDS
 
 
 def read(path: Path, description: Description, spool: Path | None = None) -> pa.Table:
-    """The file's columns, by the same parse as the inspection's, those of role `ignored` left out.
+    """The features and the label, by the same parse as the inspection's; parts are in the rows file.
 
     The one input of texts, images or sequences is called by the kind of data: text and sequence string, image
     binary (the encoded file; where `spool` is a folder, the table lies in a file there and not in memory).
 
     number float64; boolean bool; category string; date string `YYYY-MM-DD`, or `YYYY-MM-DDTHH:MM:SS` (UTC if
     zoned) beside midnight; label string (a class's name), of several labels a row a list of strings, of a
-    regression float64; split string train, validation or test. Missing cells are null, but a missing split is
-    train. All rows are kept, in the file's order.
+    regression float64. Missing cells are null. All rows are kept, in the file's order.
     """
     if description.kind != "tabular":
         batches = _batches(path, description, fast=False)
@@ -64,7 +60,7 @@ def _batches(path: Path, description: Description, *, fast: bool) -> Iterator[pa
 
 
 def _read_columns(description: Description) -> list[Column]:
-    return [column for column in description.columns if column.role != "ignored"]
+    return [column for column in description.columns if column.role in ("feature", "label")]
 
 
 def _schema(description: Description) -> pa.Schema:
@@ -84,15 +80,13 @@ def _open(path: Path, description: Description, fast: bool) -> Generator[pa.Reco
 def _is_fast(column: Column, description: Description) -> bool:
     """Whether Arrow reads the column's numbers by itself."""
     plain = description.conventions.plain_numbers and column.name not in description.exceptions
-    return column.type == "number" and column.role != "ignored" and plain
+    return column.type == "number" and column.role in ("feature", "label") and plain
 
 
 def _data_type(column: Column, description: Description) -> pa.DataType:
     if column.role == "label":
         types = {"regression": pa.float64(), "multilabel": pa.list_(pa.string())}
         return types.get(description.task, pa.string())
-    if column.role == "split":
-        return pa.string()
     types = {"number": pa.float64(), "boolean": pa.bool_(), "image": pa.binary()}
     return types.get(column.type, pa.string())
 
@@ -102,22 +96,6 @@ def _canonical(cells: pa.Array, column: Column, description: Description) -> pa.
     if column.role == "feature":
         return feature(cells, column.type, conventions)
     values = convert(cells, column.type, conventions)
-    if column.role == "split":
-        return split_words(values, description.split.dates)
     if description.between is not None:
         return several(values, description.between)
     return values if description.task == "regression" else text_of(values)
-
-
-def split_words(values: pa.Array, dates: DateSplit | None) -> pa.Array:
-    """train, validation or test for each cell of a split column, train where it is missing."""
-    if dates is not None:
-        first = {
-            name: pa.scalar(datetime.fromisoformat(getattr(dates, name)), values.type)
-            for name in ("validation", "test")
-        }
-        late = pc.if_else(pc.greater_equal(values, first["test"]), "test", "validation")
-        return pc.fill_null(pc.if_else(pc.less(values, first["validation"]), "train", late), "train")
-    words = pc.ascii_lower(values)
-    position = pc.index_in(words, pa.array(list(WORDS)))
-    return pc.fill_null(pc.take(pa.array(list(WORDS.values())), position), "train")

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats import csv, jsonl
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection
+from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

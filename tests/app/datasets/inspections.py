@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
+import pytest
 
+from app.datasets import process_start
+from app.datasets.process_start import Process
 from tests.conftest import wait_for
 
 
 def inspecting() -> list[psutil.Process]:
     """Those that run now."""
+    forked = [child for server in fork_servers() for child in _children(server)]
+    return forked + _running("app.datasets.inspection.child")
+
+
+def fork_servers() -> list[psutil.Process]:
+    """Those that fork them: one at most."""
+    return _running("app.datasets.inspection.fork_server")
+
+
+def _running(module: str) -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
-            if "app.datasets.inspection.child" in child.cmdline():
+            if module in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
     return found
 
 
+def _children(server: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [child for child in server.children() if child.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def suspend_one() -> None:
-    """Wait for one, and let it take its time: until it is killed, it goes no further."""
+    """Wait for one that waits for its file, and stop it: until it is killed, it goes no further."""
     wait_for(_suspended)
 
 
@@ -29,3 +51,21 @@ def _suspended() -> bool:
     for child in found:
         child.suspend()
     return bool(found)
+
+
+@contextmanager
+def next_suspended() -> Iterator[Callable[[], None]]:
+    """The next process that is started is stopped before its request; answers what waits for that."""
+    suspended = threading.Event()
+    start = process_start.start
+
+    def start_suspended() -> Process:
+        process = start()
+        if not suspended.is_set():
+            suspend_one()
+            suspended.set()
+        return process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_start, "start", start_suspended)
+        yield lambda: wait_for(suspended.is_set)

@@ -18,7 +18,9 @@ from PIL import Image
 from pyarrow import parquet
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
 from tests.app.datasets.conftest import Inspect, Refuse
 from tests.app.datasets.inspection.kinds.conftest import packed, picture
 

@@ -15,7 +15,12 @@ from pyarrow import parquet
 from app.datasets import child_process
 from app.datasets.child_process import Inspector
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
+from tests.app.datasets.inspections import inspecting, suspend_one
+from tests.conftest import wait_for
 
 MEMORY = 1 << 30
 
@@ -51,8 +56,10 @@ def test_a_refusal_comes_through_whole(path: Path) -> None:
 
 
 def test_an_inspection_that_takes_too_long_is_refused(path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"within 0\.05 seconds") as caught:
-        child_process.run(path, Declaration(), memory_bytes=MEMORY, seconds=0.05)
+    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=0.05) as child:
+        suspend_one()
+        with pytest.raises(DatasetError, match=r"within 0\.05 seconds") as caught:
+            child.finish()
     assert caught.value.code == "inspection_too_slow"
 
 
@@ -112,9 +119,9 @@ def test_a_refusal_of_a_growing_file_is_that_of_the_whole_one(tmp_path: Path) ->
 
 
 def test_an_inspection_ends_with_its_upload(path: Path) -> None:
-    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=60) as child:
-        assert child.is_running
-    assert not child.is_running
+    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=60):
+        wait_for(lambda: len(inspecting()) == 1)
+    assert inspecting() == []
 
 
 def test_whatever_a_decoder_raises_is_the_files_fault_and_is_logged(

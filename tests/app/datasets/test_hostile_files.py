@@ -19,7 +19,10 @@ from pydantic import ValidationError
 
 from app.datasets import child_process
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from tests.app.datasets.inspection.kinds.conftest import folders, packed, picture
 
 LIMITS = Limits(unpacked_freely=8 << 20, unpacked_ratio=100)

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

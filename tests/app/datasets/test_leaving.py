@@ -25,7 +25,7 @@ from sqlalchemy import Engine
 from app.main import create_app
 from app.settings import Settings
 from tests.app.conftest import served
-from tests.app.datasets.inspections import inspecting, suspend_one
+from tests.app.datasets.inspections import inspecting, next_suspended, suspend_one
 from tests.conftest import wait_for
 
 CSV = b"a,y\n" + b"1,u\n2,v\n" * 20
@@ -81,9 +81,9 @@ def test_a_validation_whose_client_leaves_ends_with_it_and_leaves_one_line(
 ) -> None:
     caplog.set_level("INFO")
     headers = {"accept": accept, **({"idempotency-key": key} if key else {})}
-    with service.connect("name=t&label=y", len(CSV), **headers) as connection:
+    with next_suspended() as wait, service.connect("name=t&label=y", len(CSV), **headers) as connection:
         connection.sendall(CSV)
-        suspend_one()
+        wait()
         caplog.clear()
     left = time.monotonic()
     wait_for(lambda: bool(told(caplog)) and not inspecting() and not service.incoming)
@@ -216,9 +216,12 @@ def test_a_small_upload_that_takes_long_gives_its_place_to_other_small_ones(
     over, queues = threading.Event(), service.app.state.validations
     queues.submit(over.wait, "large")
     try:
-        with service.connect("name=slow&label=y", len(CSV), accept="text/event-stream") as connection:
+        with (
+            next_suspended() as wait,
+            service.connect("name=slow&label=y", len(CSV), accept="text/event-stream") as connection,
+        ):
             connection.sendall(CSV)
-            suspend_one()
+            wait()
             wait_for(lambda: queues.waiting("large") == 1)
             assert inspecting() == []
             assert service.http.post("/v1/datasets?name=small&label=y", content=CSV).status_code == 201

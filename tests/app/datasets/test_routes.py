@@ -14,7 +14,7 @@ import anyio.to_thread
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.app.datasets.inspections import inspecting, suspend_one
+from tests.app.datasets.inspections import inspecting, next_suspended
 from tests.conftest import WriteCsv, wait_for
 
 ROWS = [f"{i},{i * i % 7},{'up' if i % 2 else 'down'}" for i in range(40)]
@@ -292,9 +292,9 @@ def test_a_file_that_is_to_be_read_otherwise_than_it_was_while_it_came_waits_for
 
 def test_the_end_of_the_service_ends_a_validation_and_leaves_nothing_behind(client: TestClient) -> None:
     incoming: Path = client.app.state.storage.folder / "incoming"  # type: ignore[attr-defined]
-    with ThreadPoolExecutor(1) as pool:
+    with next_suspended() as wait, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.post, "/v1/datasets?name=t&label=y", content=CSV)
-        suspend_one()
+        wait()
         try:
             client.app.state.validations.close()  # type: ignore[attr-defined]
             assert list(incoming.iterdir()) == []

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.profile import Inspection
 from app.db.tables import Dataset, Job
 from tests.kinds import images, pixels, sequences, table, texts
-from tests.stored import store_inspected
+from tests.stored import Inspected, inspected, store_inspected
 
 KINDS = ("tabular", "text", "image", "sequence", "pixels")
 
 
 @pytest.fixture(scope="session")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Inspection]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Inspected]:
     """A small file of each kind, inspected once."""
     folder = tmp_path_factory.mktemp("kinds")
     files = {
@@ -31,18 +30,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Ins
         "pixels": pixels(folder / "p.csv"),
     }
     declared: dict[str, dict[str, Any]] = {"text": {"kind": "text"}, "tabular": {"label": "y"}}
-    return {
-        kind: (path, inspect(path, Declaration(filename=path.name, **declared.get(kind, {}))))
-        for kind, path in files.items()
-    }
+    return {kind: inspected(path, **declared.get(kind, {})) for kind, path in files.items()}
 
 
 @pytest.fixture(scope="module")
-def api(shared_client: TestClient, found: dict[str, tuple[Path, Inspection]]) -> TestClient:
+def api(shared_client: TestClient, found: dict[str, Inspected]) -> TestClient:
     """The API with a data set of each kind, called by the kind, and one `large` of a million rows."""
-    for kind, (path, inspection) in found.items():
-        for name, made in ((kind, inspection), (f"large-{kind}", enlarged(inspection))):
-            store_inspected(shared_client, name, path, made)
+    for kind, made in found.items():
+        store_inspected(shared_client, kind, made)
+        large = replace(made, inspection=enlarged(made.inspection))
+        store_inspected(shared_client, f"large-{kind}", large)
     return shared_client
 
 

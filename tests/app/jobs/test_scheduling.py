@@ -25,6 +25,7 @@ def post(sessions: Sessions) -> Any:
     """Add a queued job; each comes a second after the one before."""
     with sessions.begin() as session:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
+        about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
         session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
     number = 0

@@ -24,6 +24,7 @@ def job_id(sessions: Sessions) -> str:
     """A queued job."""
     with sessions.begin() as session:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
+        about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
         dataset = Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts)
         job = Job(id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.workers.transfer.parts import parts_of
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
 
 MIXED = (
@@ -54,7 +55,8 @@ def numbers() -> Callable[..., Data]:
         inputs = {f"x{number}": x[:, number] for number in range(4)}
         columns = tuple(Column(name, "number") for name in inputs)
         parts = [slice(0, rows * 6 // 10), slice(rows * 6 // 10, rows * 8 // 10), slice(rows * 8 // 10, rows)]
-        split = [Rows({name: x[part] for name, x in inputs.items()}, targets[part]) for part in parts]
+        all_rows = Rows(inputs, targets, np.arange(rows))
+        split = [all_rows.take(part) for part in parts]
         return Data(Signature(columns, "y", task, names), *split)
 
     return make
@@ -83,5 +85,4 @@ def mixed_table() -> pa.Table:
 def mixed(mixed_table: pa.Table) -> Data:
     """`mixed_table` split into train, validation and test rows."""
     signature = Signature(MIXED, "y", "binary", ("no", "yes"))
-    fractions = {"validation_fraction": 0.2, "test_fraction": 0.2}
-    return from_table(mixed_table, signature, split_column=None, seed=3, **fractions)
+    return from_table(mixed_table, signature, parts_of(mixed_table.num_rows, seed=3))

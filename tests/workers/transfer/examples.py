@@ -75,7 +75,8 @@ def make(kind: str, task: Task = "binary", seed: int = 0, rows: int = ROWS, **ch
     types = {"text": "text", "sequence": "nucleotide", "image": "image"}
     column = Column(kind, types[kind])  # type: ignore[arg-type]
     cuts = [slice(0, rows * 6 // 10), slice(rows * 6 // 10, rows * 8 // 10), slice(rows * 8 // 10, rows)]
-    parts = [Rows({kind: values[cut]}, targets[cut]) for cut in cuts]
+    whole = Rows({kind: values}, targets, np.arange(rows))
+    parts = [whole.take(cut) for cut in cuts]
     return Data(Signature((column,), "y", task, CLASSES[task]), *parts)
 
 

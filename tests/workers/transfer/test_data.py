@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workers.transfer.data import Column, Signature, few_shot_subset, from_table, split_rows
+from tests.workers.transfer.parts import parts_of
+from workers.transfer.data import PARTS, Column, Signature, few_shot_subset, from_table
 
 COLUMNS = (Column("n", "number"), Column("b", "boolean"), Column("c", "category"), Column("d", "date"))
 
@@ -16,15 +17,18 @@ def _table(**columns: pa.Array) -> pa.Table:
         "c": pa.array(["x", None, "", "y"]),
         "d": pa.array(["2020-01-02", None, "2020-01-02T03:04:05", "2021-01-01"]),
         "y": pa.array(["no", "yes", "yes", "no"]),
-        "part": pa.array(["train", "test", "train", "validation"]),
     }
     return pa.table({**values, **columns})
 
 
-def _read(table: pa.Table, task: str = "binary", classes: tuple[str, ...] = ("no", "yes"), split="part"):
-    signature = Signature(COLUMNS, "y", task, classes)
-    fractions = {"validation_fraction": 0.1, "test_fraction": 0.1}
-    return from_table(table, signature, split_column=split, seed=0, **fractions)
+def _read(
+    table: pa.Table,
+    task: str = "binary",
+    classes: tuple[str, ...] = ("no", "yes"),
+    parts: tuple[str, ...] = ("train", "test", "train", "validation"),
+):
+    places = np.array([PARTS.index(part) for part in parts], np.uint8)
+    return from_table(table, Signature(COLUMNS, "y", task, classes), places)
 
 
 def test_a_signature_survives_json():
@@ -72,9 +76,9 @@ def test_a_label_outside_the_classes_is_refused_by_name():
         _read(_table(y=pa.array(["no", "yes", "perhaps", "no"])))
 
 
-def test_an_unknown_part_in_the_split_column_is_refused():
-    with pytest.raises(ValueError, match="Expected train, validation or test"):
-        _read(_table(part=pa.array(["train", "dev", "train", "test"])))
+def test_parts_of_other_rows_are_refused():
+    with pytest.raises(ValueError, match=r"the parts of 4 rows\. Received: 2"):
+        _read(_table(), parts=("train", "test"))
 
 
 def test_a_missing_column_is_refused_by_name():
@@ -84,40 +88,28 @@ def test_a_missing_column_is_refused_by_name():
 
 def test_data_without_a_train_row_is_refused():
     with pytest.raises(ValueError, match="rows to train on"):
-        _read(_table(part=pa.array(["test"] * 4)))
+        _read(_table(), parts=("test",) * 4)
 
 
 def test_a_part_without_rows_is_none():
-    assert _read(_table(part=pa.array(["train"] * 4))).validation is None
+    assert _read(_table(), parts=("train",) * 4).validation is None
 
 
-@pytest.mark.parametrize(("rows", "expected"), [(2, (0, 0)), (3, (1, 1)), (25, (3, 3)), (100, (10, 10))])
-def test_each_class_gives_its_rounded_share_and_at_least_one_row(rows: int, expected: tuple[int, int]):
-    parts = split_rows(np.zeros(rows, np.int64), "multiclass", 0, 0.1, 0.1)
-    assert (int((parts == "validation").sum()), int((parts == "test").sum())) == expected
-
-
-def test_every_class_keeps_a_row_to_train_on():
-    parts = split_rows(np.zeros(4, np.int64), "multiclass", 0, 0.49, 0.49)
-    assert (parts == "train").any()
-
-
-def test_a_fraction_of_zero_gives_no_rows():
-    assert set(split_rows(np.zeros(50, np.int64), "multiclass", 0, 0.0, 0.2)) == {"train", "test"}
-
-
-def test_a_regression_is_split_as_one_class():
-    parts = split_rows(np.linspace(0, 1, 50).reshape(-1, 1), "regression", 0, 0.1, 0.2)
-    assert [int((parts == part).sum()) for part in ("train", "validation", "test")] == [35, 5, 10]
-
-
-def test_rows_keep_their_order_inside_each_part():
-    labels = pa.array(["no", "yes"] * 20)
+def test_rows_keep_their_order_inside_each_part_and_know_their_numbers_in_the_file():
+    labels = pa.array([None if row % 7 == 0 else ("no", "yes")[row % 2] for row in range(40)])
     columns = {"b": pa.array([True] * 40), "c": pa.array(["x"] * 40), "d": pa.array(["2020-01-01"] * 40)}
-    data = _read(pa.table({"n": pa.array(np.arange(40.0)), **columns, "y": labels}), split=None)
-    for rows in (data.train, data.validation, data.test):
+    table = pa.table({"n": pa.array(np.arange(40.0)), **columns, "y": labels})
+    data = from_table(table, Signature(COLUMNS, "y", "binary", ("no", "yes")), parts := parts_of(40))
+    for place, rows in enumerate((data.train, data.validation, data.test)):
         assert rows is not None
-        assert (np.diff(rows.inputs["n"]) > 0).all()
+        np.testing.assert_array_equal(
+            rows.numbers, np.flatnonzero((parts == place) & (np.arange(40) % 7 > 0))
+        )
+        np.testing.assert_array_equal(rows.inputs["n"], rows.numbers)
+    np.testing.assert_array_equal(
+        data.unlabelled.numbers, np.flatnonzero((parts == 0) & (np.arange(40) % 7 == 0))
+    )
+    np.testing.assert_array_equal(data.unlabelled.inputs["n"], data.unlabelled.numbers)
 
 
 def test_multilabel_targets_are_a_mark_for_each_label():
@@ -129,28 +121,13 @@ def test_multilabel_targets_are_a_mark_for_each_label():
     assert data.test is None
 
 
-def test_rare_labels_of_a_multilabel_task_are_spread_over_the_parts():
-    rng = np.random.default_rng(0)
-    targets = (rng.random((400, 5)) < [0.5, 0.3, 0.1, 0.05, 0.025]).astype(np.float32)
-    parts = split_rows(targets, "multilabel", 7, 0.15, 0.15)
-    assert {part: int((parts == part).sum()) for part in ("train", "validation", "test")} == {
-        "train": 280,
-        "validation": 60,
-        "test": 60,
-    }
-    for part, fraction in (("train", 0.7), ("validation", 0.15), ("test", 0.15)):
-        counts = targets[parts == part].sum(axis=0)
-        np.testing.assert_allclose(counts, fraction * targets.sum(axis=0), atol=1)
-    np.testing.assert_array_equal(parts, split_rows(targets, "multilabel", 7, 0.15, 0.15))
-    assert (parts != split_rows(targets, "multilabel", 8, 0.15, 0.15)).any()
-
-
 def test_a_few_rows_of_a_multilabel_task_hold_every_label():
     marks = pa.array([["a"], ["a", "b"], ["c"], [], ["b"], ["c", "a"]] * 4, pa.list_(pa.string()))
     table = pa.table({"n": pa.array(np.arange(24.0)), "y": marks})
     signature = Signature((Column("n", "number"),), "y", "multilabel", ("a", "b", "c"))
-    data = from_table(table, signature, split_column=None, seed=0, validation_fraction=0.1, test_fraction=0.1)
+    data = from_table(table, signature, parts_of(24, validation=0.1, test=0.1))
     two, three = few_shot_subset(data, 2, seed=5).train, few_shot_subset(data, 3, seed=5).train
     assert (two.targets.sum(axis=0) >= 2).all()
     assert len(two) <= 6
     assert set(two.inputs["n"]) <= set(three.inputs["n"])
+    np.testing.assert_array_equal(two.inputs["n"], two.numbers)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as sk
 
+from tests.workers.transfer.parts import parts_of
 from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Rows, Signature, from_table
 from workers.transfer.delivery.export import verify
@@ -47,8 +48,7 @@ def _regression(mean: float, deviation: float, seed: int = 0, rows: int = 150) -
     x = rng.normal(size=(rows, 2))
     table = pa.table({"x0": x[:, 0], "x1": x[:, 1], "y": mean + deviation * (x[:, 0] - 2 * x[:, 1])})
     columns = (Column("x0", "number"), Column("x1", "number"))
-    fractions = {"validation_fraction": 0.2, "test_fraction": 0.2}
-    return from_table(table, Signature(columns, "y", "regression"), split_column=None, seed=3, **fractions)
+    return from_table(table, Signature(columns, "y", "regression"), parts_of(rows, seed=3))
 
 
 def _plain(network: Any, folder: Path) -> Any:

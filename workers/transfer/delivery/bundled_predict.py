@@ -90,8 +90,10 @@ class Opened:
 
 
 def _opened(path: str, about: Mapping[str, Any], options: argparse.Namespace) -> Opened:
+    from reading.declaration import Declaration
+    from reading.description import Reading
+    from reading.errors import DatasetError
     from reading.rows import RowsFile
-    from reading.schema import DatasetError, Declaration, Reading
 
     asked = {name: getattr(options, name) for name in ("format", "encoding", "delimiter", "quote")}
     declared = Declaration(**{name: "\t" if value == "\\t" else value for name, value in asked.items()})

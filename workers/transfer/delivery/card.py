@@ -44,8 +44,8 @@ _LINKS = re.compile(r"(?<=\w):(?=//)|(?<=\bwww)\.|(?<=\w)@(?=[\w-]+\.\w)", re.IG
 _PIXELS = """from pathlib import Path
 
 from pictures import decode
+from reading.description import Reading
 from reading.rows import RowsFile
-from reading.schema import Reading
 
 # Upright, what is transparent on white, 16 bits of grey as 8: as in training.
 rules = json.loads(Path("signature.json").read_text(encoding="utf-8"))["reading"]

@@ -89,12 +89,13 @@ def _union(data: Data, fit: Fit) -> tuple[Data, Array, Array]:
     weight = row_weights(fit.training, data)
     if data.unlabelled is None:
         return data, weight, np.ones(len(data.train), np.float32)
-    inputs = {name: np.concatenate([x, data.unlabelled[name]]) for name, x in data.train.inputs.items()}
-    more = len(next(iter(data.unlabelled.values())))
-    blank = np.zeros((more, *data.train.targets.shape[1:]), data.train.targets.dtype)
-    rows = Rows(inputs, np.concatenate([data.train.targets, blank]))
-    mask = np.concatenate([np.ones(len(data.train)), np.zeros(more)]).astype(np.float32)
-    weight = weight * np.float32(len(mask) / len(data.train))
+    train, more = data.train, len(data.unlabelled)
+    inputs = {name: np.concatenate([x, data.unlabelled.inputs[name]]) for name, x in train.inputs.items()}
+    blank = np.zeros((more, *train.targets.shape[1:]), train.targets.dtype)
+    numbers = np.concatenate([train.numbers, data.unlabelled.numbers])
+    rows = Rows(inputs, np.concatenate([train.targets, blank]), numbers)
+    mask = np.concatenate([np.ones(len(train)), np.zeros(more)]).astype(np.float32)
+    weight = weight * np.float32(len(mask) / len(train))
     return replace(data, train=rows), np.concatenate([weight, np.zeros(more, np.float32)]), mask
 
 

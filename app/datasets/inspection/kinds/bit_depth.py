@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from app.datasets.reading.levels import WHOLE, Levels, is_deep
-from app.datasets.reading.schema import Notice
+from app.datasets.reading.profile import Notice
 
 _USED = 0.5
 """Of 65,536 levels: data sets that use more are scaled as a whole."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.datasets.reading.schema import Spread
+from app.datasets.reading.profile import Spread
 
 SHOWN = 5
 REMEMBERED = 500_000

@@ -10,15 +10,21 @@ import warnings
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageOps
 
 from app.datasets.inspection.kinds.bit_depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.pictures import Alike
+from app.datasets.partition.input_keys import key_of_image, upright
+from app.datasets.partition.keys import Keys
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.images import EXPECTED, FORMATS, BadImage, decoded
 from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
-from app.datasets.reading.schema import ColumnProfile, DatasetError, Limits, Notice, Role, ValueCount
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import Role
 
 _JPEG_SCAN, _USUAL_SCANS = b"\xff\xda", 32
 _THUMBNAIL = 64
@@ -43,35 +49,38 @@ class ImageScan:
         """Refuse the image with which more than `most` bytes would be decoded."""
         self._most = most
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
-        """A digest of each image, and of each a key that it shares with the same picture saved otherwise.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
+        """A digest of each image, what it shares with the same picture saved otherwise, and its key.
 
         Raises:
             RefusedExample: what is no image, broken, too large or too small.
         """
         digests: list[str] = []
-        keys: list[Any] = []
+        alike: list[Any] = []
+        keys: list[int] = []
         sizes: list[tuple[int, int, int]] = []
         if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
             raise RefusedExample(0, "no_image", EXPECTED, f"{cells.type}", "Declare another `input`.")
         for index, value in enumerate(cells):
             data = value.as_buffer() if value.is_valid else b""
-            image, key = self._opened(index, data)
+            image, picture, key = self._opened(index, data)
             sizes.append((image.width, image.height, len(data)))
             digests.append(hashlib.sha256(data).hexdigest())
+            alike.append(picture)
             keys.append(key)
         for measure, values in zip(
             (self._width, self._height, self._bytes), zip(*sizes, strict=True), strict=False
         ):
             measure.add(values)
-        return pa.array(digests, pa.string()), keys
+        return pa.array(digests, pa.string()), alike, np.array(keys, np.uint64)
 
-    def _opened(self, index: int, data: Any) -> tuple[Image.Image, int | None]:
-        """The decoded image, and its key."""
-        keys: list[int | None] = []
+    def _opened(self, index: int, data: Any) -> tuple[Image.Image, int | None, int]:
+        """The decoded image, the first picture that it is like, and its key."""
+        keys: list[tuple[int | None, int]] = []
 
         def look(image: Image.Image) -> None:
-            keys.append(self._alike.key(image))  # turns it upright, as who learns from it does
+            seen = upright(image)  # as who learns from it does
+            keys.append((self._alike.key(seen), key_of_image(seen)))
             self._depth.add(image, data)
 
         try:
@@ -79,7 +88,7 @@ class ImageScan:
         except BadImage as bad:
             raise RefusedExample(index, bad.code, bad.expected, bad.received, bad.hint) from None
         self._modes[image.mode] += 1
-        return image, keys[0]
+        return image, *keys[0]
 
     def _look_at(self, image: Image.Image, data: Any) -> None:
         """Before it is decoded."""

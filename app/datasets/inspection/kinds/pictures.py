@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from math import log
-from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.datasets.reading.levels import eight_bits, is_deep
 
 REMEMBERED = 100_000
 """Pictures, from the first, that later ones are compared with: about 40 MB."""
 
-_ORIENTATION = 0x0112  # of EXIF
 _BOX = Image.Resampling.BOX
 _HASH, _EDGE, _EDGES = 8, 6, 8
 _STARTS = [row * (_HASH + 1) + x for row in range(_HASH) for x in range(_HASH)]
@@ -36,8 +34,12 @@ class Alike:
         self._bands: tuple[dict[int, list[int]], ...] = ({}, {}, {}, {})
 
     def key(self, image: Image.Image) -> int | None:
-        """The number of the first picture that this one is; None of what has no outlines."""
-        upright = _upright(image)
+        """The number of the first picture that this one is; None of what has no outlines.
+
+        Args:
+            image: upright, see `input_keys.upright`.
+        """
+        upright = _of_eight_bits(image)
         grey = upright if upright.mode == "L" else upright.convert("L")
         small = grey.resize((_HASH + 1, _HASH), _BOX).tobytes()
         bits = _bits(small)
@@ -82,17 +84,11 @@ def _of_shape(image: Image.Image) -> int:
     return min(max(128 + round(33 * log(image.width / image.height)), 0), 255)
 
 
-def _upright(image: Image.Image) -> Any:
-    """As who learns from it sees it: turned, on white, with 8 bits."""
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
-    if is_deep(image):
-        low, high = image.convert("I").getextrema()
-        return eight_bits(image, (int(low), int(high)))  # type: ignore[arg-type]  # of one band
-    if image.mode in ("LA", "PA", "RGBA") or (image.mode == "P" and "transparency" in image.info):
-        above = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", above.size, "white"), above).convert("RGB")
-    return image
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    if not is_deep(image):
+        return image
+    low, high = image.convert("I").getextrema()
+    return eight_bits(image, (int(low), int(high)))  # type: ignore[arg-type]  # of one band
 
 
 def _bits(small: bytes) -> int:

@@ -12,8 +12,11 @@ import pyarrow.compute as pc
 from app.datasets.inspection.columns import ColumnScan
 from app.datasets.inspection.kinds import image, sequence, text
 from app.datasets.inspection.kinds.writing import WITHOUT_BLANKS, share_without_blanks
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.letters import PROTEIN, RNA
-from app.datasets.reading.schema import KIND_OF, ColumnType, DatasetError, Declaration, Kind, Limits
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.words import KIND_OF, ColumnType, Kind
 
 MODULES: dict[Kind, ModuleType] = {"text": text, "image": image, "sequence": sequence}
 _SCANS: dict[Kind, Any] = {"text": text.TextScan, "image": image.ImageScan}

@@ -9,17 +9,14 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
+from app.datasets.partition.input_keys import keys_of_sequences
+from app.datasets.partition.keys import Keys
 from app.datasets.reading.cells import sequences
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.letters import EXPECTED, NUCLEOTIDE, PROTEIN
-from app.datasets.reading.schema import (
-    ColumnProfile,
-    ColumnType,
-    DatasetError,
-    Limits,
-    Notice,
-    Role,
-    ValueCount,
-)
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import ColumnType, Role
 
 Alphabet = Literal["dna", "rna", "protein"]
 
@@ -53,8 +50,8 @@ class SequenceScan:
         self._first: dict[str, int] = {}  # the row in which each letter first stands
         self._with_u = self._with_t = 0  # rows
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
-        """The sequences, and of each a key that it shares with its reverse complement.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
+        """The sequences, of each what it shares with its reverse complement, and its key.
 
         Raises:
             RefusedExample: a cell without a sequence, or one that is too long.
@@ -77,7 +74,7 @@ class SequenceScan:
             self._with_t += sum("T" in value for value in listed)
         self._lengths.add(map(len, listed))
         self.rows += len(listed)
-        return values, [_key(value) for value in listed]
+        return values, [_key(value) for value in listed], keys_of_sequences(values)
 
     @property
     def alphabet(self) -> Alphabet:

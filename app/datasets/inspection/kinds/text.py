@@ -12,8 +12,12 @@ import pyarrow as pa
 
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.writing import LETTERS_A_WORD, WITHOUT_BLANKS, letters
+from app.datasets.partition.input_keys import keys_of_texts
+from app.datasets.partition.keys import Keys
 from app.datasets.reading.cells import texts
-from app.datasets.reading.schema import ColumnProfile, Limits, Notice, Role, ValueCount
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
+from app.datasets.reading.words import Role
 
 DISTINCT_WORDS = 200_000
 READ, MOST_READ = 2048, 16_384
@@ -35,8 +39,8 @@ class TextScan:
         self._exact = True
         self._letters = self._without_blanks = self._runs = 0
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any]]:
-        """The texts, null where missing, and of each what is left without case, blanks and punctuation.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
+        """The texts, null where missing, of each what is left without case and punctuation, and its key.
 
         Raises:
             RefusedExample: a text is too long.
@@ -66,7 +70,7 @@ class TextScan:
             keys.append(_key(words) if words else None)
         self._characters.add(sizes)
         self._words.add(counts)
-        return values, keys
+        return values, keys, keys_of_texts(values)
 
     def _count(self, words: list[str]) -> None:
         if len(self._vocabulary) < DISTINCT_WORDS:

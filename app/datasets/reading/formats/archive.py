@@ -13,7 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schema import Declaration, Limits, ReadOptions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..limits import Limits
 from . import metadata
 from .fasta import letters_of, records
 from .folders import check_readable, find_folders, said_by

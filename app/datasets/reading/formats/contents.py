@@ -6,8 +6,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..declaration import Declaration
+from ..errors import DatasetError
 from ..file_extensions import format_of
-from ..schema import DatasetError, Declaration, Format
+from ..words import Format
 from . import archive, csv, fasta, jsonl, npz, parquet, tsv
 from .decoding import decoding
 from .stream import open_stream

@@ -16,7 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schema import Conventions, DatasetError, Declaration, Limits, ReadOptions
+from ..conventions import Conventions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
 from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
 from .parsing import Parser, Ragged, Stream
 from .preamble import are_header, find_preamble, title_line, without

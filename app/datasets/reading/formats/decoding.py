@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from ..schema import DatasetError
+from ..errors import DatasetError
 
 Item = TypeVar("Item")
 

@@ -15,7 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..schema import MISSING, DatasetError, is_text
+from ..conventions import MISSING
+from ..errors import DatasetError, is_text
 from .preamble import check_title, without
 from .stream import open_stream
 

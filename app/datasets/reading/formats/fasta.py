@@ -9,7 +9,10 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
 from .headers import Headers, find, pairs, split_of
 from .stream import find_compression, find_encoding, open_stream
 

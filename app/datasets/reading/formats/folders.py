@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from ..schema import DatasetError
+from ..errors import DatasetError
 from ..splits_words import WORDS, folder_split
 from .listing import METADATA, Listing
 

@@ -18,7 +18,11 @@ import pyarrow as pa
 import pyarrow.json
 
 from ..cells import joined
-from ..schema import DatasetError, Declaration, Limits, Physical, ReadOptions, is_text
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError, is_text
+from ..limits import Limits
+from ..words import Physical
 from .dialect import MAX_COLUMNS, check_names
 from .stream import find_compression, find_encoding, open_stream
 

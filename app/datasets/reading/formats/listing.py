@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from ..schema import DatasetError, Limits, is_text
+from ..errors import DatasetError, is_text
+from ..limits import Limits
 from .decoding import broken, decoding, is_of_the_machine
 from .paths import is_folder, is_junk, is_left_behind, path_of
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..schema import DatasetError
+from ..errors import DatasetError
 from ..splits_words import folder_split
 from .decoding import decoding
 from .dialect import check_names, rows_of

@@ -16,7 +16,10 @@ from typing import IO
 import pyarrow as pa
 from PIL import Image
 
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
 from ..splits_words import WORDS
 from .decoding import broken, decoding
 from .listing import check_count, check_entries, open_archive, too_much

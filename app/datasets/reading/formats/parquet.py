@@ -13,7 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from ..cells import joined
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
 from .decoding import decoded, decoding
 from .dialect import check_names
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.csv
 
-from ..schema import Conventions, ReadOptions
+from ..conventions import Conventions
+from ..description import ReadOptions
 from .dialect import rows_of
 from .quotes import Quotes
 

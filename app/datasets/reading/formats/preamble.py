@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..schema import DatasetError
+from ..errors import DatasetError
 
 _SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _COMMENT = "#"

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..schema import DatasetError, ReadOptions
+from ..description import ReadOptions
+from ..errors import DatasetError
 from .stream import open_stream
 
 _BLOCK = 4 << 20  # bytes of the file that are searched for a cell at once

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from ..schema import DatasetError, Limits, is_text
+from ..errors import DatasetError, is_text
+from ..limits import Limits
 from . import arrival
 from .decoding import decoding
 

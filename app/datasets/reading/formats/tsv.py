@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..schema import DatasetError, Declaration, Limits, ReadOptions
+from ..declaration import Declaration
+from ..description import ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
 from . import csv
 
 open_batches = csv.open_batches

@@ -15,7 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..schema import DatasetError, Declaration, Format, Kind, Limits, Reading, ReadOptions
+from ..declaration import Declaration
+from ..description import Reading, ReadOptions
+from ..errors import DatasetError
+from ..limits import Limits
+from ..words import Format, Kind
 from . import csv, fasta
 from .contents import FILES, MODULES, find_format
 from .decoding import decoded, decoding

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.inspection.columns import DISTINCT, ColumnScan, Moments, Tally
-from app.datasets.reading.schema import Conventions
+from app.datasets.reading.conventions import Conventions
 
 
 def test_moments_of_batches_are_those_of_the_whole_column() -> None:

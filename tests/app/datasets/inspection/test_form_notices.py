@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from app.datasets.reading.schema import DatasetError, Inspection, Notice
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection, Notice
 from app.datasets.reading.table import read
 from app.datasets.schemas import REPEATABLE, DatasetForm
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.datasets.reading.schema import DatasetError, Description, Inspection
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.datasets.reading.schema import Inspection, Notice
+from app.datasets.reading.profile import Inspection, Notice
 
 Inspect = Callable[..., Inspection]
 

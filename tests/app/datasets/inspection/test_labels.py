@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

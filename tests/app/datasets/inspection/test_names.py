@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.datasets.inspection.names import meant
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

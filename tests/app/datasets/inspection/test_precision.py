@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.datasets.reading.schema import DatasetError
+from app.datasets.reading.errors import DatasetError
 from tests.app.datasets.conftest import Inspect
 
 ROWS = 60

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from app.datasets.inspection.splits import planned_rows
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

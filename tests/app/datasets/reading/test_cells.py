@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.reading.cells import BadCell, convert, infer, text_of
-from app.datasets.reading.schema import Conventions
+from app.datasets.reading.conventions import Conventions
 
 WRITTEN, TYPED = Conventions.of("csv"), Conventions.of("jsonl")
 

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.reading.cells import BadCell, convert
+from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.dates import to_iso
-from app.datasets.reading.schema import Conventions
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.datasets import reading
-from app.datasets.reading.schema import Inspection
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 READ = """
@@ -24,7 +24,7 @@ import copied
 for module in pkgutil.walk_packages(copied.__path__, "copied."):
     importlib.import_module(module.name)
     assert Path(sys.modules[module.name].__file__).is_relative_to(sys.argv[1])
-from copied.schema import Description
+from copied.description import Description
 from copied.table import read
 
 table = read(Path(sys.argv[2]), Description.model_validate_json(sys.stdin.read()))

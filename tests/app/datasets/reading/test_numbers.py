@@ -2,8 +2,8 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.reading.cells import BadCell, convert
+from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.numbers import plainly
-from app.datasets.reading.schema import Conventions
 
 GERMAN = Conventions(decimal=",", thousands=".")
 

@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import Reading
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.rows import RowsFile, read_instances
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits, Reading
 
 Inspect = Callable[..., Inspection]
 TABLE = (

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.reading.schema import Conventions, Inspection
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from app.datasets.reading.schema import Column as FileColumn
-from app.datasets.reading.schema import Conventions, Description, ReadOptions, SplitPlan
+from app.datasets.reading.conventions import Conventions
+from app.datasets.reading.description import Column as FileColumn
+from app.datasets.reading.description import Description, ReadOptions, SplitPlan
 from tests.workers.transfer import examples
 from tests.workers.transfer.traces import shared_fit
 from workers.stages.export import reader
@@ -64,7 +65,7 @@ def reader_of(signature: Signature) -> Reader:
         classes=list(signature.classes),
         rows=1,
         labelled_rows=1,
-        split=SplitPlan(column=None, seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
+        split=SplitPlan(by="key", seed=0, validation_fraction=0.1, test_fraction=0.1, rows={}),
     )
     return reader(description)
 
@@ -266,7 +267,7 @@ def hostile(options) -> Network:
         else np.array(rng.choice(["u", "v"], 40), object)
         for column in columns
     }
-    rows = Rows(inputs, rng.integers(0, 3, 40))
+    rows = Rows(inputs, rng.integers(0, 3, 40), np.arange(40))
     signature = Signature(columns, '=HYPERLINK("x")', "multiclass", ("=1+1", "-1", "@SUM(1)"))
     return build(options, Data(signature, rows, rows, rows), 0)
 
@@ -279,17 +280,11 @@ def hostile_bundle(hostile: Network, tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-def test_the_python_of_the_readme_runs_whatever_the_columns_are_called(hostile, hostile_bundle):
+def test_the_python_of_the_readme_runs_whatever_the_columns_are_called(hostile, hostile_bundle, plain):
     readme = (hostile_bundle / "README.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"^```python\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
     assert "</script>" not in readme
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", f"{program}\nprint(model.predict({{}}) if 0 else 'done')"],
-        cwd=hostile_bundle,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = plain.run("-c", f"{program}\nprint(model.predict({{}}) if 0 else 'done')", cwd=hostile_bundle)
     assert done.stdout.endswith("done\n")
     named = eval(
         program[program.index("model.predict(") + len("model.predict(") : program.rindex(")")], {"np": np}
@@ -299,11 +294,10 @@ def test_the_python_of_the_readme_runs_whatever_the_columns_are_called(hostile, 
     assert predict(hostile, {name: named[key] for name, key in keys.items()}).shape == (1, 3)
 
 
-def test_the_program_reads_a_header_and_writes_classes_that_a_spreadsheet_might_run(hostile, hostile_bundle):
+def test_the_program_reads_a_header_and_writes_classes_that_a_spreadsheet_might_run(hostile_bundle, plain):
     with (hostile_bundle / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HOSTILE, *([str(n)] * len(HOSTILE) for n in range(-30, 30))])
-    command = [sys.executable, "-I", str(hostile_bundle / "predict.py"), "rows.csv"]
-    done = subprocess.run(command, cwd=hostile_bundle, capture_output=True, text=True, check=True)
+    done = plain.run(hostile_bundle / "predict.py", "rows.csv", cwd=hostile_bundle)
     header, *answers = csv.reader(done.stdout.splitlines())
     assert header == ["prediction", "probability_=1+1", "probability_-1", "probability_@SUM(1)"]
     assert len(answers) == 60

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,13 @@ import numpy as np
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.description import Description
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.rows import RowsFile
-from app.datasets.reading.schema import DatasetError, Declaration, Description
 from app.datasets.reading.table import read
+from tests.plain_python import PlainPython
+from tests.stored import inspected
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
 from workers.job_context import signature_of
@@ -53,16 +55,10 @@ def _made(case: Case, folder: Path) -> Made:
     name, content = case.train
     path = folder / name
     path.write_bytes(content)
-    description = inspect(path, Declaration(filename=name, **case.declared)).description
+    found = inspected(path, validation_fraction=0.2, test_fraction=0.2, **case.declared)
+    description = found.inspection.description
     rows = read(path, description, folder)
-    data = from_table(
-        rows,
-        signature_of(description),
-        split_column=None,
-        seed=0,
-        validation_fraction=0.2,
-        test_fraction=0.2,
-    )
+    data = from_table(rows, signature_of(description), found.facts.parts)
     network = scratch(case.network, data, Fit(Training(8, 16, 0.02, seed=0))).network
     inputs = {
         column.name: arrays.values(rows[column.name], column.type) for column in network.signature.columns
@@ -105,7 +101,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
 
 
 @pytest.fixture(scope="module")
-def done(made: dict[str, Made]) -> dict[str, Any]:
+def done(made: dict[str, Made], plain: PlainPython) -> dict[str, Any]:
     """What bundles and plain Keras answer: one process for all, since Keras takes seconds to import."""
     asked = {}
     for name, one in made.items():
@@ -123,11 +119,7 @@ def done(made: dict[str, Made]) -> dict[str, Any]:
     first = next(iter(made["image"].inputs["image"]))
     (made["image"].folder / "bundle" / "picture.png").write_bytes(first)
     (folder,) = {one.folder.parent for one in made.values()}
-    command = [sys.executable, "-I", str(PROGRAM), str(folder / "done.json")]
-    run = subprocess.run(
-        command, input=json.dumps(asked), capture_output=True, text=True, check=False, cwd=folder
-    )
-    assert run.returncode == 0, run.stderr
+    plain.run(PROGRAM, folder / "done.json", cwd=folder, input=json.dumps(asked))
     told: dict[str, Any] = json.loads((folder / "done.json").read_text())
     assert told["ours"] == []
     return dict(told["done"])

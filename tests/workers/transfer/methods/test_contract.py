@@ -84,6 +84,8 @@ def assert_it_opens_in_plain_keras(network: Network, rows: Any, path: Any) -> No
     network.save(path)
     rows = {name: np.where(np.arange(len(x)) == 3, np.nan, x).astype("float32") for name, x in rows.items()}
     opened = keras.saving.load_model(path, compile=False)
+    # To trace the graph of a few rows takes ten times as long as to answer them.
+    opened.run_eagerly = network.model.run_eagerly = True
     answers = opened.predict(rows, verbose=0)
     assert np.isfinite(answers).all()
     np.testing.assert_array_equal(answers, network.model.predict(rows, verbose=0))

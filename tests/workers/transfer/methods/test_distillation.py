@@ -6,6 +6,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from tests.workers.transfer.traces import TRACED, shared_fit
+from workers.transfer.data import Unlabelled
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.methods.parts.teacher_answers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
@@ -139,7 +140,12 @@ def test_unlabelled_rows_teach_the_student_too(strategy, plain_options, numbers)
             targets=whole.train.targets[:12],
         ),
     )
-    more = replace(few, unlabelled={name: x[12:] for name, x in whole.train.inputs.items()})
+    more = replace(
+        few,
+        unlabelled=Unlabelled(
+            {name: x[12:] for name, x in whole.train.inputs.items()}, whole.train.numbers[12:]
+        ),
+    )
     fit = shared_fit(replace(FIT.training, epochs=20))
     alone, helped = (_distil(teacher, plain_options, data, fit, strategy=strategy) for data in (few, more))
     assert helped.findings["unlabelled_rows"] == len(whole.train) - 12
@@ -172,7 +178,9 @@ def test_a_labels_weight_does_not_depend_on_who_else_is_in_its_batch(plain_optio
     data = numbers(30)  # 18 labelled train rows
     more = {name: values[:54] for name, values in numbers(100, seed=5).train.inputs.items()}
     fit = Remembering(FIT.training, traced=TRACED)
-    distillation(teacher, plain_options, replace(data, unlabelled=more), fit, alpha=0.3)
+    distillation(
+        teacher, plain_options, replace(data, unlabelled=Unlabelled(more, np.arange(54))), fit, alpha=0.3
+    )
     labels, extras = fit.objective.terms[0], fit.objective.extras
     y, p = np.ones((4, 1), np.float32), np.full((4, 1), 0.25, np.float32)
     for rows in ([0, 1, 2, 20], [0, 20, 30, 40], [0, 1, 2, 3]):

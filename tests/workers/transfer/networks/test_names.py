@@ -1,8 +1,6 @@
 """Inputs are found by the names of their columns, whatever these are and whatever else is given."""
 
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.plain_python import PlainPython
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.networks.network import Network, build, load
 from workers.transfer.training.features import predict
@@ -38,7 +37,7 @@ def _data(names: list[str], rows: int = 40) -> Data:
         else np.array(rng.choice(["u", "v"], rows), object)
         for column in columns
     }
-    part = Rows(inputs, (np.arange(rows) % 2).astype(np.float32).reshape(-1, 1))
+    part = Rows(inputs, (np.arange(rows) % 2).astype(np.float32).reshape(-1, 1), np.arange(rows))
     return Data(Signature(columns, "y", "binary", ("a", "b")), part, None, None)
 
 
@@ -132,14 +131,10 @@ print(json.dumps(model.predict(rows, verbose=0).tolist()))
 """
 
 
-def test_plain_keras_in_a_fresh_python_loads_odd_names_without_a_warning(odd: Any, tmp_path: Path) -> None:
+def test_plain_keras_loads_odd_names_without_a_warning(odd: Any, tmp_path: Path, plain: PlainPython) -> None:
     network, inputs = odd
     network.save(tmp_path / "model.keras")
     call = {name: values.tolist() for name, values in _calls(network, inputs)["turned, with more"].items()}
     call = {name: [float(x) for x in values] if name == "\uffff" else values for name, values in call.items()}
-    command = [sys.executable, "-I", "-c", PROGRAM]
-    done = subprocess.run(
-        command, cwd=tmp_path, input=json.dumps(call), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = plain.run("-c", PROGRAM, cwd=tmp_path, input=json.dumps(call))
     np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), predict(network, inputs), atol=1e-6)

@@ -40,7 +40,7 @@ def test_any_column_name_can_be_an_input(names: tuple[str, ...], options, tmp_pa
         np.array(["x", ""], object),
         np.array(["2020-01-01", ""], object),
     ]
-    rows = Rows(dict(zip(names, values, strict=True)), np.array([[0.0], [1.0]], np.float32))
+    rows = Rows(dict(zip(names, values, strict=True)), np.array([[0.0], [1.0]], np.float32), np.arange(2))
     data = Data(Signature(columns, "y", "binary", ("0", "1")), rows, None, None)
     network = build(options, data, 0)
     network.save(tmp_path / "a.keras")

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import bootstrap
 
 from workers.transfer import tasks
-from workers.transfer.data import Data, Rows
+from workers.transfer.data import Data
 from workers.transfer.networks.network import build
 from workers.transfer.proof.evaluation import Gain, Outcome, compare, evaluate_arms, mcnemar, verdict
 from workers.transfer.training.features import predict
@@ -225,7 +225,7 @@ def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_optio
 
 def test_a_metric_undefined_on_the_test_rows_gives_no_verdict_and_a_reason(numbers, plain_options):
     data = numbers(task="regression")
-    one = Rows({name: values[:1] for name, values in data.test.inputs.items()}, data.test.targets[:1])
+    one = data.test.take(slice(0, 1))
     data = replace(data, test=one)
     outcome = _outcome(build(plain_options, data, seed=0), data)
     proof = _prove({"transfer": [outcome], "control": [outcome]}, data)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.workers.transfer.traces import shared_fit
-from workers.transfer.data import Data, Rows
+from workers.transfer.data import Data
 from workers.transfer.networks.network import build, leaves, weights_digest
 from workers.transfer.training import epoch_loop
 from workers.transfer.training.fitting import Fit
@@ -230,7 +230,7 @@ def test_class_weights_are_those_of_keras(plain_options, numbers):
 
 def test_balanced_weights_give_each_class_the_same_sum(numbers):
     data = numbers(90, task="multiclass", classes=("a", "b", "c"))
-    data = replace(data, train=Rows(data.train.inputs, np.minimum(data.train.targets, 1)))
+    data = replace(data, train=replace(data.train, targets=np.minimum(data.train.targets, 1)))
     weights = row_weights(replace(TRAINING, class_weights="balanced"), data)
     sums = [float(weights[data.train.targets == number].sum()) for number in (0, 1)]
     assert sums == pytest.approx([len(data.train) / 3] * 2)
@@ -294,7 +294,7 @@ def test_a_finished_fit_is_not_run_again_when_a_later_one_resumes(options, numbe
 
 def test_a_diverging_run_is_ended_with_its_epoch_and_advice(plain_options, numbers):
     data = numbers(task="regression")
-    rows = Rows({name: values * 1e18 for name, values in data.train.inputs.items()}, data.train.targets)
+    rows = replace(data.train, inputs={name: values * 1e18 for name, values in data.train.inputs.items()})
     data = Data(data.signature, rows, None, None)
     with pytest.raises(TrainingDiverged, match=r"in epoch 1 of 4\. Lower learning_rate"):
         shared_fit(TRAINING)(build(plain_options, data, 0), data)

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 
 from workers.transfer.methods.scratch import scratch
@@ -20,18 +17,17 @@ from workers.transfer.methods.scratch import scratch
 
 x, y = np.load({x!r}), np.load({y!r})
 columns = tuple(Column(f"x{{number}}", "number") for number in range(4))
-rows = Rows({{column.name: x[:, number] for number, column in enumerate(columns)}}, y)
+rows = Rows({{column.name: x[:, number] for number, column in enumerate(columns)}}, y, np.arange(len(y)))
 data = Data(Signature(columns, "y", "binary", ("no", "yes")), rows, None, None)
 print(weights_digest(scratch({options!r}, data, Fit(Training(3, 16, 0.01, seed=3))).network))
 """
 
 
-def test_another_process_ends_with_equal_bits(options, numbers, tmp_path):
+def test_another_process_ends_with_equal_bits(options, numbers, tmp_path, plain):
     data = numbers()
     np.save(tmp_path / "x.npy", np.stack([data.train.inputs[f"x{number}"] for number in range(4)], axis=1))
     np.save(tmp_path / "y.npy", data.train.targets)
     files = {name: str(tmp_path / f"{name}.npy") for name in "xy"}
-    command = [sys.executable, "-c", PROGRAM.format(**files, options=options)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = plain.run("-c", PROGRAM.format(**files, options=options), cwd=tmp_path)
     here = scratch(options, data, Fit(Training(3, 16, 0.01, seed=3))).network
     assert done.stdout.strip() == weights_digest(here)

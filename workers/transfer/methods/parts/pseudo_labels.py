@@ -51,7 +51,7 @@ def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Dat
         )
     if data.unlabelled is None:
         return data, {"rows": 0, "kept": 0, "by_class": dict.fromkeys(signature.classes, 0)}
-    p = predict(network, data.unlabelled)
+    p = predict(network, data.unlabelled.inputs)
     decided = tasks.decide(signature.task, p)
     sure = p.max(axis=1) if signature.task == "multiclass" else np.maximum(p, 1 - p).reshape(-1)
     kept = np.flatnonzero(sure >= threshold)
@@ -61,9 +61,11 @@ def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Dat
         "kept": len(kept),
         "by_class": {name: int(count) for name, count in zip(signature.classes, counts, strict=True)},
     }
-    joined = {name: np.concatenate([x, data.unlabelled[name][kept]]) for name, x in data.train.inputs.items()}
-    targets = np.concatenate([data.train.targets, _as_targets(decided[kept], data.train.targets)])
-    return replace(data, train=Rows(joined, targets)), report
+    train, more = data.train, data.unlabelled
+    joined = {name: np.concatenate([x, more.inputs[name][kept]]) for name, x in train.inputs.items()}
+    targets = np.concatenate([train.targets, _as_targets(decided[kept], train.targets)])
+    numbers = np.concatenate([train.numbers, more.numbers[kept]])
+    return replace(data, train=Rows(joined, targets, numbers)), report
 
 
 def _as_targets(classes: Array, like: Array) -> Array:

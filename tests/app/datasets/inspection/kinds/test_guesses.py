@@ -7,7 +7,7 @@ import random
 import pytest
 
 from app.datasets.inspection.kinds.writing import share_without_blanks
-from app.datasets.reading.schema import Inspection
+from app.datasets.reading.profile import Inspection
 from tests.app.datasets.conftest import Inspect, Refuse
 
 WORDS = ["good", "bad", "slow", "broken", "great", "price", "phone", "staff", "food", "train"]

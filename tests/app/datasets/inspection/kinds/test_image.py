@@ -14,7 +14,10 @@ import pytest
 from PIL import Image
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 from tests.app.datasets.conftest import Inspect, Refuse
 from tests.app.datasets.inspection.kinds.conftest import folders, packed, picture

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.levels import eight_bits
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 from tests.app.datasets.inspection.kinds.conftest import packed
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 from tests.app.datasets.conftest import Inspect, Refuse
 from tests.app.datasets.inspection.kinds.conftest import packed

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Limits
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
 from app.datasets.reading.table import read
 from tests.app.datasets.conftest import Inspect, Refuse
 from tests.app.datasets.inspection.kinds.conftest import packed

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats.listing import NO_LIMITS, list_archive, open_archive
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.splits_words import folder_split
 from app.datasets.reading.table import read
 from tests.app.datasets.inspection.kinds.conftest import packed, picture

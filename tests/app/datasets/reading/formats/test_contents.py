@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]

@@ -7,8 +7,8 @@ import errno
 import pyarrow as pa
 import pytest
 
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats.decoding import decoding
-from app.datasets.reading.schema import DatasetError
 
 NO_THREAD = pa.ArrowException(
     "Unknown error: Failed to launch worker thread: Resource temporarily unavailable"

@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.formats.contents import MODULES
-from app.datasets.reading.schema import DatasetError, Declaration, Format
 from app.datasets.reading.table import read
+from app.datasets.reading.words import Format
 
 Row = dict[str, Any]
 FORMATS: list[Format] = ["csv", "tsv", "jsonl", "parquet"]

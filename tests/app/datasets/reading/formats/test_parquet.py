@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.datasets.inspection.inspect_file import inspect
-from app.datasets.reading.schema import DatasetError, Declaration, Inspection
+from app.datasets.reading.declaration import Declaration
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.datasets.reading.schema import DatasetError, Inspection
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.profile import Inspection
 from app.datasets.reading.table import read
 
 Inspect = Callable[..., Inspection]

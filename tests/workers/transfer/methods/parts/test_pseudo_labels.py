@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.workers.transfer.traces import shared_fit
+from workers.transfer.data import Unlabelled
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.parts.pseudo_labels import pseudo_labelled, self_trained
 from workers.transfer.methods.scratch import scratch
@@ -15,12 +16,9 @@ FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 
 def _partly(data, labelled: int):
     """The data with only so many train rows labelled."""
-    few = replace(
-        data.train,
-        inputs={name: x[:labelled] for name, x in data.train.inputs.items()},
-        targets=data.train.targets[:labelled],
-    )
-    return replace(data, train=few, unlabelled={name: x[labelled:] for name, x in data.train.inputs.items()})
+    few = data.train.take(slice(0, labelled))
+    rest = data.train.take(slice(labelled, None))
+    return replace(data, train=few, unlabelled=Unlabelled(rest.inputs, rest.numbers))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
@@ -28,13 +26,13 @@ def test_rows_the_network_is_sure_of_join_with_the_class_it_decides(task, option
     data = _partly(numbers(200, task=task), 40)
     network = scratch(options, data, FIT.named("")).network
     more, told = pseudo_labelled(network, data, 0.6)
-    p = predict(network, data.unlabelled)
+    p = predict(network, data.unlabelled.inputs)
     q = p if task == "multiclass" else np.concatenate([1 - p, p], axis=1)
     sure = q.max(axis=1) >= 0.6
     assert (told["rows"], told["kept"]) == (80, int(sure.sum()))
     assert sum(told["by_class"].values()) == told["kept"]
     np.testing.assert_array_equal(more.train.targets[40:].reshape(-1), q.argmax(axis=1)[sure])
-    np.testing.assert_array_equal(more.train.inputs["x0"][40:], data.unlabelled["x0"][sure])
+    np.testing.assert_array_equal(more.train.inputs["x0"][40:], data.unlabelled.inputs["x0"][sure])
 
 
 def test_training_on_continues_the_epochs_and_leaves_frozen_layers(options, numbers):

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.workers.transfer.parts import parts_of
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Column, Data, Rows, Signature, from_table
 from workers.transfer.methods.combined import combined
@@ -80,9 +81,7 @@ def test_a_new_category_and_a_new_gap_leave_known_rows_unchanged(options, mixed,
         f"new{row}" if row % 10 == 0 else name for row, name in enumerate(mixed_table["city"].to_pylist())
     ]
     table = mixed_table.set_column(2, "city", pa.array(city, pa.string()))
-    target = from_table(
-        table, mixed.signature, split_column=None, seed=3, validation_fraction=0.2, test_fraction=0.2
-    )
+    target = from_table(table, mixed.signature, parts_of(table.num_rows, seed=3))
     network, origins = start(source, target, 1)
     np.testing.assert_allclose(
         predict(network, mixed.test.inputs), predict(source, mixed.test.inputs), atol=1e-6

@@ -24,7 +24,7 @@ def dated() -> Network:
     columns = (Column("n", "number"), Column("where", "date"), Column("any", "date"))
     days = np.array([f"20{n:02}-0{1 + n % 9}-1{n % 10}" for n in range(40)], object)
     inputs = {"n": rng.normal(size=40).astype(np.float32), "where": days, "any": days[::-1].copy()}
-    rows = Rows(inputs, (np.arange(40) % 2).astype(np.float32).reshape(-1, 1))
+    rows = Rows(inputs, (np.arange(40) % 2).astype(np.float32).reshape(-1, 1), np.arange(40))
     options = {"kind": "mlp", "hidden_units": [6], "activation": "relu", "dropout": 0.0}
     options |= {"preprocessing": True, "max_categories": 256}
     return build(options, Data(Signature(columns, "y", "binary", ("a", "b")), rows, None, None), 0)

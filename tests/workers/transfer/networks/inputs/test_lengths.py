@@ -7,7 +7,7 @@ import pytest
 
 from app.datasets.inspection.inspect_file import inspect
 from app.datasets.inspection.kinds import writing
-from app.datasets.reading.schema import Declaration
+from app.datasets.reading.declaration import Declaration
 from workers.transfer.data import Column
 from workers.transfer.networks.inputs import sequence, text
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import keras_hub
 import numpy as np
 import pytest
 
+from tests.plain_python import PlainPython
 from tests.workers.transfer import examples
 from tests.workers.transfer.networks.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT, as_keras_takes
@@ -46,7 +45,9 @@ def test_random_weights_follow_from_the_seed_alone(folder: Path) -> None:
     assert (kernels[0] != kernels[2]).any()
 
 
-def test_a_probe_on_a_preset_opens_where_kerashub_is_not(folder: Path, tmp_path: Path) -> None:
+def test_a_probe_on_a_preset_opens_where_kerashub_is_not(
+    folder: Path, tmp_path: Path, plain: PlainPython
+) -> None:
     options = {**OPTIONS, "preset": folder.name, "folder": str(folder.parent)}
     target = examples.make("image", "multiclass", seed=1)
     source = replace(build(options, target, 0), is_backbone_alone=True)
@@ -59,7 +60,7 @@ def test_a_probe_on_a_preset_opens_where_kerashub_is_not(folder: Path, tmp_path:
         f"rows = dict(np.load({str(tmp_path / 'rows.npz')!r}))\n"
         "print(repr(model.predict(rows, verbose=0).tolist()))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = plain.run("-c", program, cwd=tmp_path)
     answers = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(answers, predict(made.network, target.test.inputs), atol=1e-5)
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import keras_hub
 import numpy as np
 import pytest
 
+from tests.plain_python import PlainPython
 from tests.workers.transfer import examples
 from tests.workers.transfer.networks.presets import tiny
 from tests.workers.transfer.test_kinds_contract import FIT
@@ -78,7 +77,9 @@ def test_random_weights_follow_from_the_seed_alone(presets: Path) -> None:
     assert not np.array_equal(drawn[0][0], drawn[2][0])
 
 
-def test_a_probe_on_a_preset_predicts_raw_texts_where_kerashub_is_not(presets: Path, tmp_path: Path) -> None:
+def test_a_probe_on_a_preset_predicts_raw_texts_where_kerashub_is_not(
+    presets: Path, tmp_path: Path, plain: PlainPython
+) -> None:
     options = {
         "kind": "pretrained",
         "preset": "ElectraBackbone",
@@ -97,7 +98,7 @@ def test_a_probe_on_a_preset_predicts_raw_texts_where_kerashub_is_not(presets: P
         f"model = keras.saving.load_model({str(tmp_path / 'model.keras')!r})\n"
         f"print(model.predict({{'text': np.array({texts!r}, dtype=object)}}, verbose=0).tolist())"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = plain.run("-c", program, cwd=tmp_path)
     answers = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(answers, predict(made.network, target.test.inputs), atol=1e-5)
 

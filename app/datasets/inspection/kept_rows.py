@@ -1,0 +1,170 @@
+"""What is kept of every row while a file goes by: its key, label, part, group and time, some numbers each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.datasets.inspection.columns import DISTINCT
+from app.datasets.inspection.layout import Layout
+from app.datasets.partition.keys import Keys, cell_keys, column_keys, mix, text_keys
+from app.datasets.reading.cells import text_of
+from app.datasets.reading.splits_words import WORDS
+from app.datasets.reading.words import SPLITS, Role
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+NO_WORD = np.uint8(len(SPLITS))
+"""In place of a part: what is no word for one."""
+
+
+class KeptRows:
+    """Grows by the batches of a pass: some 30 bytes a row."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._sums: list[Keys] = []  # of the columns that are surely learnt from, or the one input's keys
+        self._apart: dict[str, list[Keys]] = {}  # columns of which it turns out later
+        self._labels: list[Keys] = []
+        self._words: list[npt.NDArray[np.uint8]] = []
+        self._groups: list[Keys] = []
+        self._times: list[npt.NDArray[np.float64]] = []
+        self._marks: dict[str, int] = {}
+        self._mark_codes: list[npt.NDArray[np.int32]] = []
+        self._mark_rows: list[npt.NDArray[np.int64]] = []
+        self._of_numbers = False  # the labels
+        self._rows = 0
+
+    def add(self, values: Mapping[str, pa.Array], keys: Keys | None, rows: int) -> None:
+        """Take in a batch: the values of each column; `keys` are those of the one input."""
+        layout = self._layout
+        self._sums.append(self._sum(values, rows) if keys is None else keys)
+        self._of_numbers |= pa.types.is_floating(values[layout.label].type)
+        self._labels.append(_label_keys(values[layout.label]))
+        if layout.split is not None:
+            self._words.append(_parts_of(values[layout.split]))
+        if layout.group is not None:
+            self._groups.append(cell_keys(values[layout.group]))
+        if layout.time is not None:
+            self._times.append(_instants(values[layout.time]))
+        self._rows += rows
+
+    def _sum(self, values: Mapping[str, pa.Array], rows: int) -> Keys:
+        total, layout = np.zeros(rows, np.uint64), self._layout
+        for name, cells in values.items():
+            if name in (layout.label, layout.group, layout.time):
+                continue
+            keys = column_keys(name, cell_keys(cells))
+            if name == layout.split or layout.is_index(name):
+                self._apart.setdefault(name, []).append(keys)
+            else:
+                total += keys
+        return total
+
+    def add_marks(self, marks: pa.Array, rows: pa.Array) -> None:
+        """Take in the single labels of a batch with several a row, and their rows in it; before `add`."""
+        known = pc.dictionary_encode(marks)
+        if len(self._marks) > DISTINCT:  # refused later
+            return
+        codes = [self._marks.setdefault(mark, len(self._marks)) for mark in known.dictionary.to_pylist()]
+        self._mark_codes.append(np.array(codes, np.int32)[known.indices.to_numpy()])
+        self._mark_rows.append(rows.to_numpy().astype(np.int64) + self._rows)
+
+    def keys(self, roles: Mapping[str, Role]) -> Keys:
+        """The key of each row, (n, 1), by the columns that turned out to be learnt from."""
+        total = _joined(self._sums, np.uint64)
+        if self._layout.input is not None:
+            return total.reshape(-1, 1)
+        for name, parts in self._apart.items():
+            if roles.get(name) == "feature":
+                total += _joined(parts, np.uint64)
+        return mix(total).reshape(-1, 1)
+
+    @property
+    def labels(self) -> Keys:
+        """A hash of each row's label, 0 where it is missing: (n,)."""
+        return _joined(self._labels, np.uint64)
+
+    @property
+    def words(self) -> npt.NDArray[np.uint8]:
+        """What the column of split words says, the place in `SPLITS` (train where missing), or `NO_WORD`."""
+        return _joined(self._words, np.uint8)
+
+    @property
+    def groups(self) -> Keys:
+        """The key of each row's group, 0 where it has none: (n,)."""
+        return _joined(self._groups, np.uint64)
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """When each row was, in seconds since 1970 or as the number is; NaN where it is missing: (n,)."""
+        return _joined(self._times, np.float64)
+
+    def classes(self, names: list[str]) -> npt.NDArray[np.int32]:
+        """The place of each row's label among the names of classes, -1 where it has none: (n,)."""
+        if self._layout.separator is not None or not names:
+            return np.where(self.labels == 0, -1, 0).astype(np.int32)
+        keys = self._names(names)
+        order = np.argsort(keys)
+        labels = self.labels
+        places: npt.NDArray[np.int32] = order[
+            np.searchsorted(keys[order], labels).clip(max=len(keys) - 1)
+        ].astype(np.int32)
+        places[labels == 0] = -1
+        return places
+
+    def _names(self, names: list[str]) -> Keys:
+        """The hashes of rows with these classes as labels."""
+        if self._of_numbers:
+            return cell_keys(pa.array(map(float, names), pa.float64()))
+        return text_keys(pa.array(names, pa.string()))
+
+    def count(self, parts: npt.NDArray[np.uint8], names: list[str]) -> npt.NDArray[np.int64]:
+        """How many rows of each class or label are in train, validation and test: (names, 3)."""
+        if self._layout.separator is None:
+            classes = self.classes(names)
+        else:
+            places = {name: place for place, name in enumerate(names)}
+            of_code = np.array([places.get(mark, -1) for mark in self._marks], np.int32)
+            classes = of_code[_joined(self._mark_codes, np.int32)]
+            parts = parts[_joined(self._mark_rows, np.int64)]
+        there = classes >= 0
+        size = 3 * max(len(names), 1)
+        return np.bincount(classes[there].astype(np.int64) * 3 + parts[there], minlength=size).reshape(-1, 3)
+
+
+def _joined(parts: Sequence[npt.NDArray[Scalar]], of: type[Scalar]) -> npt.NDArray[Scalar]:
+    return np.concatenate(parts) if parts else np.zeros(0, of)
+
+
+def _label_keys(labels: pa.Array) -> Keys:
+    """Texts as they are: 1 and 01 may be two classes."""
+    if pa.types.is_floating(labels.type):
+        return cell_keys(labels)
+    known = pc.dictionary_encode(labels)
+    keys = np.append(text_keys(text_of(known.dictionary)), np.uint64(0))
+    hashes: Keys = keys[pc.fill_null(known.indices, len(keys) - 1).to_numpy()]
+    return hashes
+
+
+def _parts_of(cells: pa.Array) -> npt.NDArray[np.uint8]:
+    known = pc.dictionary_encode(text_of(cells))
+    said = [WORDS.get(word.strip().lower()) for word in known.dictionary.to_pylist()]
+    parts = np.array([NO_WORD if word is None else SPLITS.index(word) for word in said] + [0], np.uint8)
+    of_cells: npt.NDArray[np.uint8] = parts[pc.fill_null(known.indices, len(said)).to_numpy()]
+    return of_cells
+
+
+def _instants(cells: pa.Array) -> npt.NDArray[np.float64]:
+    if pa.types.is_string(cells.type):  # nothing there, or refused later
+        return np.full(len(cells), np.nan)
+    if pa.types.is_timestamp(cells.type):
+        cells = pc.cast(cells, pa.int64())
+    numbers = pc.fill_null(pc.cast(cells, pa.float64(), safe=False), float("nan"))
+    instants: npt.NDArray[np.float64] = numbers.to_numpy()
+    return instants

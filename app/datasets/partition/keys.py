@@ -1,0 +1,136 @@
+"""The key of a table's row: 64 bits that follow from its inputs alone, wherever and whenever they are read.
+
+A cell's key follows from its value, a column's key of it from the column's name as well, and a row's key from
+their sum, so that the columns' order does not matter, and a column that is not there equals one without
+values. `docs/data-sets.md` defines all of them, with test vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from xxhash import xxh3_64_intdigest
+
+from app.datasets.reading.cells import text_of
+
+Keys = npt.NDArray[np.uint64]
+
+_NUMBER = r"^-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?$"
+"""Text that is a number where a column holds numbers alone: no code that begins with a zero, and of no more
+whole digits than a float tells apart."""
+_TRUE, _FALSE = pa.array(["true", "yes"]), pa.array(["false", "no"])
+
+
+def mix(values: Keys) -> Keys:
+    """Each value's 64 bits, spread over all 64: what splitmix64 answers in the state `values` (n,).
+
+    Sebastiano Vigna's splitmix64.c, after Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014. It maps the 64-bit values one to one.
+    """
+    z = values + np.uint64(0x9E3779B97F4A7C15)
+    high = z >> np.uint64(30)
+    z ^= high
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    np.right_shift(z, np.uint64(27), out=high)
+    z ^= high
+    z *= np.uint64(0x94D049BB133111EB)
+    np.right_shift(z, np.uint64(31), out=high)
+    z ^= high
+    return z
+
+
+def text_key(text: str) -> int:
+    """XXH3-64, seed 0, of the text in UTF-8."""
+    return xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
+def text_keys(texts: pa.Array) -> Keys:
+    """`text_key` of each, 0 where missing."""
+    return np.fromiter(
+        (0 if text is None else text_key(text) for text in texts.to_pylist()), np.uint64, len(texts)
+    )
+
+
+def cell_keys(values: pa.Array) -> Keys:
+    """The key of each cell, 0 where it is missing: uint64 (n,).
+
+    Args:
+        values: as `reading.cells.convert` or `table.read` give them. Numbers (float64) and booleans have
+            `mix` of the float's bits; categories and dates, as timestamp[s] or as ISO 8601, have `text_key`.
+            Text that is written as numbers or booleans are has their key, since one other cell among them
+            makes the whole column categories.
+    """
+    if pa.types.is_string(values.type) or pa.types.is_timestamp(values.type):
+        return _of_repeated(values)
+    if pa.types.is_boolean(values.type):
+        values = pc.cast(values, pa.float64())
+    keys = mix(_bits(values))
+    if values.null_count:
+        keys[pc.is_null(values).to_numpy(zero_copy_only=False)] = 0
+    return keys
+
+
+def _bits(values: pa.Array) -> Keys:
+    """What lies in the memory of float64, whatever that is where a value is missing; -0.0 is 0.0."""
+    floats = np.frombuffer(values.buffers()[1], np.float64, len(values), 8 * values.offset)
+    return (floats + 0.0).view(np.uint64)
+
+
+def _of_repeated(values: pa.Array) -> Keys:
+    known = pc.dictionary_encode(values)
+    of_known = _of_texts(text_of(known.dictionary))
+    if not known.indices.null_count:
+        places = known.indices.to_numpy()
+    else:
+        of_known = np.append(of_known, np.uint64(0))
+        places = pc.fill_null(known.indices, len(of_known) - 1).to_numpy()
+    keys: Keys = of_known[places]
+    return keys
+
+
+def _of_texts(texts: pa.Array) -> Keys:
+    keys = text_keys(texts)
+    numbers = pc.match_substring_regex(texts, _NUMBER)
+    if pc.any(numbers).as_py():
+        where = numbers.to_numpy(zero_copy_only=False)
+        keys[where] = mix(_bits(pc.cast(texts.filter(numbers), pa.float64())))
+    words = pc.ascii_lower(texts)
+    for meant, value in ((_TRUE, 1.0), (_FALSE, 0.0)):
+        said = pc.is_in(words, meant)
+        if pc.any(said).as_py():
+            keys[said.to_numpy(zero_copy_only=False)] = mix(np.array([value]).view(np.uint64))
+    return keys
+
+
+def column_keys(name: str, cells: Keys) -> Keys:
+    """What each cell of the column adds to its row's key: 0 for a missing one.
+
+    Args:
+        cells: `cell_keys` of the column (n,).
+    """
+    keys = mix(cells ^ np.uint64(text_key(name)))
+    keys[cells == 0] = 0
+    return keys
+
+
+def row_keys(columns: Iterable[Keys], rows: int) -> Keys:
+    """The key of each row, from the `column_keys` of its columns in any order."""
+    total = np.zeros(rows, np.uint64)
+    for keys in columns:
+        total += keys
+    return mix(total)
+
+
+def table_keys(table: pa.Table, columns: Iterable[str]) -> Keys:
+    """The key of each row over these columns; one that the table lacks counts as missing."""
+    there = [name for name in columns if name in table.column_names]
+    return row_keys((column_keys(name, _of_column(table[name])) for name in there), table.num_rows)
+
+
+def _of_column(column: Any) -> Keys:
+    return np.concatenate([cell_keys(chunk) for chunk in column.chunks] or [np.zeros(0, np.uint64)])
