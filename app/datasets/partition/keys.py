@@ -25,6 +25,7 @@ _NUMBER = r"^-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?$"
 whole digits than a float tells apart."""
 _AT_ONCE = 8192  # values, of 64 KB: they stay in the processor's cache
 _TRUE, _FALSE = pa.array(["true", "yes"]), pa.array(["false", "no"])
+_WORDS = pa.concat_arrays([_TRUE, _FALSE])
 
 
 def mix(values: Keys) -> Keys:
@@ -77,9 +78,13 @@ def text_key(text: str) -> int:
 
 def text_keys(texts: pa.Array) -> Keys:
     """`text_key` of each, 0 where missing."""
-    return np.fromiter(
-        (0 if text is None else text_key(text) for text in texts.to_pylist()), np.uint64, len(texts)
-    )
+    encoded = pc.cast(texts, pa.binary())
+    if not texts.null_count:
+        return np.fromiter(map(xxh3_64_intdigest, encoded.to_pylist()), np.uint64, len(texts))
+    keys = np.zeros(len(texts), np.uint64)
+    there = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+    keys[there] = np.fromiter(map(xxh3_64_intdigest, encoded.drop_null().to_pylist()), np.uint64)
+    return keys
 
 
 def cell_keys(values: pa.Array) -> Keys:
@@ -129,10 +134,10 @@ def _of_texts(texts: pa.Array) -> Keys:
         where = numbers.to_numpy(zero_copy_only=False)
         keys[where] = mix(_bits(pc.cast(texts.filter(numbers), pa.float64())))
     words = pc.ascii_lower(texts)
-    for meant, value in ((_TRUE, 1.0), (_FALSE, 0.0)):
-        said = pc.is_in(words, meant)
-        if pc.any(said).as_py():
-            keys[said.to_numpy(zero_copy_only=False)] = mix(np.array([value]).view(np.uint64))
+    if pc.any(pc.is_in(words, _WORDS)).as_py():
+        for meant, value in ((_TRUE, 1.0), (_FALSE, 0.0)):
+            said = pc.is_in(words, meant).to_numpy(zero_copy_only=False)
+            keys[said] = mix(np.array([value]).view(np.uint64))
     return keys
 
 
