@@ -1,7 +1,6 @@
 """Inputs are found by the names of their columns, whatever these are and whatever else is given."""
 
 import json
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
