@@ -129,6 +129,16 @@ def cases() -> list[Case]:
             },
         ),
         Case(
+            "wine, white to red, the defaults",
+            "-",
+            {
+                "model": "wine-defaults",
+                "source": {"dataset": "wine-white"},
+                "target": {"dataset": "wine-red"},
+                "evaluation": {"seeds": 3},
+            },
+        ),
+        Case(
             "mnist structure transfer, searched on 0-4, trained on 50 a class of 5-9",
             "-",
             {

@@ -19,7 +19,7 @@ from app.jobs import compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices
-from app.jobs.recipes import StructureTransfer, Training
+from app.jobs.recipes import SOURCE_PATIENCE, StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
@@ -209,10 +209,15 @@ def _spec(
 
 
 def _source_training(request: JobRequest, source: Examples) -> Training:
-    """By default the target's, less what the source's classes and rows do not allow."""
+    """By default the target's, less what the source's classes and rows do not allow; it stops in time."""
+    asked = request.source.training or request.training
+    training = asked
+    stops = bool(source.description.split.rows["validation"]) and request.method.kind != "structure"
+    # Whoever names the epochs gets them.
+    if stops and not asked.model_fields_set & {"epochs", "patience"}:
+        training = asked.model_copy(update={"patience": SOURCE_PATIENCE})
     if request.source.training is not None:
-        return request.source.training
-    training = request.training
+        return training
     weights, classes = training.class_weights, set(source.description.classes)
     weighed = source.description.task in ("binary", "multiclass")
     if not weighed or (isinstance(weights, dict) and not set(weights) <= classes):

@@ -24,7 +24,8 @@ class ParameterTransfer(Recipe):
         "lp_ft",
         description="`full` trains every layer. `linear_probe` trains only the head, with a frozen backbone. "
         "`lp_ft` trains first the head, then all layers at a tenth of the learning rate. `gradual` unfreezes "
-        "one layer per epoch, from the top. `lora` adds trained low-rank matrices to the backbone's kernels.",
+        "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
+        "low-rank matrices to the backbone's kernels.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
@@ -193,6 +194,10 @@ class Training(Recipe):
         "and `brightness`, each by at most a tenth or 10 degrees, `safe` for these four, and `mirror`. For "
         "DNA: `reverse_complement`. Features of a frozen backbone are computed without augmentation.",
     )
+
+
+SOURCE_PATIENCE = 5
+"""Of a source whose epochs nobody named; trained past its lowest validation loss it transfers worse."""
 
 
 Metric = Literal[

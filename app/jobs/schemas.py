@@ -56,7 +56,10 @@ class Source(Recipe):
         None, description="Name of a pretrained backbone, see `GET /v1/presets`; no source training."
     )
     training: Training | None = Field(
-        None, description="How the source is trained. Default: like the target. Only with `dataset`."
+        None,
+        description="How the source is trained. Default: like the target. Unless `epochs` or `patience` is "
+        "given, it stops after 5 epochs without a lower validation loss, and keeps the best weights. Only "
+        "with `dataset`.",
     )
     network: Network | None = Field(
         None,

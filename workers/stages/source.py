@@ -12,6 +12,7 @@ from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from workers.job_context import JobContext, signature_of, versions
 from workers.job_rows import DatasetFacts, PresetFacts, VersionFacts
+from workers.stages.source_losses import Losses, source_losses, tell_losses
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import SearchResult, Trial, search
@@ -35,33 +36,39 @@ def source(context: JobContext) -> list[Network]:
     known = context.journal.source_run(key)
     if known is not None and context.storage.is_intact(known.output_digest):
         message = "The same source stage was run before; its network is reused."
+        tell_losses(context.journal, known.output.get("losses", {}))
         context.journal.ended(Stage.SOURCE, known.output, known.output_digest, message, reused=True)
         return [context.load_network(known.output_digest, signature, known.output["network"])]
     if known is not None:
         context.journal.forget_source_run(key)
-    made, findings = _new_source(context, context.data(context.job.source))
+    made, findings, losses = _new_source(context, context.data(context.job.source))
+    tell_losses(context.journal, losses)
     output = {
         "weights_sha256": weights_digest(made),
         "network": dict(made.options),
         "findings": findings,
+        "losses": losses,
     }
     message = "The structure is found." if findings else "The source network is ready."
     context.journal.ended(Stage.SOURCE, output, context.store_network(made), message, source_key=key)
     return [made]
 
 
-def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any]]:
+def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any], Losses]:
     """A trained network; for structure transfer an untrained one, since only its structure is used."""
     spec = context.job.spec
     assert spec.source_training is not None
     options = {**spec.source_network.model_dump(mode="json"), **context.preset_location}
     if not isinstance(spec.method, StructureTransfer):
         fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
-        return scratch.scratch(options, data, fit).network, {}
+        made = scratch.scratch(options, data, fit)
+        keeps_best = spec.source_training.patience is not None
+        losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
+        return made.network, {}, losses
     if spec.method.strategy == "reuse":
-        return network.build(options, data, spec.source_training.seed), {}
+        return network.build(options, data, spec.source_training.seed), {}, {}
     found = search_structure(context, Stage.SOURCE, options, data, spec.source_training)
-    return network.build(found.options, data, spec.source_training.seed), _findings(found)
+    return network.build(found.options, data, spec.source_training.seed), _findings(found), {}
 
 
 def search_structure(

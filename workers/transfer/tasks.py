@@ -67,10 +67,6 @@ class LabelUnit(NamedTuple):
         """The inverse of `standardised`, float64."""
         return units.astype(np.float64) * self.deviation + self.mean
 
-    def seen_from(self, other: "LabelUnit") -> tuple[float, float]:
-        """Factor and offset that take a value in this unit to one in the other's."""
-        return self.deviation / other.deviation, (self.mean - other.mean) / other.deviation
-
 
 def power_of_two(*arrays: Array) -> float:
     """What arrays are divided by, exactly, so that their squares are finite; 1 of all but extreme ones."""
@@ -101,14 +97,15 @@ def head(signature: Signature, width: int, seed: int, label_unit: LabelUnit | No
         mean, deviation, dtype = label_unit
         if dtype == "float64":
             high = float(np.float32(mean))
-            part.add(keras.layers.Rescaling(deviation, offset=mean - high, dtype=dtype, name=_UNIT))
-            part.add(keras.layers.Rescaling(1.0, offset=high, dtype=dtype, name=_ORIGIN))
+            part.add(keras.layers.Rescaling(deviation, offset=mean - high, dtype=dtype, name=UNIT))
+            part.add(keras.layers.Rescaling(1.0, offset=high, dtype=dtype, name=ORIGIN))
         else:
-            part.add(keras.layers.Rescaling(deviation, offset=mean, name=_UNIT))
+            part.add(keras.layers.Rescaling(deviation, offset=mean, name=UNIT))
     return part
 
 
-_UNIT, _ORIGIN = "label_unit", "label_origin"
+UNIT, ORIGIN = "label_unit", "label_origin"
+"""The names of a head's last layers, which take what it answers to the label's own unit."""
 
 
 def label_unit(options: Mapping[str, Any], data: Data) -> LabelUnit | None:
@@ -123,17 +120,15 @@ def label_unit(options: Mapping[str, Any], data: Data) -> LabelUnit | None:
 def unit_of(head: keras.Sequential) -> LabelUnit:
     """The unit of a head's last Dense layer."""
     layer = {layer.name: layer for layer in head.layers}
-    if _UNIT not in layer:
+    if UNIT not in layer:
         return LabelUnit()
-    origin = float(layer[_ORIGIN].offset) if _ORIGIN in layer else 0.0
-    return LabelUnit(
-        origin + float(layer[_UNIT].offset), float(layer[_UNIT].scale), layer[_UNIT].compute_dtype
-    )
+    origin = float(layer[ORIGIN].offset) if ORIGIN in layer else 0.0
+    return LabelUnit(origin + float(layer[UNIT].offset), float(layer[UNIT].scale), layer[UNIT].compute_dtype)
 
 
 def in_units(head: keras.Sequential) -> keras.Sequential:
     """The head up to its last Dense layer, of the same layers: what a regression is trained on."""
-    kept = [layer for layer in head.layers if layer.name not in (_UNIT, _ORIGIN)]
+    kept = [layer for layer in head.layers if layer.name not in (UNIT, ORIGIN)]
     if len(kept) == len(head.layers):
         return head
     return keras.Sequential([keras.Input(head.input_shape[1:], name="representation"), *kept], name=head.name)

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db.session import Sessions
-from app.db.tables import JobStage
+from app.db.tables import Job, JobStage
 from tests.app.conftest import Publish
 from tests.stored import store
 
@@ -37,6 +37,29 @@ def test_only_model_source_and_target_have_to_be_given(client: TestClient) -> No
         "export",
     ]
     assert job["target"]["dataset"] == "target@1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "patience"),
+    [
+        ({}, 5),
+        ({"training": {"learning_rate": 0.01}}, 5),
+        ({"training": {"epochs": 20}}, None),
+        ({"training": {"patience": 2}}, 2),
+        ({"source": {"dataset": "source", "training": {"batch_size": 16}}}, 5),
+        ({"source": {"dataset": "source", "training": {"epochs": 20}}}, None),
+        ({"source": {"dataset": "source", "training": {"patience": None}}}, None),
+        ({"method": {"kind": "structure"}}, None),
+    ],
+)
+def test_a_source_stops_in_time_unless_its_epochs_are_named(
+    client: TestClient, sessions: Sessions, changes: dict[str, Any], patience: int | None
+) -> None:
+    job = post(client, **changes).json()
+    with sessions() as session:
+        spec = session.get_one(Job, job["id"]).spec
+    assert spec["source_training"]["patience"] == patience
+    assert spec["training"]["patience"] == changes.get("training", {}).get("patience")
 
 
 def test_a_job_without_a_control_has_no_such_stage(client: TestClient) -> None:

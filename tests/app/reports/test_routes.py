@@ -33,6 +33,7 @@ RECEIPT: dict[str, Any] = {
                     "origin": "partly copied",
                     "training": "trained",
                     "moved": 0.25,
+                    "distance": 0.5,
                     "copied": ["a", "b"],
                     "new": ["<c>"],
                     "share": 2 / 3,
@@ -44,6 +45,7 @@ RECEIPT: dict[str, Any] = {
                     "origin": "new",
                     "training": "frozen",
                     "moved": None,
+                    "distance": 0.0125,
                 },
             ],
         }

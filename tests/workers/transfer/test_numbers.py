@@ -18,11 +18,13 @@ from tests.workers.transfer.parts import parts_of
 from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Rows, Signature, from_table
 from workers.transfer.delivery.export import verify
+from workers.transfer.methods.combined import combined
 from workers.transfer.methods.distillation import distillation
 from workers.transfer.methods.parameter import parameter
 from workers.transfer.methods.parts.schema_map import start
 from workers.transfer.methods.scratch import scratch
-from workers.transfer.networks.network import weights_digest
+from workers.transfer.methods.structure import structure
+from workers.transfer.networks.network import load, weights_digest
 from workers.transfer.proof.evaluation import compare
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
@@ -94,6 +96,32 @@ def test_transfer_and_distillation_keep_a_labels_digits(mean, deviation):
         assert tasks.metrics("regression", target.test.targets, p)["r2"] > 0.98
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        functools.partial(parameter, strategy="lp_ft"),
+        functools.partial(parameter, strategy="full", regulariser="delta"),
+        distillation,
+        functools.partial(distillation, strategy="hints"),
+        functools.partial(combined, strategy="adapter"),
+        functools.partial(structure, strategy="reuse"),
+    ],
+)
+def test_every_method_trains_on_a_tiny_label_as_on_an_ordinary_one(method: Any, tmp_path: Path) -> None:
+    losses, scores = [], []
+    for deviation in (1.0, 1e-5):
+        made = scratch(OPTIONS, _regression(3 * deviation, deviation), FIT.named("source")).network
+        made.save(tmp_path / "version.keras")  # continued from, as from a version
+        source = load(tmp_path / "version.keras", made.signature, OPTIONS)
+        target = _regression(-2 * deviation, deviation, seed=1)
+        learnt = method(source, OPTIONS, target, FIT.named("target", epochs=4))
+        losses.append([epoch[key] for epoch in learnt.history.epochs for key in ("loss", "val_loss")])
+        p = predict(learnt.network, target.test.inputs)
+        scores.append(tasks.metrics("regression", target.test.targets, p)["r2"])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    assert scores[1] == pytest.approx(scores[0], abs=1e-3)
+
+
 def test_a_label_of_another_size_is_learnt_in_the_targets_unit_and_the_receipt_says_so():
     source = scratch(OPTIONS, _regression(0.0, 1.0), FIT.named("source")).network
     target = _regression(1.5e9, 10.0, seed=1)
@@ -101,7 +129,7 @@ def test_a_label_of_another_size_is_learnt_in_the_targets_unit_and_the_receipt_s
     p = predict(made.network, target.test.inputs)
     assert tasks.metrics("regression", target.test.targets, p)["r2"] > 0.95
     layer = next(one for one in made.receipt["layers"] if one["layer"] == "label_unit")
-    assert (layer["origin"], "the label is of another size" in layer["why"]) == ("new", True)
+    assert (layer["origin"], "whose unit the predictions have" in layer["why"]) == ("new", True)
 
 
 @pytest.mark.parametrize(("mean", "deviation"), UNITS[1:])

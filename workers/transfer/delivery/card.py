@@ -194,14 +194,21 @@ def _receipt(receipt: Mapping[str, Any]) -> str:
             f"{weight['name']} {'x'.join(str(size) for size in weight['shape'])}".strip(),
             _origin(weight),
             weight["training"],
-            "-" if weight["moved"] is None else f"{weight['moved']:.1%}",
+            _moved(weight),
             layer["why"],
         ]
         for layer in receipt["layers"]
         for weight in layer["weights"]
     ]
-    coverage = f"{receipt['totals']['coverage']:.1%} of the backbone's and head's parameters were copied."
+    coverage = f"{receipt['totals']['coverage']:.1%} of the parameters were copied."
     return f"## Receipt\n\n{coverage}\n\n" + _table(header, rows)
+
+
+def _moved(weight: Mapping[str, Any]) -> str:
+    """A share of the start, or of weights that were nearly 0 the distance itself."""
+    if weight["moved"] is not None:
+        return f"{weight['moved']:.1%}"
+    return "-" if weight["distance"] is None else f"by {weight['distance']:.4g}"
 
 
 def _origin(weight: Mapping[str, Any]) -> str:

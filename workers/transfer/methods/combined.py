@@ -12,12 +12,17 @@ from workers.transfer.methods.parts import branches
 from workers.transfer.methods.parts.branches import JoinedBackbone
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.methods.parts.schema_map import start as start_from
-from workers.transfer.networks.network import Network, forward, join
+from workers.transfer.networks.forwarding import forward
+from workers.transfer.networks.network import Network, join
 from workers.transfer.seeds import beside_source
 from workers.transfer.training.features import outputs
 from workers.transfer.training.fitting import Fit
 
 PARTIAL_COPY_FACTOR = 0.1
+
+ALPHA_FACTOR = 10.0
+"""The learning rate of side-tuning's a over the others': Adam moves each weight by about the rate a step, so
+that 300 steps at 0.001 would leave α = sigmoid(a) between .43 and .57."""
 
 
 def combined(
@@ -56,22 +61,25 @@ def combined(
         raise ValueError(
             f"Expected partial_copy, adapter, side_tuning or progressive. Received: {strategy!r}."
         )
-    head, of_head = begun.head, carried["head"]
+    head = begun.head
+    of_head = {path: origin for path, origin in carried.items() if path.startswith("head")}
     if not joined.keeps_width:
         unit = tasks.label_unit(source.options, data)
         head = tasks.head(data.signature, joined.backbone.output_shape[-1], seed, unit)
-        of_head = Origin("new", "its input has new parts")
+        of_head = {"head": Origin("new", "its input has new parts")}
     network = join(begun.preprocessing, joined.backbone, head, data.signature, source.options)
     start = weight_values(network)
     factor = source_learning_rate_factor
     if factor is None:
         factor = PARTIAL_COPY_FACTOR if strategy == "partial_copy" else 0.0
     rates = {f"backbone/{path}": factor for path in joined.copied}
+    if strategy == "side_tuning":
+        rates[f"backbone/{branches.ALPHA}"] = ALPHA_FACTOR
     history = fit(network, data, rates=rates)
     origins = {
-        "preprocessing": carried["preprocessing"],
+        **{path: origin for path, origin in carried.items() if path.startswith("preprocessing")},
         "backbone": Origin("new", "the target's own, beside the source's"),
-        "head": of_head,
+        **of_head,
         **_of_source(joined, carried),
     }
     receipt = write_receipt(network, start, origins, rates)
@@ -92,8 +100,8 @@ def _of_source(joined: JoinedBackbone, carried: Mapping[str, Origin]) -> dict[st
 def _shares(network: Network, joined: JoinedBackbone, data: Data) -> dict[str, Any]:
     findings: dict[str, Any] = {}
     names = [layer.name for layer in joined.backbone.layers]
-    if "alpha" in names:
-        a = float(joined.backbone.get_layer("alpha").get_weights()[0][0, 0])
+    if branches.ALPHA in names:
+        a = float(joined.backbone.get_layer(branches.ALPHA).get_weights()[0][0, 0])
         findings["alpha"] = 1 / (1 + float(np.exp(-a)))
     if joined.joints:
         of_source = float(np.mean([_share(network, joined.backbone, joint, data) for joint in joined.joints]))

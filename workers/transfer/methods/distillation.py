@@ -42,7 +42,7 @@ def distillation(
     first gives the hints.
 
     Unlabelled rows count in the teachers' part alone; an epoch passes over both kinds of rows. What the
-    labels and the teachers say is a mean over the rows of a batch that they speak of.
+    labels say is a mean over the labelled rows, each of which has the same weight in whichever batch it is.
 
     Raises:
         ValueError: columns or classes that a teacher does not know, or `decoupled` of fewer than 3 classes
@@ -70,7 +70,7 @@ def distillation(
     objective = Objective(name, (_labels(alpha), _scaled(term, 1 - alpha)), taps, extras)
     if strategy == "hints":
         objective = objective + _hints(network, features, hint_weight * (1 - alpha), fit.training.seed)
-    history = fit(network, union, objective=objective, unit=unit)
+    history = fit(network, union, objective=objective)
     origin = Origin("new", "the student learns from the teacher's outputs, and copies no weight")
     receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin))
     findings = {
@@ -82,7 +82,10 @@ def distillation(
 
 
 def _union(data: Data, fit: Fit) -> tuple[Data, Array, Array]:
-    """Labelled and unlabelled rows; the labels' weights and a mask of them, (n,), 0 for unlabelled rows."""
+    """Labelled and unlabelled rows; the labels' weights and a mask of them, (n,), 0 for unlabelled rows.
+
+    The weights are all rows over labelled ones: their mean over batches is one over the labelled rows.
+    """
     weight = row_weights(fit.training, data)
     if data.unlabelled is None:
         return data, weight, np.ones(len(data.train), np.float32)
@@ -92,13 +95,13 @@ def _union(data: Data, fit: Fit) -> tuple[Data, Array, Array]:
     numbers = np.concatenate([train.numbers, data.unlabelled.numbers])
     rows = Rows(inputs, np.concatenate([train.targets, blank]), numbers)
     mask = np.concatenate([np.ones(len(train)), np.zeros(more)]).astype(np.float32)
+    weight = weight * np.float32(len(mask) / len(train))
     return replace(data, train=rows), np.concatenate([weight, np.zeros(more, np.float32)]), mask
 
 
 def _labels(alpha: float) -> Term:
     def term(seen: Seen) -> Any:
-        losses = seen.extras["label_weight"] * tasks.row_losses(seen.task, seen.y, seen.p)
-        return alpha * ops.sum(losses) / ops.maximum(ops.sum(seen.extras["labelled"]), 1.0)
+        return alpha * ops.mean(seen.extras["label_weight"] * tasks.row_losses(seen.task, seen.y, seen.p))
 
     return term
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workers.transfer.data import Array, Data
+from workers.transfer.methods.parts.gradual import gradual
 from workers.transfer.methods.parts.interpolation import wise_ft as interpolate
 from workers.transfer.methods.parts.lora import low_rank
 from workers.transfer.methods.parts.receipt import Transferred, weight_values, write_receipt
@@ -16,9 +17,6 @@ from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History
-
-GRADUAL_FACTOR = 2.6
-"""How many times slower each layer learns than the one above it, in gradual unfreezing (ULMFiT)."""
 
 FINE_TUNING_FACTOR = 0.1
 """The learning rate of fine-tuning after a probe, over the probe's."""
@@ -44,10 +42,10 @@ def parameter(
     What the target shares with the source by column, token and class is carried, see `schema_map.start`; the
     options are the source's. full: the backbone learns at the rate times `backbone_learning_rate_factor`.
     linear_probe: the head alone. lp_ft: the head for `probe_share` of the epochs, then all at a tenth of the
-    rate (Kumar et al. 2022). gradual: one more layer each epoch from the top, each 2.6 times slower than the
-    one above, with a slanted triangular schedule (Howard & Ruder 2018). lora: the backbone's kernels move by
-    products of the rank, merged at the end (Hu et al. 2021). All take the training's epochs. The first
-    `frozen_layers` of the backbone's layers with weights stay the source's with full, lp_ft and gradual.
+    rate (Kumar et al. 2022). gradual: one more block of layers each phase, see `gradual` (Howard & Ruder
+    2018). lora: the backbone's kernels move by products of the rank, merged at the end (Hu et al. 2021). All
+    take the training's epochs. The first `frozen_layers` of the backbone's layers with weights stay the
+    source's with full, lp_ft and gradual.
 
     Raises:
         ValueError: no column matches, an unknown strategy, a regulariser where the backbone is frozen, or no
@@ -77,8 +75,7 @@ def parameter(
         before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective, frozen)
         rates = frozen if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
     elif strategy == "gradual":
-        rates = _gradual_rates(network, len(_layers(network)), frozen)
-        history = _gradual(network, data, fit, objective, frozen)
+        history, rates, findings = gradual(network, data, fit, objective, frozen)
     elif strategy == "lora":
         network, history, adapted = low_rank(network, data, fit, rank)
         rates, findings = {"backbone": 0.0}, {"rank": rank}
@@ -108,32 +105,6 @@ def _probe_then_tune(
         )
         findings["fine_tuning"] = {"epochs": epochs - probe, "learning_rate": rate}
     return before, history, findings
-
-
-def _gradual(network: Network, data: Data, fit: Fit, objective: Objective, frozen: Rates) -> History:
-    """The head alone for an epoch, then one more layer for each, then all for the rest."""
-    epochs, depth = fit.training.epochs, len(_layers(network)) - len(frozen)
-    history = History([])
-    for unfrozen in range(min(depth, epochs - 1)):
-        rates = _gradual_rates(network, unfrozen, frozen)
-        # Without a trained backbone its outputs are computed once, and no term can look into it.
-        of_phase = objective if unfrozen else None
-        history += fit(
-            network, data, rates=rates, epochs=1, schedule="slanted_triangular", objective=of_phase
-        )
-    left = epochs - len(history.epochs)
-    rates = _gradual_rates(network, depth, frozen)
-    history += fit(
-        network, data, rates=rates, epochs=left, schedule="slanted_triangular", objective=objective
-    )
-    return history
-
-
-def _gradual_rates(network: Network, unfrozen: int, frozen: Rates) -> Rates:
-    """Factors of the top `unfrozen` layers; those below have 0, and those that stay frozen."""
-    layers = [path for path in _layers(network) if path not in frozen][::-1]
-    rates = {path: GRADUAL_FACTOR ** -(place + 1) for place, path in enumerate(layers[:unfrozen])}
-    return {"backbone": 0.0, **rates}
 
 
 def _layers(network: Network) -> list[str]:

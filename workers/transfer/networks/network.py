@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from workers.transfer import tasks
 from workers.transfer.data import LAYERS, Array, Data, Signature
@@ -23,15 +22,6 @@ from workers.transfer.networks.inputs.checks import checked
 Part = Literal["preprocessing", "backbone", "head"]
 BackboneOf = Callable[[Mapping[str, Any], InputSpec, int], keras.Model]
 PARTS: tuple[Part, ...] = LAYERS
-
-BATCH_ROWS = 1024
-"""Rows a forward pass takes at a time, so that memory does not grow with the data."""
-
-_WORTH_TRACING = 6
-"""Batches from which on the tracing of a graph is won back."""
-
-_BATCH_VALUES, _BATCH_IDS = 1 << 22, 1 << 14
-"""Values, or token ids, of as many rows at most: pictures and long texts become much larger on their way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,42 +217,6 @@ def load(path: Path, signature: Signature, options: Mapping[str, Any]) -> Networ
     return Network(keras.saving.load_model(path, compile=False), signature, dict(options))
 
 
-def forward(model: keras.Model, inputs: Any) -> Array:
-    """The model's outputs for all rows, inference mode, `BATCH_ROWS` rows at a time.
-
-    `inputs` is an array (n, …), a list of columns or a dict of columns, as the model takes them.
-    """
-    some = keras.tree.flatten(inputs)[0]
-    rows, step = len(some), rows_at_a_time(some)
-    batches = [slice(start, start + step) for start in range(0, max(rows, 1), step)]
-    call = model
-    if isinstance(inputs, np.ndarray) and len(batches) >= _WORTH_TRACING:
-        call = _traced(model, inputs.dtype.name)
-    outputs = [call(keras.tree.map_structure(lambda x, b=batch: _tensor(x[b]), inputs)) for batch in batches]
-    return np.concatenate([np.asarray(output) for output in outputs])
-
-
-def _traced(model: keras.Model, dtype: str) -> Any:
-    """The model as a graph, whose layers TensorFlow fuses; traced once for each model and type of inputs."""
-    # Beside what Keras tracks of a model, and gone with it.
-    graphs: dict[str, Any] = model.__dict__.setdefault("traced_by_type", {})
-    if dtype not in graphs:
-        read_as = model.inputs[0].dtype
-        graphs[dtype] = tf.function(
-            lambda x: model(tf.cast(x, read_as), training=False),
-            [tf.TensorSpec([None, *model.input_shape[1:]], dtype)],
-            autograph=False,
-        )
-    return graphs[dtype]
-
-
-def rows_at_a_time(x: Array) -> int:
-    """How many rows of such features go through a network together."""
-    size = int(np.prod(x.shape[1:], dtype=np.int64))
-    is_ids = x.ndim == 2 and x.dtype.kind in "iu"
-    return max(1, min(BATCH_ROWS, (_BATCH_IDS if is_ids else _BATCH_VALUES) // max(size, 1)))
-
-
 def weights_digest(network: Network) -> str:
     """sha256 over all weights in order, with names, shapes and types: same weights, same digest.
 
@@ -274,9 +228,3 @@ def weights_digest(network: Network) -> str:
         digest.update(f"{weight.name} {values.shape} {values.dtype.str}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _tensor(values: Array) -> Any:
-    if values.dtype.kind in "OU":
-        return keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")
-    return keras.ops.convert_to_tensor(values)

@@ -12,7 +12,7 @@ import numpy as np
 
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import Network
-from workers.transfer.tasks import LabelUnit
+from workers.transfer.tasks import unit_of
 from workers.transfer.training import checkpoints
 from workers.transfer.training.checkpoints import CheckpointMismatch, Position
 from workers.transfer.training.objective import Objective
@@ -24,9 +24,6 @@ from workers.transfer.training.steps import Parts, Steps, architecture
 
 CHUNK_STEPS = 32
 """Steps a graph call takes; a stop is asked for and the loss looked at between two calls."""
-
-Units = tuple[LabelUnit, LabelUnit]
-"""What the head answers in, and what labels and losses are in."""
 
 INTERIM_PAUSES = 20
 """After an interim network was handed out, the next waits this many times as long as that took."""
@@ -54,11 +51,10 @@ class TrainingRun:
         x_held_out: Array | None,
         offset: int,
         network: Network,
-        units: Units,
     ) -> None:
         self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
         self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
-        self.task, self.units = data.signature.task, units
+        self.task, self.unit = data.signature.task, unit_of(network.head)
         self.x, self.y, self.weight = x, self._targets(data.train), row_weights(training, data)
         self.held_out = None
         if data.validation is not None and x_held_out is not None:
@@ -117,12 +113,10 @@ class TrainingRun:
             save_file(path)
 
     def _targets(self, rows: Rows) -> Array:
-        return self.units[1].standardised(rows.targets) if self.task == "regression" else rows.targets
+        return self.unit.standardised(rows.targets) if self.task == "regression" else rows.targets
 
     def _begin(self) -> None:
-        answers, losses = self.units
-        read_as = answers.seen_from(losses)
-        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates, read_as)
+        self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
 
     def _end(self) -> History:
         self.steps.end(self.parts, self.objective.helpers)
@@ -135,7 +129,7 @@ class TrainingRun:
         # A mapped file is called by what is in it.
         mapped = str(self.x.filename) if isinstance(self.x, np.memmap) else None
         arrays += [] if mapped else [self.x]
-        about = [asdict(self.training), shape, dict(self.rates), self.units, mapped and Path(mapped).name]
+        about = [asdict(self.training), shape, dict(self.rates), self.unit, mapped and Path(mapped).name]
         return checkpoints.fingerprint(key, *about, arrays=arrays)
 
     def _is_over(self) -> bool:

@@ -22,8 +22,9 @@ import numpy as np
 import tensorflow as tf
 
 from workers.transfer.data import Array
+from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.inputs import module_of
-from workers.transfer.networks.network import Network, Part, forward, function_of
+from workers.transfer.networks.network import Network, Part, function_of
 
 log = logging.getLogger(__name__)
 

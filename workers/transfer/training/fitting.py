@@ -9,7 +9,7 @@ from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
-from workers.transfer.training.epoch_loop import TrainingRun, Units
+from workers.transfer.training.epoch_loop import TrainingRun
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
@@ -50,7 +50,6 @@ class Fit:
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         objective: Objective | None = None,
-        unit: tasks.LabelUnit | None = None,
     ) -> History:
         """Train the network's backbone and head on the train rows.
 
@@ -58,8 +57,7 @@ class Fit:
         counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
         computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
 
-        A regression is trained, and its losses are told, in `unit`: that of the train rows' label unless
-        given; the label's own where the head has none.
+        A regression is trained, and its losses are told, in the head's unit, see `tasks.unit_of`.
 
         Raises:
             Stopped: `should_stop` gave a reason.
@@ -89,7 +87,6 @@ class Fit:
             None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
             network=network,
-            units=_units(network, data, unit),
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)
@@ -122,14 +119,6 @@ class Fit:
             save, values = self.hooks.save_result, run.values()
             self._save_last = lambda: run.save(values, lambda path: save(key, path))
         return history
-
-
-def _units(network: Network, data: Data, asked: tasks.LabelUnit | None) -> Units:
-    """The unit that the head answers in, and that of the losses."""
-    own = tasks.unit_of(network.head)
-    if data.signature.task != "regression" or own == tasks.LabelUnit():
-        return own, own
-    return own, asked or tasks.LabelUnit.of(data.train.targets)
 
 
 def _trained_parts(network: Network, rates: Rates) -> tuple[dict[Part, "keras.Model"], list[Part]]:

@@ -17,7 +17,9 @@ def scales(schedule: Schedule, steps: int) -> Array:
 
     cosine: ½(1 + cos πt/T), from 1 to nearly 0 (Loshchilov & Hutter 2017, without restarts).
     exponential: 0.01^(t/T), from 1 to nearly 1 %.
-    slanted_triangular: a short rise and a long fall (Howard & Ruder 2018, equation 3).
+    slanted_triangular: a short rise and a long fall, of steps t = 1 … T, to the lowest rate at the last
+    (Howard & Ruder 2018, equation 3; there the fall has cut·(1/0.1 - 1) steps, which is T - cut where T is a
+    multiple of 10, and ends early elsewhere).
 
     Raises:
         ValueError: an unknown schedule.
@@ -31,7 +33,7 @@ def scales(schedule: Schedule, steps: int) -> Array:
         factors = 0.01 ** (t / max(steps, 1))
     elif schedule == "slanted_triangular":
         cut = max(1.0, np.floor(steps * CUT))
-        p = np.where(t < cut, t / cut, np.maximum(0.0, 1 - (t - cut) / (cut * (1 / CUT - 1))))
+        p = np.where(t + 1 <= cut, (t + 1) / cut, 1 - (t + 1 - cut) / max(steps - cut, 1))
         factors = (1 + p * (RATIO - 1)) / RATIO
     else:
         raise ValueError(

@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
-from workers.transfer.networks.network import BATCH_ROWS, Part, function_of, leaves, rows_at_a_time
+from workers.transfer.networks.forwarding import rows_at_a_time
+from workers.transfer.networks.network import Part, function_of, leaves
 from workers.transfer.training.augmentation import Changes, augmented
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.optimizer import PartwiseAdam, Rates, of_path, rate_of
@@ -27,8 +28,7 @@ class Steps:
     """The traced training and evaluation of one architecture, on its own copy of the parts.
 
     Values are put in before a fit and taken out after it, so that networks of one architecture share the
-    cost of tracing. The parts end in the unit of a regression's label, see `tasks.in_units`; what they answer
-    is taken to the unit of the losses by a factor and an offset.
+    cost of tracing. The parts end in the unit of a regression's label, see `tasks.in_units`.
     """
 
     def __init__(
@@ -76,8 +76,6 @@ class Steps:
         self._variables = [variable for _, variable in self._trained]
         pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
         self._optimizer = PartwiseAdam(self._variables, pulls)
-        self._factor = tf.Variable(1.0, trainable=False)
-        self._offset = tf.Variable(0.0, trainable=False)
         self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
 
     @property
@@ -97,20 +95,8 @@ class Steps:
         """All that training changes: the weights and the optimizer's variables."""
         return [*self.weights, *self._optimizer.variables]
 
-    def begin(
-        self,
-        parts: Parts,
-        objective: Objective,
-        learning_rate: float,
-        rates: Rates,
-        read_as: tuple[float, float] = (1.0, 0.0),
-    ) -> None:
-        """Take the values, forget the last fit's optimizer, set the rates and what is pulled to.
-
-        `read_as` is the factor and the offset that take a regression's answers to the unit of its labels.
-        """
-        self._factor.assign(read_as[0])
-        self._offset.assign(read_as[1])
+    def begin(self, parts: Parts, objective: Objective, learning_rate: float, rates: Rates) -> None:
+        """Take the values, forget the last fit's optimizer, set the rates and what is pulled to."""
         for own, other in zip(
             [*self._parts.values(), *self._helpers], [*parts.values(), *objective.helpers], strict=True
         ):
@@ -153,7 +139,7 @@ class Steps:
     def evaluate(self, x: Array, y: Array) -> tuple[float, float]:
         """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
-        at_a_time = EVALUATION_ROWS // BATCH_ROWS * rows_at_a_time(x)
+        at_a_time = rows_at_a_time(*self._parts.values(), most=EVALUATION_ROWS)
         for start in range(0, len(x), at_a_time):
             rows = slice(start, start + at_a_time)
             sums += [float(value) for value in self._traced_evaluate(np.asarray(x[rows]), y[rows])]
@@ -202,11 +188,7 @@ class Steps:
         x = tf.cast(x, self._read_as)
         for part in self._parts.values():
             x = part(x, training=False)
-        p = self._read(x)
-        return tf.reduce_sum(tasks.row_losses(self._task, y, p)), self._right(y, p)
-
-    def _read(self, answers: Any) -> Any:
-        return answers * self._factor + self._offset if self._task == "regression" else answers
+        return tf.reduce_sum(tasks.row_losses(self._task, y, x)), self._right(y, x)
 
     def _call(self, x: Any, training: bool) -> tuple[Any, dict[str, Any]]:
         taps: dict[str, Any] = {}
@@ -214,7 +196,7 @@ class Steps:
             outputs = model(x, training=training)
             x, *tapped = outputs if paths else [outputs]
             taps |= dict(zip(paths, tapped, strict=True))
-        return self._read(x), taps
+        return x, taps
 
     def _right(self, y: Any, p: Any) -> Any:
         if self._task == "regression":

@@ -39,7 +39,10 @@ def test_the_receipt_has_a_line_for_each_weight_with_its_new_rows_and_how_far_it
     line = "| backbone/dense_1 | kernel 3x2 | partly copied (67%; new: height) | trained | 12.5% | by name |"
     assert line in partly
     assert "activation" not in partly
-    assert "| new | trained | - | by name |" in _card(receipt=_receipt(origin="new", moved=None))
+    small = _card(receipt=_receipt(origin="new", moved=None, distance=0.0125))
+    assert "| new | trained | by 0.0125 | by name |" in small
+    absent = _card(receipt=_receipt(origin="new", moved=None, distance=None))
+    assert "| new | trained | - | by name |" in absent
 
 
 def test_what_the_method_found_is_told_with_each_trial_of_a_search():
@@ -81,7 +84,7 @@ def test_a_name_is_shown_as_it_is_and_is_no_markup_wherever_it_stands(name: str,
         }
     )
     facts = {"source": name, "dataset": name, "method": name, "reason": name, "verdict": "helped"}
-    receipt = _receipt(origin="partly copied", share=0.5, new=[name], moved=None)
+    receipt = _receipt(origin="partly copied", share=0.5, new=[name], moved=None, distance=None)
     card = {"name": name, "findings": {name: [name]}, "metrics": {name: 0.5}, "receipt": receipt, **facts}
     told = model_card(signature, {"keras": "3"}, card)
     prose = re.sub(r"```.*?```", "", told, flags=re.DOTALL)

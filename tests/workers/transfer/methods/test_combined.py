@@ -71,6 +71,13 @@ def test_adapters_leave_the_function_unchanged_at_step_0(options, numbers):
     assert made.findings["branches"] == {"source": 1.0, "new": 0.0}
 
 
+def test_alpha_finds_its_way_in_a_training_of_few_updates(plain_options, numbers):
+    source, data = _source(plain_options, numbers(300)), numbers(seed=1)
+    fit = shared_fit(Training(epochs=50, batch_size=16, learning_rate=0.001, seed=3))  # 200 updates
+    alpha = _combined(source, data, fit, strategy="side_tuning").findings["alpha"]
+    assert abs(alpha - 0.5) > 0.06  # at the others' rate it could not be further than 0.05
+
+
 def test_side_tuning_blends_the_two_by_alpha(plain_options, numbers):
     source, data = _source(plain_options, numbers()), numbers(seed=1)
     made = _combined(source, data, strategy="side_tuning", options={**plain_options, "hidden_units": [5]})

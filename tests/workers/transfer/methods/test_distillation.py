@@ -5,13 +5,14 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from tests.workers.transfer.traces import shared_fit
+from tests.workers.transfer.traces import TRACED, shared_fit
 from workers.transfer.data import Unlabelled
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.methods.parts.teacher_answers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.objective import Seen
 from workers.transfer.training.options import Hooks, Training
 
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
@@ -162,3 +163,29 @@ def test_columns_and_classes_the_teacher_does_not_know_are_refused(plain_options
 def test_decoupling_two_classes_is_refused(plain_options, numbers):
     with pytest.raises(ValueError, match="Expected rows of one of at least 3 classes"):
         _distil(_teacher(plain_options, numbers()), plain_options, numbers(), strategy="decoupled")
+
+
+class Remembering(Fit):
+    """A fit that remembers the objective it was asked for."""
+
+    def __call__(self, network, data, **asked):
+        self.objective = asked["objective"]
+        return super().__call__(network, data, **asked)
+
+
+def test_a_labels_weight_does_not_depend_on_who_else_is_in_its_batch(plain_options, numbers):
+    teacher = scratch(plain_options, numbers(), FIT.named("teacher")).network
+    data = numbers(30)  # 18 labelled train rows
+    more = {name: values[:54] for name, values in numbers(100, seed=5).train.inputs.items()}
+    fit = Remembering(FIT.training, traced=TRACED)
+    distillation(
+        teacher, plain_options, replace(data, unlabelled=Unlabelled(more, np.arange(54))), fit, alpha=0.3
+    )
+    labels, extras = fit.objective.terms[0], fit.objective.extras
+    y, p = np.ones((4, 1), np.float32), np.full((4, 1), 0.25, np.float32)
+    for rows in ([0, 1, 2, 20], [0, 20, 30, 40], [0, 1, 2, 3]):
+        batch = {name: tf.constant(values[rows]) for name, values in extras.items()}
+        value = labels(Seen("binary", tf.constant(y), None, tf.constant(p), {}, batch, ()))
+        labelled = sum(row < 18 for row in rows)
+        # Over an epoch of 72 rows in batches of 4 these sum to 0.3 times the labelled rows' mean loss.
+        assert float(value) * 4 / 72 == pytest.approx(0.3 * labelled * -np.log(0.25) / 18, rel=1e-5)

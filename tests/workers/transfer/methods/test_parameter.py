@@ -8,8 +8,10 @@ import pytest
 from tests.workers.transfer.traces import TRACED, shared_fit
 from workers.transfer.data import Column, Data
 from workers.transfer.methods.parameter import parameter
+from workers.transfer.methods.parts.schema_map import start
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks.network import build, weights_digest
+from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Training
 
@@ -63,10 +65,51 @@ def test_equal_classes_copy_the_head(options, numbers):
     assert receipt["totals"]["coverage"] == 1.0
 
 
-def test_a_copied_regression_head_keeps_the_sources_unit(options, numbers):
+def _in_another_unit(data: Data, label: str = "y", scale: float = 0.01, shift: float = -3.0) -> Data:
+    """The same rows, their labels y · scale + shift."""
+    rows = [
+        replace(rows, targets=(rows.targets.astype(np.float64) * scale + shift))
+        for rows in (data.train, data.validation, data.test)
+        if rows is not None
+    ]
+    return Data(replace(data.signature, label=label), *rows)
+
+
+def test_a_label_of_the_same_name_carries_the_head_in_the_targets_unit(options, numbers):
     source = scratch(options, numbers(task="regression"), FIT).network
-    network = _parameter(source, numbers(seed=1, task="regression"), FIT).network
-    assert network.head.layers[-1].get_config() == source.head.layers[-1].get_config()
+    target = _in_another_unit(numbers(seed=1, task="regression"))
+    network, origins = start(source, target, 7)
+    p, y = predict(source, target.test.inputs), numbers(task="regression").train.targets
+    ours = target.train.targets
+    expected = (p - y.mean()) / y.std() * ours.std() + ours.mean()  # by hand: standard scores are carried
+    np.testing.assert_allclose(predict(network, target.test.inputs), expected, rtol=1e-4)
+    for own, other in zip(network.head.weights, source.head.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), other.numpy())
+    assert (origins["head"].origin, origins["head/label_unit"].origin) == ("copied", "new")
+
+
+def test_a_label_in_another_unit_is_learnt_as_in_the_sources(options, numbers):
+    source = scratch(options, numbers(task="regression"), FIT).network
+    plain = numbers(seed=1, task="regression")
+    losses = []
+    for target in (plain, _in_another_unit(plain), _in_another_unit(plain, scale=1e-5, shift=1e-3)):
+        history = _parameter(source, target, FIT, strategy="full").history
+        losses.append([epoch["val_loss"] for epoch in history.epochs])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    np.testing.assert_allclose(losses[2], losses[0], rtol=1e-4)
+
+
+def test_a_label_of_another_name_gets_a_fresh_head_and_says_why(options, numbers):
+    source = scratch(options, numbers(task="regression"), FIT).network
+    target = _in_another_unit(numbers(seed=1, task="regression"), label="price")
+    network, origins = start(source, target, 7)
+    origin = origins["head"]
+    assert (origin.origin, origin.why) == (
+        "reinitialised",
+        "the target has another label: source y, target price",
+    )
+    assert not np.array_equal(network.head.get_weights()[0], source.head.get_weights()[0])
+    _parameter(source, target, FIT)
 
 
 def test_other_classes_of_the_same_number_reinitialise_the_head_and_say_why(options, numbers):
@@ -130,7 +173,7 @@ def test_a_receipt_is_plain_json_and_counts_every_parameter(options, numbers):
     done = _parameter(source, numbers(), FIT)
     assert json.loads(json.dumps(done.receipt, allow_nan=False)) == done.receipt
     totals = done.receipt["totals"]
-    parameters = sum(part.count_params() for part in (done.network.backbone, done.network.head))
+    parameters = done.network.model.count_params()
     assert totals["parameters"] == parameters
     assert totals["copied"] + totals["new"] + totals["reinitialised"] == parameters
     assert totals["trained"] + totals["frozen"] == parameters
@@ -195,7 +238,7 @@ class Remembering(Fit):
         return super().__call__(network, data, **asked)
 
 
-def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_lower(plain_options, numbers):
+def test_gradual_unfreezing_takes_one_more_layer_each_phase_at_a_rate_2_6_times_lower(plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT.named("")).network
     fit = Remembering(replace(FIT.training, epochs=5), traced=TRACED)
     done = parameter(source, source.options, numbers(seed=1), fit, strategy="gradual")
@@ -205,7 +248,7 @@ def test_gradual_unfreezing_takes_one_more_layer_each_epoch_at_a_rate_2_6_times_
     assert [asked["rates"] for asked in fit.asked] == [head, upper, all_layers]
     assert [asked["epochs"] for asked in fit.asked] == [1, 1, 3]
     assert {asked["schedule"] for asked in fit.asked} == {"slanted_triangular"}
-    assert done.findings == {"rates": all_layers}
+    assert done.findings == {"rates": all_layers, "blocks": 2, "epochs_a_phase": 1}
 
 
 def test_a_probe_of_one_epoch_leaves_the_backbone_and_says_so(options, numbers):

@@ -19,6 +19,9 @@ from workers.transfer.seeds import layer_seed
 SOURCE = "source"
 """The name of the source's backbone where it is a branch of its own."""
 
+ALPHA = "alpha"
+"""The name of the layer that holds side-tuning's a."""
+
 
 @dataclass(frozen=True, eq=False)
 class JoinedBackbone:
@@ -96,7 +99,7 @@ def _bottleneck(h: Any, width: int, seed: int, name: str) -> Any:
 
 
 def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> JoinedBackbone:
-    """αB(x) + (1 - α)S(x), α = sigmoid(a) trained from a = 0 (Zhang et al. 2020).
+    """αB(x) + (1 - α)S(x), α = sigmoid(a) trained from a = 0 (Zhang et al. 2020), a in the layer `ALPHA`.
 
     S is a new backbone of `options`, projected to the width of B, the source's, where it has another.
     """
@@ -108,9 +111,7 @@ def side_tuning(source: keras.Model, options: Mapping[str, Any], seed: int) -> J
         initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "side_projection"))
         s = layers.Dense(b.shape[-1], kernel_initializer=initializer, name="side_projection")(s)
     one = ops.ones_like(b[:, :1])
-    alpha = layers.Dense(1, use_bias=False, activation="sigmoid", kernel_initializer="zeros", name="alpha")(
-        one
-    )
+    alpha = layers.Dense(1, use_bias=False, activation="sigmoid", kernel_initializer="zeros", name=ALPHA)(one)
     of_source = layers.Multiply(name="source_share")([b, alpha])
     of_side = layers.Multiply(name="side_share")([s, 1.0 - alpha])
     joined = layers.Add(name="joined")([of_source, of_side])

@@ -54,6 +54,6 @@ def _loss(network: Network, data: Data) -> float:
     assert rows is not None  # asked before
     y, p = rows.targets, predict(network, rows.inputs)
     if network.signature.task == "regression":
-        unit = tasks.label_unit(network.options, data) or tasks.LabelUnit()
+        unit = tasks.unit_of(network.head)
         y, p = unit.standardised(y), unit.standardised(p)
     return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, y, p))))

@@ -13,6 +13,9 @@ from workers.transfer.training.optimizer import Rates, rate_of
 from workers.transfer.training.options import History
 
 Whence = Literal["copied", "partly copied", "new", "reinitialised"]
+NEARLY_ZERO = 1e-3
+"""Root mean square of weights below which a distance is no share of them: a step of Adam goes as far."""
+
 ORIGINS: tuple[Whence, ...] = ("copied", "partly copied", "new", "reinitialised")
 
 
@@ -68,10 +71,11 @@ def write_receipt(
     thing merged into them, and not by training them themselves.
 
     `layers`: part, layer (its path in the part), kind, origin, training (trained | frozen | adapted), why,
-    and `weights` with name, shape, parameters, origin, training and `moved`, ‖w_end - w_start‖ / ‖w_start‖
-    (None if w_start is 0 and w_end is not, or was not there); `copied` and `new` name the rows or columns of
-    partly copied weights. `totals`: parameters of backbone and head by origin and training, and `coverage`,
-    the copied share of them; the preprocessing's statistics are not counted.
+    and `weights` with name, shape, parameters, origin, training, `distance`, ‖w_end - w_start‖ (None if
+    w_start was not there), and `moved`, distance / ‖w_start‖ (None if w_start is nearly 0, see `NEARLY_ZERO`,
+    and w_end differs); `copied` and `new` name the rows or columns of partly copied weights. What a trained
+    batch normalisation counts is trained. `totals`: all parameters by origin and training, those of the
+    preprocessing, which are frozen, too, and `coverage`, the copied share of them.
     """
     changed = tuple(adapted)
     layers = []
@@ -82,6 +86,7 @@ def write_receipt(
             origin = _of_path(origins, where)
             weights = [
                 _weight(
+                    layer,
                     weight,
                     start.get(place),
                     _of_path(origins, place),
@@ -117,7 +122,7 @@ def moved_since(receipt: dict[str, Any], network: Network, start: Mapping[str, A
     for layer in receipt["layers"]:
         where = f"{layer['part']}/{layer['layer']}"
         weights = [
-            {**weight, "moved": _moved(start[place], values[place])} if place in start else weight
+            {**weight, **_moved(start[place], values[place])} if place in start else weight
             for weight in layer["weights"]
             for place in (f"{where}/{weight['name']}",)
         ]
@@ -148,31 +153,35 @@ def _training(path: str, rates: Rates, adapted: Sequence[str]) -> str:
     return "trained" if rate_of(rates, path) > 0 else "frozen"
 
 
-def _weight(weight: keras.Variable, start: Array | None, origin: Origin, training: str) -> dict[str, Any]:
-    is_changed = training == "adapted" or (training == "trained" and weight.trainable)
+def _weight(
+    layer: keras.layers.Layer, weight: keras.Variable, start: Array | None, origin: Origin, training: str
+) -> dict[str, Any]:
+    learns = weight.trainable or isinstance(layer, keras.layers.BatchNormalization)  # moving statistics
+    is_changed = training == "adapted" or (training == "trained" and learns)
     described = {
         "name": weight.name,
         "shape": list(weight.shape),
         "parameters": int(np.prod(weight.shape)),
         "origin": origin.origin,
         "training": training if is_changed else "frozen",
-        "moved": None if start is None else _moved(start, weight.numpy()),
+        **({"moved": None, "distance": None} if start is None else _moved(start, weight.numpy())),
     }
     if origin.origin != "partly copied":
         return described
     return {**described, "copied": list(origin.copied), "new": list(origin.new), "share": origin.share}
 
 
-def _moved(start: Array, end: Array) -> float | None:
+def _moved(start: Array, end: Array) -> dict[str, float | None]:
     if np.array_equal(start, end):  # most weights, where a large backbone is frozen
-        return 0.0
+        return {"moved": 0.0, "distance": 0.0}
     before = float(np.linalg.norm(start.astype(np.float64)))
     distance = float(np.linalg.norm(end.astype(np.float64) - start))
-    return distance / before if before else None
+    is_small = before < NEARLY_ZERO * np.sqrt(start.size)
+    return {"moved": None if is_small else distance / before, "distance": distance}
 
 
 def _totals(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    weights = [weight for layer in layers if layer["part"] != "preprocessing" for weight in layer["weights"]]
+    weights = [weight for layer in layers for weight in layer["weights"]]
     total = sum(weight["parameters"] for weight in weights)
 
     def count(key: str, value: str) -> int:

@@ -11,7 +11,8 @@ from keras import ops
 
 from workers.transfer.data import Array, Data
 from workers.transfer.methods.parts.receipt import weight_values
-from workers.transfer.networks.network import Network, clone, forward
+from workers.transfer.networks.forwarding import forward
+from workers.transfer.networks.network import Network, clone
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective, Seen
 

@@ -17,9 +17,6 @@ from workers.transfer.seeds import beside_source
 
 Origins = dict[str, Origin]
 
-APART = 100
-"""Times one deviation, or deviations between the means, from which on a regression's label is another one."""
-
 MOST_NAMES = 200
 """Names of rows and columns that a receipt lists."""
 
@@ -53,7 +50,8 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
     head = tasks.head(data.signature, backbone.output_shape[-1], beside_source(seed), label_unit)
     head, of_head = _head(source, data.signature, head)
     network = join(first, backbone, head, data.signature, source.options)
-    return network, {"preprocessing": _described(before, after, dropped), **of_backbone, **of_head}
+    of_first = _described(before, after, dropped, first, data.signature)
+    return network, {**of_first, **of_backbone, **of_head}
 
 
 def _preprocessing(source: Network, data: Data) -> tuple[keras.Model, list[str], list[str], list[str]]:
@@ -115,9 +113,12 @@ def _dropped(theirs: Sequence[Column], ours: Sequence[Column]) -> list[str]:
     return told
 
 
-def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[str]) -> Origin:
+def _described(
+    before: Sequence[str], after: Sequence[str], dropped: Sequence[str], part: keras.Model, target: Signature
+) -> Origins:
+    """The preprocessing's origins: as a whole, and of each layer with means and deviations its own."""
     if list(before) == list(after):
-        return Origin("copied", "the source's parameters were learnt on its output")
+        return {"preprocessing": Origin("copied", "the source's parameters were learnt on its output")}
     kept, new = _split(before, after)
     still = [name for name in before if name.endswith(preprocessing.NEVER_VARIED)]
     gone = [name for name in before if name not in {*after, *still}]
@@ -130,7 +131,23 @@ def _described(before: Sequence[str], after: Sequence[str], dropped: Sequence[st
         why = "; ".join([why, *dropped])
     elif gone:
         why += f"; the source's features {_names(gone)} are not in the target"
-    return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    origins = {"preprocessing": _by_name(why, kept, new)}
+    if target.kind == "tabular":
+        for layer, features in preprocessing.features_of_scales(part, target.columns).items():
+            own = _split(before, features)
+            origins[f"preprocessing/{layer}"] = _by_name(
+                f"{len(own[0])} of the {len(features)} features that it scales are the source's", *own
+            )
+    return origins
+
+
+def _by_name(why: str, kept: Sequence[str], new: Sequence[str]) -> Origin:
+    """Copied if all are kept, new if none is, else partly copied."""
+    if not new:
+        return Origin("copied", why)
+    if not kept:
+        return Origin("new", why)
+    return Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / (len(kept) + len(new)))
 
 
 def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> tuple[keras.Model, Origins]:
@@ -152,7 +169,7 @@ def _backbone(source: Network, before: Sequence[str], after: Sequence[str]) -> t
     backbone.set_weights(weights)
     kept, new = _split(before, after)
     why = "rows of the source's features are carried by name, rows of new ones start at 0"
-    partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    partly = _by_name(why, kept, new)
     others = Origin("copied", "the layer does not depend on the columns")
     origins = {"backbone": others, f"backbone/{path}": partly, f"backbone/{path}/bias": others}
     return backbone, origins
@@ -169,7 +186,7 @@ def _with_tokens(
     chosen = [rows.get(name, 1) for name in after]
     kept, new = _split(before, after)
     why = "rows of the source's tokens are carried; new ones start as the unknown token's row"
-    partly = Origin("partly copied", why, _cut(kept), _cut(new), len(kept) / len(after))
+    partly = _by_name(why, kept, new)
     origins = {"backbone": Origin("copied", "the layer does not depend on the tokens")}
     weights = []
     for (path, layer), (_, old) in zip(leaves(backbone), leaves(source), strict=True):
@@ -231,23 +248,23 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
 
 
 def _of_numbers(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:
-    """The source's head in the source's unit; or, where the target's label is of another size, in its own."""
+    """The source's kernel and bias for a label of its name, in the target's unit; else the new head.
+
+    They answer in deviations from the label's mean, and the new head holds the target's mean and deviation.
+    """
+    if source.signature.label != target.label:
+        why = f"the target has another label: source {source.signature.label}, target {target.label}"
+        return new, {"head": _fresh(source, new, why)}
     theirs, ours = tasks.unit_of(source.head), tasks.unit_of(new)
-    copied = Origin("copied", "the target has the source's task")
-    factor, offset = ours.seen_from(theirs)
-    if 1 / APART <= factor <= APART and abs(offset) <= APART * max(factor, 1):
-        if (theirs.dtype, ours.dtype) != ("float32", "float64"):
-            return clone(source.head), {"head": copied}
-        unit = theirs._replace(dtype=ours.dtype)
-        head = tasks.head(target, source.head.input_shape[-1], 0, unit)
-        head.set_weights(source.head.get_weights())
-        return head, {"head": copied}
     new.set_weights(source.head.get_weights())
+    copied = Origin("copied", "the target has the source's label")
+    if theirs == ours:
+        return new, {"head": copied}
     why = (
-        f"the label is of another size: about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
-        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target"
+        f"the label is about {theirs.mean:.4g} ± {theirs.deviation:.4g} in the source, "
+        f"{ours.mean:.4g} ± {ours.deviation:.4g} in the target, whose unit the predictions have"
     )
-    return new, {"head": copied, "head/label_unit": Origin("new", why)}
+    return new, {"head": copied, f"head/{tasks.UNIT}": Origin("new", why)}
 
 
 def _logit_columns(signature: Signature, kernel: Array, bias: Array) -> dict[str, tuple[Array, float]]:

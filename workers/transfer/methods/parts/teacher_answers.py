@@ -9,7 +9,8 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Signature
-from workers.transfer.networks.network import Network, forward
+from workers.transfer.networks.forwarding import forward
+from workers.transfer.networks.network import Network
 from workers.transfer.training.checkpoints import fingerprint
 from workers.transfer.training.features import outputs
 from workers.transfer.training.options import Hooks

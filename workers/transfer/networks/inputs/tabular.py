@@ -194,6 +194,16 @@ def feature_names(part: keras.Model, columns: Sequence[Column]) -> list[str]:
     ]
 
 
+def features_of_scales(part: keras.Model, columns: Sequence[Column]) -> dict[str, list[str]]:
+    """The features whose means and deviations a layer holds, by the layer's name."""
+    found = {f"{group}_scale": [columns[place].name for place in _places(part, group)] for group in _GROUPS}
+    for number, column in enumerate(columns):
+        if column.type == "date":
+            found[f"date_{number}_scale"] = [f"{column.name} {name}" for name in PARTS]
+    there = {layer.name for layer in part.layers}
+    return {name: features for name, features in found.items() if name in there}
+
+
 def learnt(
     columns: Sequence[Column],
     train: Mapping[str, Array],

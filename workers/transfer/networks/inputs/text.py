@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from workers.transfer.data import Array, Column
+from workers.transfer.networks.forwarding import batches, forward
 from workers.transfer.networks.presets import loading
 from workers.transfer.networks.presets.lookup import find_preset
 from workers.transfer.networks.presets.wordpiece import tokenizer, unknown_id
@@ -19,11 +20,9 @@ LONGEST = {"averaged": 4096, "text_convnet": 2048, "transformer": 512}
 OPTIONS = ("split", "max_tokens", "length")
 """Those of a network's options that say how its inputs are read."""
 
-_BLOCK = 1024
 LONGEST_PRETRAINED = 128
 """What is found in the data at most for a pretrained encoder, whose cost grows with it."""
 _COUNTED = 2000
-_LETTERS = 1 << 13
 _LETTERS_A_WORD = 15
 """Where words are longer than this on average, the writing has no blanks between them."""
 _WITHOUT_BLANKS = 0.3
@@ -50,7 +49,7 @@ def first(columns: Sequence[Column], train: Mapping[str, Array], options: Mappin
     split = options["split"] or ("characters" if has_no_blanks(values[:1000].tolist()) else "words")
     vocabulary = _vocabulary(split, values)[: options["max_tokens"]] or ["(nothing)"]
     most = LONGEST.get(options["kind"], LONGEST["transformer"])
-    length = options["length"] or _length(_vectorization(split, vocabulary=vocabulary), values, most)
+    length = options["length"] or _length(_part(split, vocabulary, None), values, most)
     return _part(split, vocabulary, length)
 
 
@@ -63,16 +62,15 @@ def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
     longest = tokenizer(pieces, min(LONGEST_PRETRAINED, loading.longest(preset)))
-    return tokenizer(pieces, max(8, _length(lambda x: longest(x), some, LONGEST_PRETRAINED, _rows(longest))))
+    return tokenizer(pieces, max(8, _length(longest, some, LONGEST_PRETRAINED)))
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:
     """Ids (b, length), in 16 bits where they fit."""
     (values,) = inputs
     small = np.uint16 if tokens(part) <= 2**16 else np.int32
-    step = _rows(part)
-    for start in range(0, max(len(values), 1), step):
-        yield np.asarray(part(_tensor(values[start : start + step]))).astype(small)
+    for ids in batches(part, values):
+        yield ids.astype(small)
 
 
 def settled(part: keras.Model) -> dict[str, Any]:
@@ -93,9 +91,7 @@ def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
     values = inputs["text"]
     some = values[:: max(1, len(values) // _COUNTED)]
     length = int(part.output_shape[-1])
-    ids = np.concatenate(
-        [np.asarray(part(_tensor(some[at : at + _rows(part)]))) for at in _starts(some, part)]
-    )
+    ids = forward(part, some)
     there = ids != 0
     if _has_own_tokens(part):
         of_words = settled(part)["split"] == "words"
@@ -112,10 +108,6 @@ def unread(part: keras.Model, inputs: Mapping[str, Array]) -> dict[str, float]:
     shares = {"texts_cut": cut, "tokens_cut": tokens_cut}
     shares["unknown_tokens"] = unknown.sum() / max(there.sum(), 1)
     return {name: round(float(share), 4) for name, share in shares.items() if share > 0}
-
-
-def _starts(values: Array, part: keras.Model) -> range:
-    return range(0, max(len(values), 1), _rows(part))
 
 
 def names(part: keras.Model) -> list[str]:
@@ -144,12 +136,7 @@ def _has_own_tokens(part: keras.Model) -> bool:
     return "tokens" in {layer.name for layer in part.layers}
 
 
-def _rows(part: keras.Model) -> int:
-    """Texts at a time; cutting words into pieces takes some memory a text."""
-    return _BLOCK if _has_own_tokens(part) else max(1, _LETTERS // int(part.output_shape[-1]))
-
-
-def _part(split: str, vocabulary: Sequence[str], length: int) -> keras.Model:
+def _part(split: str, vocabulary: Sequence[str], length: int | None) -> keras.Model:
     text = keras.Input((1,), name="text", dtype="string")
     layer = _vectorization(split, vocabulary=list(vocabulary), output_sequence_length=length)
     return keras.Model(text, layer(text), name="preprocessing")
@@ -172,11 +159,8 @@ def _vocabulary(split: str, values: Array) -> list[str]:
     return [str(token) for token in layer.get_vocabulary()[2:] if str(token).strip()]
 
 
-def _length(layer: Any, values: Array, most: int, rows: int = _BLOCK) -> int:
-    longest = [
-        np.count_nonzero(np.asarray(layer(_tensor(values[start : start + rows]))), axis=1)
-        for start in range(0, len(values), rows)
-    ]
+def _length(part: keras.Model, values: Array, most: int) -> int:
+    longest = [np.count_nonzero(ids, axis=1) for ids in batches(part, values)]
     return int(np.clip(np.percentile(np.concatenate(longest), 95, method="higher"), 4, most))
 
 
@@ -188,7 +172,3 @@ def has_no_blanks(values: Iterable[str]) -> bool:
     if without and without >= _WITHOUT_BLANKS * letters:
         return True
     return len(some) > _LETTERS_A_WORD * max(len(some.split()), 1)
-
-
-def _tensor(values: Array) -> Any:
-    return keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")

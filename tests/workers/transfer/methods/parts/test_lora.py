@@ -7,8 +7,9 @@ import pytest
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Rows
 from workers.transfer.methods.parts.lora import low_rank
+from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.inputs.tabular import plain
-from workers.transfer.networks.network import forward, join, leaves
+from workers.transfer.networks.network import join, leaves
 from workers.transfer.tasks import head
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Training

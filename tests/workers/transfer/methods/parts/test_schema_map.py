@@ -37,6 +37,27 @@ def test_the_same_columns_and_classes_give_an_equal_copy(options, mixed):
     assert network.backbone is not source.backbone
 
 
+def test_scales_of_carried_columns_are_copied_though_the_source_has_others_besides(options, mixed):
+    source = scratch(options, mixed, FIT.named("")).network
+    fewer = tuple(column for column in mixed.signature.columns if column.type in ("number", "date"))
+    _, origins = start(source, replace(mixed, signature=replace(mixed.signature, columns=fewer)), 1)
+    told = {path: origin.origin for path, origin in origins.items() if path.startswith("preprocessing")}
+    assert set(told.values()) == {"copied"}
+    assert "are not in the target" in origins["preprocessing"].why
+
+
+def test_each_scale_of_the_preprocessing_tells_of_its_own_columns(options, numbers):
+    source = scratch(options, numbers(), FIT.named("")).network
+    rng = np.random.default_rng(0)
+    days = np.array(["2024-01-02", "2024-03-04", "2023-05-06"], object)
+    wider = _with_column(numbers(), Column("size", "number"), lambda n: rng.normal(size=n).astype(np.float32))
+    wider = _with_column(wider, Column("day", "date"), lambda n: rng.choice(days, n))
+    _, origins = start(source, wider, 1)
+    scale, of_day = origins["preprocessing/number_scale"], origins["preprocessing/date_0_scale"]
+    assert (scale.origin, scale.new, scale.share) == ("partly copied", ("size",), 0.8)
+    assert of_day.origin == "new"
+
+
 @pytest.mark.parametrize("preprocessing", [True, False])
 def test_a_new_column_leaves_the_function_unchanged_at_step_0(preprocessing, options, numbers):
     options = {**options, "preprocessing": preprocessing}

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from workers.transfer.data import Array, Column
+from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.inputs.tabular import learnt, plain
-from workers.transfer.networks.network import forward
 
 
 def _features(column: Column, train: list, rows: list, max_categories: int = 256) -> Array:
