@@ -116,7 +116,7 @@ class Inspector:
     def _listen(
         self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
     ) -> dict[str, Any]:
-        """The child's last line; those before tell how far it is, the rows file is behind."""
+        """The child's last line; those before tell how far it is, or bring the rows file."""
         last: dict[str, Any] = {}
         for line in self._child.stdout:
             try:
@@ -125,15 +125,13 @@ class Inspector:
                 return {}
             if "rows" in last and on_rows:
                 on_rows(last["rows"])
-            if "rows_file" in last:
-                break
-        left = last.get("rows_file", 0)
-        while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
-            left -= len(chunk)
-            self._has_rows = True
-            if rows_file:
-                rows_file(chunk)
-        return {} if "rows" in last or left else last
+            left = last.get("rows_file", 0)
+            while left and (chunk := self._child.stdout.read(min(left, _CHUNK))):
+                left -= len(chunk)
+                self._has_rows = True
+                if rows_file:
+                    rows_file(chunk)
+        return {} if {"rows", "rows_file"} & last.keys() else last
 
 
 def _say(child: Process, line: str) -> None:

@@ -14,9 +14,10 @@ from starlette.requests import ClientDisconnect
 
 from app.access.requests import StrictRoute
 from app.datasets import service
+from app.datasets.followers import client_left, stream_progress, wait_for_dataset
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetList, DatasetView, RowList
 from app.datasets.upload import MAX_FIELDS, receive
-from app.datasets.validation import Validation, client_left, stream_progress, wait_for_dataset
+from app.datasets.validation import Validation
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
 from app.errors import responses

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import os
-import queue
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,11 +13,11 @@ from typing import Any, Self
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.sse import format_sse_event
 from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
+from app.datasets.followers import cut_off, service_ends
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
@@ -29,7 +25,7 @@ from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
 from app.datasets.validation_queues import QueueName, ValidationQueues
-from app.errors import ServiceError, did_you_mean, field_problem, problem_of
+from app.errors import ServiceError, did_you_mean, field_problem
 from app.idempotency import find, once
 from app.settings import Settings
 from app.storage import Incoming
@@ -37,7 +33,6 @@ from app.texts import unstorable
 
 log = logging.getLogger(__name__)
 
-_SECONDS_BETWEEN = 1.0
 _SECONDS_OF_ANY, _SECONDS_A_MIB = 60.0, 10.0  # many times what the slowest honest files take
 
 
@@ -55,6 +50,7 @@ class Validation:
         self._request = request
         self._queues: ValidationQueues = request.app.state.validations
         self._incoming = incoming
+        self._rows: Incoming | None = None
         self._early: Inspector | None = None
         self._inspecting: Inspector | None = None
         self._held = ExitStack()
@@ -74,7 +70,9 @@ class Validation:
 
     def abandon(self) -> None:
         """Leave no file and no process behind, though a thread may still be at work."""
-        self._incoming.discard()
+        for file in (self._incoming, self._rows):
+            if file is not None:
+                file.discard()
         self._stop()
 
     def leave(self) -> None:
@@ -177,7 +175,7 @@ class Validation:
 
     def _stop_error(self) -> ServiceError:
         """What is told of a validation that was stopped."""
-        return cut_off() if self._is_left else _service_ends()
+        return cut_off() if self._is_left else service_ends()
 
     @property
     def _lane(self) -> QueueName:
@@ -197,6 +195,7 @@ class Validation:
         form, state = _form(upload), self._request.app.state
         name = service.name_of(form, upload.filename)
         with state.storage.incoming() as rows:
+            self._rows = rows
             inspection = self._inspect(form.declaration(), queue, on_rows, rows)
             with self._deciding:
                 self._check_wanted()
@@ -269,94 +268,6 @@ def _unpacked(path: Path) -> int:
             return 0
         file.seek(-4, os.SEEK_END)
         return int.from_bytes(file.read(4), "little")
-
-
-async def wait_for_dataset(
-    request: Request, validation: Validation, made: Future[DatasetView]
-) -> DatasetView:
-    """What `made` brings, as long as the client is there; the validation of one that left is stopped.
-
-    Raises:
-        ServiceError: the file is refused, or the client left and hears nothing.
-    """
-    waiting = asyncio.wrap_future(made)
-    leaving = asyncio.create_task(_left(request))
-    try:
-        both: list[asyncio.Future[Any]] = [waiting, leaving]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            validation.leave()
-        return await waiting
-    except asyncio.CancelledError:  # a server may say so in this way
-        validation.leave()
-        waiting.add_done_callback(_ignore_result)
-        raise
-    finally:
-        leaving.cancel()
-
-
-async def _left(request: Request) -> None:
-    """Return when the client is gone. Its request was read whole: there is nothing else to come."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _ignore_result(done: asyncio.Future[Any]) -> None:
-    """An error that nobody is left to hear of is no warning."""
-    if not done.cancelled():
-        done.exception()
-
-
-def client_left() -> ServiceError:
-    """The client left before its upload was whole."""
-    log.info("the client of an upload left before its end; nothing is kept")
-    return cut_off()
-
-
-def cut_off() -> ServiceError:
-    """What is answered to nobody: the client left before its data set was made."""
-    message = "Expected a client that waits for the answer. Received: a closed connection."
-    return ServiceError(400, "cut_off", message, hint="Send the upload again; nothing of it was stored.")
-
-
-def _service_ends() -> ServiceError:
-    message = "Expected the service to run until the file is validated. Received: a shutdown."
-    return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was stored.")
-
-
-async def stream_progress(
-    request: Request, validation: Validation, made: Future[DatasetView], progress: queue.SimpleQueue[int]
-) -> AsyncIterator[bytes]:
-    """Server-sent events: `validating` with the rows and seconds so far, then `dataset` or `problem`.
-
-    `progress` brings the rows. Where nobody listens any more, the validation is stopped.
-    """
-    began, rows = time.monotonic(), 0
-    waiting = asyncio.wrap_future(made)
-    waiting.add_done_callback(_ignore_result)
-    try:
-        while not waiting.done():
-            await asyncio.wait([waiting], timeout=_SECONDS_BETWEEN)
-            while not progress.empty():
-                rows = progress.get_nowait()
-            if not waiting.done():
-                seconds = round(time.monotonic() - began, 1)
-                yield _event("validating", json.dumps({"rows": rows, "seconds": seconds}))
-    finally:
-        if not waiting.done():
-            validation.leave()
-    yield _outcome(request, made)
-
-
-def _outcome(request: Request, made: Future[DatasetView]) -> bytes:
-    error = made.exception()  # the answer has begun: whatever happened, its last event tells
-    if error is not None:
-        return _event("problem", problem_of(request, error).model_dump_json())
-    return _event("dataset", made.result().model_dump_json())
-
-
-def _event(kind: str, data: str) -> bytes:
-    return format_sse_event(data_str=data, event=kind)
 
 
 def _form(upload: Upload) -> DatasetForm:

@@ -1,14 +1,15 @@
 """The program that inspects one untrusted file under limits: `python -m app.datasets.inspection.child`.
 
 It reads `{path, declaration, limits, memory_bytes, seconds}` on standard input, and a line more as soon as
-the file is whole. It writes lines on standard output: `{"rows": …}` now and then, and last
-`{"inspection": …, "rows_file": bytes}`, `{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}`
-where a decoder raised what is not known of it. Behind the line of an inspection stand the bytes of the rows
-file, since this process may write no file.
+the file is whole. It writes lines on standard output: `{"rows": …}` now and then, `{"rows_file": bytes}` with
+so many bytes of the rows file behind, since this process may write no file, and last `{"inspection": …}`,
+`{"refused": …}`, `{"out_of_memory": {}}`, or `{"broken": traceback}` where a decoder raised what is not known
+of it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.datasets.inspection.limits import limit_process
 from app.datasets.reading.declaration import Declaration
@@ -43,14 +45,14 @@ def main() -> None:
     limits = Limits.model_validate(request["limits"])
     arrival.expect(told)
     limit_process(request["memory_bytes"], request["seconds"])
-    rows_file = pa.BufferOutputStream()
 
     def keep(facts: RowFacts) -> None:
-        write_rows_file(rows_file, facts)
+        with pa.PythonFile(_RowsFile(), "w") as rows_file:
+            write_rows_file(rows_file, facts)
 
     try:
         inspection = inspect(Path(request["path"]), declaration, limits, _telling(), keep)
-        answer = {"inspection": speakable(inspection.model_dump(mode="json")), "rows_file": rows_file.tell()}
+        answer = {"inspection": speakable(inspection.model_dump(mode="json"))}
     except DatasetError as error:
         # Libraries name the file by where it lies, which is a matter of the server.
         folder = json.dumps(f"{Path(request['path']).parent}{os.sep}")[1:-1]
@@ -63,11 +65,28 @@ def main() -> None:
         answer = {"broken": speakable(traceback.format_exc()[-_TRACEBACK:])}
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
-    if "rows_file" in answer:
-        sys.stdout.buffer.write(rows_file.getvalue())
-        sys.stdout.buffer.flush()
     # Arrow may still be reading ahead of a refusal; an orderly exit would end under its threads, and abort.
     os._exit(0)
+
+
+class _RowsFile(io.RawIOBase):
+    """Hands on what is written to it."""
+
+    def __init__(self) -> None:
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: Any) -> int:
+        sys.stdout.write(json.dumps({"rows_file": len(data)}) + "\n")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        self._written += len(data)
+        return len(data)
 
 
 def load() -> None:

@@ -94,7 +94,15 @@ def _beside(
     hint = f"Declare another `{field}`, or leave it out."
     if name != label and "Did" in (near := meant(name, names)):
         hint = near
-    raise DatasetError(f"{field}_not_found", message, hint)
+    raise DatasetError(
+        "split_not_found"
+        if field == "split"
+        else "group_not_found"
+        if field == "group"
+        else "time_not_found",
+        message,
+        hint,
+    )
 
 
 def _check_lists(options: ReadOptions, label: str, declaration: Declaration) -> None:

@@ -21,6 +21,8 @@ from app.datasets.inspection.preview import converted_sample, preview
 from app.datasets.inspection.roles import check_unnamed, find_roles
 from app.datasets.inspection.scanning import Scan
 from app.datasets.inspection.settling import scan_settled
+from app.datasets.inspection.split_notices import split_notices
+from app.datasets.inspection.splits import Split
 from app.datasets.partition.rows_file import RowFacts
 from app.datasets.reading.cells import as_lists
 from app.datasets.reading.conventions import Conventions
@@ -107,9 +109,6 @@ def _inspect(
         column = None
     roles = find_roles(layout, scanned, column)
     split = splits.split_rows(scanned, layout, labels, column, roles, declaration)
-    if on_facts is not None:
-        on_facts(split.facts)
-    plan = split.plan
     sample = converted_sample(layout, scanned)
     as_categories = kind_not_guessed(layout, declaration, scanned)
     texts = {notice.column for notice in as_categories}
@@ -118,22 +117,23 @@ def _inspect(
         *kind_guessed(guessed),
         *as_categories,
         *labels.notices,
-        *splits.notices(column, layout.split, plan.rows),
-        *splits.untested(split, labels),
-        *splits.without_word(scanned, column),
+        *split_notices(split, layout, scanned, labels),
         *(
             notice
-            for notice in find_notices(layout, declaration, scanned, labels, roles, sample, plan)
+            for notice in find_notices(layout, declaration, scanned, labels, roles, sample, split)
             # What may be learnt from as texts is not to be left out for having no value twice.
             if not (notice.code == "identifier" and notice.column in texts)
         ),
     ]
-    return Inspection(
-        description=_description(layout, scanned, labels, plan, roles),
-        profile=_profile(layout, scanned, labels, roles),
+    inspection = Inspection(
+        description=_description(layout, scanned, labels, split.plan, roles),
+        profile=_profile(layout, scanned, labels, roles, split),
         warnings=notices,
         preview=preview(layout, scanned, sample),
     )
+    if on_facts is not None:  # at the end: of a reading that is refused, another may follow
+        on_facts(split.facts)
+    return inspection
 
 
 def _description(
@@ -168,14 +168,13 @@ def _levels(layout: Layout, scanned: Scan) -> dict[str, Conventions]:
     return {layout.input: layout.conventions_of(layout.input).model_copy(update={"levels": levels})}
 
 
-def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role]) -> Profile:
+def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Role], split: Split) -> Profile:
     columns = [column.profile(roles[name]) for name, column in scanned.columns.items()]
     return Profile(
         rows=scanned.rows,
         bytes=layout.path.stat().st_size,
         missing_cells=sum(column.missing for column in scanned.columns.values()),
-        duplicate_rows=scanned.duplicates.count,
-        duplicates_searched=scanned.duplicates.searched,
+        duplicate_rows=split.duplicates.count,
         columns=[
             _with_lists(column) if column.name in layout.options.lists else column for column in columns
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +13,8 @@ import pyarrow.compute as pc
 
 from app.datasets.inspection.columns import DISTINCT
 from app.datasets.inspection.layout import Layout
-from app.datasets.partition.keys import Keys, cell_keys, column_keys, mix, text_keys
+from app.datasets.partition.keys import Keys, add_column, cell_keys, column_keys, mix_in_place, text_keys
+from app.datasets.partition.parts import UNLABELLED, Classes, count_parts
 from app.datasets.reading.cells import text_of
 from app.datasets.reading.splits_words import WORDS
 from app.datasets.reading.words import SPLITS, Role
@@ -21,10 +23,11 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 NO_WORD = np.uint8(len(SPLITS))
 """In place of a part: what is no word for one."""
+_UNLABELLED = np.int16(UNLABELLED)
 
 
 class KeptRows:
-    """Grows by the batches of a pass: some 30 bytes a row."""
+    """Grows by the batches of a pass, some 30 bytes a row; what it tells is asked for at the end."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -59,11 +62,10 @@ class KeptRows:
         for name, cells in values.items():
             if name in (layout.label, layout.group, layout.time):
                 continue
-            keys = column_keys(name, cell_keys(cells))
             if name == layout.split or layout.is_index(name):
-                self._apart.setdefault(name, []).append(keys)
-            else:
-                total += keys
+                self._apart.setdefault(name, []).append(column_keys(name, cell_keys(cells)))
+            elif cells.null_count < rows:
+                add_column(total, name, cells)
         return total
 
     def add_marks(self, marks: pa.Array, rows: pa.Array) -> None:
@@ -76,47 +78,50 @@ class KeptRows:
         self._mark_rows.append(rows.to_numpy().astype(np.int64) + self._rows)
 
     def keys(self, roles: Mapping[str, Role]) -> Keys:
-        """The key of each row, (n, 1), by the columns that turned out to be learnt from."""
+        """The key of each row, (n, 1), by the columns that turned out to be learnt from; to be asked once."""
         total = _joined(self._sums, np.uint64)
+        self._sums.clear()
         if self._layout.input is not None:
             return total.reshape(-1, 1)
         for name, parts in self._apart.items():
             if roles.get(name) == "feature":
                 total += _joined(parts, np.uint64)
-        return mix(total).reshape(-1, 1)
+        mix_in_place(total)
+        return total.reshape(-1, 1)
 
-    @property
+    @cached_property
     def labels(self) -> Keys:
         """A hash of each row's label, 0 where it is missing: (n,)."""
         return _joined(self._labels, np.uint64)
 
-    @property
+    @cached_property
     def words(self) -> npt.NDArray[np.uint8]:
         """What the column of split words says, the place in `SPLITS` (train where missing), or `NO_WORD`."""
         return _joined(self._words, np.uint8)
 
-    @property
+    @cached_property
     def groups(self) -> Keys:
         """The key of each row's group, 0 where it has none: (n,)."""
         return _joined(self._groups, np.uint64)
 
-    @property
+    @cached_property
     def times(self) -> npt.NDArray[np.float64]:
         """When each row was, in seconds since 1970 or as the number is; NaN where it is missing: (n,)."""
         return _joined(self._times, np.float64)
 
-    def classes(self, names: list[str]) -> npt.NDArray[np.int32]:
+    def classes(self, names: list[str]) -> Classes:
         """The place of each row's label among the names of classes, -1 where it has none: (n,)."""
         if self._layout.separator is not None or not names:
-            return np.where(self.labels == 0, -1, 0).astype(np.int32)
+            return _joined([_UNLABELLED * (labels == 0) for labels in self._labels], np.int16)
         keys = self._names(names)
-        order = np.argsort(keys)
-        labels = self.labels
-        places: npt.NDArray[np.int32] = order[
-            np.searchsorted(keys[order], labels).clip(max=len(keys) - 1)
-        ].astype(np.int32)
-        places[labels == 0] = -1
-        return places
+        order = np.argsort(keys).astype(np.int16)
+        ordered = keys[order]
+
+        def places(labels: Keys) -> Classes:
+            found = order[np.searchsorted(ordered, labels).clip(max=len(keys) - 1)]
+            return np.where(labels == 0, _UNLABELLED, found)
+
+        return _joined([places(labels) for labels in self._labels], np.int16)
 
     def _names(self, names: list[str]) -> Keys:
         """The hashes of rows with these classes as labels."""
@@ -124,18 +129,22 @@ class KeptRows:
             return cell_keys(pa.array(map(float, names), pa.float64()))
         return text_keys(pa.array(names, pa.string()))
 
-    def count(self, parts: npt.NDArray[np.uint8], names: list[str]) -> npt.NDArray[np.int64]:
-        """How many rows of each class or label are in train, validation and test: (names, 3)."""
-        if self._layout.separator is None:
-            classes = self.classes(names)
-        else:
+    def count(
+        self, parts: npt.NDArray[np.uint8], classes: Classes, names: list[str]
+    ) -> npt.NDArray[np.int64]:
+        """How many rows of each class or label are in train, validation and test: (names, 3).
+
+        Args:
+            classes: what `classes` answers for these names.
+        """
+        if self._layout.separator is not None:
             places = {name: place for place, name in enumerate(names)}
-            of_code = np.array([places.get(mark, -1) for mark in self._marks], np.int32)
+            of_code = np.array([places.get(mark, UNLABELLED) for mark in self._marks], np.int16)
             classes = of_code[_joined(self._mark_codes, np.int32)]
             parts = parts[_joined(self._mark_rows, np.int64)]
-        there = classes >= 0
-        size = 3 * max(len(names), 1)
-        return np.bincount(classes[there].astype(np.int64) * 3 + parts[there], minlength=size).reshape(-1, 3)
+        counts = count_parts(parts, classes)
+        more = np.zeros((max(len(names) - len(counts), 0), counts.shape[1]), np.int64)
+        return np.concatenate([counts, more])
 
 
 def _joined(parts: Sequence[npt.NDArray[Scalar]], of: type[Scalar]) -> npt.NDArray[Scalar]:

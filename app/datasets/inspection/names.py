@@ -21,7 +21,7 @@ def settle(declaration: Declaration, names: Sequence[str]) -> Declaration:
     """
     changed: dict[str, object] = {
         field: _found(value, names)
-        for field in ("label", "split", "input")
+        for field in ("label", "split", "group", "time", "input")
         if (value := getattr(declaration, field)) is not None
     }
     changed["ignore"] = [_required(name, names, "ignore") for name in declaration.ignore]

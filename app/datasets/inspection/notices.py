@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from app.datasets.inspection import archives, precision
 from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.inspection.columns import ColumnScan
-from app.datasets.inspection.duplicates import SEARCHED_ROWS, Duplicates
+from app.datasets.inspection.duplicates import contradictions
 from app.datasets.inspection.form_notices import (
     codes_as_numbers,
     days_as_numbers,
@@ -23,17 +23,17 @@ from app.datasets.inspection.label_forms import label_lists
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.leaks import tells_class, tells_number
+from app.datasets.inspection.offers import offers, offers_beside
 from app.datasets.inspection.scanning import Scan
+from app.datasets.inspection.splits import Split
 from app.datasets.reading.cells import text_of
 from app.datasets.reading.declaration import Declaration
-from app.datasets.reading.description import SplitPlan
 from app.datasets.reading.profile import Notice, ValueCount
 from app.datasets.reading.words import Role
 
 FEW_ROWS = 10
 _IDENTIFIER_ROWS = 20
-TESTED_FROM = 3  # rows of a class, of which a split by fractions tests one
-_DIFFERENT_DAYS = 10
+_MADE = ("file", "file_name", "header", "id")  # by the reading of archives and FASTA
 _NO_NAMES = ("mostly_numbers", "mostly_dates", "decimal_comma", "numbers_as_text")
 MAX_CATEGORIES = 256  # the default of a network's `max_categories`
 
@@ -45,12 +45,11 @@ def find_notices(
     labels: Labels,
     roles: Mapping[str, Role],
     sample: Mapping[str, pa.Array],
-    plan: SplitPlan,
+    split: Split,
 ) -> list[Notice]:
     """All notices about the file, its columns and its classes."""
     found = _encoding(layout, declaration) + _passed_over(layout)
-    found += _duplicates(scan.duplicates, scan.rows) + _few_rows(labels)
-    found += _not_tested(labels, plan)
+    found += _duplicates(split) + _few_rows(labels)
     found += (
         _variants(labels) + _written(layout, scan, layout.label, sample) + label_lists(scan, layout, labels)
     )
@@ -63,6 +62,7 @@ def find_notices(
             + _repeats(scan, layout)
             + _contradictions(scan, layout, labels)
             + _left_out(layout, others)
+            + offers_beside([name for name in others if name not in _MADE], split)
         )
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
@@ -75,7 +75,7 @@ def find_notices(
             if not any(notice.code in _NO_NAMES for notice in written):
                 found += _identifier(column) + _many_categories(column)
             found += precision.notices(column, sample[name])
-    found += _contradicting_rows(scan, labels, roles) + _dated_rows(layout, scan, roles)
+    found += _contradicting_rows(scan, labels, roles, split) + offers(scan, roles, split)
     if labels.task == "multilabel":  # no one column tells several labels
         return found
     return found + _leaks(labels, layout.label, roles, sample)
@@ -89,14 +89,14 @@ def _encoding(layout: Layout, declaration: Declaration) -> list[Notice]:
     return [Notice(code="encoding_guessed", message=message)]
 
 
-def _duplicates(duplicates: Duplicates, rows: int) -> list[Notice]:
-    if not duplicates.count:
+def _duplicates(split: Split) -> list[Notice]:
+    found = split.duplicates
+    if not found.count:
         return []
-    among = (
-        f" of the first {SEARCHED_ROWS} rows, which were compared," if duplicates.searched < rows else " rows"
-    )
-    message = f"{duplicates.count}{among} are equal to an earlier row; the same row may train and test."
-    return [Notice(code="duplicate_rows", rows=duplicates.rows, message=message)]
+    message = f"{found.count} rows have the input and the label of an earlier row."
+    if split.plan.by in ("key", "group"):
+        message += " Equal rows are in one part: none of them trains and tests."
+    return [Notice(code="duplicate_rows", rows=found.rows, message=message)]
 
 
 def _few_rows(labels: Labels) -> list[Notice]:
@@ -105,20 +105,6 @@ def _few_rows(labels: Labels) -> list[Notice]:
         return []
     message = f"Classes with fewer than {FEW_ROWS} rows are hardly learnt or tested: {_with_counts(few)}."
     return [Notice(code="few_rows_in_class", message=message)]
-
-
-def _not_tested(labels: Labels, plan: SplitPlan) -> list[Notice]:
-    """Classes that a split by fractions leaves in train alone: what is measured says nothing about them."""
-    few = [known for known in labels.classes if known.count < TESTED_FROM]
-    if plan.column or labels.task == "multilabel" or not few:
-        return []
-    left = len(labels.classes) - len(few)
-    one = f" The test rows hold only {left} class, so every model looks perfect." if left == 1 else ""
-    message = (
-        f"Classes with fewer than {TESTED_FROM} rows train and are never tested: {_with_counts(few)}.{one} "
-        "Add rows of them, or leave theirs out."
-    )
-    return [Notice(code="class_not_tested", message=message)]
 
 
 def _with_counts(few: list[ValueCount]) -> str:
@@ -173,31 +159,21 @@ def _many_categories(column: ColumnScan) -> list[Notice]:
     return [Notice(code="many_categories", column=column.name, message=message)]
 
 
-def _contradicting_rows(scan: Scan, labels: Labels, roles: Mapping[str, Role]) -> list[Notice]:
-    found = scan.duplicates.contradictions
+def _contradicting_rows(scan: Scan, labels: Labels, roles: Mapping[str, Role], split: Split) -> list[Notice]:
     types = [scan.columns[name].type for name, role in roles.items() if role == "feature"]
-    if labels.task == "regression" or not found.telling or types == ["number"]:  # which repeat by rounding
+    if labels.task == "regression" or types == ["number"]:  # which repeat by rounding
+        return []
+    rows = len(split.facts)
+    if split.different == rows or 2 * split.different < rows:  # a matter of chance where inputs repeat
+        return []
+    found = contradictions(split.facts.keys[:, 0], split.kept.labels)
+    if not found.count:
         return []
     message = (
         f"{found.count} rows have the same input as an earlier row and another label, such as the rows "
         f"{', '.join(map(str, found.rows))}. No model can be right in both."
     )
     return [Notice(code="contradicting_labels", rows=found.rows, message=message)]
-
-
-def _dated_rows(layout: Layout, scan: Scan, roles: Mapping[str, Role]) -> list[Notice]:
-    dates = [
-        name for name, column in scan.columns.items() if column.type == "date" and roles[name] == "feature"
-    ]
-    if "split" in roles.values() or not dates or scan.columns[dates[0]].tally.distinct < _DIFFERENT_DAYS:
-        return []
-    send = fields(split=dates[0])
-    message = (
-        f"The rows are dated by {dates[0]}, and the split takes them by chance: the test has days between "
-        "those of the training, which flatters a model that is to predict later ones. If yours is, send "
-        f"{as_sent(send)}: the last days are tested then, the ones before them validate."
-    )
-    return [Notice(code="dated_rows", column=dates[0], message=message, send=send)]
 
 
 def _empty(name: str, words: Mapping[str, object]) -> Notice:

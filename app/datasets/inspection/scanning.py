@@ -1,4 +1,4 @@
-"""The pass over all rows: every column's type and statistics, duplicates, splits and a sample of the head."""
+"""The pass over all rows: types and statistics of columns, what is kept of each row, a sample of the head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
-from app.datasets.inspection.duplicates import Duplicates
 from app.datasets.inspection.form_notices import Codes, find_codes
 from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
@@ -49,7 +48,6 @@ class Scan:
     kept: KeptRows
     rows: int = 0
     labelled_rows: int = 0
-    duplicates: Duplicates = field(default_factory=Duplicates)
     repeats: Repeats = field(default_factory=Repeats)
     marks: Tally = field(default_factory=Tally)  # the single labels of a multilabel task
     sample: list[pa.RecordBatch] = field(default_factory=list)
@@ -226,9 +224,6 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         result.marks.add(marks)
         result.kept.add_marks(marks, rows)
     result.kept.add(values, row_keys, batch.num_rows)
-    others = [values[name] for name in layout.beside]
-    inputs = [of for name, of in values.items() if name not in layout.beside and not layout.is_index(name)]
-    result.duplicates.add(inputs, others, labels)
     if keys is not None:
         parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
         result.repeats.add(keys, parts, text_of(labels).to_pylist())

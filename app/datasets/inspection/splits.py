@@ -1,4 +1,4 @@
-"""Which rows of a file train, validate and test, and what is told of that?"""
+"""Which rows of a file train, validate and test?"""
 
 from __future__ import annotations
 
@@ -10,32 +10,45 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.datasets.inspection.duplicates import Found, duplicates
 from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.scanning import Scan
-from app.datasets.partition.keys import Keys
-from app.datasets.partition.parts import UNITS, Parts, draw
+from app.datasets.partition.groups import Joined, join
+from app.datasets.partition.keys import Keys, count_distinct
+from app.datasets.partition.parts import TEST, UNITS, UNLABELLED, Classes, Parts, count_parts, draw
 from app.datasets.partition.rows_file import RowFacts
 from app.datasets.partition.times import INSTANTS, by_time
 from app.datasets.reading.cells import text_of
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.description import Since, SplitPlan
 from app.datasets.reading.errors import DatasetError
-from app.datasets.reading.profile import Notice
 from app.datasets.reading.splits_words import WORDS
 from app.datasets.reading.words import SPLITS, Role
 
-_WORDS = "train, validation (or val, valid, dev) or test"
+WORDS_SAID = "train, validation (or val, valid, dev) or test"
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """How the rows are split, what is kept of each, and rows of each class (or label) in each part."""
+    """How the rows are split, and what is kept of each.
+
+    Attributes:
+        counts: rows of each class or label in train, validation and test, (classes, 3).
+        different: how many different inputs there are.
+        duplicates: rows with input and label of an earlier one.
+        kept: what was kept of the rows beside that.
+        groups: where groups were declared, which of them share rows.
+    """
 
     plan: SplitPlan
     facts: RowFacts
     counts: npt.NDArray[np.int64]
+    different: int
+    duplicates: Found
+    kept: KeptRows
+    groups: Joined | None
 
 
 def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
@@ -54,8 +67,8 @@ def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
         hint = "Correct these words, or leave `split` out."
         if column.type == "date":
             received, hint = "dates", f"To split by them, send `time={name}` in place of `split`."
-        error = {"row": None, "column": name, "expected": _WORDS, "received": received}
-        message = f"Expected {_WORDS}, in column {name}. Received: {received}."
+        error = {"row": None, "column": name, "expected": WORDS_SAID, "received": received}
+        message = f"Expected {WORDS_SAID}, in column {name}. Received: {received}."
         raise DatasetError("wrong_split", message, hint, [error])
     return False
 
@@ -74,28 +87,20 @@ def split_rows(
         DatasetError: if nothing trains, nothing would test, or a class has no row to train on.
     """
     kept = scan.kept
-    keys, groups = kept.keys(roles), None
-    if layout.group is not None:
-        groups = kept.groups
-        groups = np.where(groups == 0, keys[:, 0], groups)
-    told: dict[str, Any] = {"by": "key"}
+    keys = kept.keys(roles)
+    classes = kept.classes(labels.names)
+    groups = _groups(kept, keys[:, 0]) if layout.group is not None else None
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
-        parts, told = _by_time(scan, kept, layout.time, declaration)
+        parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
     else:
-        units: Keys = keys[:, 0] if groups is None else groups
-        fractions = (declaration.validation_fraction, declaration.test_fraction)
-        drawn = draw(units, kept.classes(labels.names), declaration.seed, *fractions)
-        parts, told["borrowed"] = drawn.parts, drawn.borrowed
-        if layout.group is not None:
-            told |= {"by": "group", "column": layout.group}
-    rows = _count(parts, kept)
-    counts = kept.count(parts, labels.names)
-    if column is not None or layout.time is not None:
+        units = keys[:, 0] if groups is None else groups.of_rows
+        parts, told = _by_units(units, classes, layout, declaration)
+    rows = _count(parts, classes)
+    counts = kept.count(parts, classes, labels.names)
+    if told["by"] in ("column", "time"):
         _check_trained(rows, counts, labels, told)
-    elif not rows["test"]:
-        raise _too_few(layout)
     plan = SplitPlan(
         **told,
         seed=declaration.seed,
@@ -103,16 +108,36 @@ def split_rows(
         test_fraction=declaration.test_fraction,
         rows=rows,
     )
-    return Split(plan, RowFacts(parts, keys, groups), counts)
+    facts = RowFacts(parts, keys, None if groups is None else groups.of_rows)
+    different = count_distinct(keys[:, 0])
+    repeated = Found(0, []) if different == len(keys) else duplicates(keys[:, 0], kept.labels)
+    return Split(plan, facts, counts, different, repeated, kept, groups)
 
 
-def _count(parts: Parts, kept: KeptRows) -> dict[str, int]:
-    counts = np.bincount(parts[kept.labels != 0], minlength=len(SPLITS))
+def _groups(kept: KeptRows, units: Keys) -> Joined:
+    """The groups of all rows; who has none stands alone, with its equals."""
+    groups = kept.groups
+    return join(np.where(groups == 0, units, groups), units)
+
+
+def _by_units(
+    units: Keys, classes: Classes, layout: Layout, declaration: Declaration
+) -> tuple[Parts, dict[str, Any]]:
+    fractions = (declaration.validation_fraction, declaration.test_fraction)
+    drawn = draw(units, classes, declaration.seed, *fractions)
+    by = "key" if layout.group is None else "group"
+    if not (drawn.parts[classes != UNLABELLED] == TEST).any():
+        raise _too_few(layout, units, classes)
+    return drawn.parts, {"by": by, "column": layout.group, "borrowed": drawn.borrowed}
+
+
+def _count(parts: Parts, classes: Classes) -> dict[str, int]:
+    counts = count_parts(parts, classes).sum(axis=0)
     return dict(zip(SPLITS, map(int, counts), strict=True))
 
 
 def _by_time(
-    scan: Scan, kept: KeptRows, column: str, declaration: Declaration
+    scan: Scan, kept: KeptRows, column: str, labelled: npt.NDArray[np.bool_], declaration: Declaration
 ) -> tuple[Parts, dict[str, Any]]:
     of = scan.columns[column].type
     if of not in ("date", "number"):
@@ -123,10 +148,13 @@ def _by_time(
         hint = f"Declare how its dates are written with `date_format`, or leave `time` out: see {column}."
         raise DatasetError("wrong_time", message, hint)
     fractions = (declaration.validation_fraction, declaration.test_fraction)
-    timed = by_time(kept.times, kept.labels != 0, *fractions)
+    timed = by_time(kept.times, labelled, *fractions)
     if timed is None:
-        message = f"Expected labelled rows of at least {INSTANTS} different times, in column {column}. "
-        message += "Received: fewer."
+        found = len(np.unique(kept.times[labelled & ~np.isnan(kept.times)]))
+        message = (
+            f"Expected labelled rows of at least {INSTANTS} different times, in column {column}. "
+            f"Received: {found}."
+        )
         raise DatasetError("wrong_time", message, "Leave `time` out, or name another column.")
     since = pa.array([timed.validation, timed.test], pa.float64())
     told = text_of(since.cast(pa.int64()).cast(pa.timestamp("s")) if of == "date" else since).to_pylist()
@@ -159,51 +187,16 @@ def _check_trained(
             raise DatasetError("class_without_train_rows", message, hint, [error])
 
 
-def _too_few(layout: Layout) -> DatasetError:
-    what = "rows" if layout.group is None else f"groups ({layout.group})"
-    message = (
-        f"Expected at least {UNITS} different labelled {what} of one class, for train, validation and test. "
-        "Received: fewer."
+def _too_few(layout: Layout, units: Keys, classes: Classes) -> DatasetError:
+    most = max(
+        (count_distinct(units[classes == label]) for label in np.unique(classes[classes >= 0])), default=0
     )
-    return DatasetError("too_few_rows", message, "Add rows; equal ones are all in one part.")
-
-
-def untested(split: Split, labels: Labels) -> list[Notice]:
-    """Classes without a test row, where others have some."""
-    lost = [name for name, row in zip(labels.names, split.counts, strict=False) if not row[-1]]
-    if not split.plan.rows["test"] or not lost:
-        return []
-    more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
-    left = len(labels.names) - len(lost)
-    one = f" The test rows hold only {left} class, so every model looks perfect." if left == 1 else ""
-    ways = {"column": "Mark some of their rows test", "time": "Add later rows of them"}
-    way = ways.get(split.plan.by, "Add rows of them")
+    what, hint = "labelled rows", "Add rows; equal ones are all in one part."
+    if layout.group is not None:
+        what = f"groups ({layout.group}) with labelled rows"
+        hint = "Add groups, or leave `group` out; a group is in one part."
     message = (
-        f"No row of these classes is in test, so that nobody will know how well they are told: "
-        f"{', '.join(lost[:10])}{more}.{one} {way}, or leave theirs out."
+        f"Expected at least {UNITS} different {what} of one class, for train, validation and test. "
+        f"Received: {most}."
     )
-    return [Notice(code="class_without_test_rows", column=split.plan.column, message=message)]
-
-
-def notices(column: str | None, candidate: str | None, rows: Mapping[str, int]) -> list[Notice]:
-    """What to know about the split."""
-    found = []
-    if candidate and candidate != column:
-        message = f"The column {candidate} is an ordinary feature: it holds other words than {_WORDS}."
-        found.append(Notice(code="split_not_used", column=candidate, message=message))
-    effects = {"validation": "early stopping has nothing to watch", "test": "the gain cannot be measured"}
-    for name, effect in effects.items():
-        if not rows[name]:
-            message = f"No labelled row is marked {name}, so {effect}."
-            found.append(Notice(code=f"no_{name}_rows", column=column, message=message))
-    return found
-
-
-def without_word(scan: Scan, column: str | None) -> list[Notice]:
-    """Rows whose cell of the split column is missing: they train."""
-    if column is None or not (missing := scan.columns[column].missing):
-        return []
-    words = ", ".join(map(repr, scan.columns[column].words))
-    read_as = f" ({words} was read as missing)" if words else ""
-    message = f"{missing} rows have no word in the column {column}{read_as}; they train."
-    return [Notice(code="split_missing", column=column, message=message)]
+    return DatasetError("too_few_rows", message, hint)

@@ -23,6 +23,7 @@ Keys = npt.NDArray[np.uint64]
 _NUMBER = r"^-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,2})?$"
 """Text that is a number where a column holds numbers alone: no code that begins with a zero, and of no more
 whole digits than a float tells apart."""
+_AT_ONCE = 8192  # values, of 64 KB: they stay in the processor's cache
 _TRUE, _FALSE = pa.array(["true", "yes"]), pa.array(["false", "no"])
 
 
@@ -32,7 +33,19 @@ def mix(values: Keys) -> Keys:
     Sebastiano Vigna's splitmix64.c, after Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", 2014. It maps the 64-bit values one to one.
     """
-    z = values + np.uint64(0x9E3779B97F4A7C15)
+    z = values.copy()
+    mix_in_place(z)
+    return z
+
+
+def mix_in_place(values: Keys) -> None:
+    """Put `mix` of each value in its place: of millions of rows, another copy takes as long as the rest."""
+    for start in range(0, len(values), _AT_ONCE):
+        _mix(values[start : start + _AT_ONCE])
+
+
+def _mix(z: Keys) -> None:
+    z += np.uint64(0x9E3779B97F4A7C15)
     high = z >> np.uint64(30)
     z ^= high
     z *= np.uint64(0xBF58476D1CE4E5B9)
@@ -41,7 +54,20 @@ def mix(values: Keys) -> Keys:
     z *= np.uint64(0x94D049BB133111EB)
     np.right_shift(z, np.uint64(31), out=high)
     z ^= high
-    return z
+
+
+def distinct(keys: Keys) -> Keys:
+    """The different ones in their order; several times as fast as `np.unique`, which hashes them."""
+    ordered = np.sort(keys)
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return ordered[new]
+
+
+def count_distinct(keys: Keys) -> int:
+    """How many different ones there are."""
+    ordered = np.sort(keys)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + (len(ordered) > 0)
 
 
 def text_key(text: str) -> int:
@@ -77,8 +103,11 @@ def cell_keys(values: pa.Array) -> Keys:
 
 def _bits(values: pa.Array) -> Keys:
     """What lies in the memory of float64, whatever that is where a value is missing; -0.0 is 0.0."""
-    floats = np.frombuffer(values.buffers()[1], np.float64, len(values), 8 * values.offset)
-    return (floats + 0.0).view(np.uint64)
+    return (_floats(values) + 0.0).view(np.uint64)
+
+
+def _floats(values: pa.Array) -> npt.NDArray[np.float64]:
+    return np.frombuffer(values.buffers()[1], np.float64, len(values), 8 * values.offset)
 
 
 def _of_repeated(values: pa.Array) -> Keys:
@@ -116,6 +145,24 @@ def column_keys(name: str, cells: Keys) -> Keys:
     keys = mix(cells ^ np.uint64(text_key(name)))
     keys[cells == 0] = 0
     return keys
+
+
+def add_column(sums: Keys, name: str, values: pa.Array) -> None:
+    """Add the `column_keys` of a column to the sums of its rows, in place; a pass does nothing more often."""
+    if not pa.types.is_floating(values.type):
+        sums += column_keys(name, cell_keys(values))
+        return
+    salt, floats = np.uint64(text_key(name)), _floats(values)
+    there = pc.is_valid(values).to_numpy(zero_copy_only=False) if values.null_count else None
+    for start in range(0, len(sums), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        keys = (floats[some] + 0.0).view(np.uint64)
+        _mix(keys)
+        keys ^= salt
+        _mix(keys)
+        if there is not None:
+            keys *= there[some]
+        sums[some] += keys
 
 
 def row_keys(columns: Iterable[Keys], rows: int) -> Keys:

@@ -18,15 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.datasets.partition.keys import Keys, mix
+from app.datasets.partition.keys import Keys, distinct, mix, mix_in_place
 
 TRAIN, VALIDATION, TEST = np.uint8(0), np.uint8(1), np.uint8(2)
 UNITS = 3
 """Units of a class, of which one tests and one validates."""
 
 UNLABELLED = -1
+_AT_ONCE = 1 << 16
 Parts = npt.NDArray[np.uint8]
-Classes = npt.NDArray[np.int32]
+Classes = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +40,19 @@ class Drawn:
 
 def drawn(units: Keys, seed: int) -> Keys:
     """2^64 u of each unit (n,)."""
-    return mix(units ^ mix(np.array([seed], np.uint64)))
+    draws = units ^ mix(np.array([seed], np.uint64))
+    mix_in_place(draws)
+    return draws
 
 
-def natural(draws: Keys, validation_fraction: float, test_fraction: float) -> Parts:
+def natural(units: Keys, seed: int, validation_fraction: float, test_fraction: float) -> Parts:
     """The part that u alone gives (n,)."""
-    parts = np.zeros(len(draws), np.uint8)
-    parts[draws < _threshold(test_fraction + validation_fraction)] = VALIDATION
-    parts[draws < _threshold(test_fraction)] = TEST
+    parts = np.empty(len(units), np.uint8)
+    for start in range(0, len(units), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        draws = drawn(units[some], seed)
+        parts[some] = draws < _threshold(test_fraction)
+        parts[some] += draws < _threshold(test_fraction + validation_fraction)
     return parts
 
 
@@ -59,34 +65,46 @@ def draw(units: Keys, classes: Classes, seed: int, validation_fraction: float, t
 
     Args:
         units: uint64 (n,).
-        classes: from 0, int32 (n,), one for all of a regression and of a multilabel task; `UNLABELLED` rows
+        classes: from 0, int16 (n,), one for all of a regression and of a multilabel task; `UNLABELLED` rows
             train, unless their unit has labelled rows in another part.
     """
-    draws, labelled = drawn(units, seed), classes != UNLABELLED
-    own = natural(draws, validation_fraction, test_fraction)
+    labelled = classes != UNLABELLED
+    fractions = (validation_fraction, test_fraction)
+    own = natural(units, seed, *fractions)
     own[~labelled] = TRAIN
     parts = own.copy()
-    for part, moved in _borrowed(draws, own, classes, validation_fraction, test_fraction).items():
-        parts[np.isin(draws, moved) & labelled] = part
+    for part, moved in _borrowed(units, own, classes, seed, *fractions).items():
+        parts[np.isin(units, moved) & labelled] = part
     for label in _classes_without(parts, classes, (TRAIN,)):  # another class borrowed its only one
-        parts[(draws == draws[classes == label].max()) & labelled] = TRAIN
+        parts[(units == _ranked(units[classes == label], seed)[-1]) & labelled] = TRAIN
     borrowed = int((parts != own).sum())
-    _join_unlabelled(parts, draws, labelled)
+    _join_unlabelled(parts, units, labelled)
     return Drawn(parts, borrowed)
 
 
+def _ranked(units: Keys, seed: int) -> Keys:
+    """The different units by their u."""
+    found = distinct(units)
+    return found[np.argsort(drawn(found, seed))]
+
+
 def _borrowed(
-    draws: Keys, own: Parts, classes: Classes, validation_fraction: float, test_fraction: float
+    units: Keys,
+    own: Parts,
+    classes: Classes,
+    seed: int,
+    validation_fraction: float,
+    test_fraction: float,
 ) -> dict[np.uint8, Keys]:
-    """The units, by their u, that get another part than their own, the part that prevails last."""
+    """The units that get another part than their own, the part that prevails last."""
     moved: dict[np.uint8, list[Keys]] = {VALIDATION: [], TEST: [], TRAIN: []}
     for label in _classes_without(own, classes, (TRAIN, VALIDATION, TEST)):
-        ranked = np.unique(draws[classes == label])
-        before = natural(ranked, validation_fraction, test_fraction)
+        ranked = _ranked(units[classes == label], seed)
+        before = natural(ranked, seed, validation_fraction, test_fraction)
         after = _by_rank(before)
-        for part, units in moved.items():
-            units.append(ranked[(after == part) & (before != part)])
-    return {part: np.concatenate(units) for part, units in moved.items() if units}
+        for part, found in moved.items():
+            found.append(ranked[(after == part) & (before != part)])
+    return {part: np.concatenate(found) for part, found in moved.items() if found}
 
 
 def _by_rank(own: Parts) -> Parts:
@@ -107,10 +125,7 @@ def _by_rank(own: Parts) -> Parts:
 
 def _classes_without(parts: Parts, classes: Classes, wanted: tuple[np.uint8, ...]) -> list[int]:
     """The classes that lack a row in one of these parts."""
-    there = classes != UNLABELLED
-    if not there.any():
-        return []
-    counts = count_parts(parts[there], classes[there])
+    counts = count_parts(parts, classes)
     lacks = (counts[:, [int(part) for part in wanted]] == 0).any(axis=1) & (counts.sum(axis=1) > 0)
     return [int(label) for label in np.flatnonzero(lacks)]
 
@@ -118,14 +133,16 @@ def _classes_without(parts: Parts, classes: Classes, wanted: tuple[np.uint8, ...
 def count_parts(parts: Parts, classes: Classes) -> npt.NDArray[np.int64]:
     """How many rows of each class (from 0) are in train, validation and test: (classes, 3)."""
     size = int(classes.max(initial=UNLABELLED)) + 1
-    there = classes != UNLABELLED
-    places = classes[there].astype(np.int64) * 3 + parts[there]
-    return np.bincount(places, minlength=3 * size).reshape(size, 3)
+    counts = np.zeros(3 * (size + 1), np.int64)  # the first three are the unlabelled rows'
+    for start in range(0, len(parts), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        counts += np.bincount((classes[some] + np.int32(1)) * 3 + parts[some], minlength=len(counts))
+    return counts[3:].reshape(size, 3)
 
 
-def _join_unlabelled(parts: Parts, draws: Keys, labelled: npt.NDArray[np.bool_]) -> None:
+def _join_unlabelled(parts: Parts, units: Keys, labelled: npt.NDArray[np.bool_]) -> None:
     """Rows without a label go where those of their unit are that have one."""
     if labelled.all():
         return
     for part in (VALIDATION, TEST):
-        parts[~labelled & np.isin(draws, draws[labelled & (parts == part)])] = part
+        parts[~labelled & np.isin(units, units[labelled & (parts == part)])] = part

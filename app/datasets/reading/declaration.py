@@ -196,6 +196,16 @@ class Declaration(Model):
         return usual, others
 
     @model_validator(mode="after")
+    def _names_each_column_once(self) -> Self:
+        told = [name for name in (self.split, self.time, self.group) if name is not None]
+        if len(set(told)) < len(told):
+            raise ValueError(
+                "expected different columns as `split`, `time` and `group`, received one of them twice; "
+                "leave one of the fields out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tells_signs_apart(self) -> Self:
         usual, others = self.conventions("csv")
         for where, said in (("", usual), *((f" in {name}", said) for name, said in others.items())):

@@ -79,8 +79,7 @@ class Profile(Model):
     rows: int
     bytes: int
     missing_cells: int
-    duplicate_rows: int
-    duplicates_searched: int = Field(description="Rows, from the first, among which duplicates were counted.")
+    duplicate_rows: int = Field(description="Rows with input and label of an earlier one.")
     columns: list[ColumnProfile]
     classes: list[ValueCount] = Field(description="Rows of each class or label; empty for a regression.")
 

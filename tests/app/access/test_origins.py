@@ -17,7 +17,7 @@ from app.main import create_app
 from app.serving.listening_socket import CannotServe, open_listening_socket
 from app.settings import Settings
 
-CSV = b"a,y\n" + b"1,up\n2,down\n3,up\n4,down\n" * 5
+CSV = b"a,y\n" + b"1,up\n2,down\n3,up\n4,down\n5,up\n" * 4
 FORM = {"file": ("t.csv", CSV, "text/csv")}
 JOB = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
 HERE = "http://127.0.0.1:8000"

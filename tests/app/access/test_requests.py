@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-CSV = b"a,b,y\n" + b"1,2,up\n2,3,down\n3,1,up\n4,7,down\n" * 5
+CSV = b"a,b,y\n" + b"1,2,up\n2,3,down\n3,1,up\n4,7,down\n5,5,up\n" * 4
 JOB: dict[str, Any] = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
 JSON = {"content-type": "application/json"}
 

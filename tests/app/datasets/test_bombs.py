@@ -28,7 +28,7 @@ TIGHT = Limits(unpacked_freely=1 << 20, unpacked_ratio=10)
 
 
 def zeros(rows: int) -> bytes:
-    return b"a,b,y\n" + b"0,0,0\n0,0,1\n" * (rows // 2)
+    return b"a,b,y\n" + b"0,0,0\n0,0,1\n" * (rows // 2 - 1) + b"1,0,0\n2,0,0\n"
 
 
 def table(rows: int) -> bytes:
@@ -44,9 +44,12 @@ def texts(count: int, size: int) -> bytes:
 
 
 def images(count: int, side: int, **options: object) -> bytes:
-    blank = io.BytesIO()
-    Image.new("L", (side, side)).save(blank, **{"format": "PNG", **options})  # type: ignore[arg-type]
-    return packed({f"{'ab'[n % 2]}/{n}.png": blank.getvalue() for n in range(count)})
+    files = {}
+    for n in range(count):
+        plain = io.BytesIO()
+        Image.new("L", (side, side), n % 256).save(plain, **{"format": "PNG", **options})  # type: ignore[arg-type]
+        files[f"{'ab'[n % 2]}/{n}.png"] = plain.getvalue()
+    return packed(files)
 
 
 def one_image_in_many_rows(rows: int, side: int) -> bytes:
@@ -92,8 +95,9 @@ def test_a_file_that_unpacks_to_much_more_than_its_size_is_refused(
 def test_arrays_of_zeros_that_are_packed_well_count_as_unpacked(tmp_path: Path) -> None:
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (40, 256, 256), }"
     labels = b"{'descr': '|u1', 'fortran_order': False, 'shape': (40,), }"
+    plain = b"".join(bytes([n]) * (1 << 16) for n in range(40))
     with zipfile.ZipFile(tmp_path / "bomb", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, about, data in (("x", header, bytes(40 << 16)), ("y", labels, bytes([0, 1] * 20))):
+        for name, about, data in (("x", header, plain), ("y", labels, bytes([0, 1] * 20))):
             archive.writestr(f"{name}.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(about)) + about + data)
     with pytest.raises(DatasetError) as caught:
         inspect(tmp_path / "bomb", Declaration(filename="a.npz"), TIGHT)

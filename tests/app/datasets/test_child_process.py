@@ -29,7 +29,7 @@ MEMORY = 1 << 30
 def path(tmp_path: Path) -> Path:
     """A small file of five columns."""
     file = tmp_path / "upload"
-    file.write_text("a,b,y\n" + "1,u,0\n2,v,1\n" * 20)
+    file.write_text("a,b,y\n" + "".join(f"{n},u,0\n2,v{n},1\n" for n in range(20)))
     return file
 
 
@@ -97,7 +97,7 @@ def test_a_file_is_inspected_while_it_grows(tmp_path: Path, cuts: list[int]) -> 
 
 
 def test_a_growing_file_that_turns_out_otherwise_is_read_again(tmp_path: Path) -> None:
-    text = "city,y\n" + "Rome,0\nParis,1\n" * 500_000
+    text = "city,y\n" + "Rome,0\nParis,1\nBern,0\nOslo,1\n" * 250_000
     inspection = grow(tmp_path / "growing", [text.encode(), '"Köln, Rhein",1\n'.encode("cp1252")])
     options = inspection.description.options
     assert (options.encoding, options.quote, inspection.description.rows) == ("cp1252", '"', 1_000_001)
@@ -107,7 +107,9 @@ def test_a_growing_gzip_or_parquet_file_is_waited_for(tmp_path: Path) -> None:
     packed = gzip.compress(BIG[: 1 << 20].rpartition(b"\n")[0])
     rows = grow(tmp_path / "gzip", [packed[:5000], packed[5000:]]).description.rows
     assert rows == BIG[: 1 << 20].count(b"\n") - 1
-    parquet.write_table(pa.table({"a": [1.0, 2.0] * 20, "y": ["u", "v"] * 20}), tmp_path / "parquet")
+    parquet.write_table(
+        pa.table({"a": [float(n) for n in range(40)], "y": ["u", "v"] * 20}), tmp_path / "parquet"
+    )
     table = (tmp_path / "parquet").read_bytes()
     assert grow(tmp_path / "table", [table[:100], table[100:]]).description.rows == 40
 

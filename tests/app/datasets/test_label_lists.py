@@ -165,7 +165,7 @@ def test_a_list_after_single_values_is_refused(refuse_text: Refuse) -> None:
 
 
 def test_integers_beyond_64_bits_may_stand_in_lists(inspect_text: Inspect) -> None:
-    inspection = inspect_text(jsonl([1, 2] * 5, y=[[2**70], [1, 2**70]] * 5), "d.jsonl")
+    inspection = inspect_text(jsonl([*range(10)], y=[[2**70], [1, 2**70]] * 5), "d.jsonl")
     assert len(inspection.description.classes) == 2
 
 

@@ -127,7 +127,7 @@ def test_several_sources_are_for_distillation_alone(client: TestClient) -> None:
 
 def test_an_image_has_as_many_columns_as_its_shape_says(client: TestClient) -> None:
     for name in ("p", "q"):
-        store(client, name, b"a,b,y\n" + b"1,2,no\n2,1,yes\n" * 20)
+        store(client, name, b"a,b,y\n" + b"1,2,no\n2,1,yes\n3,1,no\n4,1,no\n" * 10)
     network = {"kind": "convnet", "image_shape": [2, 2, 1]}
     problem = refused(client, source={"dataset": "p"}, target={"dataset": "q"}, network=network)
     assert (problem["code"], "Received: 2" in problem["detail"]) == ("image_shape_differs", True)

@@ -123,8 +123,12 @@ def test_a_body_that_is_no_json_says_so(client: TestClient) -> None:
 def test_other_columns_are_refused_where_none_is_shared_or_a_teacher_must_read_them(
     client: TestClient,
 ) -> None:
-    store(client, "other", ("a,b,c,town,y\n" + "1,2,3,oslo,pass\n2,1,3,rome,fail\n" * 20).encode())
-    store(client, "strange", ("p,q,y\n" + "1,2,pass\n2,1,fail\n" * 20).encode())
+    store(
+        client,
+        "other",
+        ("a,b,c,town,y\n" + "".join(f"{n},2,3,oslo,pass\n2,{n},3,rome,fail\n" for n in range(20))).encode(),
+    )
+    store(client, "strange", ("p,q,y\n" + "".join(f"{n},2,pass\n2,{n},fail\n" for n in range(20))).encode())
     assert post(client, target={"dataset": "other"}).status_code == 202
     answer = post(client, target={"dataset": "strange"})
     assert (answer.status_code, answer.json()["code"]) == (422, "no_shared_columns")

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from app.broker import Broker
 from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
-from app.db.tables import Job, StagePart
+from app.db.tables import Dataset, Job, StagePart
 from app.jobs import sweeper, transitions
 from app.jobs.states import Stage, State
 from app.settings import Settings
@@ -105,11 +105,14 @@ def test_only_old_files_that_nothing_refers_to_are_deleted(
     for path in settings.storage_dir.glob("??/*"):
         os.utime(path, (a_day_ago, a_day_ago))
     suspected = sweep(set())
-    assert suspected == {digest, datasets["source"]["sha256"]}
+    with sessions() as session:
+        source = session.scalars(select(Dataset).where(Dataset.name == "source")).one()
+    assert suspected == {digest, source.digest, source.rows_digest}
     assert storage.exists(digest)  # it may be about to be referred to, and the clock have been set forward
     assert sweep(suspected) == set()
     assert not storage.exists(digest)
-    assert not storage.exists(str(datasets["source"]["sha256"]))
+    assert not storage.exists(source.digest)
+    assert not storage.exists(source.rows_digest)
     assert client.get("/v1/datasets/target/content").status_code == 200
 
 

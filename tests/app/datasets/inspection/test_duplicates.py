@@ -1,39 +1,36 @@
-import pyarrow as pa
-import pyarrow.compute as pc
+from __future__ import annotations
 
-from app.datasets.inspection.duplicates import Contradictions, Duplicates, row_hashes
+import numpy as np
+import pytest
 
-
-def test_rows_hash_alike_exactly_if_they_are_equal() -> None:
-    columns = [
-        pa.array([1.0, 1.0, None, 0.0, -0.0, 2.0]),
-        pa.array(["a", "a", "a", None, None, "a"]),
-        pa.array([True, True, None, False, False, True]),
-    ]
-    hashes = row_hashes(columns).to_pylist()
-    assert hashes[0] == hashes[1]
-    assert hashes[3] == hashes[4]
-    assert len(set(hashes)) == 4
+from app.datasets.inspection import duplicates as module
+from app.datasets.inspection.duplicates import apart, contradictions, duplicates
 
 
-def test_no_two_of_many_small_grid_rows_collide() -> None:
-    side = range(100)
-    first = pa.array([float(a) for a in side for _ in side])
-    second = pa.array([float(b) for _ in side for b in side])
-    hashes = row_hashes([first, second, pc.add(first, second)])
-    assert len(hashes.unique()) == 10_000
+def hashes(*values: int) -> np.ndarray:
+    return np.array(values, np.uint64)
 
 
-def test_duplicates_are_counted_within_and_across_batches() -> None:
-    duplicates = Duplicates()
-    duplicates.add([pa.array([1.0, 2.0, 1.0])], [], pa.nulls(3, pa.string()))
-    duplicates.add([pa.array([3.0, 2.0])], [], pa.nulls(2, pa.string()))
-    assert (duplicates.count, duplicates.rows, duplicates.searched) == (2, [3, 5], 5)
+def test_duplicates_have_input_and_label_of_an_earlier_row() -> None:
+    found = duplicates(hashes(1, 2, 1, 1, 3, 2), hashes(7, 7, 7, 8, 7, 7))
+    assert (found.count, found.rows) == (2, [3, 6])
 
 
-def test_the_same_input_under_another_label_contradicts_what_stood_before() -> None:
-    found = Contradictions()
-    found.add(["a", "b", "c", "d"], ["1", "2", None, "1"])
-    assert not found.telling
-    found.add(["b", "a", "c"], ["1", "1", "2"])
-    assert (found.count, found.rows, found.telling) == (1, [2, 5], True)
+def test_the_first_duplicates_are_found_far_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HEAD", 2)
+    keys = np.concatenate([np.arange(50), [3, 4]]).astype(np.uint64)
+    found = duplicates(keys, np.zeros(52, np.uint64))
+    assert (found.count, found.rows) == (2, [51, 52])
+
+
+def test_the_same_input_under_another_label_contradicts_the_first_that_has_one() -> None:
+    found = contradictions(hashes(1, 2, 3, 4, 2, 1, 3), hashes(5, 6, 0, 5, 5, 5, 6))
+    assert (found.count, found.rows) == (1, [2, 5])
+    assert contradictions(hashes(1, 1, 2), hashes(5, 5, 6)).count == 0
+
+
+def test_rows_are_apart_from_an_equal_one_in_another_part() -> None:
+    parts = np.array([0, 2, 2, 1, 2, 0], np.uint8)
+    found = apart(hashes(1, 1, 3, 3, 5, 5), parts)
+    assert (found.count, found.rows) == (4, [2, 3, 4, 5])
+    assert apart(hashes(1, 2, 2, 3, 2, 1), parts).count == 0

@@ -41,7 +41,7 @@ def test_the_preview_holds_plain_values(inspect_text: Inspect) -> None:
 
 
 def test_the_preview_is_a_hundred_rows_of_short_cells(inspect_text: Inspect) -> None:
-    preview = inspect_text("t,y\n" + f"{'long' * 999},0\nb,1\n" * 100).preview
+    preview = inspect_text("t,y\n" + "".join(f"{'long' * 999}{n},0\nb{n},1\n" for n in range(100))).preview
     assert len(preview) == 100
     assert len(preview[0]["t"]) == 1001
 
@@ -54,7 +54,7 @@ def test_an_inspection_survives_json(inspect_text: Inspect) -> None:
 @pytest.mark.usefixtures("small_blocks")
 def test_a_word_far_down_makes_the_whole_column_a_category(inspect_text: Inspect, tmp_path: Path) -> None:
     rows = 2000  # several batches
-    inspection = inspect_text("a,b,y\n" + "1.0,2,0\n1,3,1\n" * rows + "one,4,1\n")
+    inspection = inspect_text("a,b,y\n" + "".join(f"1.0,2.{n},0\n1,3,1\n" for n in range(rows)) + "one,4,1\n")
     a, b, _ = inspection.profile.columns
     assert (a.type, a.distinct, b.type) == ("category", 3, "number")
     assert {top.value: top.count for top in a.top} == {"1.0": rows, "1": rows, "one": 1}
@@ -66,7 +66,7 @@ def test_a_word_far_down_makes_the_whole_column_a_category(inspect_text: Inspect
 def test_a_blank_around_a_missing_word_far_down_changes_no_type(
     inspect_text: Inspect, tmp_path: Path
 ) -> None:
-    inspection = inspect_text("a,y\n" + "1,0\n2,1\n" * 3000 + " NA ,1\n")
+    inspection = inspect_text("a,y\n" + "".join(f"1,0\n{n},1\n" for n in range(3000)) + " NA ,1\n")
     column = inspection.profile.columns[0]
     assert (column.type, column.missing) == ("number", 1)
     assert read(tmp_path / "upload", inspection.description)["a"].null_count == 1
@@ -74,7 +74,9 @@ def test_a_blank_around_a_missing_word_far_down_changes_no_type(
 
 @pytest.mark.usefixtures("small_blocks")
 def test_a_column_that_starts_empty_is_typed_by_its_first_values(inspect_text: Inspect) -> None:
-    inspection = inspect_text("a,b,y\n" + ",1,0\n,1,1\n" * 3000 + "2024-01-01,1,1\n")
+    inspection = inspect_text(
+        "a,b,y\n" + "".join(f",1,0\n,{n},1\n" for n in range(3000)) + "2024-01-01,1,1\n"
+    )
     column = inspection.profile.columns[0]
     assert (column.type, column.missing, column.minimum) == ("date", 6000, "2024-01-01")
 
@@ -120,7 +122,8 @@ def test_types_of_columns_that_are_not_there_are_refused(refuse_text: Refuse) ->
 
 def test_a_declared_type_wins(inspect_text: Inspect, tmp_path: Path) -> None:
     inspection = inspect_text(
-        "zip,on,y\n" + "01234,1,0\n00501,0,1\n" * 5, types={"zip": "category", "on": "boolean"}
+        "zip,on,y\n01234,1,0\n00501,0,1\n" + "0123,1,0\n01,0,0\n00501,0,1\n" * 3,
+        types={"zip": "category", "on": "boolean"},
     )
     assert [column.type for column in inspection.description.columns[:2]] == ["category", "boolean"]
     table = read(tmp_path / "upload", inspection.description)

@@ -14,7 +14,8 @@ ROWS = 60
 
 
 def _file(features: list[Any], labels: list[Any]) -> str:
-    return "when,label\n" + "".join(f"{x},{y}\n" for x, y in zip(features, labels, strict=True))
+    rows = enumerate(zip(features, labels, strict=True))
+    return "n,when,label\n" + "".join(f"{n * 29 % 61},{x},{y}\n" for n, (x, y) in rows)
 
 
 def _normal(mean: float, deviation: float, seed: int = 0) -> list[float]:

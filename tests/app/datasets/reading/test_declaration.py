@@ -12,6 +12,11 @@ def test_fractions_that_could_leave_no_row_to_train_on_are_refused() -> None:
         Declaration(validation_fraction=0.4, test_fraction=0.4)
 
 
+def test_one_column_cannot_split_in_two_ways() -> None:
+    with pytest.raises(ValidationError, match="different columns as `split`, `time` and `group`"):
+        Declaration(group="day", time="day")
+
+
 def test_an_unknown_field_of_a_declaration_is_refused() -> None:
     with pytest.raises(ValidationError, match="lable"):
         Declaration.model_validate({"lable": "y"})

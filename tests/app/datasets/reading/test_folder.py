@@ -33,12 +33,15 @@ print(table.to_pylist())
 """
 
 
+MORE = '{"age": 1, "city": "Bern", "y": "a"}\n{"age": 2, "city": "", "y": "a"}\n'
+
+
 @pytest.mark.parametrize(
     ("filename", "content"),
     [
-        ("t.csv", "age,city,y\n" + "41.5,Rome,a\nNA,Oslo,b\n" * 3),
-        ("t.jsonl", '{"age": 41.5, "city": "Rome", "y": "a"}\n{"age": null, "city": "", "y": "b"}\n' * 3),
-        ("t.fasta", ">1 a\nACGT\n>2 b\nGGCC\n" * 3),
+        ("t.csv", "age,city,y\n" + "41.5,Rome,a\nNA,Oslo,b\n1,Bern,a\n2,,a\n"),
+        ("t.jsonl", '{"age": 41.5, "city": "Rome", "y": "a"}\n{"age": null, "city": "", "y": "b"}\n' + MORE),
+        ("t.fasta", ">1 a\nACGT\n>2 b\nGGCC\n>3 a\nTTAA\n>4 a\nCCAT\n"),
     ],
 )
 def test_a_copy_of_the_folder_reads_a_file_as_the_service_does(

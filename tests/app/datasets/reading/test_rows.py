@@ -21,7 +21,9 @@ from app.datasets.reading.rows import RowsFile, read_instances
 
 Inspect = Callable[..., Inspection]
 TABLE = (
-    "age,city,when,on,y\n" + "41.5,rome,2024-01-31,yes,a\n,oslo,,no,b\n7, rome,2024-01-31T10:00:00Z,,a\n" * 4
+    "age,city,when,on,y\n"
+    + "41.5,rome,2024-01-31,yes,a\n,oslo,,no,b\n7, rome,2024-01-31T10:00:00Z,,a\n" * 4
+    + "8,,,,a\n"
 )
 
 
@@ -73,7 +75,7 @@ def test_a_delimiter_that_is_not_found_by_itself_is_that_of_the_data_set(
 def test_an_encoding_that_is_no_unicode_is_that_of_the_data_set(
     inspect_text: Inspect, tmp_path: Path
 ) -> None:
-    content = "city,y\n" + "Łódź,a\nKraków,b\n" * 9
+    content = "city,y\n" + "Łódź,a\nKraków,b\n" * 9 + "Gdańsk,a\nToruń,a\n"
     reading = inspect_text(
         content.encode("iso8859-2"), encoding="iso8859-2", kind="tabular"
     ).description.reading
@@ -85,6 +87,7 @@ def test_a_word_of_json_lines_stays_a_word_in_csv_where_numbers_are_missing_in_w
     inspect_text: Inspect, tmp_path: Path
 ) -> None:
     lines = '{"age": 1, "city": "NA", "y": "a"}\n{"age": null, "city": null, "y": "b"}\n' * 9
+    lines += "".join(f'{{"age": {n}, "city": "x", "y": "a"}}\n' for n in (2, 3))
     reading = inspect_text(lines, "r.jsonl").description.reading
     assert _read(tmp_path / "r.csv", "age,city\nNA,NA\n2,\n", reading) == [
         {"age": None, "city": "NA"},
@@ -127,7 +130,7 @@ def test_a_column_to_keep_must_be_there(table: Reading, tmp_path: Path) -> None:
 
 
 def test_text_files_hold_a_text_a_line(inspect_text: Inspect, tmp_path: Path) -> None:
-    rows = "sentence,y\n" + "so good,a\nso bad,b\n" * 9
+    rows = "sentence,y\n" + "so good,a\nso bad,b\nvery good,a\nrather good,a\n" * 5
     reading = inspect_text(rows, kind="text").description.reading
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         read = _read(tmp_path / "r.txt", "one, two\r\n\nNA\n\u2028x".encode(encoding), reading)
@@ -139,7 +142,9 @@ def test_text_files_hold_a_text_a_line(inspect_text: Inspect, tmp_path: Path) ->
 
 @pytest.fixture
 def fasta(inspect_text: Inspect) -> Reading:
-    return inspect_text(">1 label=a\nACGT\n>2 label=b\nGGCC\n" * 9, "s.fa").description.reading
+    return inspect_text(
+        ">1 label=a\nACGT\n>2 label=b\nGGCC\n>3 label=a\nAC\n>4 label=a\nAG\n" * 5, "s.fa"
+    ).description.reading
 
 
 def test_fasta_is_read_without_labels_and_its_headers_can_be_kept(fasta: Reading, tmp_path: Path) -> None:

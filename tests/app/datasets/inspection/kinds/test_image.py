@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from app.datasets.inspection.inspect_file import inspect
+from app.datasets.partition.rows_file import RowFacts
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
@@ -96,13 +97,14 @@ def test_arrays_of_an_npz_come_back_as_they_were(shape, dtype, tmp_path: Path) -
     np.savez_compressed(
         tmp_path / "x.npz", x_train=pixels[:8], y_train=labels[:8], x_test=pixels[8:], y_test=labels[8:]
     )
-    inspection = inspect(tmp_path / "x.npz", Declaration(filename="x.npz"))
+    facts: list[RowFacts] = []
+    inspection = inspect(tmp_path / "x.npz", Declaration(filename="x.npz"), on_facts=facts.append)
     assert inspection.description.split.rows == {"train": 8, "validation": 0, "test": 4}
     table = read(tmp_path / "x.npz", inspection.description, tmp_path)
     back = np.stack([np.asarray(Image.open(io.BytesIO(cell.as_py()))) for cell in table["image"]])
     np.testing.assert_array_equal(back.reshape(shape), pixels.astype(back.dtype))
     assert table["label"].to_pylist() == labels.tolist()
-    assert table["split"].to_pylist() == ["train"] * 8 + ["test"] * 4
+    assert facts[0].parts.tolist() == [0] * 8 + [2] * 4
 
 
 def test_objects_in_an_npz_are_refused_and_nothing_of_them_is_run(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_other_columns_are_left_out_and_told(inspect_text: Inspect) -> None:
 
 @pytest.mark.parametrize("field", [{"kind": "text", "input": "b"}, {"types": {"b": "text"}}])
 def test_the_input_is_the_column_that_is_declared(inspect_text: Inspect, field: dict[str, object]) -> None:
-    inspection = inspect_text("a,b,label\n" + "one two,three four five,x\nsix,seven,y\n" * 3, **field)
+    text = "a,b,label\n" + "".join(f"one two,three four {n},x\nsix,seven {n},y\n" for n in range(3))
+    inspection = inspect_text(text, **field)
     assert [(c.name, c.type) for c in inspection.description.columns if c.role == "feature"] == [
         ("b", "text")
     ]
@@ -88,7 +89,9 @@ def test_a_row_of_10_mb_is_refused(refuse_text: Refuse) -> None:
 
 
 def test_quotes_are_ordinary_characters_where_it_is_declared(inspect_text: Inspect) -> None:
-    rows = 'text\tlabel\n" begins with a quote\ta\nthe "best" there is\tb\n' + "some words more\ta\n" * 5
+    rows = 'text\tlabel\n" begins with a quote\ta\nthe "best" there is\tb\n' + "".join(
+        f"some {n} words more\ta\n" for n in range(5)
+    )
     with pytest.raises(DatasetError) as refused:
         inspect_text(rows, "a.tsv", kind="text")
     assert (refused.value.code, "`-F quote=none`" in str(refused.value.hint)) == ("stray_quote", True)

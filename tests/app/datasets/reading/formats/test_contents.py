@@ -14,13 +14,13 @@ from app.datasets.reading.profile import Inspection
 
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]
-CSV = "a,y\n" + "1,0\n2,1\n" * 3
-JSONL = '{"a": 1, "y": 0}\n{"a": 2, "y": 1}\n' * 3
+CSV = "a,y\n" + "1,0\n2,1\n3,0\n4,1\n5,0\n6,1\n"
+JSONL = "".join(f'{{"a": {n}, "y": {n % 2}}}\n' for n in range(6))
 
 
 def parquet() -> bytes:
     sink = io.BytesIO()
-    pq.write_table(pa.table({"a": [1, 2] * 3, "y": [0, 1] * 3}), sink)
+    pq.write_table(pa.table({"a": [*range(6)], "y": [0, 1] * 3}), sink)
     return sink.getvalue()
 
 

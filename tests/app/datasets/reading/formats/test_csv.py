@@ -12,7 +12,7 @@ from app.datasets.reading.profile import Inspection
 Inspect = Callable[..., Inspection]
 Refuse = Callable[..., DatasetError]
 
-ROWS = "a{0}city{0}y\n" + "1{0}Paris{0}x\n2{0}Rome{0}z\n" * 3
+ROWS = "a{0}city{0}y\n" + "".join(f"{n}{{0}}Paris{{0}}x\n2{{0}}Rome{{0}}z\n" for n in (1, 3, 5))
 
 
 def columns(inspection: Inspection) -> list[tuple[str, str, str]]:
@@ -30,13 +30,13 @@ def test_the_delimiter_is_found(inspect_text: Inspect, delimiter: str) -> None:
 
 
 def test_commas_in_cells_of_a_file_of_semicolons_are_no_delimiters(inspect_text: Inspect) -> None:
-    inspection = inspect_text("a;b;y\n" + "1,5;x,y;0\n2,5;z;1\n" * 3)
+    inspection = inspect_text("a;b;y\n" + "1,5;x,y;0\n2,5;z;1\n" * 3 + "3,5;x;0\n4,5;w;0\n")
     assert inspection.description.options.delimiter == ";"
     assert inspection.preview[0] == {"a": "1,5", "b": "x,y", "y": 0}
 
 
 def test_a_declared_delimiter_wins(inspect_text: Inspect) -> None:
-    inspection = inspect_text("a,b:y\n" + "1,2:0\n3,4:1\n" * 3, delimiter=":")
+    inspection = inspect_text("a,b:y\n" + "1,2:0\n3,4:1\n5,6:0\n7,8:0\n", delimiter=":")
     assert inspection.description.options.columns == ["a,b", "y"]
 
 
@@ -98,7 +98,7 @@ def test_quotes_hold_delimiters_newlines_and_quotes(inspect_text: Inspect) -> No
 
 
 def test_single_quotes_are_found(inspect_text: Inspect) -> None:
-    inspection = inspect_text("'text','y'\n" + "'a, b','1'\n'c','0'\n" * 3)
+    inspection = inspect_text("'text','y'\n" + "'a, b','1'\n'c','0'\n'd','0'\n'e','0'\n")
     assert inspection.preview[0] == {"text": "a, b", "y": 1}
 
 
@@ -151,7 +151,7 @@ def test_a_ragged_row_with_a_quote_within_a_cell_is_no_unclosed_quote(refuse_tex
 
 
 def test_a_last_cell_with_a_newline_in_its_quotes_is_no_unclosed_quote(inspect_text: Inspect) -> None:
-    assert inspect_text("y,a\n" + "0,b\n1,c\n" * 3 + '1,"e\n"').description.rows == 7
+    assert inspect_text("y,a\n" + "0,b\n1,c\n0,d\n1,f\n0,g\n1,h\n" + '1,"e\n"').description.rows == 7
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -165,19 +165,19 @@ def test_rows_of_many_blocks_stay_in_their_order(inspect_text: Inspect, newline:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_quotes_after_many_rows_without_hold_newlines_and_delimiters(inspect_text: Inspect) -> None:
-    inspection = inspect_text('"text","y"\n' + "abc,0\nde,1\n" * 3000 + '"f,\n""g""",1\n' * 900 + "h,0")
-    assert inspection.description.rows == 6901
+    inspection = inspect_text('"text","y"\n' + "abc,0\nde,1\n" * 3000 + '"f,\n""g""",1\n' * 900 + "i,0\nh,0")
+    assert inspection.description.rows == 6902
     counts = {value.value: value.count for value in inspection.profile.columns[0].top}
-    assert counts == {"abc": 3000, "de": 3000, 'f,\n"g"': 900, "h": 1}
+    assert counts == {"abc": 3000, "de": 3000, 'f,\n"g"': 900, "h": 1, "i": 1}
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_a_header_of_several_lines_is_no_row(inspect_text: Inspect) -> None:
-    inspection = inspect_text('"a\nb","y"\n' + "1,0\n2,1\n" * 3000)
+    inspection = inspect_text('"a\nb","y"\n' + "1,0\n2,1\n3,0\n4,0\n" * 1500)
     assert (inspection.description.options.columns, inspection.description.rows) == (["a\nb", "y"], 6000)
 
 
-HEAD = "city,n,y\n" + "Paris,1,0\nRome,2,1\n" * (SAMPLE // 18)
+HEAD = "city,n,y\n" + "Paris,1,0\nRome,2,1\nParis,3,0\nRome,4,1\n" * (SAMPLE // 36)
 """Rows of more than what is looked at first."""
 
 

@@ -53,13 +53,13 @@ Y = ["p", "q"] * 3
 def test_a_type_of_parquet_becomes_a_column_type(
     inspect_text: Inspect, column: pa.Array, expected: str, first: object
 ) -> None:
-    inspection = inspect_text(written(a=column, y=Y), "d.parquet")
+    inspection = inspect_text(written(a=column, n=[*range(6)], y=Y), "d.parquet")
     assert inspection.description.columns[0].type == expected
     assert inspection.preview[0]["a"] == first
 
 
 def test_nan_is_missing(inspect_text: Inspect) -> None:
-    inspection = inspect_text(written(a=[1.0, float("nan"), None] * 2, y=Y), "d.parquet")
+    inspection = inspect_text(written(a=[1.0, float("nan"), None] * 2, n=[*range(6)], y=Y), "d.parquet")
     assert inspection.profile.columns[0].missing == 4
 
 
@@ -104,6 +104,6 @@ def test_a_file_without_rows_is_refused(refuse_text: Refuse) -> None:
 
 def test_long_integers_declared_as_categories_keep_all_digits(tmp_path: Path) -> None:
     path = tmp_path / "d.parquet"
-    path.write_bytes(written(a=[2**60 + 1, 2**60 + 2] * 3, y=Y))
+    path.write_bytes(written(a=[2**60 + n for n in range(1, 7)], y=Y))
     inspection = inspect(path, Declaration(types={"a": "category"}))
     assert read(path, inspection.description)["a"].to_pylist()[:2] == [str(2**60 + 1), str(2**60 + 2)]

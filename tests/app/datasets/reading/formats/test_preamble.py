@@ -87,7 +87,7 @@ def test_a_header_of_more_than_the_sample_is_read(inspect_text: Inspect) -> None
     text = (
         ",".join([*names, "y"])
         + "\n"
-        + "".join(",".join(["1"] * 5000 + ["ab"[n % 2]]) + "\n" for n in range(8))
+        + "".join(",".join([str(n)] * 5000 + ["ab"[n % 2]]) + "\n" for n in range(8))
     )
     assert len(inspect_text(text).description.columns) == 5001
 
