@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.inspection import near_rows, precision, splits
+from app.datasets.inspection import precision, splits
 from app.datasets.inspection.find_layout import lay_out
 from app.datasets.inspection.form_notices import as_names, written_otherwise
 from app.datasets.inspection.guesses import guessed_kind, kind_guessed, kind_not_guessed, label_guessed
@@ -118,7 +118,6 @@ def _inspect(
         *as_categories,
         *labels.notices,
         *split_notices(split, layout, scanned, labels),
-        *near_rows.notices(split.near, split.plan, split.facts.parts, scanned.kept, layout, labels),
         *(
             notice
             for notice in find_notices(layout, declaration, scanned, labels, roles, sample, split)

@@ -23,6 +23,7 @@ from app.datasets.inspection.label_forms import label_lists
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.leaks import tells_class, tells_number
+from app.datasets.inspection.near_notices import near_notices
 from app.datasets.inspection.offers import offers, offers_beside
 from app.datasets.inspection.scanning import Scan
 from app.datasets.inspection.splits import Split
@@ -57,7 +58,8 @@ def find_notices(
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
         beside = [name for name in others if name not in _MADE]
-        return found + told + _left_out(layout, others) + offers_beside(beside, split)
+        found += told + near_notices(split, layout, labels)
+        return found + _left_out(layout, others) + offers_beside(beside, split)
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(

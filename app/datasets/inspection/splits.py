@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from app.datasets.inspection import near_rows
 from app.datasets.inspection.duplicates import Found, duplicates
 from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
-from app.datasets.inspection.near_rows import NearRows
+from app.datasets.inspection.near_rows import NearRows, find_near
 from app.datasets.inspection.scanning import Scan
 from app.datasets.partition.groups import Joined, join
 from app.datasets.partition.keys import Keys, count_distinct
@@ -94,7 +93,7 @@ def split_rows(
     classes = kept.classes(labels.names)
     groups = _groups(kept, keys[:, 0]) if layout.group is not None else None
     smallest = min(declaration.validation_fraction, declaration.test_fraction)
-    near = near_rows.find(kept, keys[:, 0], classes, smallest)
+    near = find_near(kept, keys[:, 0], classes, smallest)
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
