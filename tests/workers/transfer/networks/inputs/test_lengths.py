@@ -32,7 +32,10 @@ def of(*values: str) -> np.ndarray:
 )
 def test_the_upload_and_the_network_cut_texts_alike(texts: list[str], tmp_path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("text,label\n" + "".join(f"{one},{'ab'[n % 2]}\n" for n, one in enumerate([*texts] * 6)))
+    rows = [
+        f"{one * times},{label}\n" for times in range(1, 7) for one, label in zip(texts, "ab", strict=True)
+    ]
+    path.write_text("text,label\n" + "".join(rows))
     if any(texts):
         told = inspect(path, Declaration(kind="text")).profile.columns[0].tokens
         assert (told == "characters") == text.has_no_blanks(texts)
