@@ -22,8 +22,10 @@ from benchmarks import (
     kinds,
     machine,
     many,
+    near_duplicates,
     overhead,
     report,
+    seen,
     status,
     transfers,
     upload,
@@ -43,8 +45,10 @@ class Benchmark(StrEnum):
     KINDS = "kinds"
     FROZEN = "frozen"
     MANY = "many"
+    SEEN = "seen"
     CLAIMS = "claims"
     ENDURANCE = "endurance"
+    NEAR_DUPLICATES = "near-duplicates"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
@@ -57,7 +61,9 @@ def main(
     data: Annotated[
         Path | None,
         typer.Option(
-            exists=True, file_okay=False, help="Of `transfers`, `kinds` and `frozen`: the data sets."
+            exists=True,
+            file_okay=False,
+            help="Of `transfers`, `kinds`, `frozen` and `near-duplicates`: the data sets.",
         ),
     ] = None,
     postgres: Annotated[
@@ -79,7 +85,7 @@ def main(
     """Measure the service side by side with what it is compared to. Nothing else should run meanwhile."""
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
-    need_data = {*ON_DATA, Benchmark.FROZEN}
+    need_data = {*ON_DATA, Benchmark.FROZEN, Benchmark.NEAR_DUPLICATES}
     if data is None and need_data & set(names or []):
         sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
         raise typer.Exit(2)
@@ -96,6 +102,9 @@ def main(
                 sys.stdout.write("\n".join(claims.measure(Path(place), postgres, redis)) + "\n\n")
             elif name is Benchmark.ENDURANCE:
                 sys.stdout.write("\n".join(endurance.measure(Path(place))) + "\n\n")
+            elif name is Benchmark.NEAR_DUPLICATES and data is not None:
+                for line in near_duplicates.measure(data):
+                    sys.stdout.write(line + "\n")
             elif name is Benchmark.FROZEN and data is not None:
                 _tell(frozen.measure(Path(place), data))
             else:
@@ -123,6 +132,8 @@ def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list
             return overhead.measure(folder, rounds)
         if name is Benchmark.MANY:
             return many.measure(folder)
+        if name is Benchmark.SEEN:
+            return seen.measure(folder, rounds)
         if name is Benchmark.UPLOAD:
             return upload.measure(folder, rounds, upload_mb)
         return status.measure(folder, rounds)

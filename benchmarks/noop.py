@@ -21,7 +21,14 @@ from workers.tasks import Services
 
 __all__ = ["app"]
 
-NOTHING: dict[str, Any] = {"verdict": None, "reason": "", "gain": None, "metrics": {}}
+NO_ROWS = dict.fromkeys(("test", "test_rows", "validation", "validation_rows"), 0)
+NOTHING: dict[str, Any] = {
+    "verdict": None,
+    "reason": "",
+    "gain": None,
+    "metrics": {},
+    "rows_seen": {**NO_ROWS, "datasets": [], "unknown": []},
+}
 
 # What is left out is TensorFlow and the work itself.
 signals.worker_init.disconnect(workers.celery._import_tensorflow_before_forking)

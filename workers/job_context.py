@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -13,14 +13,16 @@ from typing import Any
 from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
-from app.jobs.recipes import StructureTransfer
+from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
-from workers.job_rows import DatasetFacts, JobFacts
+from workers.job_rows import DatasetFacts, JobFacts, RowsFile, VersionFacts
 from workers.journal import Journal
 from workers.process_cache import ProcessCache
 from workers.progress import Progress
+from workers.rows_seen import SOURCE, TARGET, JobRows, Seen, uses_unlabelled
+from workers.trained_rows import DatasetRows
 from workers.trainings import Trainings
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.delivery import export
@@ -70,10 +72,16 @@ class JobContext:
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
+        return self._read(dataset)[0]
+
+    def _read(self, dataset: DatasetFacts) -> tuple[Data, DatasetRows]:
+        """The same, and what tells the rows of the file apart."""
         description = dataset.description
         with self.storage.workspace() as folder, self._opened(dataset.digest, f"data set {dataset.ref}"):
             table = read(self.storage.require(dataset.digest), description, folder)
-        return from_table(table, signature_of(description), self.row_facts(dataset).parts)
+        facts, signature = self.row_facts(dataset), signature_of(description)
+        features = [column.name for column in signature.columns] if description.kind == "tabular" else []
+        return from_table(table, signature, facts.parts), DatasetRows(table, facts, features)
 
     def row_facts(self, dataset: DatasetFacts) -> RowFacts:
         """What is kept of each row of a data set: its part, keys, group, cluster.
@@ -86,8 +94,76 @@ class JobContext:
 
     @cached_property
     def target(self) -> Data:
-        """The target's rows."""
-        return self.data(self.job.target)
+        """The target's rows, without the validation rows that were seen before, which choose nothing.
+
+        Test rows that were seen are there, see `seen`.
+        """
+        data, seen = self._target
+        if data.validation is None or not seen.validation.any():
+            return data
+        kept = data.validation.take(~seen.validation)
+        return replace(data, validation=kept if len(kept) else None)
+
+    @property
+    def seen(self) -> Seen:
+        """Which of the target's rows something in the transfer was trained or validated on."""
+        return self._target[1]
+
+    @cached_property
+    def _target(self) -> tuple[Data, Seen]:
+        data, rows = self._read(self.job.target)
+        used = data.unlabelled if uses_unlabelled(self.job) else None
+        if self.rows.kept(TARGET) is None:
+            self.rows.keep(TARGET, self.job.target, rows, data.train, data.validation, used)
+        known, files = rows.known(), self.trained_on
+        with ExitStack() as opened:
+            for file in files:
+                opened.enter_context(self._opened(file.digest, f"rows of data set {file.dataset}"))
+            unlabelled = None if used is None else known.of(used.numbers)
+            return data, self.rows.find(self.job, data, known, files, unlabelled)
+
+    @cached_property
+    def rows(self) -> JobRows:
+        """The rows that the job's networks are trained on."""
+        return JobRows(self.journal, self.storage)
+
+    @cached_property
+    def trained_on(self) -> list[RowsFile]:
+        """The rows that the sources, and all before them, were trained or validated on."""
+        files = []
+        for source in self.job.sources:
+            if isinstance(source, DatasetFacts):
+                files.append(self.rows.kept(SOURCE) or self.source_data()[1])
+            elif isinstance(source, VersionFacts):
+                files += source.trained_on
+        return list(dict.fromkeys(files))
+
+    def source_data(self) -> tuple[Data, RowsFile]:
+        """The rows of the source's data set, and the file that keeps which of them it is trained on."""
+        assert isinstance(self.job.source, DatasetFacts)
+        data, rows = self._read(self.job.source)
+        return data, self.rows.keep(SOURCE, self.job.source, rows, data.train, data.validation)
+
+    @property
+    def version_trained_on(self) -> list[RowsFile]:
+        """The rows that the new version, and all before it, were trained or validated on."""
+        own = self.rows.kept(TARGET)
+        assert own is not None  # the target was read before
+        return list(dict.fromkeys([*self.trained_on, own]))
+
+    @cached_property
+    def training(self) -> TrainingOptions:
+        """How the arms are trained: without early stopping where no unseen validation row is left for it."""
+        asked = self.job.spec.training
+        return asked if self.target.validation is not None else asked.model_copy(update={"patience": None})
+
+    @cached_property
+    def method(self) -> Method:
+        """How knowledge moves: without what validation rows would choose where none is left."""
+        asked = self.job.spec.method
+        if self.target.validation is None and isinstance(asked, ParameterTransfer):
+            return asked.model_copy(update={"wise_ft": False})
+        return asked
 
     @cached_property
     def options(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,13 +26,28 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True)
+class RowsFile:
+    """The file of rows of a data set, by its name and version, that something was trained or validated on."""
+
+    dataset: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class VersionFacts:
-    """A source version as a job needs it."""
+    """A source version as a job needs it.
+
+    `trained_on` are rows that it, its sources or ancestors were trained or validated on; of `unknown` presets
+    and versions that is not known.
+    """
 
     ref: str
     digest: str
     signature: dict[str, Any]
     network: dict[str, Any]
+    trained_on: list[RowsFile]
+    unknown: list[str]
 
 
 @dataclass(frozen=True)
@@ -82,4 +98,9 @@ def _dataset(dataset: Dataset) -> DatasetFacts:
 
 def _version(session: Session, version: Version) -> VersionFacts:
     digest = models.find_artifact(session, version.id, "keras").digest
-    return VersionFacts(models.ref(version), digest, version.signature, version.network)
+    ref, unknown = models.ref(version), models.trained_on(version).unknown
+    files = [RowsFile(rows.dataset, rows.digest, rows.rows) for rows in version.trained_rows]
+    files.sort(key=attrgetter("dataset", "digest"))  # databases do not agree on the order of texts
+    return VersionFacts(
+        ref, digest, version.signature, version.network, files, unknown if files else [*unknown, ref]
+    )

@@ -97,17 +97,22 @@ class Journal:
         *,
         reused: bool = False,
         source_key: str | None = None,
+        rows_digest: str | None = None,
     ) -> None:
-        """Make a stage's output durable: it is not run again. A source's is kept for other jobs too."""
+        """Make a stage's output durable: it is not run again.
+
+        A source's is kept for other jobs, too, with the file of the rows that it was trained on.
+        """
         with self.transaction(kept=stage is not Stage.EXPORT) as session:  # after it, publishing may yet fail
             self._write_pending(session)
             row = self.stage(session, stage)
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
-            if source_key is not None and digest is not None and session.get(SourceRun, source_key) is None:
+            if source_key is not None and session.get(SourceRun, source_key) is None:
                 with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
-                    session.add(SourceRun(key=source_key, output=output, output_digest=digest))
+                    digests = {"output_digest": digest, "rows_digest": rows_digest}
+                    session.add(SourceRun(key=source_key, output=output, **digests))
             record(
                 session,
                 self.lease.job_id,

@@ -229,6 +229,8 @@ class SourceRun(Base):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     output: Mapped[Json]
     output_digest: Mapped[str] = mapped_column(String(64))
+    # The file of the rows that it was trained or validated on, as `trained_rows.digest`.
+    rows_digest: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=db_now())
 
 
@@ -281,6 +283,20 @@ class Version(Base):
         order_by="Artifact.format", lazy="selectin", cascade="all, delete-orphan"
     )
     aliases: Mapped[list[Alias]] = relationship(order_by="Alias.alias", lazy="selectin")
+    trained_rows: Mapped[list[TrainedRows]] = relationship(cascade="all, delete-orphan")
+
+
+class TrainedRows(Base):
+    """A file of the rows of one data set that a version, a source or an ancestor of it was trained or
+    validated on: by their keys, see `workers/trained_rows.py`. It is kept though the data set is deleted."""
+
+    __tablename__ = "trained_rows"
+    __table_args__ = (CheckConstraint("rows >= 0", "rows_not_negative"),)
+
+    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(String(120), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rows: Mapped[int] = mapped_column(BigInteger)
 
 
 class Alias(Base):

@@ -18,7 +18,7 @@ from app.errors import ServiceError, did_you_mean
 from app.jobs import compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
-from app.jobs.notices import notices
+from app.jobs.notices import notices, same_data
 from app.jobs.recipes import SOURCE_PATIENCE, StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
@@ -50,6 +50,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
     ours = signature(_examples(target).description)
     spec.warnings = notices(spec, learnt, ours, source_is_dataset=source is not None)
+    spec.warnings += same_data(datasets.ref(target), _trained_on(source, versions))
     known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings)
 
@@ -118,6 +119,12 @@ def _queue(request: JobRequest, known: list[str]) -> str:
         )
         raise ServiceError(422, "queue_unknown", message, hint=hint)
     return request.queue
+
+
+def _trained_on(source: Dataset | None, versions: list[Version]) -> list[str]:
+    """The data sets of which the sources know rows, over all generations."""
+    given = [] if source is None else [datasets.ref(source)]
+    return [*given, *(rows.dataset for version in versions for rows in version.trained_rows)]
 
 
 def _examples(dataset: Dataset) -> Examples:

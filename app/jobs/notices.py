@@ -51,6 +51,28 @@ def notices(
     return told
 
 
+def same_data(target: str, trained_on: Sequence[str]) -> list[Notice]:
+    """Data sets that something in the transfer was or will be trained on, and that are the target's own.
+
+    All are `name@version`.
+    """
+    name = target.rpartition("@")[0]
+    same = [one for one in dict.fromkeys(trained_on) if one.rpartition("@")[0] == name]
+    if not same:
+        return []
+    is_ = "the target itself" if same == [target] else f"the data set of the target, {target}"
+    message = (
+        f"The source was or will be trained on {_and(same)}, {is_}. Test rows of the target that are among "
+        "its train or validation rows are left out of the comparison, and such validation rows choose "
+        "nothing. If too few remain for a verdict, use a target that shares no rows with the source."
+    )
+    return [Notice(code="source_shares_target", message=message)]
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def _message(name: str, theirs: str, ours: str, source_is_dataset: bool) -> str:
     told = (
         f"{name}: {theirs} in the source, {ours} in the target. To the job these are two columns: what the "

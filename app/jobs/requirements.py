@@ -101,7 +101,7 @@ def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone,
             "method.regulariser: expected another one than `co_tuning`, which needs one class per row in "
             f"source and target. Received: a {source.task} source and a {target.task} target."
         )
-        hint = "Use `l2_sp`, `delta` or `bss`."
+        hint = "Use `l2_sp` or `bss`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
     if method.wise_ft:
         needs_validation("method.wise_ft", target)

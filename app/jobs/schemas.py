@@ -12,6 +12,7 @@ from app.datasets.reading.profile import Notice
 from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training
+from app.jobs.results import JobResult
 from app.jobs.states import Stage, State
 from app.references import Name, Reference
 from app.texts import Line, Metadata
@@ -176,35 +177,6 @@ class JobError(BaseModel):
     code: str
     message: str
     hint: str | None
-
-
-class GainView(BaseModel):
-    """Transfer minus control on the test rows; above zero, the transfer is better."""
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    confidence: float
-    transfer: float
-    control: float
-    rows: int = Field(description="Test rows on which both were measured.")
-    draws: int = Field(description="Bootstrap draws on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each that were measured, one for each seed.")
-
-
-class JobResult(BaseModel):
-    """The result of a job that succeeded."""
-
-    version: str = Field(examples=["grades@1"])
-    verdict: Literal["helped", "no difference", "hurt"] | None = Field(
-        description="Null if no control was trained."
-    )
-    reason: str
-    gain: GainView | None
-    metrics: dict[str, dict[str, float | None]] = Field(
-        examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
-    )
 
 
 class JobSummary(BaseModel):

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.broker import Broker
 from app.db.clock import db_now
 from app.db.session import Sessions
-from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart
+from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart, TrainedRows
 from app.jobs import retention, transitions
 from app.jobs.states import RETRIABLE, State
 from app.jobs.transitions import MOST_RETRIES, is_due, wait_before
@@ -155,7 +155,9 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
         select(Dataset.digest).join(Job, uses).where(Job.finished_at.is_(None)),
         select(Dataset.rows_digest).join(Job, uses).where(Job.finished_at.is_(None)),
         select(Artifact.digest),
+        select(TrainedRows.digest),
         select(SourceRun.output_digest),
+        select(SourceRun.rows_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_before).where(JobStage.job_id.in_(open_jobs)),

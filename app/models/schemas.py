@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.schemas import GainView
+from app.jobs.results import GainView
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 
@@ -23,6 +23,17 @@ class ArtifactView(BaseModel):
     url: str = Field(examples=["/v1/models/grades@1/download?format=keras"])
 
 
+class TrainedOn(BaseModel):
+    """What a version, its sources and ancestors were trained or validated on."""
+
+    datasets: list[str] = Field(default=[], examples=[["source@1", "target@1"]])
+    unknown: list[str] = Field(
+        default=[],
+        description="Presets, and versions without a record: what they were trained on is not known.",
+        examples=[["minilm_l6_v2"]],
+    )
+
+
 class Lineage(BaseModel):
     """Where a version comes from."""
 
@@ -34,6 +45,10 @@ class Lineage(BaseModel):
     findings: dict[str, Any] = Field(
         default_factory=dict,
         description="What the method reports: the structure found, the shares of its branches, …",
+    )
+    trained_on: TrainedOn = Field(
+        default=TrainedOn(),
+        description="Over all generations. Rows of a later target that are among them are not compared on.",
     )
     backbone: Backbone = Field(default=Backbone(), description="What later jobs can build on.")
     versions: dict[str, str] = Field(description="Libraries that trained it.", examples=[{"keras": "3.15.1"}])

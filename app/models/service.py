@@ -10,16 +10,22 @@ from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
 from app.db.locks import lock_name, lock_names
-from app.db.tables import Alias, Artifact, Job, Model, Version
+from app.db.tables import Alias, Artifact, Job, Model, TrainedRows, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
-from app.models.schemas import ModelView, VersionSummary, VersionView
+from app.models.schemas import ModelView, TrainedOn, VersionSummary, VersionView
 from app.models.signature import Backbone, Signature
 from app.pages import page
 from app.references import is_id, new_id, split_alias, split_reference
 
 
-def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[dict[str, Any]]) -> Version:
+def publish(
+    session: Session,
+    job: Job,
+    facts: dict[str, Any],
+    artifacts: Sequence[dict[str, Any]],
+    trained_rows: Sequence[dict[str, Any]],
+) -> Version:
     """The next version of the job's model; its caller ends the job in the same transaction."""
     lock_name(session, "models", job.model)
     if session.get(Model, job.model) is None:
@@ -43,6 +49,7 @@ def publish(session: Session, job: Job, facts: dict[str, Any], artifacts: list[d
             )
             for artifact in artifacts
         ],
+        trained_rows=[TrainedRows(**rows) for rows in trained_rows],
         **facts,
     )
     session.add(version)
@@ -145,6 +152,7 @@ def delete(session: Session, reference: str) -> None:
         raise ServiceError(409, "version_in_use", message, hint="Cancel the job, or wait until it ends.")
     if version.deleted_at is None:
         version.artifacts.clear()
+        version.trained_rows.clear()  # what came of it refers to them by itself
         version.deleted_at = db_now()
 
 
@@ -184,6 +192,11 @@ def signature(version: Version) -> Signature:
 def backbone(version: Version) -> Backbone:
     """The shape of its network's backbone."""
     return Backbone.model_validate(version.lineage["backbone"])
+
+
+def trained_on(version: Version) -> TrainedOn:
+    """What it, its sources and ancestors were trained or validated on."""
+    return TrainedOn.model_validate(version.lineage.get("trained_on", {}))
 
 
 def ref(version: Version) -> str:

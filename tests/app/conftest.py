@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -86,6 +86,7 @@ class Publish(Protocol):
         evaluated: dict[str, Any] | None = None,
         findings: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
+        trained_rows: Sequence[dict[str, Any]] = (),
         **asked: Any,
     ) -> dict[str, Any]: ...
 
@@ -100,6 +101,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         evaluated: dict[str, Any] | None = None,
         findings: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
+        trained_rows: Sequence[dict[str, Any]] = (),
         **asked: Any,
     ) -> dict[str, Any]:
         request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
@@ -128,12 +130,15 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
             },
             "weights_digest": "0" * 64,
         }
+        seen = dict.fromkeys(("test", "test_rows", "validation", "validation_rows"), 0)
         result = {"verdict": verdict, "reason": "", "gain": None, "metrics": {}}
+        nothing = {**seen, "datasets": [], "unknown": []}
+        result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
             lease = transitions.claim(session, job["id"], "worker", 60.0)
             assert lease is not None
             session.get_one(JobStage, (job["id"], Stage.EVALUATE)).output = evaluated
-            version = models.publish(session, session.get_one(Job, job["id"]), facts, [])
+            version = models.publish(session, session.get_one(Job, job["id"]), facts, [], trained_rows)
             transitions.succeed(session, lease, {**result, "version": models.ref(version)})
         return job
 

@@ -14,6 +14,7 @@ from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.main import create_app
 from app.settings import Settings
+from app.storage import Storage
 from tests.app.conftest import Publish
 from tests.conftest import NewDatabase
 from tests.stored import store
@@ -109,3 +110,17 @@ def test_a_backup_is_for_this_account_alone(
     made = [tmp_path / "backup", *(tmp_path / "backup").rglob("*")]
     assert len(made) > 5
     assert {path: path.stat().st_mode & 0o077 for path in made if path.stat().st_mode & 0o077} == {}
+
+
+def test_rows_that_a_version_was_trained_on_are_in_the_backup_though_their_data_set_is_deleted(
+    client: TestClient, settings: Settings, publish: Publish, tmp_path: Path
+) -> None:
+    require_pg_dump(settings)
+    storage = client.app.state.storage  # type: ignore[attr-defined]
+    with storage.workspace() as folder:
+        (folder / "rows").write_bytes(b"keys of rows")
+        digest = storage.put(folder / "rows")
+    publish("helped", trained_rows=[{"dataset": "source@1", "digest": digest, "rows": 3}])
+    client.delete("/v1/datasets/source")
+    back_up(settings, tmp_path / "backup")
+    assert Storage(tmp_path / "backup" / "blobs").is_intact(digest)

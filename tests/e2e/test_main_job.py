@@ -68,7 +68,8 @@ def test_the_event_log_tells_the_job_from_its_beginning_to_its_end(
     service: Service, finished: dict[str, Any]
 ) -> None:
     events = service.http.get(f"/v1/jobs/{finished['id']}/events").json()["data"]
-    types = [event["type"] for event in events if event["level"] == "info"]
+    # Its source has three epochs, and learns so little that a warning may be told.
+    types = [event["type"] for event in events if event["level"] != "warning"]
     assert types == ["job.created", "job.started", *["stage.started", "stage.finished"] * 5, "job.succeeded"]
 
 

@@ -98,12 +98,18 @@ def apis(service: Service) -> list[psutil.Process]:
 
 @pytest.fixture(scope="module")
 def service_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose API is two processes, in a folder that other accounts can enter."""
-    data_dir = tmp_path_factory.mktemp("service_of_two")
+    """A service whose API is two processes; its folder could be entered by others when it was started.
+
+    The path to that folder is longer than that to a socket may be.
+    """
+    data_dir = tmp_path_factory.mktemp("service_of_two") / ("long" * 30)
+    data_dir.mkdir()
     data_dir.chmod(0o755)
-    service = start(data_dir, API_PROCESSES="2")
+    service = start(data_dir, umask=0, API_PROCESSES="2")
+    data_dir.chmod(0o700)
     yield service
     assert service.stop() == 0
+    shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
 
 
 @pytest.mark.parametrize(
@@ -195,17 +201,7 @@ def open_to_others(folder: Path) -> dict[str, str]:
     return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
 
 
-@pytest.fixture
-def service_far_away(tmp_path: Path) -> Iterator[Service]:
-    """A service whose data folder has a longer path than a socket may have."""
-    data_dir = tmp_path / ("long" * 30)
-    service = start(data_dir, umask=0)
-    yield service
-    assert service.stop() == 0
-    shutil.rmtree(Settings(data_dir=data_dir).broker_socket.parent)
-
-
-@pytest.mark.parametrize("which", ["service", "service_far_away"], ids=["short", "beyond a socket's path"])
+@pytest.mark.parametrize("which", ["service", "service_of_two"], ids=["short", "beyond a socket's path"])
 def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
     request: pytest.FixtureRequest, tmp_path: Path, write_csv: WriteCsv, which: str
 ) -> None:

@@ -65,7 +65,7 @@ def _arm(
     context: JobContext, arm: str, data: Data, make: Callable[[Data, Fit], Transferred]
 ) -> list[Outcome]:
     def train(run: str, seed: int) -> Transferred:
-        return make(data, context.trainings.fit(Stage.CONTROL, run, context.job.spec.training, seed=seed))
+        return make(data, context.trainings.fit(Stage.CONTROL, run, context.training, seed=seed))
 
     runs = {seed: f"{arm}/{seed}" for seed in context.seeds}
     return [
@@ -91,8 +91,11 @@ def _scratch(
 
 
 def _control_options(context: JobContext) -> dict[str, Any]:
-    """The network from scratch: the same, or after a search what as many trials on the target find."""
+    """The network from scratch: the same, or after a search what as many trials on the target find.
+
+    Nothing can be searched for where all validation rows were seen by the source.
+    """
     spec = context.job.spec
-    if not (context.searches and spec.evaluation.control):
+    if not (context.searches and spec.evaluation.control) or context.target.validation is None:
         return context.options
-    return search_structure(context, Stage.CONTROL, context.options, context.target, spec.training).options
+    return search_structure(context, Stage.CONTROL, context.options, context.target, context.training).options

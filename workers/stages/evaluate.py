@@ -18,7 +18,7 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
     if done is not None and done.output is not None:
         return done.output
     context.begin_stage(Stage.EVALUATE)
-    output = _proved(context, arms)
+    output = {**_proved(context, arms), "rows_seen": context.seen.told}
     if few_shot:
         points = [_point(context, count, of_count) for count, of_count in sorted(few_shot.items())]
         points.append(_point(context, None, arms))
@@ -32,14 +32,11 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
 
 
 def _proved(context: JobContext, arms: Arms) -> dict[str, Any]:
-    asked, data = context.job.spec.evaluation, context.target
-    assert data.test is not None  # checked before the job was accepted
+    asked = context.job.spec.evaluation
     return evaluation.evaluate_arms(
         arms,
-        None if data.validation is None else data.validation.targets,
-        data.test.targets,
-        data.signature.task,
-        data.signature.classes,
+        context.target,
+        seen=context.seen.test,
         metric=asked.metric,
         confidence=asked.confidence,
         draws=asked.draws,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ _COMPARED = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the service publishes: the version's facts, its files, and the job's result."""
+    """What the service publishes: the version's facts, its files, those of its rows, and the job's result."""
 
     facts: dict[str, Any]
     artifacts: list[dict[str, Any]]
+    trained_rows: list[dict[str, Any]]
     result: dict[str, Any]
 
 
@@ -60,7 +61,8 @@ def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) 
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
-    return Outcome(facts, artifacts, _result(evaluated))
+    rows = [asdict(file) for file in context.version_trained_on]
+    return Outcome(facts, artifacts, rows, _result(evaluated))
 
 
 def reader(description: Description) -> exporting.Reader:
@@ -89,7 +91,11 @@ def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
         "source": {kind: ", ".join(source.ref for source in context.job.sources)},
         "target": {"dataset": context.job.target.ref},
         "method": spec.method.model_dump(mode="json"),
-        "training": spec.training.model_dump(mode="json"),
+        "training": context.training.model_dump(mode="json"),
+        "trained_on": {
+            "datasets": sorted({file.dataset for file in context.version_trained_on}),
+            "unknown": context.seen.told["unknown"],
+        },
         "versions": versions(),
         "findings": {**_source_findings(context), **made.findings},
         "backbone": {
@@ -116,12 +122,11 @@ def _card(
         "dataset": context.job.target.ref,
         "seed": context.job.spec.training.seed,
         "metrics": evaluated["metrics"],
+        "rows_seen": evaluated["rows_seen"],
         "receipt": receipt,
         "findings": lineage["findings"],
         "lineage": lineage,
     }
-    if evaluated["verdict"] is None:
-        return card
     return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
 
 
@@ -148,4 +153,4 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    return {name: evaluated[name] for name in ("verdict", "reason", "gain", "metrics")}
+    return {name: evaluated[name] for name in ("verdict", "reason", "gain", "metrics", "rows_seen")}

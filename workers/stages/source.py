@@ -11,7 +11,8 @@ from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from workers.job_context import JobContext, signature_of, versions
-from workers.job_rows import DatasetFacts, PresetFacts, VersionFacts
+from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts
+from workers.rows_seen import SOURCE
 from workers.stages.source_losses import Losses, source_losses, tell_losses
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
@@ -34,23 +35,28 @@ def source(context: JobContext) -> list[Network]:
     context.begin_stage(Stage.SOURCE)
     key = _source_key(context, context.job.source)
     known = context.journal.source_run(key)
-    if known is not None and context.storage.is_intact(known.output_digest):
+    if known is not None and all(map(context.storage.is_intact, (known.output_digest, known.rows_digest))):
+        rows = RowsFile(context.job.source.ref, known.rows_digest, known.output["rows"])
+        context.rows.refer(SOURCE, rows)
         message = "The same source stage was run before; its network is reused."
         tell_losses(context.journal, known.output.get("losses", {}))
         context.journal.ended(Stage.SOURCE, known.output, known.output_digest, message, reused=True)
         return [context.load_network(known.output_digest, signature, known.output["network"])]
     if known is not None:
         context.journal.forget_source_run(key)
-    made, findings, losses = _new_source(context, context.data(context.job.source))
+    data, rows = context.source_data()
+    made, findings, losses = _new_source(context, data)
     tell_losses(context.journal, losses)
     output = {
         "weights_sha256": weights_digest(made),
         "network": dict(made.options),
         "findings": findings,
         "losses": losses,
+        "rows": rows.rows,
     }
     message = "The structure is found." if findings else "The source network is ready."
-    context.journal.ended(Stage.SOURCE, output, context.store_network(made), message, source_key=key)
+    digest = context.store_network(made)
+    context.journal.ended(Stage.SOURCE, output, digest, message, source_key=key, rows_digest=rows.digest)
     return [made]
 
 

@@ -51,10 +51,10 @@ def transferred(
     stage: Stage = Stage.TRANSFER,
 ) -> Transferred:
     """The job's method on this data with this seed, and pseudo-labels after it if they were asked for."""
-    recipe = context.job.spec.method
+    recipe = context.method
     method = getattr(importlib.import_module(f"workers.transfer.methods.{recipe.kind}"), recipe.kind)
     of = source[0] if len(source) == 1 else source
-    fit = context.trainings.fit(stage, run, context.job.spec.training, seed=seed)
+    fit = context.trainings.fit(stage, run, context.training, seed=seed)
     made = method(of, context.options, data, fit, **recipe.model_dump(exclude={"kind"}))
     return with_pseudo_labels(context, made, data, fit)
 

@@ -166,11 +166,11 @@ def decode(signature: Signature, p: Array) -> list[Any]:
 
 
 def one_answer(task: Task, y: Array, p: Array) -> Array:
-    """The same prediction for every row, the mean of the targets, in the shape of the predictions p."""
+    """The same prediction for every row, the mean of the train rows' targets y, in the shape of p."""
     if task == "multiclass":
         shares = np.bincount(y.reshape(-1).astype(np.int64), minlength=p.shape[1]) / len(y)
     else:
-        shares = y.reshape(p.shape).mean(axis=0)
+        shares = y.reshape(-1, p.shape[1]).mean(axis=0)
     same: Array = np.broadcast_to(shares, p.shape)
     return same
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.inspection import precision, splits
+from app.datasets.inspection import near_rows, precision, splits
 from app.datasets.inspection.find_layout import lay_out
 from app.datasets.inspection.form_notices import as_names, written_otherwise
 from app.datasets.inspection.guesses import guessed_kind, kind_guessed, kind_not_guessed, label_guessed
@@ -118,6 +118,7 @@ def _inspect(
         *as_categories,
         *labels.notices,
         *split_notices(split, layout, scanned, labels),
+        *near_rows.notices(split.near, split.plan, split.facts.parts, scanned.kept, layout, labels),
         *(
             notice
             for notice in find_notices(layout, declaration, scanned, labels, roles, sample, split)
@@ -175,6 +176,8 @@ def _profile(layout: Layout, scanned: Scan, labels: Labels, roles: dict[str, Rol
         bytes=layout.path.stat().st_size,
         missing_cells=sum(column.missing for column in scanned.columns.values()),
         duplicate_rows=split.duplicates.count,
+        near_duplicates=None if split.near is None else len(split.near.repeats),
+        near_duplicates_searched=None if split.near is None else split.near.searched,
         columns=[
             _with_lists(column) if column.name in layout.options.lists else column for column in columns
         ],

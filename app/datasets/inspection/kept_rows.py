@@ -15,11 +15,15 @@ from app.datasets.inspection.columns import DISTINCT
 from app.datasets.inspection.layout import Layout
 from app.datasets.partition.keys import Keys, add_column, cell_keys, column_keys, mix_in_place, text_keys
 from app.datasets.partition.parts import UNLABELLED, Classes, count_parts
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.cells import text_of
 from app.datasets.reading.splits_words import WORDS
 from app.datasets.reading.words import SPLITS, Role
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+SIGNED_ROWS = 1_000_000
+"""Rows, from the first, that are compared with one another: in about 600 MB, and 10 s of images."""
 
 NO_WORD = np.uint8(len(SPLITS))
 """In place of a part: what is no word for one."""
@@ -27,11 +31,12 @@ _UNLABELLED = np.int16(UNLABELLED)
 
 
 class KeptRows:
-    """Grows by the batches of a pass, some 30 bytes a row; what it tells is asked for at the end."""
+    """Grows by the batches of a pass: some 30 bytes a row, and a signature of 80 of the first million."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._sums: list[Keys] = []  # of the columns that are surely learnt from, or the one input's keys
+        self._signatures: list[Bytes] = []
         self._apart: dict[str, list[Keys]] = {}  # columns of which it turns out later
         self._labels: list[Keys] = []
         self._words: list[npt.NDArray[np.uint8]] = []
@@ -43,10 +48,14 @@ class KeptRows:
         self._of_numbers = False  # the labels
         self._rows = 0
 
-    def add(self, values: Mapping[str, pa.Array], keys: Keys | None, rows: int) -> None:
-        """Take in a batch: the values of each column; `keys` are those of the one input."""
+    def add(
+        self, values: Mapping[str, pa.Array], keys: Keys | None, signatures: Bytes | None, rows: int
+    ) -> None:
+        """Take in a batch: the values of each column; `keys` and `signatures` are those of the one input."""
         layout = self._layout
         self._sums.append(self._sum(values, rows) if keys is None else keys)
+        if signatures is not None and self._rows < SIGNED_ROWS:
+            self._signatures.append(signatures[: SIGNED_ROWS - self._rows])
         self._of_numbers |= pa.types.is_floating(values[layout.label].type)
         self._labels.append(_label_keys(values[layout.label]))
         if layout.split is not None:
@@ -88,6 +97,20 @@ class KeptRows:
                 total += _joined(parts, np.uint64)
         mix_in_place(total)
         return total.reshape(-1, 1)
+
+    @property
+    def signatures(self) -> Bytes | None:
+        """Those by which examples are found to be nearly equal, zeros behind the first million: (n, s)."""
+        if not self._signatures:
+            return None
+        found = np.zeros((self._rows, self._signatures[0].shape[1]), np.uint8)
+        np.concatenate(self._signatures, out=found[: self.signed])
+        return found
+
+    @property
+    def signed(self) -> int:
+        """How many rows, from the first, have a signature where they have any."""
+        return min(self._rows, SIGNED_ROWS)
 
     @cached_property
     def labels(self) -> Keys:

@@ -56,14 +56,8 @@ def find_notices(
     if layout.input is not None:
         told: list[Notice] = scan.columns[layout.input].notices()
         others = [name for name in layout.options.columns if name not in layout.columns]
-        return (
-            found
-            + told
-            + _repeats(scan, layout)
-            + _contradictions(scan, layout, labels)
-            + _left_out(layout, others)
-            + offers_beside([name for name in others if name not in _MADE], split)
-        )
+        beside = [name for name in others if name not in _MADE]
+        return found + told + _left_out(layout, others) + offers_beside(beside, split)
     for name, column in scan.columns.items():
         if roles[name] == "ignored":
             found.append(
@@ -208,35 +202,6 @@ def _spelling(name: str) -> str:
     letters = re.sub(r"[\u0300-\u036f]", "", letters)
     letters = re.sub(r"(?<=[^\W\d_])[-_\s]+(?=[^\W\d_])", "", letters)  # well-known, well known
     return re.sub(r"\s+", "", letters).rstrip(".") or name
-
-
-def _repeats(scan: Scan, layout: Layout) -> list[Notice]:
-    """Examples that are nearly an earlier one: what a test row may be of a train row."""
-    repeats = scan.repeats
-    if not repeats.count:
-        return []
-    same = {
-        "text": "are equal, or differ only in capitals, blanks and punctuation",
-        "image": "show the same picture, perhaps saved in another way or size",
-        "sequence": "are the same, or the reverse complement",
-    }[layout.kind]
-    where = "the same example may train and test"
-    if layout.split:
-        where = f"{repeats.apart} of them stand in another part of the split, where they make the test easier"
-    message = f"{repeats.count} {layout.kind}s repeat an earlier one (they {same}); {where}."
-    return [Notice(code="near_duplicates", column=layout.input, rows=repeats.rows, message=message)]
-
-
-def _contradictions(scan: Scan, layout: Layout, labels: Labels) -> list[Notice]:
-    """The same input under different labels, of which at most one can be predicted."""
-    repeats = scan.repeats
-    if not repeats.contradictions or labels.task == "regression":
-        return []
-    message = (
-        f"{repeats.contradictions} {layout.kind}s repeat an earlier one under another label. At most one of "
-        "the two can be right; correct the labels, or declare the task multilabel if both are meant."
-    )
-    return [Notice(code="contradicting_labels", column=layout.label, rows=repeats.contrary, message=message)]
 
 
 def _left_out(layout: Layout, others: list[str]) -> list[Notice]:

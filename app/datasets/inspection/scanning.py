@@ -14,7 +14,7 @@ import pyarrow as pa
 from app.datasets.inspection.columns import ALL_DISTINCT, DISTINCT, ColumnScan, Tally
 from app.datasets.inspection.form_notices import Codes, find_codes
 from app.datasets.inspection.kept_rows import KeptRows
-from app.datasets.inspection.kinds.examples import RefusedExample, Repeats
+from app.datasets.inspection.kinds.examples import RefusedExample
 from app.datasets.inspection.kinds.registry import new_scan
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.odd_cells import Searches
@@ -26,6 +26,7 @@ from app.datasets.inspection.refused_cells import (
     refused_example,
 )
 from app.datasets.partition.keys import Keys
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.cells import BadCell, infer, marks_of, text_of
 from app.datasets.reading.conventions import Conventions
 from app.datasets.reading.errors import DatasetError
@@ -48,7 +49,6 @@ class Scan:
     kept: KeptRows
     rows: int = 0
     labelled_rows: int = 0
-    repeats: Repeats = field(default_factory=Repeats)
     marks: Tally = field(default_factory=Tally)  # the single labels of a multilabel task
     sample: list[pa.RecordBatch] = field(default_factory=list)
     sampled_rows: int = 0
@@ -195,8 +195,8 @@ def _ahead(batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
 
 def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
     values: dict[str, pa.Array] = {}
-    keys: list[Any] | None = None
-    row_keys: Keys | None = None
+    keys: Keys | None = None
+    signatures: Bytes | None = None
     for name in layout.columns:
         cells = batch[name]
         if name != layout.input and pa.types.is_binary(cells.type):
@@ -207,7 +207,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
             check_text(layout, result.rows, name, cells)
         try:
             if name == layout.input:
-                values[name], keys, row_keys = result.columns[name].add(cells)
+                values[name], signatures, keys = result.columns[name].add(cells)
             else:
                 values[name] = result.columns[name].add(cells)
         except RefusedExample as refused:
@@ -223,10 +223,7 @@ def _add(result: Scan, batch: pa.RecordBatch, layout: Layout) -> None:
         marks, rows = marks_of(labels, layout.separator)
         result.marks.add(marks)
         result.kept.add_marks(marks, rows)
-    result.kept.add(values, row_keys, batch.num_rows)
-    if keys is not None:
-        parts = values[layout.split].to_pylist() if layout.split else [None] * len(keys)
-        result.repeats.add(keys, parts, text_of(labels).to_pylist())
+    result.kept.add(values, keys, signatures, batch.num_rows)
     if result.sampled_rows < SAMPLE_ROWS and result.sampled_bytes < SAMPLE_BYTES:
         part = batch.select(layout.columns).slice(0, SAMPLE_ROWS - result.sampled_rows)
         result.sample.append(part)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.datasets.inspection import near_rows
 from app.datasets.inspection.duplicates import Found, duplicates
 from app.datasets.inspection.kept_rows import KeptRows
 from app.datasets.inspection.labels import Labels
 from app.datasets.inspection.layout import Layout
+from app.datasets.inspection.near_rows import NearRows
 from app.datasets.inspection.scanning import Scan
 from app.datasets.partition.groups import Joined, join
 from app.datasets.partition.keys import Keys, count_distinct
@@ -49,6 +51,7 @@ class Split:
     duplicates: Found
     kept: KeptRows
     groups: Joined | None
+    near: NearRows | None
 
 
 def is_split(scan: Scan, name: str, *, declared: bool) -> bool:
@@ -90,12 +93,15 @@ def split_rows(
     keys = kept.keys(roles)
     classes = kept.classes(labels.names)
     groups = _groups(kept, keys[:, 0]) if layout.group is not None else None
+    smallest = min(declaration.validation_fraction, declaration.test_fraction)
+    near = near_rows.find(kept, keys[:, 0], classes, smallest)
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
         parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
     else:
-        units = keys[:, 0] if groups is None else groups.of_rows
+        alike = keys[:, 0] if near is None else near.units
+        units = alike if groups is None else groups.of_rows
         parts, told = _by_units(units, classes, layout, declaration)
     rows = _count(parts, classes)
     counts = kept.count(parts, classes, labels.names)
@@ -109,9 +115,11 @@ def split_rows(
         rows=rows,
     )
     facts = RowFacts(parts, keys, None if groups is None else groups.of_rows)
+    if near is not None:
+        facts = replace(facts, clusters=near.units, signatures=near.signatures)
     different = count_distinct(keys[:, 0])
     repeated = Found(0, []) if different == len(keys) else duplicates(keys[:, 0], kept.labels)
-    return Split(plan, facts, counts, different, repeated, kept, groups)
+    return Split(plan, facts, counts, different, repeated, kept, groups, near)
 
 
 def _groups(kept: KeptRows, units: Keys) -> Joined:

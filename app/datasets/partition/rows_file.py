@@ -60,8 +60,8 @@ def write_rows_file(target: Path | Any, facts: RowFacts) -> None:
         buffer = pa.py_buffer(np.ascontiguousarray(facts.signatures))
         columns["signature"] = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), rows, [None, buffer])
     repeating = [name for name in ("part", "group") if name in columns]
-    # Keys are as good as random: nothing makes them smaller.
-    packed = {name: "zstd" if name in ("part", "group", "cluster") else "none" for name in columns}
+    # Keys are as good as random: nothing makes them smaller. Signatures are zeros behind the first million.
+    packed = {name: "none" if name.startswith("key") else "zstd" for name in columns}
     pq.write_table(
         pa.table(columns),
         target,

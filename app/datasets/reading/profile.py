@@ -80,6 +80,12 @@ class Profile(Model):
     bytes: int
     missing_cells: int
     duplicate_rows: int = Field(description="Rows with input and label of an earlier one.")
+    near_duplicates: int | None = Field(
+        None, description="Texts, images or sequences that nearly repeat an earlier one; null of a table."
+    )
+    near_duplicates_searched: int | None = Field(
+        None, description="Rows, from the first, that were compared to find them; later ones were not."
+    )
     columns: list[ColumnProfile]
     classes: list[ValueCount] = Field(description="Rows of each class or label; empty for a regression.")
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.app.conftest import Publish
+
 SOURCE = {"amount": "1.5", "member": "yes", "day": "2024-01-02", "w": "1"}
 TARGET = {"amount": "unknown", "member": "1", "day": "2024-01-03", "w": "2"}
 
@@ -66,3 +68,34 @@ def test_nothing_is_told_where_no_column_is_carried(
     _upload(client, "target", TARGET)
     job = _job(client, method={"kind": method}, evaluation={"arms": arms})
     assert len(job["warnings"]) == count
+
+
+def _told(job: dict[str, Any]) -> list[str]:
+    return [one["message"] for one in job["warnings"] if one["code"] == "source_shares_target"]
+
+
+def test_one_data_set_as_source_and_target_is_told(
+    client: TestClient, datasets: dict[str, dict[str, object]]
+) -> None:
+    (told,) = _told(_job(client, source={"dataset": "target"}))
+    assert told.startswith("The source was or will be trained on target@1, the target itself. Test rows")
+    assert _told(_job(client)) == []
+
+
+def test_versions_of_one_data_set_as_source_and_target_are_told(client: TestClient) -> None:
+    _upload(client, "target", SOURCE)
+    _upload(client, "target", {**SOURCE, "w": "3"})
+    (told,) = _told(_job(client, source={"dataset": "target@1"}, target={"dataset": "target@2"}))
+    assert "trained on target@1, the data set of the target, target@2." in told
+
+
+def test_a_version_whose_ancestor_was_trained_on_the_target_is_told(
+    client: TestClient, publish: Publish
+) -> None:
+    rows = [{"dataset": name, "digest": "0" * 64, "rows": 9} for name in ("other@1", "target@1", "target@7")]
+    publish("helped", trained_rows=rows)
+    publish("helped", trained_rows=rows[:1])
+    asked = {"method": {"kind": "structure", "strategy": "reuse"}}
+    (told,) = _told(_job(client, source={"version": "m@1"}, **asked))
+    assert "trained on target@1 and target@7, the data set of the target" in told
+    assert _told(_job(client, source={"version": "m@2"}, **asked)) == []

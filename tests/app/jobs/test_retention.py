@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, SourceRun
-from app.jobs import retention
+from app.jobs import retention, sweeper
 from app.settings import Settings
 from tests.app.conftest import Publish
 
@@ -26,7 +26,8 @@ def test_by_default_only_old_source_networks_go(
     publish("helped")
     with sessions.begin() as session:
         for key, created in (("old", OLD - timedelta(days=40)), ("new", datetime.now(UTC))):
-            session.add(SourceRun(key=key, output={}, output_digest="0" * 64, created_at=created))
+            digests = {"output_digest": "0" * 64, "rows_digest": "1" * 64}
+            session.add(SourceRun(key=key, output={}, created_at=created, **digests))
     gone = retention.clean(sessions, settings)
     assert gone == {"versions": 0, "datasets": 0, "source networks": 1, "replies": 0}
 
@@ -119,3 +120,25 @@ def test_uploads_are_refused_where_as_much_is_kept_as_may_be(
     answer = client.post("/v1/datasets?name=d&label=y", content=b"a,y\n1,2\n")
     assert (answer.status_code, answer.json()["code"]) == (507, "quota_full")
     assert "bytes of datasets" in answer.json()["detail"]
+
+
+def test_files_of_trained_rows_are_kept_for_as_long_as_a_version_refers_to_them(
+    sessions: Sessions, client: TestClient, publish: Publish
+) -> None:
+    old, own = (
+        {"dataset": f"{name}@1", "digest": name[0] * 64, "rows": 9} for name in ("ancestor", "target")
+    )
+    publish("helped", champion="never", trained_rows=[old])
+    publish("helped", champion="never", trained_rows=[old, own])
+    for name in ("source", "target"):
+        assert client.delete(f"/v1/datasets/{name}").status_code == 204
+
+    def kept_files() -> set[str]:
+        with sessions() as session:
+            return {digest[0] for digest in sweeper.referenced(session, 0.0) if len(set(digest)) == 1}
+
+    assert kept_files() == {"a", "t"}
+    client.delete("/v1/models/m@1")
+    assert kept_files() == {"a", "t"}
+    client.delete("/v1/models/m@2")
+    assert kept_files() == set()

@@ -13,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.app.conftest import Publish
+from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.evaluation import Outcome
 
@@ -87,8 +88,8 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def proved(classes: int, *, control: bool = True, seeds: int = 1) -> dict[str, Any]:
-    """The proof of made-up predictions; without classes, of a regression."""
+def proved(classes: int, *, control: bool = True, seeds: int = 1, seen: int = 0) -> dict[str, Any]:
+    """The proof of made-up predictions, `seen` of 200 rows left out; without classes, of a regression."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, classes, 200) if classes else rng.normal(size=200)
 
@@ -103,18 +104,41 @@ def proved(classes: int, *, control: bool = True, seeds: int = 1) -> dict[str, A
     arms = {"transfer": [outcome(seed, 2.0) for seed in range(seeds)]}
     if control:
         arms["control"] = [outcome(seed, 1.0) for seed in range(seeds)]
+    signature = Signature(
+        (Column("a", "number"),),
+        "y",
+        "multiclass" if classes else "regression",
+        tuple(f"class {number}" for number in range(classes)),
+    )
+    rows = Rows({}, y, np.arange(200))
     return evaluation.evaluate_arms(
         arms,
-        y,
-        y,
-        "multiclass" if classes else "regression",
-        [f"class {number}" for number in range(classes)],
+        Data(signature, rows, rows, rows),
+        seen=np.arange(200) < seen,
         metric=None,
         confidence=0.95,
         draws=200,
         seed=0,
     )
 
+
+SEEN = {
+    "test": 7,
+    "test_rows": 200,
+    "validation": 5,
+    "validation_rows": 100,
+    "datasets": [
+        {
+            "dataset": "old<1>@1",
+            "rows": 80,
+            "test": 7,
+            "validation": 5,
+            "near": 2,
+            "overlap_not_tellable": True,
+        }
+    ],
+    "unknown": ["mini_lm"],
+}
 
 FEW_SHOT = {
     "points": [
@@ -141,6 +165,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a few-shot curve": ({**proved(3), "few_shot": FEW_SHOT}, {}),
     "no validation rows": ({**proved(3), "curves": None}, {}),
     "a search": (proved(3), TRIALS),
+    "rows seen": ({**proved(3, seen=7), "rows_seen": SEEN}, {}),
+    "all rows of a regression seen": ({**proved(0, seen=200), "rows_seen": SEEN}, {}),
+    "all rows of classes seen": ({**proved(3, seen=200), "rows_seen": SEEN}, {}),
 }
 
 
@@ -184,6 +211,21 @@ def test_what_users_named_is_text_on_the_page_and_no_markup(client: TestClient, 
     assert "&lt;script&gt;" in page
     assert "columns &lt;match&gt; by name" in page
     assert "new: &lt;c&gt;" in page
+
+
+def test_rows_seen_before_stand_on_the_page_with_what_nobody_knows(
+    client: TestClient, publish: Publish
+) -> None:
+    evaluated, _ = CASES["rows seen"]
+    job = publish("helped", RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert "are in no comparison: 7 of 200. Such validation rows chose nothing: 5 of 100." in page
+    assert "<td>old&lt;1&gt;@1</td>" in page
+    assert "equal rows may be equal by chance, and were not counted" in page
+    assert "What mini_lm was trained on is not known" in page
+    assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["rows_seen"] == SEEN
+    other = publish("helped", RECEIPT, CASES["three classes"][0])
+    assert "Rows seen before" not in client.get(f"/v1/jobs/{other['id']}/report?format=html").text
 
 
 def test_of_many_classes_the_frequent_confusions_and_the_worst_classes_are_listed(

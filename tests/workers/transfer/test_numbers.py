@@ -100,7 +100,7 @@ def test_transfer_and_distillation_keep_a_labels_digits(mean, deviation):
     "method",
     [
         functools.partial(parameter, strategy="lp_ft"),
-        functools.partial(parameter, strategy="full", regulariser="delta"),
+        functools.partial(parameter, strategy="full", regulariser="l2_sp"),
         distillation,
         functools.partial(distillation, strategy="hints"),
         functools.partial(combined, strategy="adapter"),

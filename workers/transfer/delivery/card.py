@@ -125,6 +125,7 @@ def model_card(
         _inputs(signature, levels),
         _use(signature, channels),
         _proof(card),
+        _rows_seen(card.get("rows_seen", {})),
         _metrics(card.get("metrics", {})),
         _receipt(card.get("receipt", {})),
         _findings(card.get("findings", {})),
@@ -167,10 +168,37 @@ def _use(signature: Signature, channels: int) -> str:
 
 
 def _proof(card: Mapping[str, Any]) -> str:
-    if "verdict" not in card:
+    if "reason" not in card:
         return ""
-    sentence = f"Against the same network trained from scratch, transfer: **{_cell(card['verdict'])}**."
-    return "## Did the transfer help?\n\n" + " ".join([sentence, _cell(card.get("reason", ""))]).strip()
+    words = [_cell(card["reason"])]
+    if card.get("verdict") is not None:
+        words.insert(0, f"Against the same network trained from scratch, transfer: **{card['verdict']}**.")
+    return "## Did the transfer help?\n\n" + " ".join(words)
+
+
+def _rows_seen(seen: Mapping[str, Any]) -> str:
+    """Which test rows were seen before the comparison, and of what nobody knows it."""
+    told = []
+    if seen.get("datasets"):
+        header = ("data set", "rows", "test rows among them", "validation rows", "of both, nearly equal", "")
+        rows = [
+            [*(one[name] for name in ("dataset", "rows", "test", "validation", "near")), _doubt(one)]
+            for one in seen["datasets"]
+        ]
+        told.append(
+            "The target's test rows that something in the transfer was trained or validated on are in no "
+            f"comparison: {seen['test']} of {seen['test_rows']}. Such validation rows chose nothing: "
+            f"{seen['validation']} of {seen['validation_rows']}."
+        )
+        told.append(_table(header, rows))
+    for name in seen.get("unknown", ()):
+        told.append(f"What {_cell(name)} was trained on is not known: test rows may be among it.")
+    return "\n\n".join(["## Rows seen before", *told]) if told else ""
+
+
+def _doubt(overlap: Mapping[str, Any]) -> str:
+    doubtful = overlap["overlap_not_tellable"]
+    return "equal rows may be equal by chance, and were not counted" if doubtful else ""
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def parameter(
     frozen_layers: int = 0,
     probe_share: float = 0.5,
     rank: int = 4,
-    regulariser: Literal["l2_sp", "delta", "bss", "co_tuning"] | None = None,
+    regulariser: Literal["l2_sp", "bss", "co_tuning"] | None = None,
     regulariser_strength: float | None = None,
     wise_ft: bool = False,
 ) -> Transferred:
@@ -61,7 +61,10 @@ def parameter(
     frozen = _frozen(network, frozen_layers)
     objective = Objective()
     if regulariser:
-        objective = objective + regularise(regulariser, source, network, data, regulariser_strength)
+        is_new = origins["head"].origin != "copied"
+        objective = objective + regularise(
+            regulariser, source, network, data, regulariser_strength, has_new_head=is_new
+        )
     adapted: list[str] = []
     findings: dict[str, Any] = {}
     before = _weights(network) if wise_ft else []

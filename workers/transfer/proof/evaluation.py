@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Task
+from workers.transfer.data import Array, Data, Task
 from workers.transfer.proof import confusion
 from workers.transfer.proof.calibration import calibrate
 from workers.transfer.proof.curves import compare_curves, mean_curve
 from workers.transfer.proof.weighted_metrics import weighted_metric
+
+LEAST_TEST_ROWS = 20
+"""Of fewer test rows there is no verdict, where others were left out because they had been seen."""
 
 _BLOCK_VALUES = 2**18
 """Row weights held at a time."""
@@ -21,6 +24,15 @@ _BLOCK_VALUES = 2**18
 _LEARNT_NOTHING = (
     " From scratch the network is not shown to be better than one answer for all rows ({:.3g}): the arm "
     "`usual_network`, another learning rate or more epochs may be a fairer comparison."
+)
+
+_LEFT_OUT = (
+    "{} of the {} test rows were left out, since something in the transfer was trained or validated on them. "
+)
+_TOO_FEW = (
+    "{} remain, fewer than the "
+    f"{LEAST_TEST_ROWS} that a verdict needs then, so whether the transfer helped is not known: use a target "
+    "with rows that the source has not seen."
 )
 
 _IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
@@ -168,17 +180,19 @@ def verdict(gain: Gain) -> Verdict:
 
 def evaluate_arms(
     arms: Mapping[str, Sequence[Outcome]],
-    y_validation: Array | None,
-    y: Array,
-    task: Task,
-    classes: Sequence[str],
+    data: Data,
     *,
+    seen: Array | None = None,
     metric: str | None,
     confidence: float,
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
-    """All that the test rows say of the arms, as plain JSON values.
+    """All that the data's test rows say of the arms, as plain JSON values.
+
+    Test rows that were `seen`, (n,) bool, since something in the transfer was trained or validated on them,
+    are left out of all arms and of all that is said. Where fewer than `LEAST_TEST_ROWS` remain then, gain,
+    verdict and ablations are None or empty, and the reason says so; of no rows at all, every metric is None.
 
     `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
     outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
@@ -187,24 +201,31 @@ def evaluate_arms(
     default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so;
     as it does where the control learnt nothing, which makes any transfer look good.
     """
+    assert data.test is not None  # checked before the job was accepted
+    task = data.signature.task
     metric = metric or default_metric(task)
+    seen = np.zeros(len(data.test), bool) if seen is None else seen
+    arms = {arm: [replace(one, test=one.test[~seen]) for one in outcomes] for arm, outcomes in arms.items()}
+    y, told = data.test.targets[~seen], _LEFT_OUT.format(seen.sum(), len(seen)) if seen.any() else ""
     by_arm: dict[str, list[dict[str, Any]]] = {
-        arm: [{"seed": one.seed, "metrics": tasks.metrics(task, y, one.test)} for one in outcomes]
+        arm: [{"seed": one.seed, "metrics": _metrics(task, y, one.test)} for one in outcomes]
         for arm, outcomes in arms.items()
     }
     metrics = {arm: _means([one["metrics"] for one in seeds]) for arm, seeds in by_arm.items()}
-    both = {arm: arms[arm] for arm in ("transfer", "control") if arm in arms}
+    both = {arm: outcomes for arm, outcomes in arms.items() if arm in ("transfer", "control")}
     output: dict[str, Any] = {
         "metrics": metrics,
         "gain": None,
         "verdict": None,
-        "reason": "No control was trained, so whether the transfer helped is not known.",
+        "reason": told + "No control was trained, so whether the transfer helped is not known.",
         "arms": by_arm,
         "ablations": {},
         "few_shot": None,
-        **_of_first_seed(both, y_validation, y, task, classes),
+        **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
+    if seen.any() and len(y) < LEAST_TEST_ROWS:
+        return {**output, "reason": told + _TOO_FEW.format(len(y))}
     gains = {}
     for arm in arms:
         measured = [one["metrics"][metric] for known in ("transfer", arm) for one in by_arm[known]]
@@ -217,14 +238,19 @@ def evaluate_arms(
     if "control" not in arms:
         return output
     if "control" not in gains:
-        return {**output, "reason": f"The {metric} is not defined on these {len(y)} test rows."}
+        return {**output, "reason": f"{told}The {metric} is not defined on these {len(y)} test rows."}
     outcome, reason = verdict(gains["control"])
     if outcome == "helped":
         control = [one.test for one in arms["control"]]
-        same = [tasks.one_answer(task, y, p) for p in control]
+        same = [tasks.one_answer(task, data.train.targets, p) for p in control]
         learnt = compare(task, y, control, same, metric, confidence=confidence, draws=draws, seed=seed)
         reason += "" if learnt.low > 0 else _LEARNT_NOTHING.format(learnt.control)
-    return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": reason}
+    return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": told + reason}
+
+
+def _metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:
+    """The task's metrics, each None without rows."""
+    return tasks.metrics(task, y, p) if len(y) else dict.fromkeys(tasks.METRICS[task])
 
 
 def _means(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
@@ -236,14 +262,11 @@ def _means(metrics: Sequence[Mapping[str, float | None]]) -> dict[str, float | N
     }
 
 
-def _of_first_seed(
-    arms: Mapping[str, Sequence[Outcome]],
-    y_validation: Array | None,
-    y: Array,
-    task: Task,
-    classes: Sequence[str],
-) -> dict[str, Any]:
-    if task == "regression":
+def _of_first_seed(arms: Mapping[str, Sequence[Outcome]], data: Data, y: Array) -> dict[str, Any]:
+    """What single decisions say, on the test rows that y is left of."""
+    task, classes = data.signature.task, data.signature.classes
+    y_validation = None if data.validation is None else data.validation.targets
+    if task == "regression" or not len(y):
         return {"mcnemar": None, "calibration": None, "classes": None, "confusion": None}
     true = y.astype(np.int64) if task == "multilabel" else y.reshape(-1).astype(np.int64)
     first = {arm: outcomes[0] for arm, outcomes in arms.items()}

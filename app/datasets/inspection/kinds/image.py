@@ -16,9 +16,11 @@ from PIL import Image, ImageOps
 
 from app.datasets.inspection.kinds.bit_depth import Depth
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
-from app.datasets.inspection.kinds.pictures import Alike
 from app.datasets.partition.input_keys import key_of_image, upright
 from app.datasets.partition.keys import Keys
+from app.datasets.partition.near_duplicates import image_signatures
+from app.datasets.partition.perceptual_hash import thumbnail
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.images import EXPECTED, FORMATS, BadImage, decoded
 from app.datasets.reading.levels import WHOLE, Levels, eight_bits, is_deep
@@ -41,7 +43,7 @@ class ImageScan:
         self._modes: Counter[str] = Counter()
         self._formats: Counter[str] = Counter()
         self._animated = 0
-        self._alike, self._depth = Alike(), Depth()
+        self._depth = Depth()
         self._most = sys.maxsize
         self._decoded = 0  # bytes, of all images so far
 
@@ -49,38 +51,38 @@ class ImageScan:
         """Refuse the image with which more than `most` bytes would be decoded."""
         self._most = most
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
-        """A digest of each image, what it shares with the same picture saved otherwise, and its key.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, Bytes, Keys]:
+        """A digest of each image, its signature and its key.
 
         Raises:
             RefusedExample: what is no image, broken, too large or too small.
         """
         digests: list[str] = []
-        alike: list[Any] = []
+        thumbnails: list[bytes] = []
         keys: list[int] = []
         sizes: list[tuple[int, int, int]] = []
         if not (pa.types.is_binary(cells.type) or pa.types.is_string(cells.type)):
             raise RefusedExample(0, "no_image", EXPECTED, f"{cells.type}", "Declare another `input`.")
         for index, value in enumerate(cells):
             data = value.as_buffer() if value.is_valid else b""
-            image, picture, key = self._opened(index, data)
+            image, small, key = self._opened(index, data)
             sizes.append((image.width, image.height, len(data)))
             digests.append(hashlib.sha256(data).hexdigest())
-            alike.append(picture)
+            thumbnails.append(small)
             keys.append(key)
         for measure, values in zip(
             (self._width, self._height, self._bytes), zip(*sizes, strict=True), strict=False
         ):
             measure.add(values)
-        return pa.array(digests, pa.string()), alike, np.array(keys, np.uint64)
+        return pa.array(digests, pa.string()), image_signatures(thumbnails), np.array(keys, np.uint64)
 
-    def _opened(self, index: int, data: Any) -> tuple[Image.Image, int | None, int]:
-        """The decoded image, the first picture that it is like, and its key."""
-        keys: list[tuple[int | None, int]] = []
+    def _opened(self, index: int, data: Any) -> tuple[Image.Image, bytes, int]:
+        """The decoded image, its thumbnail and its key."""
+        seen: list[tuple[bytes, int]] = []
 
         def look(image: Image.Image) -> None:
-            seen = upright(image)  # as who learns from it does
-            keys.append((self._alike.key(seen), key_of_image(seen)))
+            turned = upright(image)  # as who learns from it does
+            seen.append((thumbnail(turned), key_of_image(turned)))
             self._depth.add(image, data)
 
         try:
@@ -88,7 +90,7 @@ class ImageScan:
         except BadImage as bad:
             raise RefusedExample(index, bad.code, bad.expected, bad.received, bad.hint) from None
         self._modes[image.mode] += 1
-        return image, *keys[0]
+        return image, *seen[0]
 
     def _look_at(self, image: Image.Image, data: Any) -> None:
         """Before it is decoded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import Any, Literal
 
@@ -11,6 +10,8 @@ import pyarrow as pa
 from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.partition.input_keys import keys_of_sequences
 from app.datasets.partition.keys import Keys
+from app.datasets.partition.near_duplicates import sequence_signatures
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.cells import sequences
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.letters import EXPECTED, NUCLEOTIDE, PROTEIN
@@ -21,7 +22,6 @@ from app.datasets.reading.words import ColumnType, Role
 Alphabet = Literal["dna", "rna", "protein"]
 
 CERTAIN: dict[Alphabet, str] = {"dna": "ACGT", "rna": "ACGU", "protein": "ACDEFGHIKLMNPQRSTVWY"}
-_COMPLEMENT = str.maketrans("ACGTURYSWKMBDHVN", "TGCAAYRSWMKVHDBN")
 READ, MOST_READ = 4096, 16_384
 """Letters of a sequence that the usual network reads by default, and at most where it is told to."""
 _NUCLEOTIDES_AT_LEAST = 0.5
@@ -50,8 +50,8 @@ class SequenceScan:
         self._first: dict[str, int] = {}  # the row in which each letter first stands
         self._with_u = self._with_t = 0  # rows
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
-        """The sequences, of each what it shares with its reverse complement, and its key.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, Bytes, Keys]:
+        """The sequences, and the signature and the key of each.
 
         Raises:
             RefusedExample: a cell without a sequence, or one that is too long.
@@ -74,7 +74,7 @@ class SequenceScan:
             self._with_t += sum("T" in value for value in listed)
         self._lengths.add(map(len, listed))
         self.rows += len(listed)
-        return values, [_key(value) for value in listed], keys_of_sequences(values)
+        return values, sequence_signatures(listed), keys_of_sequences(values)
 
     @property
     def alphabet(self) -> Alphabet:
@@ -210,12 +210,3 @@ def shown(values: pa.Array) -> list[Any]:
         value[:_PREVIEW_LETTERS] + "…" if value is not None and len(value) > _PREVIEW_LETTERS else value
         for value in sequences(values).to_pylist()
     ]
-
-
-def _key(value: str) -> bytes:
-    if set(value) <= set(NUCLEOTIDE):
-        value = value.replace("U", "T")
-        other = value.translate(_COMPLEMENT)[::-1]
-    else:
-        other = value
-    return hashlib.blake2b(min(value, other).encode(), digest_size=12).digest()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections import Counter
 from typing import Any, Literal
 
@@ -14,6 +12,8 @@ from app.datasets.inspection.kinds.examples import Measure, RefusedExample
 from app.datasets.inspection.kinds.writing import LETTERS_A_WORD, WITHOUT_BLANKS, letters
 from app.datasets.partition.input_keys import keys_of_texts
 from app.datasets.partition.keys import Keys
+from app.datasets.partition.near_duplicates import text_signatures
+from app.datasets.partition.shingles import Bytes
 from app.datasets.reading.cells import texts
 from app.datasets.reading.limits import Limits
 from app.datasets.reading.profile import ColumnProfile, Notice, ValueCount
@@ -39,20 +39,19 @@ class TextScan:
         self._exact = True
         self._letters = self._without_blanks = self._runs = 0
 
-    def add(self, cells: pa.Array) -> tuple[pa.Array, list[Any], Keys]:
-        """The texts, null where missing, of each what is left without case and punctuation, and its key.
+    def add(self, cells: pa.Array) -> tuple[pa.Array, Bytes, Keys]:
+        """The texts, null where missing, and the signature and the key of each.
 
         Raises:
             RefusedExample: a text is too long.
         """
         values = texts(cells)
         self.missing += values.null_count
-        keys: list[Any] = []
         sizes: list[int] = []
         counts: list[int] = []
-        for index, text in enumerate(values.to_pylist()):
+        listed = values.to_pylist()
+        for index, text in enumerate(listed):
             if text is None:
-                keys.append(None)
                 continue
             if len(text.encode("utf-8", "surrogatepass")) > self._limit:
                 expected = f"texts of at most {self._limit} bytes"
@@ -67,10 +66,9 @@ class TextScan:
             self._runs += len(text.split())
             sizes.append(len(text))
             counts.append(len(words))
-            keys.append(_key(words) if words else None)
         self._characters.add(sizes)
         self._words.add(counts)
-        return values, keys, keys_of_texts(values)
+        return values, text_signatures(listed), keys_of_texts(values)
 
     def _count(self, words: list[str]) -> None:
         if len(self._vocabulary) < DISTINCT_WORDS:
@@ -132,8 +130,3 @@ def shown(values: pa.Array) -> list[Any]:
         text[:_PREVIEW_CHARACTERS] + "…" if text is not None and len(text) > _PREVIEW_CHARACTERS else text
         for text in texts(values).to_pylist()
     ]
-
-
-def _key(words: list[str]) -> bytes:
-    plain = unicodedata.normalize("NFKC", " ".join(words))
-    return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=12).digest()

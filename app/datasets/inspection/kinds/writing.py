@@ -11,7 +11,8 @@ WITHOUT_BLANKS = 0.3
 LETTERS_A_WORD = 15
 """Where words are longer than this on average, nothing stands between them either."""
 
-_LETTER = re.compile(r"[^\W\d_]")
+_NO_LETTERS = re.compile(r"[\W\d_]+")
+_NO_ASCII_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _WITHOUT = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u19e0-\u1aad\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\ua9e0-\ua9fe\uaa60-\uaa7f\uf900-\ufaff\uff66-\uff9d"
@@ -23,9 +24,9 @@ _WITHOUT = re.compile(
 def letters(text: str) -> tuple[int, int]:
     """How many letters a text has, and how many of them are of writing without blanks."""
     if text.isascii():
-        return len(_LETTER.findall(text)), 0
+        return len(text.encode().translate(None, _NO_ASCII_LETTERS)), 0
     without = len(_WITHOUT.findall(text))
-    others = sum(1 for _ in _LETTER.finditer(_WITHOUT.sub("", text)))
+    others = len(_NO_LETTERS.sub("", _WITHOUT.sub("", text)))
     return without + others, without
 
 

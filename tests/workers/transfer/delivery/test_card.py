@@ -116,3 +116,26 @@ def test_the_card_says_how_sixteen_bits_become_eight(levels: tuple[int, int] | N
     signature = Signature.from_dict({"columns": columns, "label": "y", "task": "regression", "classes": []})
     card = model_card(signature, {"keras": "3"}, {"name": "m"}, levels=levels)
     assert formula in card.replace("\\", "")
+
+
+def test_rows_seen_before_stand_in_the_card_with_what_nobody_knows():
+    of = {
+        "dataset": "old|1@1",
+        "rows": 80,
+        "test": 3,
+        "validation": 4,
+        "near": 1,
+        "overlap_not_tellable": True,
+    }
+    seen = {"test": 3, "test_rows": 20, "validation": 4, "validation_rows": 21, "datasets": [of]}
+    card = _card(rows_seen={**seen, "unknown": ["mini_lm"]})
+    assert "are in no comparison: 3 of 20. Such validation rows chose nothing: 4 of 21." in card
+    assert "| old\\|1@1 | 80 | 3 | 4 | 1 | equal rows may be equal by chance, and were not counted |" in card
+    assert "What mini_lm was trained on is not known" in card
+    assert "Rows seen before" not in _card(rows_seen={**seen, "datasets": [], "unknown": []})
+
+
+def test_a_reason_stands_in_the_card_without_a_verdict():
+    card = _card(verdict=None, reason="Too few rows remain.")
+    assert "## Did the transfer help?\n\nToo few rows remain." in card
+    assert "**None**" not in card

@@ -42,6 +42,7 @@ def test_an_architecture_is_trained_and_opens_in_plain_keras(tmp_path: Path) -> 
     Fit(Training(epochs=1, batch_size=8, learning_rate=0.001, seed=0))(network, data)
     network.save(tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    opened.run_eagerly = True  # to trace the graph takes longer
     pixels = np.stack([image.decode(value, 1) for value in data.test.inputs["image"]])
     np.testing.assert_allclose(
         opened.predict({"image": pixels}, verbose=0), predict(network, data.test.inputs), atol=1e-5

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from tests.workers.transfer import examples
 from workers.transfer import tasks
 from workers.transfer.data import Data
 from workers.transfer.networks.network import build
-from workers.transfer.proof.evaluation import Gain, Outcome, compare, evaluate_arms, mcnemar, verdict
+from workers.transfer.proof.evaluation import (
+    LEAST_TEST_ROWS,
+    Gain,
+    Outcome,
+    compare,
+    evaluate_arms,
+    mcnemar,
+    verdict,
+)
 from workers.transfer.training.features import predict
 
 
@@ -171,9 +180,7 @@ def _outcome(network, data: Data, seed: int = 0) -> Outcome:
 
 
 def _prove(arms, data: Data, **changes):
-    signature = data.signature
-    of = (data.validation.targets, data.test.targets, signature.task, signature.classes)
-    return evaluate_arms(arms, *of, **{**ASKED, **changes})
+    return evaluate_arms(arms, data, **{**ASKED, **changes})
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
@@ -205,14 +212,65 @@ def test_a_control_that_learnt_nothing_is_told_beside_the_verdict(task, numbers)
     y = data.test.targets
     marks = np.eye(len(data.signature.classes))
     right = marks[y] if task == "multiclass" else y.reshape(-1, 1).astype(float)
-    same, half = tasks.one_answer(task, y, right), (right + tasks.one_answer(task, y, right)) / 2
+    same = tasks.one_answer(task, data.train.targets, right)
     transfer = Outcome(0, right, None, [])
-    for learnt, control in ((False, same), (True, half)):
+    for learnt, control in ((False, same), (True, (right + same) / 2)):
         arms = {"transfer": [transfer], "control": [Outcome(0, control, None, [])]}
         metric = None if task == "regression" else "log_loss"
-        proof = evaluate_arms(arms, None, y, task, data.signature.classes, **{**ASKED, "metric": metric})
+        proof = _prove(arms, replace(data, validation=None), metric=metric)
         assert proof["verdict"] == "helped"
         assert ("is not shown to be better than one answer" in proof["reason"]) != learnt
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_one_answer_for_all_is_that_of_the_train_rows(task, numbers):
+    """One that the test rows' labels give takes much for nothing."""
+    data = numbers(task=task)
+    targets, p = data.train.targets, np.zeros((7, 3 if task == "multiclass" else 1))
+    mean = np.eye(3)[targets].mean(axis=0) if task == "multiclass" else targets.mean(axis=0)
+    np.testing.assert_allclose(tasks.one_answer(task, targets, p), np.tile(mean, (7, 1)), rtol=1e-6)
+    others = replace(data.train, targets=np.full_like(targets, targets.max()))
+    right = np.eye(3)[data.test.targets] if task == "multiclass" else data.test.targets.astype(float)
+    control = np.tile(right.mean(axis=0), (len(right), 1))
+    arms = {"transfer": [Outcome(0, right, None, [])], "control": [Outcome(0, control, None, [])]}
+    metric = "rmse" if task == "regression" else "log_loss"
+    proof = _prove(arms, replace(data, train=others, validation=None), metric=metric)
+    assert proof["verdict"] == "helped"
+    assert "one answer" not in proof["reason"]
+
+
+def _seen_in(data: Data, left: int) -> np.ndarray:
+    return np.arange(len(data.test)) >= left
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_rows_that_were_seen_are_left_out_of_all_that_is_said(task, numbers, plain_options):
+    data = numbers(task=task, rows=200)
+    first, second = (_outcome(build(plain_options, data, seed=seed), data) for seed in (0, 1))
+    seen = _seen_in(data, LEAST_TEST_ROWS)
+    without = replace(data, test=data.test.take(~seen))
+    kept = [replace(one, test=one.test[~seen]) for one in (first, second)]
+    arms = {"transfer": kept[:1], "control": kept[1:]}
+    proof = _prove({"transfer": [first], "control": [second]}, data, seen=seen)
+    alone = _prove(arms, without)
+    told = f"{seen.sum()} of the {len(seen)} test rows were left out, since something in the transfer"
+    assert proof["reason"].startswith(told)
+    assert proof["verdict"] is not None
+    assert {**proof, "reason": ""} == {**alone, "reason": ""}
+
+
+@pytest.mark.parametrize("left", [0, 1, LEAST_TEST_ROWS - 1])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression"])
+def test_of_too_few_rows_that_nobody_has_seen_there_is_no_verdict_and_the_reason_says_why(task, left):
+    data = examples.make("sequence", task, rows=200)
+    outcome = _outcome(build(examples.NETWORKS["sequence"][0], data, seed=0), data)
+    arms = {"transfer": [outcome] * 2, "control": [outcome] * 2, "random_frozen": [outcome] * 2}
+    proof = _prove(arms, data, seen=_seen_in(data, left))
+    assert (proof["verdict"], proof["gain"], proof["ablations"]) == (None, None, {})
+    assert f"{left} remain, fewer than the {LEAST_TEST_ROWS} that a verdict needs" in proof["reason"]
+    assert proof["metrics"].keys() == arms.keys()
+    assert left or set(proof["metrics"]["transfer"].values()) == {None}
+    assert json.loads(json.dumps(proof, allow_nan=False)) == proof
 
 
 def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_options):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -16,17 +15,23 @@ from workers.transfer.networks.network import Network, clone
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective, Seen
 
-Regulariser = Literal["l2_sp", "delta", "bss", "co_tuning"]
+Regulariser = Literal["l2_sp", "bss", "co_tuning"]
 
-STRENGTHS: dict[str, float] = {"l2_sp": 0.1, "delta": 0.01, "bss": 0.001, "co_tuning": 2.3}
-"""The strength of each where none is given, as in its paper or its authors' code."""
+STRENGTHS: dict[str, float] = {"l2_sp": 3.0, "bss": 0.03, "co_tuning": 0.5}
+"""The strength of each where none is given: what gained on data at hand, see docs/decisions/0041."""
 
 HEAD_DECAY = 0.01
-"""β, the decay of the head towards 0 that L²-SP and DELTA set beside the backbone's pull."""
+"""β, the decay of a new head towards 0 that L²-SP sets beside the pull on what is the source's."""
 
 
 def regulariser(
-    name: Regulariser, source: Network, start: Network, data: Data, strength: float | None
+    name: Regulariser,
+    source: Network,
+    start: Network,
+    data: Data,
+    strength: float | None,
+    *,
+    has_new_head: bool,
 ) -> Objective:
     """The objective to add to the labels'; `start` is the target's network before training.
 
@@ -35,45 +40,24 @@ def regulariser(
     """
     value = STRENGTHS.get(name, 0.0) if strength is None else strength
     if name == "l2_sp":
-        return l2_sp(start, value)
-    if name == "delta":
-        return delta(start, data, value)
+        return l2_sp(start, value, has_new_head=has_new_head)
     if name == "bss":
         return bss(start, value)
     if name == "co_tuning":
         return co_tuning(source, start, data, value)
-    raise ValueError(f"Expected l2_sp, delta, bss or co_tuning. Received: {name!r}.")
+    raise ValueError(f"Expected l2_sp, bss or co_tuning. Received: {name!r}.")
 
 
-def l2_sp(start: Network, alpha: float) -> Objective:
-    """L²-SP (Li et al. 2018): Ω = α/2 ‖w - w⁰‖² + β/2 ‖w_head‖², w⁰ the backbone's start.
+def l2_sp(start: Network, alpha: float, *, has_new_head: bool) -> Objective:
+    """L²-SP (Li et al. 2018): Ω = α/2 ‖w - w⁰‖² + β/2 ‖w_new‖², w⁰ the start of what is the source's.
 
-    Its gradient does not pass through Adam: w ← w - ηα(w - w⁰), and w_head ← w_head - ηβ w_head.
+    Its gradient does not pass through Adam: w ← w - ηα(w - w⁰), and w_new ← w_new - ηβ w_new for a new head.
     """
-    anchors = {path: value for path, value in weight_values(start).items() if path.startswith("backbone/")}
-    backbone = Objective(f"l2_sp {alpha}", terms=(), pull={"backbone": alpha}, anchors=anchors)
-    return backbone + _head_decay(start)
-
-
-def delta(start: Network, data: Data, alpha: float) -> Objective:
-    """DELTA (Li et al. 2019) without channel attention: α · ½ Σ_l ‖f_l(x; w) - f_l(x; w⁰)‖², mean over rows.
-
-    f_l are the outputs of the backbone's own layers with weights, and its last where it holds networks; those
-    of the start are computed once. The head decays as in `l2_sp`.
-    """
-    paths = _tappable(start.backbone)
-    ends = [start.backbone.get_layer(path).output for path in paths]
-    features = forward(keras.Model(start.backbone.inputs, _joined(ends)), _features(start, data))
-    widths = [int(np.prod(output.shape[1:])) for output in ends]
-    taps = tuple(f"backbone/{path}" for path in paths)
-
-    def term(seen: Seen) -> keras.KerasTensor:
-        now = ops.concatenate(
-            [ops.reshape(seen.taps[tap], (-1, n)) for tap, n in zip(taps, widths, strict=True)], 1
-        )
-        return alpha * 0.5 * ops.mean(ops.sum((now - seen.extras["delta"]) ** 2, axis=1))
-
-    return Objective(f"delta {alpha}", (term,), taps, {"delta": features}) + _head_decay(start)
+    parts = ("backbone/",) if has_new_head else ("backbone/", "head/")
+    anchors = {path: value for path, value in weight_values(start).items() if path.startswith(parts)}
+    pull = {part.rstrip("/"): alpha for part in parts}
+    carried = Objective(f"l2_sp {alpha}", terms=(), pull=pull, anchors=anchors)
+    return carried + _head_decay(start) if has_new_head else carried
 
 
 def bss(start: Network, eta: float) -> Objective:
@@ -138,19 +122,5 @@ def _head_decay(start: Network) -> Objective:
     return Objective(f"head decay {HEAD_DECAY}", terms=(), pull={"head": HEAD_DECAY}, anchors=anchors)
 
 
-def _tappable(backbone: keras.Model) -> list[str]:
-    """Layers with weights whose outputs belong to the backbone's own graph, not to a network inside it."""
-    own = [layer for layer in backbone.layers if not isinstance(layer, keras.Model)]
-    names = [layer.name for layer in own if layer.weights]
-    if len(own) < len(backbone.layers) and own[-1].name not in names:
-        names.append(own[-1].name)
-    return names
-
-
 def _features(network: Network, data: Data) -> Array:
     return outputs(network, ["preprocessing"], data.train.inputs)
-
-
-def _joined(outputs: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-    flat = [keras.layers.Flatten()(output) for output in outputs]
-    return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)

@@ -3,9 +3,8 @@ import pytest
 import tensorflow as tf
 
 from tests.workers.transfer.traces import shared_fit
-from workers.transfer.methods.parts.branches import side_tuning
-from workers.transfer.methods.parts.regularisers import bss, co_tuning, delta, l2_sp, relation
-from workers.transfer.networks.network import build, join
+from workers.transfer.methods.parts.regularisers import bss, co_tuning, l2_sp, relation
+from workers.transfer.networks.network import build
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.options import Training
 
@@ -23,47 +22,22 @@ def test_spectral_shrinkage_is_the_smallest_squared_singular_value(plain_options
     assert float(value) == pytest.approx(0.5 * smallest**2, rel=1e-3)
 
 
-def test_delta_is_half_the_squared_distance_of_the_features(plain_options, numbers):
-    network, data = build(plain_options, numbers(), 0), numbers()
-    objective = delta(network, data, 2.0)
-    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
-    first, second = network.backbone.layers
-    one = np.maximum(x @ first.kernel.numpy() + first.bias.numpy(), 0)
-    two = np.maximum(one @ second.kernel.numpy() + second.bias.numpy(), 0)
-    np.testing.assert_allclose(objective.extras["delta"], np.concatenate([one, two], axis=1), atol=1e-5)
-    taps = {"backbone/dense_1": tf.constant(one + 0.1), "backbone/dense_2": tf.constant(two)}
-    value = objective.terms[0](_seen(objective, taps=taps, extras=dict(objective.extras)))
-    assert float(value) == pytest.approx(2.0 * 0.5 * 8 * 0.01, rel=1e-3)
-
-
-def test_l2_sp_draws_the_backbone_to_the_source_and_the_head_to_zero(plain_options, numbers):
+@pytest.mark.parametrize("has_new_head", [True, False])
+def test_l2_sp_draws_to_the_source_and_a_new_head_alone_to_zero(has_new_head, plain_options, numbers):
     data = numbers(40)
     source, free, drawn = (build(plain_options, data, seed) for seed in (0, 1, 1))
     before = drawn.model.get_weights()
     one_step = Training(epochs=1, batch_size=1000, learning_rate=0.01, seed=0, shuffle=False)
     shared_fit(one_step)(free, data)
-    shared_fit(one_step)(drawn, data, objective=Objective() + l2_sp(source, 0.5))
-    wanted = [*source.backbone.get_weights(), *(0 * weight for weight in source.head.get_weights())]
-    strengths = [0.5] * 4 + [0.01] * 2
+    term = l2_sp(source, 0.5, has_new_head=has_new_head)
+    shared_fit(one_step)(drawn, data, objective=Objective() + term)
+    head = [0 * weight if has_new_head else weight for weight in source.head.get_weights()]
+    strengths = [0.5] * 4 + [0.01 if has_new_head else 0.5] * 2
+    wanted = [*source.backbone.get_weights(), *head]
     for own, base, w, w0, alpha in zip(
         drawn.model.get_weights(), free.model.get_weights(), before, wanted, strengths, strict=True
     ):
         np.testing.assert_allclose(own, base - 0.01 * alpha * (w - w0), atol=1e-7)
-
-
-def test_delta_looks_at_the_last_layer_of_a_backbone_that_holds_networks(plain_options, numbers):
-    data = numbers()
-    network = build(plain_options, data, 0)
-    backbone = side_tuning(network.backbone, plain_options, 0).backbone
-    joined = join(network.preprocessing, backbone, network.head, data.signature, plain_options)
-    objective = delta(joined, data, 1.0)
-    assert objective.taps == ("backbone/alpha", "backbone/joined")
-    x = np.stack([data.train.inputs[f"x{n}"] for n in range(4)], axis=1)
-    np.testing.assert_allclose(objective.extras["delta"][:, 1:], np.asarray(backbone(x)), atol=1e-6)
-    history = shared_fit(Training(epochs=1, batch_size=32, learning_rate=0.01, seed=0))(
-        joined, data, objective=Objective() + objective
-    )
-    assert np.isfinite(history.epochs[0]["loss"])
 
 
 def test_the_relation_of_classes_is_the_mean_prediction_of_each_target_class():

@@ -74,6 +74,7 @@ def test_a_probe_on_the_frozen_encoder_predicts_raw_texts_in_plain_keras(tmp_pat
     assert ((answers > 0.5) == data.test.targets).mean() > 0.8
     made.network.save(tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    opened.run_eagerly = True  # to trace the graph takes longer
     np.testing.assert_allclose(opened.predict(data.test.inputs, verbose=0), answers, atol=1e-5)
 
 

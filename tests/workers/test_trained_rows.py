@@ -1,0 +1,95 @@
+"""Rows that were trained on are kept by keys alone, and read as they were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.datasets.partition.rows_file import RowFacts
+from workers import trained_rows
+from workers.trained_rows import DatasetRows, read
+
+NAMES = ["a.b", "a", "city", ""]
+
+
+def _facts(rows: int, **more: np.ndarray) -> RowFacts:
+    keys = np.arange(rows, dtype=np.uint64)[:, None] * np.uint64(2**60 + 7)
+    return RowFacts(parts=np.zeros(rows, np.uint8), keys=keys, **more)
+
+
+def _mixed() -> DatasetRows:
+    table = pa.table(
+        {
+            "a.b": pa.array([1.0, None, -0.0, 0.0]),
+            "a": pa.array([True, False, None, True]),
+            "city": pa.array(["rome", "rome", None, "oslo"]),
+            "": pa.array(["2024-01-01", "2024-01-02", None, "2024-01-03"]),
+            "y": pa.array(["no", "yes", "no", "yes"]),
+        }
+    )
+    return DatasetRows(table, _facts(4), NAMES)
+
+
+def test_the_rows_asked_for_are_written_and_read(tmp_path: Path) -> None:
+    rows, some = _mixed(), np.array([0, 2, 3])
+    rows.write(tmp_path / "rows", some)
+    found, wanted = read(tmp_path / "rows"), rows.known().of(some)
+    np.testing.assert_array_equal(found.keys, wanted.keys)
+    assert found.signatures is None
+    assert set(found.columns) == set(NAMES)
+    for name in NAMES:
+        np.testing.assert_array_equal(found.columns[name], wanted.columns[name])
+
+
+@pytest.mark.parametrize("each", [1, 3, 4])
+def test_a_file_written_group_by_group_holds_the_same(
+    tmp_path: Path, each: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, every = _mixed(), np.arange(4)
+    monkeypatch.setattr(trained_rows, "_ROWS", each)
+    rows.write(tmp_path / "rows", every)
+    found = read(tmp_path / "rows")
+    assert pq.ParquetFile(tmp_path / "rows").num_row_groups == -(-4 // each)
+    np.testing.assert_array_equal(found.keys, rows.known().keys)
+    for name, cells in rows.known().columns.items():
+        np.testing.assert_array_equal(found.columns[name], cells)
+
+
+def test_signatures_and_several_keys_are_read_as_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    keys, signatures = rng.integers(0, 2**63, (5, 2)).astype(np.uint64), rng.integers(0, 256, (5, 9))
+    facts = RowFacts(np.zeros(5, np.uint8), keys, signatures=signatures.astype(np.uint8))
+    DatasetRows(pa.table({"text": list("abcde")}), facts, []).write(tmp_path / "rows", np.array([1, 4]))
+    found = read(tmp_path / "rows")
+    np.testing.assert_array_equal(found.keys, keys[[1, 4]])
+    np.testing.assert_array_equal(found.signatures, signatures[[1, 4]])
+    assert dict(found.columns) == {}
+
+
+def test_cells_are_equal_where_values_are_and_0_where_they_are_missing() -> None:
+    columns = _mixed().known().columns
+    assert columns["a.b"].dtype == np.uint32
+    assert columns["a.b"][2] == columns["a.b"][3] != columns["a.b"][0]
+    assert columns["city"][0] == columns["city"][1] != columns["city"][3]
+    assert [int(columns[name][row]) for name, row in zip(NAMES, (1, 2, 2, 2), strict=True)] == [0] * 4
+    assert all((np.delete(columns["city"], 2) > 0).tolist())
+
+
+def test_equal_rows_make_equal_bytes_and_no_value_is_in_them(tmp_path: Path) -> None:
+    table = pa.table({"name": [f"a secret {n % 3}" for n in range(40)], "x": [float(n) for n in range(40)]})
+    for name, order in (("one", ["name", "x"]), ("two", ["x", "name"])):
+        DatasetRows(table, _facts(40), order).write(tmp_path / name, np.arange(40))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert b"secret" not in (tmp_path / "one").read_bytes()
+    assert all(pa.types.is_unsigned_integer(field.type) for field in pq.read_schema(tmp_path / "one"))
+
+
+def test_cells_that_repeat_take_little_room(tmp_path: Path) -> None:
+    table = pa.table({"x": [float(n % 7) for n in range(100_000)]})
+    facts = RowFacts(np.zeros(100_000, np.uint8), np.zeros((100_000, 1), np.uint64))
+    DatasetRows(table, facts, ["x"]).write(tmp_path / "rows", np.arange(100_000))
+    assert (tmp_path / "rows").stat().st_size < 50_000

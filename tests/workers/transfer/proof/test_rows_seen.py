@@ -1,0 +1,187 @@
+"""Rows of the target that something was trained on are found, and rows that are equal by chance are not."""
+
+import time
+
+import numpy as np
+import pytest
+
+from workers.transfer.proof.rows_seen import KnownRows, mixed, overlap
+
+
+def _table(cells: np.ndarray, names: str = "abcdefgh") -> KnownRows:
+    """Rows of whole numbers, (n, columns); 0 is a missing cell."""
+    columns = {name: cells[:, place].astype(np.uint32) for place, name in enumerate(names[: cells.shape[1]])}
+    salted = [np.where(of == 0, 0, mixed(of + np.uint64(ord(name) << 32))) for name, of in columns.items()]
+    return KnownRows(mixed(np.sum(salted, axis=0, dtype=np.uint64))[:, None], columns=columns)
+
+
+def _cells(rows: int, columns: int = 4, values: int = 1000, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, values, (rows, columns))
+
+
+def _every(rows: KnownRows) -> np.ndarray:
+    return np.ones(len(rows), bool)
+
+
+def _equal_rows(target: np.ndarray, source: np.ndarray) -> np.ndarray:
+    theirs = {tuple(row) for row in source.tolist()}
+    return np.array([tuple(row) in theirs for row in target.tolist()])
+
+
+def test_rows_that_are_equal_in_all_columns_are_seen_whatever_the_columns_order():
+    source = _cells(500)
+    target = np.concatenate([_cells(300, seed=1), source[:40]])
+    other_order = KnownRows(_table(source).keys, columns=dict(reversed(_table(source).columns.items())))
+    found = overlap(_table(target), _every(_table(target)), other_order)
+    np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
+    assert found.equal.sum() == 40
+    assert found.is_told_apart
+
+
+def test_only_the_rows_asked_for_are_answered():
+    source = _cells(100)
+    target = np.concatenate([_cells(50, seed=1), source[:10]])
+    asked = np.arange(60) % 2 == 0
+    found = overlap(_table(target), asked, _table(source))
+    np.testing.assert_array_equal(found.seen, _equal_rows(target, source)[asked])
+
+
+def test_rows_are_compared_over_the_columns_that_both_have():
+    source = _cells(400, 6)
+    target = np.concatenate([_cells(200, 6, seed=1), source[:30]])
+    fewer = _table(target[:, [0, 1, 2, 5]], "abcf")
+    found = overlap(fewer, _every(fewer), _table(source))
+    assert (found.equal.sum(), found.is_told_apart) == (30, True)
+    np.testing.assert_array_equal(found.equal, _equal_rows(target[:, [0, 1, 2, 5]], source[:, [0, 1, 2, 5]]))
+
+
+@pytest.mark.parametrize("theirs", [7, 8])
+def test_a_column_that_says_of_all_rows_where_they_come_from_hides_no_row(theirs: int):
+    source = _cells(200)
+    with_source = np.column_stack([source, np.full(200, theirs)])
+    with_target = np.column_stack([source[:50], np.full(50, 7)])
+    found = overlap(_table(with_target), np.ones(50, bool), _table(with_source))
+    assert found.equal.all()
+
+
+def test_missing_cells_are_equal_to_missing_cells_alone():
+    source = np.array([[1, 0, 3], [1, 2, 0], [4, 5, 6]])
+    target = np.array([[1, 0, 3], [1, 2, 3], [0, 5, 6]])
+    found = overlap(_table(target), np.ones(3, bool), _table(source))
+    assert found.equal.tolist() == [True, False, False]
+
+
+def test_rows_of_few_values_are_not_told_apart_from_chance():
+    source, target = _table(_cells(500, 3, 2)), _table(_cells(100, 3, 2, seed=1))
+    found = overlap(target, _every(target), source)
+    assert not found.seen.any()
+    assert not found.is_told_apart
+
+
+def test_few_values_are_counted_where_the_lineage_says_that_it_is_the_same_data():
+    source, target = _cells(6, 3, 2), _cells(100, 3, 2, seed=1)
+    found = overlap(_table(target), np.ones(100, bool), _table(source), is_same_data=True)
+    np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
+    assert found.equal.any()
+    assert found.is_told_apart
+
+
+def test_a_small_sample_of_few_values_is_no_subset():
+    """All of its rows are alone, and most are in the source: so they would be by chance."""
+    source, target = _cells(20_000, 3, 10), np.unique(_cells(40, 3, 10, seed=1), axis=0)
+    assert _equal_rows(target, source).all()
+    found = overlap(_table(target), np.ones(len(target), bool), _table(source))
+    assert (found.seen.any(), found.is_told_apart) == (False, False)
+
+
+def test_a_subset_of_rows_that_repeat_is_seen():
+    """A third of the rows are copies, so keys are not nearly unique; chance brings no such subset."""
+    source = _cells(600)
+    source = np.concatenate([source, source[:300]])
+    target = np.concatenate([source[:160], _cells(20, seed=1)])
+    found = overlap(_table(target), np.ones(180, bool), _table(source))
+    np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
+    assert found.equal.sum() == 160
+
+
+def test_a_few_equal_rows_among_rows_that_repeat_are_not_told_apart():
+    source = np.concatenate([_cells(600), _cells(600)[:300]])
+    target = np.concatenate([source[:10], _cells(100, seed=1)])
+    found = overlap(_table(target), np.ones(110, bool), _table(source))
+    assert (found.seen.any(), found.is_told_apart) == (False, False)
+
+
+def test_copies_within_a_table_do_not_hide_that_keys_are_nearly_unique():
+    source = np.concatenate([_cells(500), _cells(500)[:50]])
+    target = np.concatenate([_cells(100, seed=1), source[:12], source[:3]])
+    found = overlap(_table(target), np.ones(115, bool), _table(source))
+    assert (found.equal.sum(), found.is_told_apart) == (15, True)
+
+
+def test_one_shared_column_of_many_makes_no_rows_the_same():
+    """Such as days, which two sensors share."""
+    days = np.arange(1, 201)
+    source = np.column_stack([days, _cells(200, 3)])
+    target = np.column_stack([days[:80], _cells(80, 3, seed=1)])
+    ours = _table(target, "axyz")
+    found = overlap(ours, _every(ours), _table(source))
+    assert (found.seen.any(), found.is_told_apart) == (False, False)
+
+
+def test_tables_that_share_no_column_tell_nothing():
+    ours, theirs = _table(_cells(20, 2), "xy"), _table(_cells(20, 2), "ab")
+    found = overlap(ours, _every(ours), theirs)
+    assert (found.seen.any(), found.is_told_apart) == (False, False)
+
+
+def test_nothing_shared_but_a_label_of_nothing_is_no_overlap():
+    ours, theirs = _table(_cells(50, 4)), _table(_cells(50, 4, seed=1))
+    found = overlap(ours, _every(ours), theirs)
+    assert (found.seen.any(), found.is_told_apart) == (False, True)
+
+
+def test_no_row_is_seen_where_nothing_was_trained():
+    ours = _table(_cells(50, 4))
+    assert not overlap(ours, _every(ours), _table(_cells(0, 4))).seen.any()
+
+
+def _pictures(values: np.ndarray) -> KnownRows:
+    """Signatures of one byte, and keys of their own for each row."""
+    values = np.asarray(values)
+    keys = mixed(np.arange(len(values), dtype=np.uint64) + np.uint64(1_000 * int(values.sum())))
+    return KnownRows(keys[:, None], values.astype(np.uint8)[:, None])
+
+
+def _close(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    distances = np.abs(a.astype(int) - b.astype(int).T)
+    return (distances <= 1).any(axis=1)
+
+
+def test_a_row_that_is_nearly_equal_is_seen():
+    target, source = _pictures([10, 50, 90, 130, 200]), _pictures([11, 70, 131])
+    found = overlap(target, np.array([1, 0, 1, 1, 0], bool), source, near=_close)
+    assert found.equal.tolist() == [False, False, False]
+    assert found.near.tolist() == [True, False, True]
+    assert found.is_told_apart
+
+
+def test_being_near_says_nothing_where_rows_of_different_parts_are_near_each_other():
+    target, source = _pictures([10, 10, 11, 11, 12, 12]), _pictures([11, 70])
+    found = overlap(target, np.array([1, 0, 1, 0, 1, 0], bool), source, near=_close)
+    assert (found.seen.any(), found.is_told_apart) == (False, False)
+
+
+def test_a_row_of_several_keys_is_seen_by_any_of_them():
+    target = KnownRows(np.array([[1, 11], [2, 12], [3, 13]], np.uint64))
+    source = KnownRows(np.array([[1, 21], [4, 13]], np.uint64))
+    assert overlap(target, np.ones(3, bool), source).equal.tolist() == [True, False, True]
+
+
+def test_a_million_keys_are_compared_in_seconds():
+    rng = np.random.default_rng(0)
+    source = rng.integers(0, 2**63, 1_000_000).astype(np.uint64)
+    target = np.concatenate([source[:1_000], rng.integers(0, 2**63, 999_000).astype(np.uint64)])
+    begun = time.process_time()
+    found = overlap(KnownRows(target[:, None]), np.ones(len(target), bool), KnownRows(source[:, None]))
+    assert time.process_time() - begun < 10
+    assert found.equal.sum() == 1_000

@@ -1,0 +1,184 @@
+"""Which of the target's rows were among those that something in the transfer was trained or validated on?"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binom
+
+from workers.transfer.data import Array
+
+NEARLY_UNIQUE = 0.8
+"""Distinct keys over rows, in both tables, from which on equal keys are taken for the same row."""
+
+MOST_NEAR = 0.2
+"""Share of the target's rows that may be near a train row of its own before being near says nothing."""
+
+SUBSET_LEVEL = 1e-6
+"""A subset is one where chance brings as many equal keys more rarely than this."""
+
+_MULTIPLIERS = np.array([0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53], np.uint64)
+_SHIFT = np.uint64(33)
+
+Near = Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRows:
+    """What tells rows apart, and nothing of what is in them.
+
+    keys: (n, k) uint64, k keys a row. signatures: (n, s), for `near`, or None. columns: of a table, by what
+    each column is called, keys of its cells, (n,) uint32, 0 where they are missing; none of other kinds. They
+    are asked for one after the other, and may be made or read then.
+    """
+
+    keys: Array
+    signatures: Array | None = None
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def of(self, rows: Array) -> "KnownRows":
+        """Some of the rows, by a mask or by numbers; columns are taken from when they are asked for."""
+        signatures = None if self.signatures is None else self.signatures[rows]
+        return KnownRows(self.keys[rows], signatures, _Some(self.columns, rows))
+
+
+class _Some(Mapping[str, Array]):
+    """Some rows of columns."""
+
+    def __init__(self, columns: Mapping[str, Array], rows: Array) -> None:
+        self._columns, self._rows = columns, rows
+
+    def __getitem__(self, name: str) -> Array:
+        cells: Array = self._columns[name][self._rows]
+        return cells
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+class Overlap(NamedTuple):
+    """Which of the rows that were asked for were seen, (n,) bool.
+
+    equal, near: in full, and in all but a little. is_told_apart: False where some rows have an equal or a
+    near one, but so would rows that have nothing to do with each other.
+    """
+
+    equal: Array
+    near: Array
+    is_told_apart: bool = True
+
+    @property
+    def seen(self) -> Array:
+        """Either of both, (n,) bool."""
+        either: Array = self.equal | self.near
+        return either
+
+
+def overlap(
+    target: KnownRows,
+    asked: Array,
+    trained: KnownRows,
+    *,
+    is_same_data: bool = False,
+    near: Near | None = None,
+) -> Overlap:
+    """Which of the target's rows `asked`, (n,) bool, are among the rows that something was trained on.
+
+    Rows are equal by their keys; those of tables by the cells of the columns that both have and that vary in
+    both, so that no row is hidden by the order of columns, by a column that one table alone has, or by one
+    that tells of all rows where they come from.
+
+    Equal keys are taken for the same row where keys are nearly unique in both (`NEARLY_UNIQUE`), where the
+    lineage says so (`is_same_data`: versions of one data set), or where so many of the target's distinct keys
+    are found that chance does not bring it. The chance that a row is found is taken to be the share of rows
+    that are not alone with their key, the Good-Turing estimate of a sample's coverage (Good 1953), in the
+    table where it is larger, and at least a half. Besides, the columns compared must be half of those that
+    vary in the table that has fewer, and two unless neither has more: else rows that share a date would be
+    taken for one. Of all else nothing is counted, and the overlap is not told apart from chance.
+
+    Signatures are compared by `near`. They say nothing where many rows asked for are near a row of the target
+    that was not asked for, since rows that are near each other are kept in one part where that can be.
+    """
+    asked = np.asarray(asked, bool)
+    equal, is_told_apart = _equal(target, asked, trained, is_same_data)
+    alike = np.zeros(len(equal), bool)
+    if near is not None and target.signatures is not None and trained.signatures is not None and len(trained):
+        alike = near(target.signatures[asked], trained.signatures) & ~equal
+        others = target.signatures[~asked]
+        if alike.any() and len(others) and near(target.signatures[asked], others).mean() > MOST_NEAR:
+            alike, is_told_apart = np.zeros(len(equal), bool), False
+    return Overlap(equal, alike, is_told_apart)
+
+
+def _equal(target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bool) -> tuple[Array, bool]:
+    none = np.zeros(int(asked.sum()), bool)
+    if not len(trained):
+        return none, True
+    if not target.columns:
+        pairs = [(target.keys[:, place], trained.keys[:, place]) for place in range(target.keys.shape[1])]
+        found = [_among(ours, asked, theirs, is_same_data) for ours, theirs in pairs]
+        return np.any([equal for equal, _ in found], axis=0), all(is_told for _, is_told in found)
+    ours, theirs = _varying(target.columns), _varying(trained.columns)
+    shared = sorted(ours & theirs)
+    if not shared:
+        return none, False
+    fewer = min(len(ours), len(theirs))
+    is_few = 2 * len(shared) < fewer or (len(shared) < 2 and (len(ours) > 1 or len(theirs) > 1))
+    if shared == sorted(target.columns) == sorted(trained.columns):
+        keys = target.keys[:, 0], trained.keys[:, 0]
+    else:
+        keys = _over(shared, target.columns), _over(shared, trained.columns)
+    if is_few:
+        return none, not np.isin(keys[0][asked], keys[1]).any()
+    return _among(keys[0], asked, keys[1], is_same_data)
+
+
+def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tuple[Array, bool]:
+    """Which of the asked keys are among theirs, if that is no chance; and whether that can be told."""
+    own, own_counts = np.unique(ours, return_counts=True)
+    other, other_counts = np.unique(theirs, return_counts=True)
+    equal = np.isin(ours[asked], other)
+    if is_same_data or not equal.any():
+        return equal, True
+    if min(len(own) / len(ours), len(other) / len(theirs)) >= NEARLY_UNIQUE:
+        return equal, True
+    chance = max(0.5, *(1 - (counts == 1).sum() / counts.sum() for counts in (own_counts, other_counts)))
+    found = int(np.isin(own, other).sum())
+    if binom.sf(found - 1, len(own), chance) < SUBSET_LEVEL:
+        return equal, True
+    return np.zeros(len(equal), bool), False
+
+
+def _varying(columns: Mapping[str, Array]) -> set[str]:
+    return {name for name, cells in columns.items() if len(cells) and (cells != cells[0]).any()}
+
+
+def _over(names: Sequence[str], columns: Mapping[str, Array]) -> Array:
+    """A key of each row over some columns, (n,) uint64.
+
+    Each cell's 32 bits become 64 that depend on the column, too: a sum of 32-bit keys would have little more
+    than 32 bits.
+    """
+    total: Array | None = None
+    for number, name in enumerate(names, start=1):
+        cells = columns[name].astype(np.uint64) | (np.uint64(number) << np.uint64(32))
+        spread = np.where(columns[name] == 0, np.uint64(0), mixed(cells))
+        total = spread if total is None else total + spread
+    assert total is not None
+    return mixed(total)
+
+
+def mixed(values: Array) -> Array:
+    """MurmurHash3's finaliser of 64 bits, a bijection, (n,) uint64."""
+    values = values ^ (values >> _SHIFT)
+    for multiplier in _MULTIPLIERS:
+        values = values * multiplier
+        values = values ^ (values >> _SHIFT)
+    return values
