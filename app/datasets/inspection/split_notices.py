@@ -104,7 +104,8 @@ def _groups_joined(split: Split, layout: Layout) -> list[Notice]:
     joined = split.groups
     if joined is None or not joined.groups:
         return []
-    shared = f"{joined.groups} groups ({layout.group}) share rows of the same input with another"
+    same = "the same" if layout.kind == "tabular" else "the same or nearly the same"
+    shared = f"{joined.groups} groups ({layout.group}) share rows of {same} input with another"
     if not joined.kept_apart:
         message = f"{shared}, so that they stay together, in one part."
         return [Notice(code="groups_joined", column=layout.group, message=message)]

@@ -91,15 +91,15 @@ def split_rows(
     kept = scan.kept
     keys = kept.keys(roles)
     classes = kept.classes(labels.names)
-    groups = _groups(kept, keys[:, 0]) if layout.group is not None else None
     smallest = min(declaration.validation_fraction, declaration.test_fraction)
     near = find_near(kept, keys[:, 0], classes, smallest)
+    alike = keys[:, 0] if near is None else near.units
+    groups = _groups(kept, alike) if layout.group is not None else None
     if column is not None:
         parts, told = kept.words, {"by": "column", "column": column}
     elif layout.time is not None:
         parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
     else:
-        alike = keys[:, 0] if near is None else near.units
         units = alike if groups is None else groups.of_rows
         parts, told = _by_units(units, classes, layout, declaration)
     rows = _count(parts, classes)
@@ -122,7 +122,7 @@ def split_rows(
 
 
 def _groups(kept: KeptRows, units: Keys) -> Joined:
-    """The groups of all rows; who has none stands alone, with its equals."""
+    """The groups of all rows; who has none stands alone, with what is equal or near to it."""
     groups = kept.groups
     return join(np.where(groups == 0, units, groups), units)
 

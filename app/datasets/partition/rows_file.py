@@ -13,15 +13,12 @@ import pyarrow.parquet as pq
 
 from app.datasets.partition.keys import Keys
 
-PARTS = ("train", "validation", "test")
-"""What the numbers of `RowFacts.parts` mean."""
-
 _ROWS = 1 << 20  # a row group
 
 
 @dataclass(frozen=True, eq=False)
 class RowFacts:
-    """The part of each row, by its number in `PARTS`, and what makes it equal or near to others.
+    """The part of each row, its place in `reading.words.SPLITS`, and what makes it equal or near to others.
 
     Attributes:
         parts: uint8 (n,).

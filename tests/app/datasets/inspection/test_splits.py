@@ -263,6 +263,21 @@ def test_texts_stay_together_by_a_column_beside_them(tmp_path: Path) -> None:
     assert all(len(set(made.facts.parts[4 * n : 4 * n + 4].tolist())) == 1 for n in range(20))
 
 
+def test_groups_that_share_nearly_the_same_text_are_joined(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{n}" for n in range(400)]
+    texts = [" ".join(rng.choice(words, 30)) for _ in range(60)]
+    texts[59] = texts[0] + " again"
+    lines = [f'"{text}",a{n // 3},{"pq"[n % 2]}' for n, text in enumerate(texts)]
+    text = "text,author,label\n" + "\n".join(lines) + "\n"
+    made = kept(tmp_path, text, kind="text", group="author")
+    assert (
+        "2 groups (author) share rows of the same or nearly the same"
+        in told(made.inspection)["groups_joined"].message
+    )
+    assert len({int(made.facts.parts[row]) for row in (0, 1, 2, 57, 58, 59)}) == 1
+
+
 def test_given_words_come_before_time_and_time_before_groups(tmp_path: Path) -> None:
     words = ("train", "val", "test", "train")
     text = "who,day,part,x,y\n" + "".join(
