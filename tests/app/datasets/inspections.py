@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -48,9 +49,19 @@ def suspend_one() -> None:
 
 def _suspended() -> bool:
     found = inspecting()
+    if not found or not all(map(is_ready, found)):
+        return False
     for child in found:
         child.suspend()
-    return bool(found)
+    return True
+
+
+def is_ready(child: psutil.Process) -> bool:
+    """Whether it has closed what the server that forked it has open, and ends with that server."""
+    files = Path(f"/proc/{child.pid}/fd")
+    with suppress(FileNotFoundError):  # it ended, or one was closed while it was looked at
+        return not any("socket:" in str(file.readlink()) for file in files.iterdir())
+    return not files.exists()
 
 
 @contextmanager

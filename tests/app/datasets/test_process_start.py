@@ -20,7 +20,7 @@ from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
 from app.datasets.reading.profile import Inspection
-from tests.app.datasets.inspections import fork_servers, inspecting, suspend_one
+from tests.app.datasets.inspections import fork_servers, inspecting, is_ready, suspend_one
 from tests.conftest import wait_for
 
 MEMORY = 1 << 30
@@ -175,6 +175,7 @@ with Inspector(Path(sys.argv[1]), Declaration(), Limits(), memory_bytes=1 << 30,
         parent.stdout.readline()
         wait_for(lambda: len(psutil.Process(parent.pid).children(recursive=True)) == 2)
         below = psutil.Process(parent.pid).children(recursive=True)
+        wait_for(lambda: is_ready(below[1]))
         below[1].suspend()
         parent.kill()
     wait_for(lambda: not any(_lives(process) for process in below))
