@@ -18,7 +18,7 @@ from workers.transfer.training.objective import Objective, Seen
 Regulariser = Literal["l2_sp", "bss", "co_tuning"]
 
 STRENGTHS: dict[str, float] = {"l2_sp": 3.0, "bss": 0.03, "co_tuning": 0.5}
-"""The strength of each where none is given: what gained on data at hand, see docs/decisions/0041."""
+"""The strength of each where none is given: what gained on data at hand, see docs/decisions/0039."""
 
 HEAD_DECAY = 0.01
 """β, the decay of a new head towards 0 that L²-SP sets beside the pull on what is the source's."""
