@@ -68,6 +68,7 @@ def test_a_column_that_turns_out_to_hold_words_too_keeps_its_numbers_keys() -> N
     same = cell_keys(numbers) == cell_keys(words)
     assert same.tolist() == [True, False, True, True]
     assert cell_keys(pa.array(["Yes", "false"])).tolist() == cell_keys(pa.array([True, False])).tolist()
+    assert cell_keys(pa.array(["T", "f"])).tolist() == cell_keys(pa.array([True, False])).tolist()
     codes = cell_keys(pa.array(["007", "7", "12345678901234567", "12345678901234568"]))
     assert len(set(codes.tolist())) == 4
 
