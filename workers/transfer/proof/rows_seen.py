@@ -96,8 +96,8 @@ def overlap(
     that tells of all rows where they come from.
 
     Equal keys are taken for the same row where keys are nearly unique in both (`NEARLY_UNIQUE`), where the
-    lineage says so (`is_same_data`: versions of one data set), or where so many of the target's distinct keys
-    are found that chance does not bring it. The chance that a row is found is taken to be the share of rows
+    lineage says so (`is_same_data`: versions of one data set), or where so many of one's distinct keys are found
+    in the other that chance does not bring it: one is a subset of the other. The chance that a row is found is taken to be the share of rows
     that are not alone with their key, the Good-Turing estimate of a sample's coverage (Good 1953), in the
     table where it is larger, and at least a half. Besides, the columns compared must be half of those that
     vary in the table that has fewer, and two unless neither has more: else rows that share a date would be
@@ -150,8 +150,8 @@ def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tupl
     if min(len(own) / len(ours), len(other) / len(theirs)) >= NEARLY_UNIQUE:
         return equal, True
     chance = max(0.5, *(1 - (counts == 1).sum() / counts.sum() for counts in (own_counts, other_counts)))
-    found = int(np.isin(own, other).sum())
-    if binom.sf(found - 1, len(own), chance) < SUBSET_LEVEL:
+    both = int(np.isin(own, other).sum())
+    if any(binom.sf(both - 1, len(keys), chance) < SUBSET_LEVEL for keys in (own, other)):
         return equal, True
     return np.zeros(len(equal), bool), False
 

@@ -104,6 +104,15 @@ def test_a_subset_of_rows_that_repeat_is_seen():
     assert found.equal.sum() == 160
 
 
+def test_a_source_that_is_a_subset_of_the_target_is_seen():
+    """A fourth of the target's rows share their few values with another one, so keys are not nearly unique."""
+    target = _cells(400, 3, 9)
+    source = target[np.random.default_rng(1).choice(400, 150, replace=False)]
+    found = overlap(_table(target), np.ones(400, bool), _table(source))
+    np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
+    assert found.is_told_apart
+
+
 def test_a_few_equal_rows_among_rows_that_repeat_are_not_told_apart():
     source = np.concatenate([_cells(600), _cells(600)[:300]])
     target = np.concatenate([source[:10], _cells(100, seed=1)])
