@@ -78,13 +78,14 @@ def _repeats(cells: pa.ChunkedArray) -> bool:
 
 
 class _TableCells(Mapping[str, Array]):
-    """The lower half of the key of each cell, (n,) uint32 a column; 0 is a missing cell, and no other."""
+    """The lower half of the key of each cell, numbers as float32: (n,) uint32 a column; 0 is a missing cell,
+    and no other."""
 
     def __init__(self, table: pa.Table, names: Sequence[str]) -> None:
         self._table, self._names = table, names
 
     def __getitem__(self, name: str) -> Array:
-        chunks = [cell_keys(chunk) for chunk in self._table[name].chunks]
+        chunks = [cell_keys(chunk, single=True) for chunk in self._table[name].chunks]
         keys = np.concatenate(chunks or [np.zeros(0, np.uint64)])
         halves = keys.astype(np.uint32)
         halves[(halves == 0) & (keys != 0)] = 1

@@ -79,6 +79,28 @@ def test_cells_are_equal_where_values_are_and_0_where_they_are_missing() -> None
     assert all((np.delete(columns["city"], 2) > 0).tolist())
 
 
+def test_numbers_are_equal_where_a_network_reads_the_same(tmp_path: Path) -> None:
+    """In a file of floats, or with nine digits of seventeen; also where one other cell made them categories."""
+    values = np.random.default_rng(0).normal(size=9)
+    written = {
+        "doubles": pa.array(values),
+        "floats": pa.array(values.astype(np.float32).astype(np.float64)),
+        "digits": pa.array([float(f"{value:.9g}") for value in values]),
+        "texts": pa.array([f"{value:.9g}" for value in values]),
+    }
+    found = DatasetRows(pa.table(written), _facts(9), list(written)).known().columns
+    for name in written:
+        np.testing.assert_array_equal(found[name], found["doubles"])
+    assert len(set(found["doubles"].tolist())) == 9
+
+
+def test_numbers_beyond_float32_are_cells_too() -> None:
+    table = pa.table({"a": pa.array([1e300, -1e300, None, 1e-300])})
+    cells = DatasetRows(table, _facts(4), ["a"]).known().columns["a"]
+    assert [int(cell) > 0 for cell in cells] == [True, True, False, True]
+    assert cells[0] != cells[1]
+
+
 def test_equal_rows_make_equal_bytes_and_no_value_is_in_them(tmp_path: Path) -> None:
     table = pa.table({"name": [f"a secret {n % 3}" for n in range(40)], "x": [float(n) for n in range(40)]})
     for name, order in (("one", ["name", "x"]), ("two", ["x", "name"])):

@@ -87,7 +87,7 @@ def text_keys(texts: pa.Array) -> Keys:
     return keys
 
 
-def cell_keys(values: pa.Array) -> Keys:
+def cell_keys(values: pa.Array, *, single: bool = False) -> Keys:
     """The key of each cell, 0 where it is missing: uint64 (n,).
 
     Args:
@@ -95,29 +95,35 @@ def cell_keys(values: pa.Array) -> Keys:
             `mix` of the float's bits; categories and dates, as timestamp[s] or as ISO 8601, have `text_key`.
             Text that is written as numbers or booleans are has their key, since one other cell among them
             makes the whole column categories.
+        single: take numbers as float32 holds them, as networks do: 0.1 is equal in a file of floats and of
+            doubles, or with nine digits and with seventeen.
     """
     if pa.types.is_string(values.type) or pa.types.is_timestamp(values.type):
-        return _of_repeated(values)
+        return _of_repeated(values, single)
     if pa.types.is_boolean(values.type):
         values = pc.cast(values, pa.float64())
-    keys = mix(_bits(values))
+    keys = mix(_bits(values, single))
     if values.null_count:
         keys[pc.is_null(values).to_numpy(zero_copy_only=False)] = 0
     return keys
 
 
-def _bits(values: pa.Array) -> Keys:
+def _bits(values: pa.Array, single: bool) -> Keys:
     """What lies in the memory of float64, whatever that is where a value is missing; -0.0 is 0.0."""
-    return (_floats(values) + 0.0).view(np.uint64)
+    floats = _floats(values)
+    if single:
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32, and whatever stands at a null
+            floats = floats.astype(np.float32).astype(np.float64)
+    return (floats + 0.0).view(np.uint64)
 
 
 def _floats(values: pa.Array) -> npt.NDArray[np.float64]:
     return np.frombuffer(values.buffers()[1], np.float64, len(values), 8 * values.offset)
 
 
-def _of_repeated(values: pa.Array) -> Keys:
+def _of_repeated(values: pa.Array, single: bool) -> Keys:
     known = pc.dictionary_encode(values)
-    of_known = _of_texts(text_of(known.dictionary))
+    of_known = _of_texts(text_of(known.dictionary), single)
     if not known.indices.null_count:
         places = known.indices.to_numpy()
     else:
@@ -127,12 +133,12 @@ def _of_repeated(values: pa.Array) -> Keys:
     return keys
 
 
-def _of_texts(texts: pa.Array) -> Keys:
+def _of_texts(texts: pa.Array, single: bool) -> Keys:
     keys = text_keys(texts)
     numbers = pc.match_substring_regex(texts, _NUMBER)
     if pc.any(numbers).as_py():
         where = numbers.to_numpy(zero_copy_only=False)
-        keys[where] = mix(_bits(pc.cast(texts.filter(numbers), pa.float64())))
+        keys[where] = mix(_bits(pc.cast(texts.filter(numbers), pa.float64()), single))
     words = pc.ascii_lower(texts)
     if pc.any(pc.is_in(words, _WORDS)).as_py():
         for meant, value in ((_TRUE, 1.0), (_FALSE, 0.0)):

@@ -131,13 +131,16 @@ def _equal(target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bo
         return none, False
     fewer = min(len(ours), len(theirs))
     is_few = 2 * len(shared) < fewer or (len(shared) < 2 and (len(ours) > 1 or len(theirs) > 1))
-    if shared == sorted(target.columns) == sorted(trained.columns):
-        keys = target.keys[:, 0], trained.keys[:, 0]
-    else:
-        keys = _over(shared, target.columns), _over(shared, trained.columns)
+    keys = _over(shared, target.columns), _over(shared, trained.columns)
     if is_few:
         return none, not np.isin(keys[0][asked], keys[1]).any()
-    return _among(keys[0], asked, keys[1], is_same_data)
+    equal, is_told_apart = _among(keys[0], asked, keys[1], is_same_data)
+    if not is_told_apart and shared == sorted(target.columns) == sorted(trained.columns):
+        # Cells are of seven digits: of moments in seconds, such as 1700000000, many are one. Row keys have all.
+        exact, is_exact = _among(target.keys[:, 0], asked, trained.keys[:, 0], is_same_data)
+        if exact.any():
+            return exact, is_exact
+    return equal, is_told_apart
 
 
 def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tuple[Array, bool]:

@@ -64,6 +64,19 @@ def test_a_column_that_says_of_all_rows_where_they_come_from_hides_no_row(theirs
     assert found.equal.all()
 
 
+def test_rows_whose_cells_are_equal_in_seven_digits_are_told_by_all_of_them():
+    """Moments in seconds: cells tell a few of them apart, keys all."""
+    moments = np.arange(300)
+    ours, theirs = _table(moments[100:200, None] // 64 + 1), _table(moments[:, None] // 64 + 1)
+    keys = mixed(moments.astype(np.uint64))[:, None]
+    target, source = (
+        KnownRows(keys[100:200], columns=ours.columns),
+        KnownRows(keys[:150], columns=theirs.of(moments < 150).columns),
+    )
+    found = overlap(target, np.ones(100, bool), source)
+    assert (found.equal.sum(), found.is_told_apart) == (50, True)
+
+
 def test_missing_cells_are_equal_to_missing_cells_alone():
     source = np.array([[1, 0, 3], [1, 2, 0], [4, 5, 6]])
     target = np.array([[1, 0, 3], [1, 2, 3], [0, 5, 6]])
