@@ -80,7 +80,7 @@ def test_cells_are_equal_where_values_are_and_0_where_they_are_missing() -> None
 
 
 def test_numbers_are_equal_where_a_network_reads_the_same(tmp_path: Path) -> None:
-    """In a file of floats, or with nine digits of seventeen; also where one other cell made them categories."""
+    """In a file of floats, with nine digits of seventeen, or where one word made them categories."""
     values = np.random.default_rng(0).normal(size=9)
     written = {
         "doubles": pa.array(values),

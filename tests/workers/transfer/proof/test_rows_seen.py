@@ -64,6 +64,26 @@ def test_a_column_that_says_of_all_rows_where_they_come_from_hides_no_row(theirs
     assert found.equal.all()
 
 
+def test_a_column_that_has_no_value_in_common_hides_no_row():
+    """Such as one in other units, codes without their zeros, names of files, or ids that were drawn anew."""
+    source = _cells(300, 5)
+    target = np.concatenate([_cells(100, 5, seed=1), source[:40]])
+    target[:, 2] += 1000
+    target[::7, 2] = source[::9, 2] = 0  # missing, which says nothing
+    found = overlap(_table(target), np.ones(140, bool), _table(source))
+    others = [0, 1, 3, 4]
+    np.testing.assert_array_equal(found.equal, _equal_rows(target[:, others], source[:, others]))
+    assert (found.equal.sum(), found.is_told_apart) == (40, True)
+
+
+def test_without_a_column_of_other_values_rows_that_repeat_are_not_the_same():
+    """Such as measurements of the same few machines."""
+    source = np.column_stack([_cells(200, 2, 5), np.arange(1, 201)])
+    target = np.column_stack([_cells(50, 2, 5, seed=1), np.arange(1001, 1051)])
+    found = overlap(_table(target), np.ones(50, bool), _table(source))
+    assert (found.seen.any(), found.is_told_apart) == (False, True)
+
+
 def test_rows_whose_cells_are_equal_in_seven_digits_are_told_by_all_of_them():
     """Moments in seconds: cells tell a few of them apart, keys all."""
     moments = np.arange(300)
@@ -118,7 +138,7 @@ def test_a_subset_of_rows_that_repeat_is_seen():
 
 
 def test_a_source_that_is_a_subset_of_the_target_is_seen():
-    """A fourth of the target's rows share their few values with another one, so keys are not nearly unique."""
+    """A fourth of the target's rows repeat, since values are few, so keys are not nearly unique."""
     target = _cells(400, 3, 9)
     source = target[np.random.default_rng(1).choice(400, 150, replace=False)]
     found = overlap(_table(target), np.ones(400, bool), _table(source))
