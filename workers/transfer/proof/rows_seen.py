@@ -109,17 +109,29 @@ def overlap(
     other units, or names of files. Then keys have to be nearly unique.
 
     Signatures are compared by `near`. They say nothing where many rows asked for are near a row of the target
-    that was not asked for, since rows that are near each other are kept in one part where that can be.
+    that was not asked for, since rows that are near each other are kept in one part where that can be. Else
+    rows that repeat are seen by them where keys say nothing: the control has not read these very words.
     """
     asked = np.asarray(asked, bool)
     equal, is_told_apart = _equal(target, asked, trained, is_same_data)
-    alike = np.zeros(len(equal), bool)
-    if near is not None and target.signatures is not None and trained.signatures is not None and len(trained):
-        alike = near(target.signatures[asked], trained.signatures) & ~equal
-        others = target.signatures[~asked]
-        if alike.any() and len(others) and near(target.signatures[asked], others).mean() > MOST_NEAR:
-            alike, is_told_apart = np.zeros(len(equal), bool), False
-    return Overlap(equal, alike, is_told_apart)
+    none = np.zeros(len(equal), bool)
+    if near is None or target.signatures is None or trained.signatures is None or not len(trained):
+        return Overlap(equal, none, is_told_apart)
+    alike = near(target.signatures[asked], trained.signatures)
+    others = target.signatures[~asked]
+    if (alike & ~equal).any() and len(others) and near(target.signatures[asked], others).mean() > MOST_NEAR:
+        return Overlap(equal, none, False)
+    if not is_told_apart:
+        same = _any_key_among(target.keys[asked], trained.keys)
+        equal, is_told_apart = same & alike, not (same & ~alike).any()
+    return Overlap(equal, alike & ~equal, is_told_apart)
+
+
+def _any_key_among(keys: Array, others: Array) -> Array:
+    """Which rows have one of their keys in its place among the others', (n,)."""
+    places = range(keys.shape[1])
+    found: Array = np.any([np.isin(keys[:, place], others[:, place]) for place in places], axis=0)
+    return found
 
 
 def _equal(target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bool) -> tuple[Array, bool]:

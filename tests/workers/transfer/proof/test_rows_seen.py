@@ -213,6 +213,22 @@ def test_being_near_says_nothing_where_rows_of_different_parts_are_near_each_oth
     assert (found.seen.any(), found.is_told_apart) == (False, False)
 
 
+def test_texts_that_repeat_are_seen_by_their_signatures_where_keys_say_nothing():
+    """The network has read these very words, and its control has not; without a signature nothing is told."""
+    values = np.array([10, 10, 30, 30, 50, 50, 70, 70, 90, 90])
+    source = KnownRows(values.astype(np.uint64)[:, None], values.astype(np.uint8)[:, None])
+    target = KnownRows(
+        np.array([[10], [31], [130], [50]], np.uint64), np.array([[10], [31], [130], [200]], np.uint8)
+    )
+    found = overlap(target, np.array([1, 1, 1, 0], bool), source, near=_close)
+    assert found.equal.tolist() == [True, False, False]
+    assert found.near.tolist() == [False, True, False]
+    assert found.is_told_apart
+    found = overlap(target, np.ones(4, bool), source, near=_close)
+    assert found.seen.tolist() == [True, True, False, False]
+    assert not found.is_told_apart
+
+
 def test_a_row_of_several_keys_is_seen_by_any_of_them():
     target = KnownRows(np.array([[1, 11], [2, 12], [3, 13]], np.uint64))
     source = KnownRows(np.array([[1, 21], [4, 13]], np.uint64))
