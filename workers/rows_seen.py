@@ -155,7 +155,7 @@ def _tell(journal: Journal, told: dict[str, Any]) -> None:
     if doubtful:
         message = (
             f"Whether test rows of the target are among the rows of {', '.join(doubtful)} cannot be told: "
-            "rows repeat or are much alike, or few columns are shared, so that such rows need not be the same. "
-            "They were not left out. If both hold the same rows, a gain may come of that alone."
+            "rows repeat or are much alike, or few columns are shared, so that such rows need not be the "
+            "same. They were not left out. If both hold the same rows, a gain may come of that alone."
         )
         journal.event("rows.overlap_not_tellable", message, level="warning", datasets=doubtful)

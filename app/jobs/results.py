@@ -31,8 +31,8 @@ class DatasetOverlap(BaseModel):
     validation: int = Field(description="Validation rows of the target among them.")
     near: int = Field(description="Of both, rows that are not equal, but nearly so.")
     overlap_not_tellable: bool = Field(
-        description="Whether rows are equal, or could be, that may be so by chance, since rows repeat, are much "
-        "alike, or few columns are shared. Such rows are not counted."
+        description="Whether rows are equal, or could be, that may be so by chance, since rows repeat, are "
+        "much alike, or few columns are shared. Such rows are not counted."
     )
 
 
