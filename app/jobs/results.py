@@ -25,7 +25,7 @@ class GainView(BaseModel):
 class DatasetOverlap(BaseModel):
     """Rows of the target among those of a data set that something in the transfer was trained on."""
 
-    dataset: str = Field(examples=["source@1"])
+    dataset: str = Field(description="Whose rows they are; it may be deleted.", examples=["source@1"])
     rows: int = Field(description="Its rows that something was trained or validated on.")
     test: int = Field(description="Test rows of the target among them.")
     validation: int = Field(description="Validation rows of the target among them.")

@@ -26,7 +26,11 @@ class ArtifactView(BaseModel):
 class TrainedOn(BaseModel):
     """What a version, its sources and ancestors were trained or validated on."""
 
-    datasets: list[str] = Field(default=[], examples=[["source@1", "target@1"]])
+    datasets: list[str] = Field(
+        default=[],
+        description="By name and version; they may be deleted.",
+        examples=[["source@1", "target@1"]],
+    )
     unknown: list[str] = Field(
         default=[],
         description="Presets, and versions without a record: what they were trained on is not known.",

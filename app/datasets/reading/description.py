@@ -26,8 +26,8 @@ class Column(Model):
 class Since(Model):
     """When the rows begin that validate and that test: dates as ISO 8601, numbers as they are."""
 
-    validation: str
-    test: str
+    validation: str = Field(description="The first that validates.", examples=["2024-10-01"])
+    test: str = Field(description="The first that tests.", examples=["2024-11-15"])
 
 
 class SplitPlan(Model):
