@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("model-transfer/")}
-LEARNING = {"keras", "numpy", "scikit-learn", "scipy", "tensorflow", "tensorflow-cpu"}
+LEARNING = {"keras", "scikit-learn", "scipy", "tensorflow", "tensorflow-cpu"}
 
 
 def _lock(name: str) -> dict[str, set[str]]:

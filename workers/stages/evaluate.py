@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.states import Stage
@@ -19,6 +20,7 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
         return done.output
     context.begin_stage(Stage.EVALUATE)
     output = {**_proved(context, arms), "rows_seen": context.seen.told}
+    output["reason"] += doubt(output["verdict"], context.seen.told["datasets"])
     if few_shot:
         points = [_point(context, count, of_count) for count, of_count in sorted(few_shot.items())]
         points.append(_point(context, None, arms))
@@ -29,6 +31,17 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
         output["few_shot"] = {"points": points, "labels_saved": saved}
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
+
+
+def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:
+    """What a gain may come of as well: it stands in the sentence that people read."""
+    doubtful = [one["dataset"] for one in datasets if one["overlap_not_tellable"]]
+    if verdict != "helped" or not doubtful:
+        return ""
+    return (
+        f" Whether test rows are among the rows of {', '.join(doubtful)}, which something in the transfer "
+        "was trained on, cannot be told, since rows repeat or few columns are shared: the gain may come of that."
+    )
 
 
 def _proved(context: JobContext, arms: Arms) -> dict[str, Any]:

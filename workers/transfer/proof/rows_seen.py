@@ -203,7 +203,9 @@ def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tupl
     equal = np.isin(ours[asked], other)
     if is_same_data or not equal.any():
         return equal, True
-    if min(len(own) / len(ours), len(other) / len(theirs)) >= NEARLY_UNIQUE:
+    # A table that was put together several times has each row so often: that says nothing of its values.
+    own_counts, other_counts = (counts // np.gcd.reduce(counts) for counts in (own_counts, other_counts))
+    if min(len(own) / own_counts.sum(), len(other) / other_counts.sum()) >= NEARLY_UNIQUE:
         return equal, True
     chance = max(0.5, *(1 - (counts == 1).sum() / counts.sum() for counts in (own_counts, other_counts)))
     both = int(np.isin(own, other).sum())

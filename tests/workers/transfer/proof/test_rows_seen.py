@@ -153,6 +153,13 @@ def test_a_few_equal_rows_among_rows_that_repeat_are_not_told_apart():
     assert (found.seen.any(), found.is_told_apart) == (False, False)
 
 
+def test_a_source_that_holds_each_row_twice_hides_none():
+    source = _cells(300)
+    target = np.concatenate([source[:20], _cells(80, seed=1)])
+    found = overlap(_table(target), np.ones(100, bool), _table(np.concatenate([source, source])))
+    assert (found.equal.sum(), found.is_told_apart) == (20, True)
+
+
 def test_copies_within_a_table_do_not_hide_that_keys_are_nearly_unique():
     source = np.concatenate([_cells(500), _cells(500)[:50]])
     target = np.concatenate([_cells(100, seed=1), source[:12], source[:3]])
@@ -215,7 +222,7 @@ def test_being_near_says_nothing_where_rows_of_different_parts_are_near_each_oth
 
 def test_texts_that_repeat_are_seen_by_their_signatures_where_keys_say_nothing():
     """The network has read these very words, and its control has not; without a signature nothing is told."""
-    values = np.array([10, 10, 30, 30, 50, 50, 70, 70, 90, 90])
+    values = np.array([10, 10, 10, 30, 30, 50, 50, 70, 70, 90, 90])
     source = KnownRows(values.astype(np.uint64)[:, None], values.astype(np.uint8)[:, None])
     target = KnownRows(
         np.array([[10], [31], [130], [50]], np.uint64), np.array([[10], [31], [130], [200]], np.uint8)
