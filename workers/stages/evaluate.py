@@ -40,7 +40,8 @@ def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:
         return ""
     return (
         f" Whether test rows are among the rows of {', '.join(doubtful)}, which something in the transfer "
-        "was trained on, cannot be told, since rows repeat or few columns are shared: the gain may come of that."
+        "was trained on, cannot be told, since rows repeat or few columns are shared: "
+        "the gain may come of that."
     )
 
 
