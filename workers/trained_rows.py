@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ _ROWS = 1 << 18
 _LOOKED_AT = 10_000
 """Rows that tell whether a column's cells repeat."""
 
+_IDENTIFIER_ROWS = 20
+"""Fewer cells differ by chance; an upload's notice `identifier` has the same number."""
+
 
 @dataclass(frozen=True, eq=False)
 class DatasetRows:
@@ -37,14 +41,19 @@ class DatasetRows:
 
     def known(self) -> KnownRows:
         """All rows."""
-        return KnownRows(self.facts.keys, self.facts.signatures, _TableCells(self.table, self.features))
+        cells = _TableCells(self.table, self.features)
+        return KnownRows(self.facts.keys, self.facts.signatures, cells, frozenset(self._identifiers))
+
+    @cached_property
+    def _identifiers(self) -> list[str]:
+        return [name for name in sorted(self.features) if _is_identifier(self.table[name])]
 
     def write(self, path: Path, numbers: Array) -> None:
         """Write a Parquet file of some rows, a group at a time: equal rows make equal bytes.
 
         It has `key` (`key_2` and so on), `signature` if the kind has one, and `cells_0` and so on of a
         table's columns in the order of their names, which are in the schema's metadata, since a name with a
-        dot would be a path.
+        dot would be a path. `identifiers` there are names, too.
         """
         first = self._group(numbers[:_ROWS])
         repeating = [
@@ -69,12 +78,26 @@ class DatasetRows:
             )
         cells = _TableCells(self.table.select(self.features).take(numbers), sorted(self.features))
         columns |= {f"cells_{place}": pa.array(of) for place, of in enumerate(cells.values())}
-        return pa.table(columns).replace_schema_metadata({"columns": json.dumps(list(cells))})
+        about = {"columns": json.dumps(list(cells)), "identifiers": json.dumps(self._identifiers)}
+        return pa.table(columns).replace_schema_metadata(about)
 
 
 def _repeats(cells: pa.ChunkedArray) -> bool:
     some = cells[:_LOOKED_AT]
     return bool(2 * pc.count_distinct(some).as_py() < len(some))
+
+
+def _is_identifier(column: pa.ChunkedArray) -> bool:
+    """Whether no text or whole number comes twice, in 20 rows or more: those of one may number the rows."""
+    is_number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+    if not is_number and not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return False
+    for some in (column[:_LOOKED_AT].drop_null(), column.drop_null()):
+        if len(some) < _IDENTIFIER_ROWS or pc.count_distinct(some).as_py() < len(some):
+            return False
+        if is_number and not pc.all(pc.equal(pc.floor(some), some)).as_py():
+            return False
+    return True
 
 
 class _TableCells(Mapping[str, Array]):
@@ -109,10 +132,9 @@ def read(path: Path) -> KnownRows:
         width = whole.type.byte_width
         signatures = np.frombuffer(whole.buffers()[1], np.uint8, len(whole) * width, whole.offset * width)
         signatures = signatures.reshape(len(whole), width)
-    names = json.loads(file.schema_arrow.metadata[b"columns"])
-    return KnownRows(
-        np.stack([of.to_numpy() for of in keys.columns], axis=1), signatures, _FileCells(file, names)
-    )
+    names, identifiers = (json.loads(file.schema_arrow.metadata[of]) for of in (b"columns", b"identifiers"))
+    key_columns = np.stack([of.to_numpy() for of in keys.columns], axis=1)
+    return KnownRows(key_columns, signatures, _FileCells(file, names), frozenset(identifiers))
 
 
 class _FileCells(Mapping[str, Array]):

@@ -115,3 +115,27 @@ def test_cells_that_repeat_take_little_room(tmp_path: Path) -> None:
     facts = RowFacts(np.zeros(100_000, np.uint8), np.zeros((100_000, 1), np.uint64))
     DatasetRows(table, facts, ["x"]).write(tmp_path / "rows", np.arange(100_000))
     assert (tmp_path / "rows").stat().st_size < 50_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_one"),
+    [
+        (pa.array(np.arange(20.0)), True),
+        (pa.array([*range(7, 26), None, 99.0]), True),
+        (pa.array([f"P{row}" for row in range(20)]), True),
+        (pa.array(np.arange(19.0)), False),
+        (pa.array([*np.arange(19.0), 0.0]), False),
+        (pa.array(np.arange(20) + 0.5), False),
+        (pa.array([row % 2 == 0 for row in range(20)]), False),
+        (pa.array([None] * 20, pa.float64()), False),
+    ],
+    ids=["numbers", "gaps", "names", "few", "repeating", "fractions", "booleans", "missing"],
+)
+def test_columns_that_may_only_number_the_rows_are_known_and_kept(
+    tmp_path: Path, cells: pa.Array, is_one: bool
+) -> None:
+    table = pa.table({"a": cells, "b": pa.array([1.0, 2.0] * len(cells)).slice(0, len(cells))})
+    rows = DatasetRows(table, _facts(len(cells)), ["b", "a"])
+    rows.write(tmp_path / "rows", np.arange(3))
+    of_three = read(tmp_path / "rows")
+    assert rows.known().identifiers == of_three.identifiers == (frozenset({"a"}) if is_one else frozenset())

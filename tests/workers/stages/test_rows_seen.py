@@ -163,6 +163,25 @@ def test_a_subset_of_the_source_in_another_order_of_columns_is_never_helped(
     assert lineage["trained_on"] == {"datasets": ["flips@1", "subset@1"], "unknown": []}
 
 
+def _numbered(content: bytes, start: int) -> bytes:
+    """The file with a column that counts its rows."""
+    header, *lines = content.decode().split()
+    told = [f"{number},{line}" for number, line in enumerate(lines, start)]
+    return "\n".join([f"row,{header}", *told]).encode()
+
+
+def test_a_subset_whose_rows_are_numbered_anew_is_never_helped(
+    client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
+) -> None:
+    content = _table(X[:160], Y[:160], train=160, validation=0)
+    store(client, "numbered", _numbered(content, 0), label="y")
+    content = _table(X[:100], Y[:100], train=40, validation=0)
+    store(client, "numbered anew", _numbered(content, 1), label="y")
+    asked = {"source": {"dataset": "numbered"}, "target": {"dataset": "numbered anew"}}
+    result = _never_helped(client, services, switched_off, **asked)
+    assert result["rows_seen"]["test"] == 60
+
+
 def test_a_grown_version_is_never_helped_by_the_rows_that_trained_the_one_before(
     client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
 ) -> None:

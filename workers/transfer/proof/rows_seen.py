@@ -31,12 +31,14 @@ class KnownRows:
 
     keys: (n, k) uint64, k keys a row. signatures: (n, s), for `near`, or None. columns: of a table, by what
     each column is called, keys of its cells, (n,) uint32, 0 where they are missing; none of other kinds. They
-    are asked for one after the other, and may be made or read then.
+    are asked for one after the other, and may be made or read then. identifiers: columns that may only number
+    the rows, so that the same row may have another cell in another table.
     """
 
     keys: Array
     signatures: Array | None = None
     columns: Mapping[str, Array] = field(default_factory=dict)
+    identifiers: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -44,7 +46,7 @@ class KnownRows:
     def of(self, rows: Array) -> "KnownRows":
         """Some of the rows, by a mask or by numbers; columns are taken from when they are asked for."""
         signatures = None if self.signatures is None else self.signatures[rows]
-        return KnownRows(self.keys[rows], signatures, _Some(self.columns, rows))
+        return KnownRows(self.keys[rows], signatures, _Some(self.columns, rows), self.identifiers)
 
 
 class _Some(Mapping[str, Array]):
@@ -94,7 +96,8 @@ def overlap(
 
     Rows are equal by their keys; those of tables by the cells of the columns that both have and that vary in
     both, so that no row is hidden by the order of columns, by a column that one table alone has, or by one
-    that tells of all rows where they come from.
+    that tells of all rows where they come from. They are compared again without identifiers, since rows that
+    are written anew are often numbered anew.
 
     Equal keys are taken for the same row where keys are nearly unique in both (`NEARLY_UNIQUE`), where the
     lineage says so (`is_same_data`: versions of one data set), or where so many of one's distinct keys are
@@ -140,9 +143,23 @@ def _equal(target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bo
         return none, True
     if not target.columns:
         pairs = [(target.keys[:, place], trained.keys[:, place]) for place in range(target.keys.shape[1])]
-        found = [_among(ours, asked, theirs, is_same_data) for ours, theirs in pairs]
-        return np.any([equal for equal, _ in found], axis=0), all(is_told for _, is_told in found)
+        each = [_among(ours, asked, theirs, is_same_data) for ours, theirs in pairs]
+        return np.any([equal for equal, _ in each], axis=0), all(is_told for _, is_told in each)
     ours, theirs = _varying(target.columns), _varying(trained.columns)
+    found = _equal_over(ours, theirs, target, asked, trained, is_same_data)
+    identifiers = ours & theirs & (target.identifiers | trained.identifiers)
+    if not identifiers or identifiers == ours & theirs:
+        return found
+    # Whoever has the lineage knows that rows are the same, and not that they are so without their identifier.
+    again = _equal_over(ours - identifiers, theirs - identifiers, target, asked, trained, False)
+    return found[0] | again[0], found[1] and again[1]
+
+
+def _equal_over(
+    ours: set[str], theirs: set[str], target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bool
+) -> tuple[Array, bool]:
+    """The same over the columns that both have, of these of the target's and of those trained on."""
+    none = np.zeros(int(asked.sum()), bool)
     shared = sorted(ours & theirs)
     if not shared:
         return none, False

@@ -97,6 +97,39 @@ def test_rows_whose_cells_are_equal_in_seven_digits_are_told_by_all_of_them():
     assert (found.equal.sum(), found.is_told_apart) == (50, True)
 
 
+def _numbered(rows: KnownRows) -> KnownRows:
+    return KnownRows(rows.keys, columns=rows.columns, identifiers=frozenset({"e"}))
+
+
+@pytest.mark.parametrize("of", [(True, True), (True, False), (False, True)], ids=["both", "ours", "theirs"])
+def test_rows_that_are_numbered_anew_are_seen_all_the_same(of: tuple[bool, bool]):
+    source, new = _cells(200), _cells(30, seed=1)
+    target = np.concatenate([new, source[100:150]])
+    ours = _table(np.column_stack([target, np.arange(1, 81)]))
+    theirs = _table(np.column_stack([source, np.arange(1, 201)]))
+    assert not overlap(ours, _every(ours), theirs).equal.any()
+    ours, theirs = (
+        _numbered(rows) if is_known else rows for rows, is_known in zip((ours, theirs), of, strict=True)
+    )
+    found = overlap(ours, _every(ours), theirs)
+    np.testing.assert_array_equal(found.equal, [False] * 30 + [True] * 50)
+    assert found.is_told_apart
+
+
+def test_rows_that_only_their_number_tells_apart_are_not_told_apart_even_where_it_is_the_same_data():
+    few = [_cells(300, 3, 2, seed) for seed in (0, 1)]
+    ours, theirs = (
+        KnownRows(rows.keys, columns=rows.columns, identifiers=frozenset({"d"}))
+        for rows in (
+            _table(np.column_stack([of, np.arange(1, 301) + at]))
+            for of, at in zip(few, (0, 300), strict=True)
+        )
+    )
+    found = overlap(ours, _every(ours), theirs, is_same_data=True)
+    assert not found.equal.any()
+    assert not found.is_told_apart
+
+
 def test_missing_cells_are_equal_to_missing_cells_alone():
     source = np.array([[1, 0, 3], [1, 2, 0], [4, 5, 6]])
     target = np.array([[1, 0, 3], [1, 2, 3], [0, 5, 6]])
@@ -127,11 +160,15 @@ def test_a_small_sample_of_few_values_is_no_subset():
     assert (found.seen.any(), found.is_told_apart) == (False, False)
 
 
+def _told_by_one_column(rows: int, seed: int = 0) -> np.ndarray:
+    return np.column_stack([_cells(rows, 1, 1_000_000, seed), _cells(rows, 2, 2, seed)])
+
+
 def test_a_subset_of_rows_that_repeat_is_seen():
     """A third of the rows are copies, so keys are not nearly unique; chance brings no such subset."""
-    source = _cells(600)
+    source = _told_by_one_column(600)
     source = np.concatenate([source, source[:300]])
-    target = np.concatenate([source[:160], _cells(20, seed=1)])
+    target = np.concatenate([source[:160], _told_by_one_column(20, seed=1)])
     found = overlap(_table(target), np.ones(180, bool), _table(source))
     np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
     assert found.equal.sum() == 160
@@ -147,8 +184,8 @@ def test_a_source_that_is_a_subset_of_the_target_is_seen():
 
 
 def test_a_few_equal_rows_among_rows_that_repeat_are_not_told_apart():
-    source = np.concatenate([_cells(600), _cells(600)[:300]])
-    target = np.concatenate([source[:10], _cells(100, seed=1)])
+    source = np.concatenate([_told_by_one_column(600), _told_by_one_column(600)[:300]])
+    target = np.concatenate([source[:10], _told_by_one_column(100, seed=1)])
     found = overlap(_table(target), np.ones(110, bool), _table(source))
     assert (found.seen.any(), found.is_told_apart) == (False, False)
 
