@@ -77,13 +77,14 @@ class Inspector:
         Raises:
             DatasetError: if the file is refused, or its inspection needs more memory or time than allowed.
             Stopped: if it was killed.
+            ServerEnded: if its process was ended from outside twice, or where nobody can take back its rows.
             RuntimeError: if the inspection itself is at fault.
         """
         try:
             return self._finish(on_rows, rows_file)
-        except ServerEnded as error:
-            if self._has_rows:  # which nobody can take back
-                raise RuntimeError("the process that forks those of inspections was ended") from error
+        except ServerEnded:
+            if self._has_rows:
+                raise
             log.warning("the process that forks those of inspections was ended; an inspection begins again")
             self._child.close()
             self._child = self._start()

@@ -81,6 +81,15 @@ def service_ends() -> ServiceError:
     return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was stored.")
 
 
+def inspection_ended() -> ServiceError:
+    """The system, or somebody on it, ended the process that validates, and the one after it."""
+    log.error("the process that forks those of inspections was ended again; the upload is given up")
+    message = (
+        "Expected a process that validates the file. Received: one that was ended from outside, repeatedly."
+    )
+    return ServiceError(503, "unavailable", message, hint="Send the file again; nothing of it was stored.")
+
+
 async def stream_progress(
     request: Request, validation: Left, made: Future[DatasetView], progress: queue.SimpleQueue[int]
 ) -> AsyncIterator[bytes]:

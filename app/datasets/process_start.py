@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import IO, Literal, Protocol
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+_ANSWER_SECONDS = 5.0
+"""A server that has not killed and reaped a process after so long is stuck: it takes milliseconds."""
 
 
 class ServerEnded(Exception):
@@ -100,10 +104,24 @@ class _Forked:
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self._server = server
         self._status: int | None = None
+        self._is_killed = False
 
     def kill(self) -> None:
+        if self._status is not None:
+            return
         with suppress(OSError):  # it has ended
             self._server.shutdown(socket.SHUT_WR)
+            if not self._is_killed:
+                self._is_killed = True
+                late = threading.Timer(_ANSWER_SECONDS, self._end_stuck_server)
+                late.daemon = True
+                late.start()
+
+    def _end_stuck_server(self) -> None:
+        """Somebody may have stopped it, and whoever waits for this process would wait for ever."""
+        with suppress(OSError, ValueError):  # closed: it has answered
+            if self._status is None and not select.select([self._server], [], [], 0)[0]:
+                _server.kill()
 
     def wait(self) -> int:
         if self._status is None:
@@ -163,6 +181,12 @@ class _ForkServer:
             self._program = subprocess.Popen(
                 _command("fork_server"), stdin=other.fileno(), stdout=subprocess.DEVNULL, env=_environment()
             )
+
+    def kill(self) -> None:
+        """End the server and all that it forked at once; the next process has another."""
+        with self._lock:
+            if self._program is not None:
+                self._program.kill()
 
     def close(self) -> None:
         """End the server."""

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
-from app.datasets.followers import cut_off, service_ends
+from app.datasets.followers import cut_off, inspection_ended, service_ends
+from app.datasets.process_start import ServerEnded
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
@@ -233,6 +234,8 @@ class Validation:
             if error.code == "inspection_too_slow" and queue == "small" and self._is_limited:
                 raise TooSlowForSmallLane from error
             raise service.refusal(error) from error
+        except ServerEnded as error:
+            raise inspection_ended() from error
 
     def _seconds(self, queue: QueueName) -> float:
         """How long the file may be read: no upload holds a place for longer than its size can justify."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fastapi.testclient import TestClient
 
 from app.datasets import child_process, process_start
 from app.datasets.child_process import Inspector, Stopped
@@ -130,6 +131,45 @@ def test_an_inspection_whose_server_is_killed_begins_again(
         wait_for(lambda: not _lives(process))
         assert child.finish() == inspect(path, Declaration())
     assert "was ended" in caplog.text
+
+
+@forked_only
+def test_an_inspection_whose_server_is_killed_each_time_is_told_to_be_sent_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = process_start.start
+
+    def start_for_nothing() -> process_start.Process:
+        process = start()
+        suspend_one()
+        for server in fork_servers():
+            server.kill()
+        return process
+
+    content = b"a,y\n" + b"1,u\n2,v\n3,u\n4,u\n" * 10
+    with monkeypatch.context() as patch:
+        patch.setattr(process_start, "start", start_for_nothing)
+        answer = client.post("/v1/datasets?name=t&label=y", content=content)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "Send the file again" in answer.json()["hint"]
+    assert client.post("/v1/datasets?name=t&label=y", content=content).json()["ref"] == "t@1"
+
+
+@forked_only
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_a_server_that_is_stopped_is_replaced_as_soon_as_an_inspection_is_to_end(
+    path: Path, server: psutil.Process, monkeypatch: pytest.MonkeyPatch, is_wanted: bool
+) -> None:
+    monkeypatch.setattr(process_start, "_ANSWER_SECONDS", 0.1)
+    server.suspend()
+    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=2) as child:
+        if is_wanted:  # the time that it may take ends
+            assert child.finish() == inspect(path, Declaration())
+        else:
+            child.kill()
+            with pytest.raises(Stopped):
+                child.finish()
+    assert not _lives(server)
 
 
 @forked_only
