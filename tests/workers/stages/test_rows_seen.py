@@ -182,6 +182,19 @@ def test_a_subset_whose_rows_are_numbered_anew_is_never_helped(
     assert result["rows_seen"]["test"] == 60
 
 
+def test_a_source_with_copies_of_one_class_hides_none(
+    client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
+) -> None:
+    rows = np.concatenate([np.arange(160), np.repeat(np.flatnonzero(Y[:160]), 3)])
+    store(client, "balanced", _table(X[rows], Y[rows], train=len(rows), validation=0), label="y")
+    x, y = _flips(40, 12)
+    content = _table(np.concatenate([x, X[:60]]), np.concatenate([y, Y[:60]]), train=40, validation=0)
+    store(client, "part anew", content, label="y")
+    asked = {"source": {"dataset": "balanced"}, "target": {"dataset": "part anew"}}
+    result = _never_helped(client, services, switched_off, **asked)
+    assert result["rows_seen"]["test"] == 60
+
+
 def test_a_grown_version_is_never_helped_by_the_rows_that_trained_the_one_before(
     client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
 ) -> None:

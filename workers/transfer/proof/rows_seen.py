@@ -13,6 +13,12 @@ from workers.transfer.data import Array
 NEARLY_UNIQUE = 0.8
 """Distinct keys over rows, in both tables, from which on equal keys are taken for the same row."""
 
+COPIED = 0.2
+"""The same where rows repeat as copies do: any half of the columns tells apart what all of them do."""
+
+HALF_TELLS = 0.95
+"""Distinct keys over half of the columns, over those over all, of which that is said."""
+
 MOST_NEAR = 0.2
 """Share of the target's rows that may be near a train row of its own before being near says nothing."""
 
@@ -99,7 +105,8 @@ def overlap(
     that tells of all rows where they come from. They are compared again without identifiers, since rows that
     are written anew are often numbered anew.
 
-    Equal keys are taken for the same row where keys are nearly unique in both (`NEARLY_UNIQUE`), where the
+    Equal keys are taken for the same row where keys are nearly unique in both (`NEARLY_UNIQUE`), where those
+    of tables repeat only since whole rows are copied, as those of a rare class may be (`COPIED`), where the
     lineage says so (`is_same_data`: versions of one data set), or where so many of one's distinct keys are
     found in the other that chance does not bring it: one is a subset. The chance that a row is found is taken
     to be the share of rows that are not alone with their key, the Good-Turing estimate of a sample's coverage
@@ -167,7 +174,12 @@ def _equal_over(
     keys = _over(shared, target.columns), _over(shared, trained.columns)
     if not enough(shared):
         return none, not np.isin(keys[0][asked], keys[1]).any()
-    equal, is_told_apart = _among(keys[0], asked, keys[1], is_same_data)
+
+    def are_copied() -> bool:
+        tables = ((keys[0], target.columns), (keys[1], trained.columns))
+        return all(_are_copied(of, shared, columns) for of, columns in tables)
+
+    equal, is_told_apart = _among(keys[0], asked, keys[1], is_same_data, are_copied)
     if not is_told_apart and shared == sorted(target.columns) == sorted(trained.columns):
         # Cells have seven digits, too few for moments such as 1700000000; row keys have all.
         exact, is_exact = _among(target.keys[:, 0], asked, trained.keys[:, 0], is_same_data)
@@ -213,7 +225,13 @@ def _have_common(ours: Array, theirs: Array) -> bool:
     return bool(((theirs[places] == ours) & (ours != 0)).any())
 
 
-def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tuple[Array, bool]:
+def _among(
+    ours: Array,
+    asked: Array,
+    theirs: Array,
+    is_same_data: bool,
+    are_copied: Callable[[], bool] = lambda: False,
+) -> tuple[Array, bool]:
     """Which of the asked keys are among theirs, if that is no chance; and whether that can be told."""
     own, own_counts = np.unique(ours, return_counts=True)
     other, other_counts = np.unique(theirs, return_counts=True)
@@ -222,13 +240,26 @@ def _among(ours: Array, asked: Array, theirs: Array, is_same_data: bool) -> tupl
         return equal, True
     # A table that was put together several times has each row so often: that says nothing of its values.
     own_counts, other_counts = (counts // np.gcd.reduce(counts) for counts in (own_counts, other_counts))
-    if min(len(own) / own_counts.sum(), len(other) / other_counts.sum()) >= NEARLY_UNIQUE:
+    distinct = min(len(own) / own_counts.sum(), len(other) / other_counts.sum())
+    if distinct >= NEARLY_UNIQUE or (distinct >= COPIED and are_copied()):
         return equal, True
     chance = max(0.5, *(1 - (counts == 1).sum() / counts.sum() for counts in (own_counts, other_counts)))
     both = int(np.isin(own, other).sum())
     if any(binom.sf(both - 1, len(keys), chance) < SUBSET_LEVEL for keys in (own, other)):
         return equal, True
     return np.zeros(len(equal), bool), False
+
+
+def _are_copied(keys: Array, names: Sequence[str], columns: Mapping[str, Array]) -> bool:
+    """Whether either half of the columns tells nearly all distinct rows apart.
+
+    So rows have more to differ in than it takes, and those that repeat are no chance. Columns are dealt out
+    to the halves in the order of how many values they have.
+    """
+    by_values = sorted(names, key=lambda name: -len(np.unique(columns[name])))
+    distinct = len(np.unique(keys))
+    halves = (by_values[::2], by_values[1::2])
+    return all(half and len(np.unique(_over(half, columns))) >= HALF_TELLS * distinct for half in halves)
 
 
 def _varying(columns: Mapping[str, Array]) -> set[str]:

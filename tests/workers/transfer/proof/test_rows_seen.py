@@ -130,6 +130,35 @@ def test_rows_that_only_their_number_tells_apart_are_not_told_apart_even_where_i
     assert not found.is_told_apart
 
 
+@pytest.mark.parametrize("copied", ["source", "target", "both"])
+def test_rows_that_are_copied_unevenly_are_seen_where_either_half_of_the_columns_tells_them_apart(
+    copied: str,
+):
+    """As those of a rare class are copied before a training."""
+    source = _cells(300)
+    target = np.concatenate([source[:20], _cells(200, seed=1)])
+    if copied != "target":
+        source = np.repeat(source, np.arange(300) % 4 + 1, axis=0)
+    if copied != "source":
+        target = np.repeat(target, np.arange(220) % 3 + 1, axis=0)
+    found = overlap(_table(target), np.ones(len(target), bool), _table(source))
+    np.testing.assert_array_equal(found.equal, _equal_rows(target, source))
+    assert found.equal.sum() >= 20
+    assert found.is_told_apart
+
+
+def test_rows_that_repeat_though_one_column_tells_most_apart_are_not_taken_for_copies():
+    """Prices and flags: equal prices are common, and the flags say little."""
+    rng = np.random.default_rng(0)
+    source, target = (
+        np.column_stack([rng.integers(1, 120, (rows, 1)), rng.integers(1, 3, (rows, 3)) * [1, 0, 1]])
+        for rows in (600, 300)
+    )
+    found = overlap(_table(target), np.ones(300, bool), _table(source))
+    assert not found.seen.any()
+    assert not found.is_told_apart
+
+
 def test_missing_cells_are_equal_to_missing_cells_alone():
     source = np.array([[1, 0, 3], [1, 2, 0], [4, 5, 6]])
     target = np.array([[1, 0, 3], [1, 2, 3], [0, 5, 6]])
