@@ -16,7 +16,8 @@ from workers.job_rows import DatasetFacts, JobFacts, PresetFacts, RowsFile, Vers
 from workers.journal import Journal
 from workers.trained_rows import DatasetRows
 from workers.transfer.data import Array, Data, Rows, Unlabelled
-from workers.transfer.proof.rows_seen import KnownRows, overlap
+from workers.transfer.proof.known_rows import KnownRows
+from workers.transfer.proof.rows_seen import overlap
 
 Part = Rows | Unlabelled
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from app.datasets.partition.keys import cell_keys
 from app.datasets.partition.rows_file import RowFacts
 from workers.transfer.data import Array
-from workers.transfer.proof.rows_seen import KnownRows
+from workers.transfer.proof.known_rows import KnownRows
 
 _ROWS = 1 << 18
 """A row group: so many rows are held at a time while a file is written."""

@@ -5,7 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from workers.transfer.proof.rows_seen import KnownRows, mixed, overlap
+from workers.transfer.proof.equal_keys import mixed
+from workers.transfer.proof.known_rows import KnownRows
+from workers.transfer.proof.rows_seen import overlap
 
 
 def _table(cells: np.ndarray, names: str = "abcdefgh") -> KnownRows:
@@ -97,16 +99,35 @@ def test_rows_whose_cells_are_equal_in_seven_digits_are_told_by_all_of_them():
     assert (found.equal.sum(), found.is_told_apart) == (50, True)
 
 
+@pytest.mark.parametrize("values", [10, 10_000], ids=["folds", "noise"])
+def test_rows_with_one_column_drawn_anew_are_seen_all_the_same(values: int):
+    source, new = _cells(400, 6), _cells(60, 6, seed=1)
+    target = np.concatenate([source[100:180], new])
+    target[:, 3] = np.random.default_rng(2).integers(1, values + 1, len(target))
+    found = overlap(_table(target), np.ones(140, bool), _table(source))
+    np.testing.assert_array_equal(found.equal, [True] * 80 + [False] * 60)
+    assert found.is_told_apart
+
+
+@pytest.mark.parametrize(("columns", "values"), [(5, 5), (3, 20), (4, 8), (8, 3)])
+def test_rows_of_few_values_that_differ_in_one_column_are_other_rows(columns: int, values: int):
+    """Chance brings many such, and hardly any equal ones: those of a table that is nearly unique stay."""
+    for seed in range(10):
+        ours, theirs = (_cells(rows, columns, values, 2 * seed + n) for n, rows in enumerate((90, 150)))
+        found = overlap(_table(ours), np.ones(90, bool), _table(theirs))
+        assert not (found.equal & ~_equal_rows(ours, theirs)).any()
+
+
 def _numbered(rows: KnownRows) -> KnownRows:
-    return KnownRows(rows.keys, columns=rows.columns, identifiers=frozenset({"e"}))
+    return KnownRows(rows.keys, columns=rows.columns, identifiers=frozenset({"e", "f"}))
 
 
 @pytest.mark.parametrize("of", [(True, True), (True, False), (False, True)], ids=["both", "ours", "theirs"])
 def test_rows_that_are_numbered_anew_are_seen_all_the_same(of: tuple[bool, bool]):
     source, new = _cells(200), _cells(30, seed=1)
     target = np.concatenate([new, source[100:150]])
-    ours = _table(np.column_stack([target, np.arange(1, 81)]))
-    theirs = _table(np.column_stack([source, np.arange(1, 201)]))
+    ours = _table(np.column_stack([target, np.arange(1, 81), np.arange(501, 581)]))
+    theirs = _table(np.column_stack([source, np.arange(1, 201), np.arange(501, 701)]))
     assert not overlap(ours, _every(ours), theirs).equal.any()
     ours, theirs = (
         _numbered(rows) if is_known else rows for rows, is_known in zip((ours, theirs), of, strict=True)
