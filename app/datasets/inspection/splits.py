@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,20 +91,22 @@ def split_rows(
     """
     kept = scan.kept
     keys = kept.keys(roles)
-    classes = kept.classes(labels.names)
-    smallest = min(declaration.validation_fraction, declaration.test_fraction)
-    near = find_near(kept, keys[:, 0], classes, smallest)
-    alike = keys[:, 0] if near is None else near.units
-    groups = _groups(kept, alike) if layout.group is not None else None
-    if column is not None:
-        parts, told = kept.words, {"by": "column", "column": column}
-    elif layout.time is not None:
-        parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
-    else:
-        units = alike if groups is None else groups.of_rows
-        parts, told = _by_units(units, classes, layout, declaration)
-    rows = _count(parts, classes)
-    counts = kept.count(parts, classes, labels.names)
+    with ThreadPoolExecutor(1) as pool:  # to sort the keys takes as long as all else
+        different = pool.submit(count_distinct, keys[:, 0])
+        classes = kept.classes(labels.names)
+        smallest = min(declaration.validation_fraction, declaration.test_fraction)
+        near = find_near(kept, keys[:, 0], classes, smallest)
+        alike = keys[:, 0] if near is None else near.units
+        groups = _groups(kept, alike) if layout.group is not None else None
+        if column is not None:
+            parts, told = kept.words, {"by": "column", "column": column}
+        elif layout.time is not None:
+            parts, told = _by_time(scan, kept, layout.time, classes != UNLABELLED, declaration)
+        else:
+            units = alike if groups is None else groups.of_rows
+            parts, told = _by_units(units, classes, layout, declaration)
+        rows = _count(parts, classes)
+        counts = kept.count(parts, classes, labels.names)
     if told["by"] in ("column", "time"):
         _check_trained(rows, counts, labels, told)
     plan = SplitPlan(
@@ -116,9 +119,9 @@ def split_rows(
     facts = RowFacts(parts, keys, None if groups is None else groups.of_rows)
     if near is not None:
         facts = replace(facts, clusters=near.units, signatures=near.signatures)
-    different = count_distinct(keys[:, 0])
-    repeated = Found(0, []) if different == len(keys) else duplicates(keys[:, 0], kept.labels)
-    return Split(plan, facts, counts, different, repeated, kept, groups, near)
+    repeats = different.result() < len(keys)
+    repeated = duplicates(keys[:, 0], kept.labels) if repeats else Found(0, [])
+    return Split(plan, facts, counts, different.result(), repeated, kept, groups, near)
 
 
 def _groups(kept: KeptRows, units: Keys) -> Joined:
