@@ -96,13 +96,18 @@ class Inspector:
         self, on_rows: Callable[[int], None] | None, rows_file: Callable[[bytes], object] | None
     ) -> Inspection:
         _say(self._child, "whole")
-        late = threading.Timer(self._seconds, self._child.kill)
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()  # before the process ends, which is when somebody asks
+            self._child.kill()
+
+        late = threading.Timer(self._seconds, end)
         late.start()
         try:
             with ThreadPoolExecutor(1) as pool:
                 stderr_output = pool.submit(self._child.stderr.read)
                 last = self._listen(on_rows, rows_file)
-                is_late = late.finished.is_set()
                 late.cancel()
                 errors = stderr_output.result()
             status = self._child.wait()
@@ -110,7 +115,7 @@ class Inspector:
             late.cancel()
         if self._is_stopped:
             raise Stopped
-        if is_late and not last:
+        if is_late.is_set() and not last:
             raise _too_slow(self._seconds)
         return _answer(status, last, errors, self._memory_bytes, self._seconds)
 
