@@ -82,7 +82,8 @@ def test_processes_are_forked_from_one_that_has_a_single_thread_and_keeps_nothin
         with started(path):
             pass
     assert fork_servers() == [server]
-    assert held() == before
+    # What earlier tests left open here may be closed meanwhile.
+    assert all(after <= first for after, first in zip(held(), before, strict=True))
     assert before[-1] == 1
     assert server.memory_full_info().uss - memory < 1 << 20
     assert server.children() == []
