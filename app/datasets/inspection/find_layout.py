@@ -90,6 +90,8 @@ def _beside(
         return name
     holds = {"split": "split words", "group": "groups", "time": "times"}[field]
     received = "the label" if name == label else "no such column"
+    if name in declaration.ignored:
+        received = "one that is declared to be left out"
     message = f"Expected a column {name} of {holds} beside the label. Received: {received}."
     hint = f"Declare another `{field}`, or leave it out."
     if name != label and "Did" in (near := meant(name, names)):

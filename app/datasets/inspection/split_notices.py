@@ -102,7 +102,7 @@ def _groups_apart(split: Split, layout: Layout) -> list[Notice]:
 
 def _groups_joined(split: Split, layout: Layout) -> list[Notice]:
     joined = split.groups
-    if joined is None or not joined.groups:
+    if split.plan.by != "group" or joined is None or not joined.groups:
         return []
     same = "the same" if layout.kind == "tabular" else "the same or nearly the same"
     shared = f"{joined.groups} groups ({layout.group}) share rows of {same} input with another"

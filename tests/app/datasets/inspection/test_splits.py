@@ -291,3 +291,17 @@ def test_given_words_come_before_time_and_time_before_groups(tmp_path: Path) -> 
     assert given.inspection.description.split.by == "column"
     assert given.facts.parts.tolist() == [0, 1, 2, 0] * 20
     assert given.facts.groups is not None
+
+
+def test_groups_that_do_not_split_are_not_told_to_be_joined_or_apart(tmp_path: Path) -> None:
+    """Each pair of groups shares a row, and the times decide."""
+    rows = "".join(f"g{n % 12},{n},{n % 7},{'ab'[n % 2]}\n" for n in range(84))
+    made = kept(tmp_path, "group,day,x,label\n" + rows, group="group", time="day").inspection
+    assert made.description.split.by == "time"
+    assert [n.column for n in made.warnings if n.code in ("groups_joined", "equal_rows_apart")] == ["day"]
+
+
+def test_a_column_of_groups_that_is_left_out_is_refused_as_such(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="Received: one that is declared to be left out") as caught:
+        kept(tmp_path, patients(), group="patient_id", ignore=["patient_id"])
+    assert caught.value.code == "group_not_found"
