@@ -69,6 +69,7 @@ class JobResult(BaseModel):
         examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
     )
     rows_seen: RowsSeen = Field(
+        description="Rows of the target that something in the transfer was trained or validated on.",
         examples=[
             {
                 "test": 4,
@@ -87,5 +88,5 @@ class JobResult(BaseModel):
                 ],
                 "unknown": [],
             }
-        ]
+        ],
     )

@@ -39,9 +39,9 @@ class SplitPlan(Model):
     )
     column: str | None = Field(None, description="The column of words, times or groups.")
     since: Since | None = Field(None, description="By time: the first of the rows that validate and test.")
-    seed: int
-    validation_fraction: float
-    test_fraction: float
+    seed: int = Field(description="As declared; by words and by time it decides nothing.")
+    validation_fraction: float = Field(description="As declared; by words it decides nothing.")
+    test_fraction: float = Field(description="As declared; by words it decides nothing.")
     rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
     borrowed: int = Field(
         0,
