@@ -17,13 +17,13 @@ from workers.stages.source import search_structure
 from workers.stages.transfer import as_any_arm, by_the_method
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
+from workers.transfer.methods.parts.random_structures import has_random_structure, random_structure
 from workers.transfer.methods.parts.rates import DEFAULT_LEARNING_RATE, Make
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.parts.untrained import comes_with_weights, untrained
 from workers.transfer.methods.structure import structure
 from workers.transfer.networks.inputs import geometry
 from workers.transfer.networks.network import Network, build, in_sequence, leaves
-from workers.transfer.methods.parts.random_structures import has_random_structure, random_structure
 from workers.transfer.seeds import layer_seed
 from workers.transfer.training.fitting import Fit
 
@@ -115,9 +115,7 @@ def _same_procedure(context: JobContext, source: Network, data: Data, fit: Fit) 
     return by_the_method(context, [usual], data, fit, method)
 
 
-def _untrained_teacher(
-    context: JobContext, source: Sequence[Network], data: Data, fit: Fit
-) -> Transferred:
+def _untrained_teacher(context: JobContext, source: Sequence[Network], data: Data, fit: Fit) -> Transferred:
     """Each teacher from its own seed, and none from the student's, which would begin as its own teacher."""
     teachers = [
         untrained(teacher, data, layer_seed(fit.training.seed, f"teacher {number}"), data.signature)

@@ -90,9 +90,7 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     return Control(min(judged, key=lambda name: judged[name]), by, losses, outcomes)
 
 
-def _few_shot(
-    context: JobContext, source: Sequence[Network], count: int, against: Arm | None
-) -> Arms:
+def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:
     """Both arms on so many rows a class, at the rates that the whole data set chose."""
     data = few_shot_subset(context.target, count, context.job.spec.training.seed)
     both = {"transfer": transfer_arm(context, source)}

@@ -31,8 +31,7 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
     output["reason"] += doubt(output["verdict"], context.seen.told["datasets"])
     if compared.few_shot:
         points = [
-            _point(context, count, of_count, control)
-            for count, of_count in sorted(compared.few_shot.items())
+            _point(context, count, of_count, control) for count, of_count in sorted(compared.few_shot.items())
         ]
         points.append(_point(context, None, arms, control))
         metric = context.job.spec.evaluation.metric or evaluation.default_metric(
@@ -101,9 +100,7 @@ def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[st
     )
 
 
-def _point(
-    context: JobContext, count: int | None, arms: Arms, control: Control | None
-) -> dict[str, Any]:
+def _point(context: JobContext, count: int | None, arms: Arms, control: Control | None) -> dict[str, Any]:
     data = (
         context.target
         if count is None

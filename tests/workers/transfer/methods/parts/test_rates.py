@@ -211,7 +211,12 @@ def test_a_loss_of_numbers_is_in_the_labels_unit(options, numbers):
     data = numbers(task="regression")
     choice, made = choose_rate(partial(scratch, options), data, FIT, [0.001, 0.003], MANY)
     large = replace(
-        data, **{part: replace(rows, targets=rows.targets * 1e6) for part, rows in vars(data).items() if isinstance(rows, Rows)}
+        data,
+        **{
+            part: replace(rows, targets=rows.targets * 1e6)
+            for part, rows in vars(data).items()
+            if isinstance(rows, Rows)
+        },
     )
     again, _ = choose_rate(partial(scratch, options), large, FIT, [0.001, 0.003], MANY)
     assert again.loss == pytest.approx(choice.loss, rel=1e-3)
