@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from app.jobs.recipes import DEFAULT_LEARNING_RATE
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
@@ -23,7 +24,7 @@ from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Hooks, Training
+from workers.transfer.training.options import Budget, Hooks, Training
 from workers.transfer.training.steps import Steps
 
 
@@ -46,7 +47,11 @@ class Trainings:
 
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
             finished = self._finished.get(stage, 0)
-            progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            if options.epochs is not None:
+                progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            else:
+                share = values["updates"] / _limits(options).max_updates
+                progress = self.progress.at(stage, epoch, None, finished, share)
             self.journal.epoch(stage, run, epoch, values, progress)
 
         def save_checkpoint(path: Path) -> None:
@@ -57,6 +62,10 @@ class Trainings:
 
         def save_result(key: str, path: Path) -> None:
             self.journal.save_part(stage, key, digest=self._store(path))
+
+        def load_value(key: str) -> dict[str, Any] | None:
+            part = self.journal.part(stage, key)
+            return None if part is None else part.value
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
             with self.storage.workspace() as folder:
@@ -81,10 +90,12 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
+            save_value=lambda key, value: self.journal.save_part(stage, key, value=value),
+            load_value=load_value,
             features=self.features,
             on_interim_network=save_interim if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices)
+        return Fit(_options(options, changes), hooks, self.traced, self.devices)
 
     def outcome(
         self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
@@ -120,6 +131,19 @@ class Trainings:
             copy = folder / path.name
             shutil.copyfile(path, copy)
             return self.storage.put(copy)
+
+
+def _options(asked: TrainingOptions, changes: Mapping[str, Any]) -> Training:
+    """The options of a fit: those of the job at one learning rate, with some replaced."""
+    values = asked.model_dump(exclude={"learning_rates", "budget"})
+    budget = None if asked.epochs is not None else _limits(asked)
+    rate = asked.learning_rate or DEFAULT_LEARNING_RATE
+    return Training(**{**values, "budget": budget, "learning_rate": rate, **changes})
+
+
+def _limits(asked: TrainingOptions) -> Budget:
+    assert asked.budget is not None  # filled in when the job was accepted
+    return Budget(**asked.budget.model_dump())
 
 
 def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | None = None) -> Outcome:
