@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from app.jobs.recipes import DEFAULT_LEARNING_RATE
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
@@ -23,7 +24,7 @@ from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Hooks, Training
+from workers.transfer.training.options import Budget, Hooks, Training
 from workers.transfer.training.steps import Steps
 
 
@@ -39,14 +40,21 @@ class Trainings:
     features: FeatureStore
     devices: int = 1
     traced: dict[str, Steps] = field(default_factory=dict)
-    _finished: dict[Stage, int] = field(default_factory=dict)
+    _runs: dict[Stage, list[str]] = field(default_factory=dict)
+    """The runs that began, in their order; of an outcome that is known, its name in their place."""
 
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
         """A fit of this name in the stage, with some options of the training replaced."""
 
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
-            finished = self._finished.get(stage, 0)
-            progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            runs = self._runs.setdefault(stage, [])
+            runs += [run] if run not in runs else []
+            finished = len(runs) - 1
+            if options.epochs is not None:
+                progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            else:
+                share = values["updates"] / _limits(options).max_updates
+                progress = self.progress.at(stage, epoch, None, finished, share)
             self.journal.epoch(stage, run, epoch, values, progress)
 
         def save_checkpoint(path: Path) -> None:
@@ -58,17 +66,24 @@ class Trainings:
         def save_result(key: str, path: Path) -> None:
             self.journal.save_part(stage, key, digest=self._store(path))
 
+        def load_value(key: str) -> dict[str, Any] | None:
+            part = self.journal.part(stage, key)
+            return None if part is None else part.value
+
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
+            before, now = self.journal.part(stage, INTERIM), _interim(self._runs[stage][-1], epochs)
+            if before is not None and before.value is not None and _is_better_trial(before.value, now):
+                return
             with self.storage.workspace() as folder:
                 path = folder / "network.keras"
                 network.save(path)
                 self._sign(path)
                 digest = self.storage.put(path)
-            before = self.journal.part(stage, INTERIM)
-            self.journal.save_part(stage, INTERIM, digest=digest, value={"epochs": list(epochs[-1:])})
+            self.journal.save_part(stage, INTERIM, digest=digest, value=now)
             if before is not None and before.digest not in (None, digest):
                 self.storage.delete(str(before.digest))
 
+        # Its trials at other rates have these hooks, too.
         is_the_model = stage is Stage.TRANSFER and run == f"transfer/{options.seed}"
         intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
         digest = next(intact, None)
@@ -81,22 +96,28 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
+            save_value=lambda key, value: self.journal.save_part(stage, key, value=value),
+            load_value=load_value,
             features=self.features,
             on_interim_network=save_interim if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices)
+        return Fit(_options(options, changes), hooks, self.traced, self.devices)
 
     def outcome(
-        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
+        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred], trials: int = 1
     ) -> tuple[Outcome, Transferred | None]:
-        """What a training of this name came to; it is trained only if no attempt has done so before."""
+        """What a training of this name came to; it is trained only if no attempt has done so before.
+
+        `trials` is the number of trainings that it takes at most, those at rates that lose included.
+        """
         known = self._find_file(stage, f"outcome {run}")
-        self._finished[stage] = self._finished.get(stage, 0) + 1
-        if known is not None:
+        runs = self._runs.setdefault(stage, [])
+        wanted = len(runs) + trials
+        made = train() if known is None else None
+        runs += [f"outcome {run}"] * (wanted - len(runs))
+        if made is None:
+            assert known is not None
             return _read(known), None
-        self._finished[stage] -= 1
-        made = train()
-        self._finished[stage] += 1
         outcome = observe(made, data, int(run.rpartition("/")[2]), self.features)
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
@@ -120,6 +141,30 @@ class Trainings:
             copy = folder / path.name
             shutil.copyfile(path, copy)
             return self.storage.put(copy)
+
+
+def _interim(run: str, epochs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    losses = [epoch["val_loss"] for epoch in epochs if "val_loss" in epoch]
+    return {"run": run, "loss": min(losses, default=None), "epochs": list(epochs[-1:])}
+
+
+def _is_better_trial(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether what is kept is of another trial, at another rate, and has the lower validation loss."""
+    known = None not in (before["loss"], now["loss"])
+    return bool(known and before["run"] != now["run"] and before["loss"] <= now["loss"])
+
+
+def _options(asked: TrainingOptions, changes: Mapping[str, Any]) -> Training:
+    """The options of a fit: those of the job at one learning rate, with some replaced."""
+    values = asked.model_dump(exclude={"learning_rates", "budget"})
+    budget = None if asked.epochs is not None else _limits(asked)
+    rate = asked.learning_rate or DEFAULT_LEARNING_RATE
+    return Training(**{**values, "budget": budget, "learning_rate": rate, **changes})
+
+
+def _limits(asked: TrainingOptions) -> Budget:
+    assert asked.budget is not None  # filled in when the job was accepted
+    return Budget(**asked.budget.model_dump())
 
 
 def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | None = None) -> Outcome:

@@ -66,8 +66,9 @@ def train_first(
     context: JobContext, arm: Arm, data: Data, keep: Keep | None = None
 ) -> tuple[Outcome, Transferred | None]:
     """The first seed, whose rate is chosen and becomes durable before its outcome."""
-    train = partial(_search, context, arm, data, keep)
-    return context.trainings.outcome(arm.stage, f"{arm.name}/{context.seeds[0]}", data, train)
+    train, run = partial(_search, context, arm, data, keep), f"{arm.name}/{context.seeds[0]}"
+    trials = 1 if arm.like or arm.rates else context.trials_of_an_arm
+    return context.trainings.outcome(arm.stage, run, data, train, trials)
 
 
 def train_others(context: JobContext, arm: Arm, data: Data) -> list[Outcome]:

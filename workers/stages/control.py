@@ -14,7 +14,6 @@ from workers.stages.arms import Arm
 from workers.stages.candidates import candidates
 from workers.stages.transfer import transfer_arm
 from workers.transfer.data import few_shot_subset
-from workers.transfer.methods.parts.rates import is_judged_by_validation
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.options import TrainingDiverged
@@ -67,7 +66,7 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
 
 
 def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
-    """The candidate of the lowest loss on held-out rows, of equal ones the first; each with the first seed."""
+    """The candidate of the lowest loss on held-out rows, of equal ones the first; with the first seed."""
     outcomes: dict[str, Outcome] = {}
     losses: dict[str, float | None] = {}
     failure: TrainingDiverged | None = None
@@ -85,8 +84,10 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     judged = {name: loss for name, loss in losses.items() if loss is not None}
     if not judged:
         return Control(next(iter(outcomes)), "default", losses, outcomes)
-    by_validation = is_judged_by_validation(context.target, context.budget)
-    by: Literal["validation", "cross-validation"] = "validation" if by_validation else "cross-validation"
+    budget = context.training.budget
+    enough = 1 if budget is None else budget.search_validation_rows
+    rows = 0 if context.target.validation is None else len(context.target.validation)
+    by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
     return Control(min(judged, key=lambda name: judged[name]), by, losses, outcomes)
 
 

@@ -45,7 +45,7 @@ def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
 def by_the_method(
     context: JobContext, source: Sequence[Network], data: Data, fit: Fit, recipe: Method | None = None
 ) -> Transferred:
-    """The job's method, or another recipe of it; without what validation rows would choose if none are there."""
+    """The job's method, or another recipe of it; without validation rows nothing is mixed by them."""
     recipe = recipe or context.method
     if data.validation is None and isinstance(recipe, ParameterTransfer):
         recipe = recipe.model_copy(update={"wise_ft": False})

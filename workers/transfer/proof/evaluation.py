@@ -204,10 +204,10 @@ def evaluate_arms(
     are left out of all arms and of all that is said. Where fewer than `LEAST_TEST_ROWS` remain then, gain,
     verdict and ablations are None or empty, and the reason says so; of no rows at all, every metric is None.
 
-    `arms` holds "transfer", perhaps "control", which is of the kind `control`, see `CONTROLS`, perhaps others;
-    each with one outcome a seed, in the same order, or with one alone if no seed enters: it is compared with
-    each of the other's. `metrics` are means over the seeds; calibration, classes, confusion
-    and McNemar's test (of rows right in all labels) are of the first seed, whose network is the model.
+    `arms` holds "transfer", perhaps "control", of the kind `control`, see `CONTROLS`, perhaps others; each
+    with one outcome a seed, in the same order, or with one alone if no seed enters: it is compared with each
+    of the other's. `metrics` are means over the seeds; calibration, classes, confusion and McNemar's test (of
+    rows right in all labels) are of the first seed, whose network is the model.
     `ablations` are the gains of the transfer over the other arms. Without a control, or where the metric (by
     default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so;
     as it does where the control learnt nothing, which makes any transfer look good.

@@ -27,4 +27,5 @@ def held_out_losses(
         unit = tasks.unit_of(network.head) if unit is None else unit
         y, p = unit.standardised(y), unit.standardised(p)
     losses = np.asarray(tasks.row_losses(network.signature.task, y, p))
-    return losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64)
+    by_row: Array = losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64)
+    return by_row

@@ -1,4 +1,4 @@
-"""A structure of the source's size that nobody looked for: what a found or reused one has to be better than."""
+"""A structure of the source's size that nobody looked for: a found or reused one has to be better."""
 
 from collections.abc import Mapping
 from importlib import import_module

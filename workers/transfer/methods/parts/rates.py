@@ -18,7 +18,7 @@ Make = Callable[[Data, Fit], Transferred]
 """What trains an arm on data."""
 
 DEFAULT_LEARNING_RATE = 0.001
-"""The one that ties go to."""
+"""The one that ties go to: `app.jobs.recipes` has the same."""
 
 By = Literal["given", "validation", "cross-validation", "default"]
 
@@ -85,7 +85,7 @@ def validation_loss(made: Transferred, data: Data, fit: Fit) -> float:
 def out_of_fold_loss(make: Make, data: Data, fit: Fit, rate: float, budget: Budget | None) -> float | None:
     """The mean loss over train rows, each held out once; None if a fold diverges or there are no folds.
 
-    A fold is trained without validation rows, and so for as many updates as any: nothing stops it early.
+    A fold is trained for `min_updates`, or the epochs there are: nothing ends it early.
     """
     found = _of_folds(make, data, fit, rate, budget)
     return None if found is None else found[0]
@@ -174,10 +174,11 @@ def _fold(
     hooks, cost = fit.hooks, fit.cost
     known = hooks.load_value and hooks.load_value(run)
     if known:
-        cost.updates, cost.cpu_seconds = cost.updates + known["updates"], cost.cpu_seconds + known["cpu"]
+        cost.add(known["updates"], known["cpu_seconds"])
         return known
     before = replace(cost)
-    fold = fit.named(run, learning_rate=rate, patience=None)
+    limits = fit.training.budget and replace(fit.training.budget, max_updates=fit.training.budget.min_updates)
+    fold = fit.named(run, learning_rate=rate, patience=None, budget=limits)
     fold.hooks = replace(fold.hooks, on_interim_network=None)  # no network of some rows alone
     told: dict[str, Any] = {"loss": None, "by_steps": True}
     try:
@@ -186,7 +187,7 @@ def _fold(
         told = {"loss": loss if math.isfinite(loss) else None, "by_steps": trains_by_steps(made)}
     except TrainingDiverged:
         pass
-    told |= {"updates": cost.updates - before.updates, "cpu": cost.cpu_seconds - before.cpu_seconds}
+    told |= {"updates": cost.updates - before.updates, "cpu_seconds": cost.cpu_seconds - before.cpu_seconds}
     if hooks.save_value:
         hooks.save_value(run, told)
     return told

@@ -1,4 +1,4 @@
-"""A source that knows nothing: the source's structure with fresh weights and the target's own preprocessing."""
+"""A source that knows nothing: its structure with fresh weights and the target's own preprocessing."""
 
 from dataclasses import replace
 
@@ -45,7 +45,8 @@ def started_afresh(source: Network, data: Data, seed: int) -> Network:
 
 def comes_with_weights(source: Network) -> bool:
     """Whether an untrained source of this structure has a preset's weights."""
-    return source.options["kind"] == "pretrained" and source.options["weights"] == "pretrained"
+    kind, weights = source.options["kind"], source.options.get("weights")
+    return bool(kind == "pretrained" and weights == "pretrained")
 
 
 def _reading(source: Network, data: Data) -> tuple[keras.Model, InputSpec]:

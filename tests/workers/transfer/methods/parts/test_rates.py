@@ -113,6 +113,8 @@ def test_a_rate_that_diverges_loses_and_all_that_do_end_the_job(budget, options,
 def test_what_is_not_trained_by_steps_is_made_once(budget, options, numbers):
     made = []
 
+    made = []
+
     def closed_form(data: Data, fit: Fit) -> Transferred:
         result = scratch(options, data, fit)
         made.append(fit.hooks.run)
