@@ -232,6 +232,8 @@ def evaluate_arms(
         "arms": by_arm,
         "ablations": {},
         "few_shot": None,
+        "choices": {},
+        "control": None,
         **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
