@@ -11,7 +11,7 @@ from workers.transfer.networks import structures
 from workers.transfer.networks.input_spec import input_spec_of
 from workers.transfer.networks.network import Network, new_backbone
 
-DRAWS = 20
+DRAWS = 50
 """Structures that are built to find one of the size."""
 
 NEAR = 0.1
