@@ -24,7 +24,8 @@ class Position:
     """How far a run has come: finished epochs, steps done in the next one with their sums, history.
 
     Epochs are rounds where a budget is given. best: the epoch (from 1) whose weights are kept so far, else 0;
-    short: the same of the short training. lowest: the one with the lowest validation loss so far, else 0. cpu_seconds: what was spent so far.
+    short: the same of the short training. lowest: the one with the lowest validation loss so far, else 0.
+    cpu_seconds: what was spent so far.
     """
 
     epoch: int
@@ -55,7 +56,7 @@ def write(
     variables: Sequence[keras.Variable],
     kept: Mapping[int, Sequence[Array]] | None = None,
 ) -> None:
-    """Every variable's value, the weights of the epochs that are kept, the position and the run's fingerprint."""
+    """Every variable's value, the weights of the epochs that are kept, the position, the run's fingerprint."""
     about = json.dumps({"run": run, "position": position.__dict__})
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
     for epoch, arrays in (kept or {}).items():

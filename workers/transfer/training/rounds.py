@@ -55,7 +55,7 @@ class Rounds:
         return budget is None or not self.is_few or done * self.updates >= budget.min_updates
 
     def is_short(self, done: int) -> bool:
-        """Whether so many rounds are the short training: they end where `short_epochs` do, or with the next."""
+        """Whether so many rounds are the short training: `short_epochs` end in the last of them."""
         budget = self.training.budget
         if budget is None or not budget.short_epochs:
             return False
