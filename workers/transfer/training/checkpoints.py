@@ -56,7 +56,7 @@ def write(
     variables: Sequence[keras.Variable],
     kept: Mapping[int, Sequence[Array]] | None = None,
 ) -> None:
-    """Every variable's value, the weights of the epochs that are kept, the position, the run's fingerprint."""
+    """Every variable's value, the weights of the epochs that are kept, position and fingerprint."""
     about = json.dumps({"run": run, "position": position.__dict__})
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
     for epoch, arrays in (kept or {}).items():
