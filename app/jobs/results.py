@@ -27,6 +27,7 @@ class TriedRate(BaseModel):
 
     learning_rate: float
     loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
+    accuracy: float | None = Field(description="Of held-out rows; null of numbers, too.")
 
 
 class Choice(BaseModel):
@@ -34,7 +35,7 @@ class Choice(BaseModel):
 
     learning_rate: float
     by: Literal["given", "validation", "cross-validation", "default"] = Field(
-        description="`given`: there was one to take. `validation`: its validation loss was the lowest. "
+        description="`given`: there was one to take. `validation`: it was the best on the validation rows. "
         "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
         "`default`: nothing is trained by steps, or too few rows are there to choose by."
     )
@@ -58,13 +59,14 @@ class Candidate(BaseModel):
         description="Of held-out rows, of the validation rows where there are enough; null if there are none "
         "or the training diverged."
     )
+    accuracy: float | None = Field(description="Of the same rows; null of numbers, too.")
     metrics: dict[str, float | None] | None = Field(
         description="On the test rows, which choose nothing; null if the training diverged."
     )
 
 
 class Control(BaseModel):
-    """What the transfer is compared with: of the candidates the one with the lowest loss."""
+    """What the transfer is compared with: of the candidates the better one on held-out rows."""
 
     chosen: ControlName
     by: Literal["validation", "cross-validation", "default"] = Field(
@@ -127,9 +129,9 @@ class JobResult(BaseModel):
                     "learning_rate": 0.003,
                     "by": "validation",
                     "tried": [
-                        {"learning_rate": 0.001, "loss": 0.41},
-                        {"learning_rate": 0.003, "loss": 0.38},
-                        {"learning_rate": 0.01, "loss": 0.4},
+                        {"learning_rate": 0.001, "loss": 0.41, "accuracy": 0.82},
+                        {"learning_rate": 0.003, "loss": 0.38, "accuracy": 0.86},
+                        {"learning_rate": 0.01, "loss": 0.4, "accuracy": 0.84},
                     ],
                 }
             }
@@ -142,8 +144,8 @@ class JobResult(BaseModel):
                 "chosen": "random_weights",
                 "by": "validation",
                 "candidates": [
-                    {"name": "from_scratch", "loss": 0.52, "metrics": {"accuracy": 0.78}},
-                    {"name": "random_weights", "loss": 0.49, "metrics": {"accuracy": 0.8}},
+                    {"name": "from_scratch", "loss": 0.52, "accuracy": 0.8, "metrics": {"accuracy": 0.78}},
+                    {"name": "random_weights", "loss": 0.49, "accuracy": 0.83, "metrics": {"accuracy": 0.8}},
                 ],
             }
         ],

@@ -40,8 +40,8 @@ CONTROLS = {
 
 CHOSEN_BY = {
     "given": "the one asked for",
-    "validation": "lowest loss on the validation rows",
-    "cross-validation": "lowest loss on train rows held out in folds",
+    "validation": "the best on the validation rows",
+    "cross-validation": "the best on train rows held out in folds",
     "default": "the default, nothing to choose by",
 }
 

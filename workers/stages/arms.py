@@ -11,6 +11,7 @@ from app.jobs.states import Stage
 from workers.job_context import JobContext
 from workers.transfer.data import Data
 from workers.transfer.methods.parts import rates
+from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.methods.parts.rates import Make, RateChoice
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.proof.evaluation import Outcome
@@ -22,7 +23,7 @@ class Arm:
     """What is trained under a name in a stage; each seed's run is `name/seed`.
 
     rates: those to choose from, by default the job's. like: the name of the arm whose rate it takes.
-    is_judged: whether its loss on held-out rows is asked for, though no rate may have to be chosen.
+    is_judged: whether its score on held-out rows is asked for, though no rate may have to be chosen.
     """
 
     stage: Stage
@@ -47,7 +48,7 @@ class Chosen:
     def from_dict(cls, value: dict[str, Any]) -> Chosen:
         known = dict(value)
         is_deterministic = bool(known.pop("is_deterministic"))
-        return cls(RateChoice(**known), is_deterministic)
+        return cls(RateChoice.from_dict(known), is_deterministic)
 
 
 Keep = Callable[[Transferred], Transferred]
@@ -103,20 +104,20 @@ def _search(context: JobContext, arm: Arm, data: Data, keep: Keep | None) -> Tra
     fit = _fit(context, arm, seed)
     asked = arm.rates or context.rates
     choice, made = rates.choose_rate(arm.make, data, fit, asked, fit.training.budget)
-    if arm.is_judged and choice.loss is None:
-        choice = replace(choice, loss=_judged(arm, data, fit, choice.learning_rate, made))
+    if arm.is_judged and choice.score is None:
+        choice = replace(choice, score=_judged(arm, data, fit, choice.learning_rate, made))
     chosen = Chosen(choice, made.is_deterministic)
     context.journal.save_part(arm.stage, f"choice {arm.name}", value=chosen.to_dict())
     return made if keep is None else keep(made)
 
 
-def _judged(arm: Arm, data: Data, fit: Fit, rate: float, made: Transferred) -> float | None:
-    """The loss on held-out rows where no rate was searched for; None with epochs and no validation rows."""
+def _judged(arm: Arm, data: Data, fit: Fit, rate: float, made: Transferred) -> Score | None:
+    """How good it is on held-out rows, where no rate was searched for; None with epochs and no such rows."""
     budget = fit.training.budget
     if rates.is_judged_by_validation(data, budget):
-        return rates.validation_loss(made, data, fit)
+        return rates.validation_score(made, data, fit)
     if fit.training.in_updates:
-        return rates.out_of_fold_loss(arm.make, data, fit, rate, budget)
+        return rates.out_of_fold_score(arm.make, data, fit, rate, budget)
     return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from app.jobs.budgets import chosen_by
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
 from workers.stages import arms as training
@@ -14,6 +15,7 @@ from workers.stages.arms import Arm
 from workers.stages.candidates import candidates
 from workers.stages.transfer import transfer_arm
 from workers.transfer.data import few_shot_subset
+from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.options import TrainingDiverged
@@ -23,13 +25,13 @@ from workers.transfer.training.options import TrainingDiverged
 class Control:
     """Which candidate the transfer is compared with, what it was chosen by, and what each came to.
 
-    losses: on held-out rows, None where there were none to choose by, or the training diverged.
+    scores: on held-out rows, None where there were none to choose by, or the training diverged.
     outcomes: of the first seed, of the candidates that did not diverge.
     """
 
     chosen: str
     by: Literal["validation", "cross-validation", "default"]
-    losses: Mapping[str, float | None]
+    scores: Mapping[str, Score | None]
     outcomes: Mapping[str, Outcome]
 
 
@@ -66,29 +68,31 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
 
 
 def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
-    """The candidate of the lowest loss on held-out rows, of equal ones the first; with the first seed."""
+    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
     outcomes: dict[str, Outcome] = {}
-    losses: dict[str, float | None] = {}
+    scores: dict[str, Score | None] = {}
     failure: TrainingDiverged | None = None
     for name, arm in known.items():
-        losses[name] = None
+        scores[name] = None
         try:
             outcomes[name], _ = training.train_first(context, arm, context.target)
         except TrainingDiverged as error:
             failure = failure or error
             continue
         chosen = training.choice_of(context, Stage.CONTROL, arm.name)
-        losses[name] = chosen.rate.loss if chosen else None
+        scores[name] = chosen.rate.score if chosen else None
     if failure is not None and not outcomes:
         raise failure
-    judged = {name: loss for name, loss in losses.items() if loss is not None}
+    judged = {name: score for name, score in scores.items() if score is not None}
     if not judged:
-        return Control(next(iter(outcomes)), "default", losses, outcomes)
+        return Control(next(iter(outcomes)), "default", scores, outcomes)
     budget = context.training.budget
-    enough = 1 if budget is None else budget.search_validation_rows
+    spec = context.job.spec
+    judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
+    enough = 1 if budget is None else max(1, budget.search_validation_rows)
     rows = 0 if context.target.validation is None else len(context.target.validation)
     by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
-    return Control(min(judged, key=lambda name: judged[name]), by, losses, outcomes)
+    return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)
 
 
 def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:

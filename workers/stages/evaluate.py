@@ -80,8 +80,13 @@ def _control(context: JobContext, control: Control) -> dict[str, Any]:
         "chosen": control.chosen,
         "by": control.by,
         "candidates": [
-            {"name": name, "loss": loss, "metrics": measured.get(name)}
-            for name, loss in control.losses.items()
+            {
+                "name": name,
+                "loss": score and score.loss,
+                "accuracy": score and score.accuracy,
+                "metrics": measured.get(name),
+            }
+            for name, score in control.scores.items()
         ],
     }
 

@@ -159,7 +159,10 @@ CHOSEN = {
         "transfer": {
             "learning_rate": 0.003,
             "by": "cross-validation",
-            "tried": [{"learning_rate": 0.003, "loss": 0.25}, {"learning_rate": 0.03, "loss": None}],
+            "tried": [
+                {"learning_rate": 0.003, "loss": 0.25, "accuracy": 0.875},
+                {"learning_rate": 0.03, "loss": None, "accuracy": None},
+            ],
         },
         "control": {"learning_rate": 0.01, "by": "given", "tried": []},
     },
@@ -167,8 +170,13 @@ CHOSEN = {
         "chosen": "random_weights",
         "by": "validation",
         "candidates": [
-            {"name": "from_scratch", "loss": None, "metrics": None},
-            {"name": "random_weights", "loss": 0.375, "metrics": proved(3)["metrics"]["control"]},
+            {"name": "from_scratch", "loss": None, "accuracy": None, "metrics": None},
+            {
+                "name": "random_weights",
+                "loss": 0.375,
+                "accuracy": 0.75,
+                "metrics": proved(3)["metrics"]["control"],
+            },
         ],
     },
 }
@@ -254,10 +262,10 @@ def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
     evaluated, _ = CASES["a chosen control"]
     job = publish("helped", RECEIPT, evaluated)
     page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
-    assert "The control is the same procedure from random weights: lowest loss on the validation rows" in page
+    assert "The control is the same procedure from random weights: the best on the validation rows" in page
     assert '<td>from scratch</td><td class="figure">–</td>' in page
     assert '<strong>the same procedure from random weights</strong></td><td class="figure">0.375</td>' in page
-    assert "<td>lowest loss on train rows held out in folds</td><td>0.003: 0.25, 0.03: –</td>" in page
+    assert "<td>the best on train rows held out in folds</td><td>0.003: 0.25, 0.875<br>0.03: –</td>" in page
     result = client.get(f"/v1/jobs/{job['id']}").json()["result"]
     assert {name: result[name] for name in CHOSEN} == CHOSEN
     plain = publish("helped", RECEIPT, CASES["three classes"][0])

@@ -32,10 +32,9 @@ def _stretched(training: Training, rows: int, as_of: int) -> Training:
 
     budget = training.budget
     if budget is not None:
-        counted = {
-            name: more(getattr(budget, name)) for name in ("epochs_without_validation", "short_epochs")
-        }
-        return replace(training, budget=replace(budget, **counted))
+        unwatched, short = more(budget.epochs_without_validation), more(budget.short_epochs)
+        longer = replace(budget, epochs_without_validation=unwatched, short_epochs=short)
+        return replace(training, budget=longer)
     assert training.epochs is not None
     return replace(
         training, epochs=more(training.epochs), patience=training.patience and more(training.patience)

@@ -1,4 +1,7 @@
-"""The loss of a network on rows that it was not trained on: what everything is chosen by."""
+"""How good is a network on rows that it was not trained on? What everything is chosen by."""
+
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -8,24 +11,60 @@ from workers.transfer.networks.network import Network
 from workers.transfer.tasks import LabelUnit
 from workers.transfer.training.features import FeatureStore, predict
 
+ChosenBy = Literal["accuracy", "loss"]
 
-def held_out_losses(
+
+@dataclass(frozen=True)
+class Score:
+    """The mean loss of held-out rows, and the share of right decisions, None of a regression."""
+
+    loss: float
+    accuracy: float | None
+
+    def penalty(self, chosen_by: ChosenBy) -> tuple[float, float]:
+        """What is lower of the better one: the loss; or the negative accuracy, and then the loss."""
+        if chosen_by == "loss" or self.accuracy is None:
+            return self.loss, 0.0
+        return -self.accuracy, self.loss
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Of each row its loss, (n,), and whether it is decided rightly, (n,), of several labels the share.
+
+    Of a regression the loss is the squared error in a label's unit, and `right` is None.
+    """
+
+    losses: Array
+    right: Array | None
+
+    @property
+    def score(self) -> Score:
+        """The means over the rows."""
+        return Score(float(self.losses.mean()), None if self.right is None else float(self.right.mean()))
+
+
+def held_out(
     network: Network,
     rows: Rows,
     unit: LabelUnit | None = None,
     features: FeatureStore | None = None,
     *,
     frozen_backbone: bool = False,
-) -> Array:
-    """The loss of each row, (n,), float64; of a regression the squared error in the label's unit.
+) -> HeldOut:
+    """The network's answers to the rows, judged; without a `unit` that of the head is taken.
 
-    The unit is the head's, unless one is given, in which the losses of several networks compare.
+    In one unit the losses of several networks compare.
     """
-    y = rows.targets
+    task, y = network.signature.task, rows.targets
     p = predict(network, rows.inputs, features, frozen_backbone=frozen_backbone)
-    if network.signature.task == "regression":
+    right = None
+    if task == "regression":
         unit = tasks.unit_of(network.head) if unit is None else unit
         y, p = unit.standardised(y), unit.standardised(p)
-    losses = np.asarray(tasks.row_losses(network.signature.task, y, p))
-    by_row: Array = losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64)
-    return by_row
+    elif task == "multilabel":
+        right = (tasks.decide(task, p) == (y > 0.5)).mean(axis=1)
+    else:
+        right = tasks.right_answers(task, y, tasks.decide(task, p)).astype(np.float64)
+    losses = np.asarray(tasks.row_losses(task, y, p))
+    return HeldOut(losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64), right)

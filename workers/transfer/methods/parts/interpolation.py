@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.transfer.data import Array, Data
-from workers.transfer.methods.parts.held_out import held_out_losses
+from workers.transfer.methods.parts.held_out import held_out
 from workers.transfer.networks.network import Network
 
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
@@ -27,7 +27,7 @@ def wise_ft(network: Network, start: Sequence[Array], data: Data) -> dict[str, A
     losses = {}
     for share in SHARES:
         mix(network, start, tuned, share)
-        losses[share] = float(held_out_losses(network, data.validation).mean())
+        losses[share] = held_out(network, data.validation).score.loss
     best = min(reversed(SHARES), key=lambda share: losses[share])  # of equal ones, the most fine-tuned
     mix(network, start, tuned, best)
     return {"a": best, "validation_loss": {str(share): loss for share, loss in losses.items()}}

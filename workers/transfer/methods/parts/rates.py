@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Data, Rows
-from workers.transfer.methods.parts.held_out import held_out_losses
+from workers.transfer.data import Data, Rows
+from workers.transfer.methods.parts.held_out import ChosenBy, HeldOut, Score, held_out
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Budget, TrainingDiverged
@@ -25,32 +25,39 @@ By = Literal["given", "validation", "cross-validation", "default"]
 
 @dataclass(frozen=True)
 class RateChoice:
-    """A learning rate, what it was chosen by, and the losses that were seen of each one tried.
+    """A learning rate, what it was chosen by, and the loss and accuracy that were seen of each one tried.
 
     given: there was one to take. default: nothing is trained by steps, or too few rows are there to choose
-    by. loss: that of the rate chosen, on held-out rows; None where none was looked at. Of a rate that
-    diverged the loss is None.
+    by. score: that of the rate chosen, on held-out rows; None where none were looked at. `tried` has
+    `learning_rate`, `loss` and `accuracy`, both None of a rate that diverged.
     """
 
     learning_rate: float
     by: By
     tried: list[dict[str, float | None]]
-    loss: float | None
+    score: Score | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RateChoice":
+        """The inverse of `to_dict`."""
+        score = values["score"]
+        return cls(**{**values, "score": None if score is None else Score(**score)})
+
 
 def choose_rate(
     make: Make, data: Data, fit: Fit, rates: Sequence[float], budget: Budget | None
 ) -> tuple[RateChoice, Transferred]:
-    """Train an arm at the rate of the lowest loss on held-out rows; ties go to the default rate.
+    """Train an arm at the rate that is best on held-out rows; ties go to the default rate.
 
-    With at least `search_validation_rows` validation rows (without a budget: with any) each rate is trained
-    with once, and what the best came to is kept as it is. With fewer it is the mean loss over all train rows,
-    each held out once in `search_folds` folds, see `out_of_fold_loss`; then one training follows at the rate
-    chosen. Of one rate nothing is searched, nor of an arm that does not train by steps.
+    The best is that of the highest accuracy and of equal ones the lowest loss, or by loss alone, as the
+    budget's `chosen_by` says. With at least `search_validation_rows` validation rows (without a budget: with
+    any) each rate is trained with once, and what the best came to is kept as it is. With fewer it is the mean
+    over train rows, each held out once in `search_folds` folds, see `out_of_fold_score`; then one training
+    follows at the rate chosen. Of one rate nothing is searched, nor of an arm that does not train by steps.
 
     The trainings are called `run/rate r`, or `run` where there is one alone. Each is durable when the next
     begins. One that diverges loses.
@@ -64,7 +71,7 @@ def choose_rate(
         return RateChoice(rates[0], "given", [], None), made
     rates = sorted(rates, key=lambda rate: rate != DEFAULT_LEARNING_RATE)  # ties go to the first
     if is_judged_by_validation(data, budget):
-        return _by_validation(make, data, fit, rates)
+        return _by_validation(make, data, fit, rates, chosen_by(budget))
     choice = _by_folds(make, data, fit, rates, budget)
     return choice, make(data, fit.named(run, learning_rate=choice.learning_rate))
 
@@ -76,14 +83,19 @@ def is_judged_by_validation(data: Data, budget: Budget | None) -> bool:
     return budget is None or len(data.validation) >= budget.search_validation_rows
 
 
-def validation_loss(made: Transferred, data: Data, fit: Fit) -> float:
-    """The mean loss of the validation rows, of a regression in units of the train rows' label."""
+def chosen_by(budget: Budget | None) -> ChosenBy:
+    """What the better one is judged by."""
+    return "loss" if budget is None else budget.chosen_by
+
+
+def validation_score(made: Transferred, data: Data, fit: Fit) -> Score:
+    """The mean over the validation rows, of a regression in units of the train rows' label."""
     assert data.validation is not None
-    return float(_losses(made, data.validation, data, fit).mean())
+    return _judged(made, data.validation, data, fit).score
 
 
-def out_of_fold_loss(make: Make, data: Data, fit: Fit, rate: float, budget: Budget | None) -> float | None:
-    """The mean loss over train rows, each held out once; None if a fold diverges or there are no folds.
+def out_of_fold_score(make: Make, data: Data, fit: Fit, rate: float, budget: Budget | None) -> Score | None:
+    """The mean over train rows, each held out once; None if a fold diverges or there are no folds.
 
     A fold is trained for `min_updates`, or the epochs there are: nothing ends it early.
     """
@@ -92,50 +104,52 @@ def out_of_fold_loss(make: Make, data: Data, fit: Fit, rate: float, budget: Budg
 
 
 def _by_validation(
-    make: Make, data: Data, fit: Fit, rates: Sequence[float]
+    make: Make, data: Data, fit: Fit, rates: Sequence[float], by: ChosenBy
 ) -> tuple[RateChoice, Transferred]:
-    losses: dict[float, float | None] = {}
-    best: tuple[float, Transferred] | None = None
+    scores: dict[float, Score | None] = {}
+    best: tuple[Score, Transferred] | None = None
     failure: TrainingDiverged | None = None
     for rate in rates:
         trial = fit.named(f"{fit.hooks.run}/rate {rate:g}", learning_rate=rate)
-        losses[rate] = None
+        scores[rate] = None
         try:
             made = make(data, trial)
         except TrainingDiverged as error:
             failure = failure or error
             continue
         trial.close()
-        loss = validation_loss(made, data, fit)
-        if not math.isfinite(loss):
+        score = validation_score(made, data, fit)
+        if not math.isfinite(score.loss):
             continue
-        losses[rate] = loss
-        if best is None or loss < best[0]:
-            best = loss, made
+        scores[rate] = score
+        if best is None or score.penalty(by) < best[0].penalty(by):
+            best = score, made
         if not trains_by_steps(made):
-            return RateChoice(rate, "default", [], loss), made
+            return RateChoice(rate, "default", [], score), made
     if best is None:
         raise failure or TrainingDiverged("Expected a finite validation loss. Received: none at any rate.")
-    return _chosen(losses, "validation"), best[1]
+    return _chosen(scores, "validation", by), best[1]
 
 
 def _by_folds(make: Make, data: Data, fit: Fit, rates: Sequence[float], budget: Budget | None) -> RateChoice:
-    losses: dict[float, float | None] = {}
+    scores: dict[float, Score | None] = {}
     for rate in rates:
         found = _of_folds(make, data, fit, rate, budget)
-        losses[rate] = None if found is None else found[0]
+        scores[rate] = None if found is None else found[0]
         if found is not None and not found[1]:
             return RateChoice(rate, "default", [], found[0])
-    if all(loss is None for loss in losses.values()):
+    if all(score is None for score in scores.values()):
         return RateChoice(rates[0], "default", [], None)
-    return _chosen(losses, "cross-validation")
+    return _chosen(scores, "cross-validation", chosen_by(budget))
 
 
-def _chosen(losses: dict[float, float | None], by: By) -> RateChoice:
-    known = {rate: loss for rate, loss in losses.items() if loss is not None}
-    rate = min(known, key=lambda rate: known[rate])  # of equal ones the first
+def _chosen(scores: dict[float, Score | None], by: By, judged_by: ChosenBy) -> RateChoice:
+    known = {rate: score for rate, score in scores.items() if score is not None}
+    rate = min(known, key=lambda rate: known[rate].penalty(judged_by))  # of equal ones the first
+    nothing = {"loss": None, "accuracy": None}
     tried: list[dict[str, float | None]] = [
-        {"learning_rate": one, "loss": losses[one]} for one in sorted(losses)
+        {"learning_rate": one, **(nothing if score is None else asdict(score))}
+        for one, score in sorted(scores.items(), key=lambda item: item[0])
     ]
     return RateChoice(rate, by, tried, known[rate])
 
@@ -145,32 +159,37 @@ def trains_by_steps(made: Transferred) -> bool:
     return any(entry.get("updates", 1) for entry in made.history.epochs)
 
 
-def _losses(made: Transferred, rows: Rows, data: Data, fit: Fit) -> Array:
+def _judged(made: Transferred, rows: Rows, data: Data, fit: Fit) -> HeldOut:
     unit = tasks.LabelUnit.of(data.train.targets) if data.signature.task == "regression" else None
     frozen = is_backbone_frozen(made.receipt)
-    return held_out_losses(made.network, rows, unit, fit.hooks.features, frozen_backbone=frozen)
+    return held_out(made.network, rows, unit, fit.hooks.features, frozen_backbone=frozen)
 
 
 def _of_folds(
     make: Make, data: Data, fit: Fit, rate: float, budget: Budget | None
-) -> tuple[float, bool] | None:
-    """The out-of-fold loss, and whether a rate mattered; None if a fold diverges or there are no folds."""
-    total, by_steps, rows = 0.0, False, 0
-    parts = list(folds(data, budget.search_folds if budget else 3, fit.training.seed))
-    for number, (rest, held_out) in enumerate(parts):
+) -> tuple[Score, bool] | None:
+    """The score out of fold, and whether a rate mattered; None if a fold diverges or there are no folds."""
+    told, weights = [], []
+    for number, (rest, held) in enumerate(
+        folds(data, budget.search_folds if budget else 3, fit.training.seed)
+    ):
         run = f"{fit.hooks.run}/rate {rate:g}/fold {number}"
-        told = _fold(make, rest, held_out, data, fit, run, rate)
-        if told["loss"] is None:
+        told.append(_fold(make, rest, held, data, fit, run, rate))
+        weights.append(len(held))
+        if told[-1]["loss"] is None:
             return None
-        total, by_steps = total + told["loss"], by_steps or told["by_steps"]
-        rows += len(held_out)
-    return (total / rows, by_steps) if parts else None
+    if not told:
+        return None
+    loss, accuracy = (
+        None if told[0][name] is None else float(np.average([one[name] for one in told], weights=weights))
+        for name in ("loss", "accuracy")
+    )
+    assert loss is not None
+    return Score(loss, accuracy), any(one["by_steps"] for one in told)
 
 
-def _fold(
-    make: Make, rest: Data, held_out: Rows, data: Data, fit: Fit, run: str, rate: float
-) -> dict[str, Any]:
-    """The sum of the held-out rows' losses, remembered or trained for; its network is not kept."""
+def _fold(make: Make, rest: Data, held: Rows, data: Data, fit: Fit, run: str, rate: float) -> dict[str, Any]:
+    """The held-out rows' means, remembered or trained for; the network is not kept."""
     hooks, cost = fit.hooks, fit.cost
     known = hooks.load_value and hooks.load_value(run)
     if known:
@@ -180,11 +199,12 @@ def _fold(
     limits = fit.training.budget and replace(fit.training.budget, max_updates=fit.training.budget.min_updates)
     fold = fit.named(run, learning_rate=rate, patience=None, budget=limits)
     fold.hooks = replace(fold.hooks, on_interim_network=None)  # no network of some rows alone
-    told: dict[str, Any] = {"loss": None, "by_steps": True}
+    told: dict[str, Any] = {"loss": None, "accuracy": None, "by_steps": True}
     try:
         made = make(rest, fold)
-        loss = float(_losses(made, held_out, data, fit).sum())
-        told = {"loss": loss if math.isfinite(loss) else None, "by_steps": trains_by_steps(made)}
+        score = _judged(made, held, data, fit).score
+        if math.isfinite(score.loss):
+            told = {**asdict(score), "by_steps": trains_by_steps(made)}
     except TrainingDiverged:
         pass
     told |= {"updates": cost.updates - before.updates, "cpu_seconds": cost.cpu_seconds - before.cpu_seconds}

@@ -50,7 +50,7 @@ def test_with_validation_rows_it_is_the_rate_of_the_lowest_loss_on_them(task, op
     assert [one["learning_rate"] for one in choice.tried] == sorted(RATES)
     for one in choice.tried:
         assert one["loss"] == pytest.approx(losses[one["learning_rate"]], rel=1e-4)
-    assert choice.loss == min(one["loss"] for one in choice.tried)
+    assert choice.score.loss == min(one["loss"] for one in choice.tried)
     assert weights_digest(made.network) == weights_digest(plain[choice.learning_rate].network)
 
 
@@ -71,6 +71,37 @@ def test_with_few_validation_rows_it_is_that_of_the_lowest_loss_out_of_fold(task
         assert one["loss"] == pytest.approx(losses[one["learning_rate"]], rel=1e-4)
     whole = scratch(options, data, FIT.named("plain", learning_rate=choice.learning_rate)).network
     assert weights_digest(made.network) == weights_digest(whole)
+
+
+def right(network: Any, rows: Rows) -> float:
+    """The share of right decisions."""
+    p = predict(network, rows.inputs)
+    if network.signature.task == "binary":
+        return float(np.mean((p.reshape(-1) > 0.5) == (rows.targets.reshape(-1) > 0.5)))
+    return float(np.mean(p.argmax(axis=1) == rows.targets))
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+@pytest.mark.parametrize("rows", [20, 21], ids=["validation", "folds"])
+def test_of_classes_it_may_be_the_rate_of_the_highest_accuracy_and_then_of_the_lowest_loss(
+    rows, task, options, numbers
+):
+    data, make = numbers(task=task), partial(scratch, options)
+    by_accuracy = Budget(search_validation_rows=rows, chosen_by="accuracy")
+    choice, _ = choose_rate(make, data, FIT, RATES, by_accuracy)
+    parts = [(data, data.validation)] if rows == 20 else list(folds(data, 3, 3))
+    plain = {}
+    for rate in RATES:
+        made = [scratch(options, rest, FIT.named("plain", learning_rate=rate)).network for rest, _ in parts]
+        held = [len(held_out) for _, held_out in parts]
+        of_rate = [right(network, held_out) for network, (_, held_out) in zip(made, parts, strict=True)]
+        losses = [
+            plain_loss(one, held_out, data.train) for one, (_, held_out) in zip(made, parts, strict=True)
+        ]
+        plain[rate] = (float(np.average(of_rate, weights=held)), float(np.average(losses, weights=held)))
+    for one in choice.tried:
+        assert one["accuracy"] == pytest.approx(plain[one["learning_rate"]][0])
+    assert choice.learning_rate == min(plain, key=lambda rate: (-round(plain[rate][0], 9), plain[rate][1]))
 
 
 @pytest.mark.parametrize("budget", [MANY, FEW])
@@ -123,7 +154,7 @@ def test_what_is_not_trained_by_steps_is_made_once(budget, options, numbers):
 
     choice, _ = choose_rate(closed_form, numbers(), FIT, RATES, budget)
     assert (choice.learning_rate, choice.by, choice.tried) == (0.001, "default", [])
-    assert choice.loss is not None
+    assert choice.score is not None
     rates = {run.removeprefix("arm/3").split("/fold")[0] for run in made}
     assert rates <= {"", "/rate 0.001"}
 
@@ -221,5 +252,5 @@ def test_a_loss_of_numbers_is_in_the_labels_unit(options, numbers):
         },
     )
     again, _ = choose_rate(partial(scratch, options), large, FIT, [0.001, 0.003], MANY)
-    assert again.loss == pytest.approx(choice.loss, rel=1e-3)
+    assert again.score.loss == pytest.approx(choice.score.loss, rel=1e-3)
     assert tasks.unit_of(made.network.head).deviation < 1e3
