@@ -135,7 +135,10 @@ def _arms(spec: JobSpec, source: Examples | None, kind: Kind, *, is_preset: bool
     for arm in arms:
         if arm == "usual_network" and is_usual:
             hint = "Remove this arm: the control already uses that network."
-            raise _arm_does_not_fit(arm, "another network than the default", spec.network.kind, hint)
+            received = (
+                spec.network.kind if spec.network == usual_network(kind) else "a control that is the one"
+            )
+            raise _arm_does_not_fit(arm, "another network than the default", received, hint)
         if arm == "random_weights" and not is_preset:
             hint = "Remove this arm: the control's second candidate starts from random weights."
             raise _arm_does_not_fit(arm, "a preset as source", "another source", hint)
