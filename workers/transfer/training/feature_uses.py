@@ -1,0 +1,68 @@
+"""Which kept features does a training need, who computed them, and what did that take?"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Computed:
+    """How an array of features came to be: stands behind the array in its file.
+
+    owner: the training that computed it, so that one that is resumed knows what it has paid for.
+    cpu_seconds: what that took, less what it took to make those it was made of.
+    made_of: by key, other arrays of the store that went into it.
+    """
+
+    owner: str
+    rows: int
+    cpu_seconds: float
+    made_of: dict[str, "Computed"] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        made_of = {key: of.to_dict() for key, of in self.made_of.items()}
+        return {
+            "owner": self.owner,
+            "rows": self.rows,
+            "cpu_seconds": self.cpu_seconds,
+            "made_of": made_of,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """What `to_dict` made."""
+        made_of = {key: cls.from_dict(of) for key, of in values["made_of"].items()}
+        return cls(values["owner"], values["rows"], values["cpu_seconds"], made_of)
+
+
+@dataclass
+class FeatureUses:
+    """The features that one training, `owner`, has needed so far; each counts once, however often it is read.
+
+    computed_seconds: CPU seconds that this process spent on computing some of them.
+    """
+
+    owner: str = ""
+    needed: dict[str, Computed] = field(default_factory=dict)
+    computed_seconds: float = 0.0
+
+    def note(self, key: str, computed: Computed) -> None:
+        """Count an array, and what it was made of: without the store all of it would be computed."""
+        for of, made in computed.made_of.items():
+            self.note(of, made)
+        self.needed[key] = computed
+
+    def measured(self, compute: Callable[[], None]) -> float:
+        """CPU seconds that it took, less those of arrays that were computed and kept meanwhile."""
+        begun, before = time.process_time(), self.computed_seconds
+        compute()
+        seconds = time.process_time() - begun - (self.computed_seconds - before)
+        self.computed_seconds += seconds
+        return seconds
+
+    @property
+    def paid_seconds(self) -> float:
+        """CPU seconds of those that this training computed, in this attempt or in an earlier one."""
+        return sum(made.cpu_seconds for made in self.needed.values() if made.owner == self.owner)
