@@ -1,0 +1,134 @@
+"""What did a job's trainings take, and what did reuse and caches save? From what is durable of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.transfer.training.feature_uses import FeatureUses
+from workers.transfer.training.options import Cost
+
+SPENT = "spent"
+"""Under this name a part, or the source's output, keeps what `Spending.told` gave."""
+
+
+@dataclass
+class Spending:
+    """What one training, named in `uses`, has taken in all attempts, and the kept features that it needed."""
+
+    uses: FeatureUses
+    cost: Cost = field(default_factory=Cost)
+
+    def told(self, arm: str) -> dict[str, Any]:
+        """As plain JSON, durable with what the training came to; `arm` is what it counts for."""
+        features = {
+            key: {
+                "owner": made.owner,
+                "rows": made.rows,
+                "cpu_seconds": made.cpu_seconds,
+                "made_of": list(made.made_of),
+            }
+            for key, made in self.uses.needed.items()
+        }
+        seconds = self.cost.cpu_seconds + self.uses.paid_seconds
+        return {
+            "arm": arm,
+            "by": self.uses.owner,
+            "updates": self.cost.updates,
+            "cpu_seconds": seconds,
+            "features": features,
+        }
+
+
+@dataclass(frozen=True)
+class SourceRun:
+    """The source's stage: what it took, now or when an earlier job ran it, and that job's name.
+
+    spent: as `Spending.told`; None if nobody trained a source here.
+    """
+
+    spent: Mapping[str, Any] | None
+    reused: bool
+    job: str
+
+
+def owner(job_id: str, stage: str, run: str) -> str:
+    """Names a training among those of all jobs that share a cache."""
+    return f"{job_id}/{stage}/{run}"
+
+
+def arm_of(run: str) -> str:
+    """What a training counts for: few-shot points together, each other arm by its name."""
+    return run.partition("/")[0]
+
+
+def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The `cost` of a job's result, see `app.jobs.results.JobCost`; `spent` has all trainings but the source's.
+
+    What an earlier job computed is saved once; what several trainings of this job needed, once for each but
+    the one that computed it, or found it.
+    """
+    own = source.spent if source.spent is not None and not source.reused else _NOTHING
+    trainings = list(spent)
+    cost: dict[str, Any] = {"source": {**_amount([own]), "reused": source.reused}}
+    for arm in dict.fromkeys(one["arm"] for one in trainings):
+        cost[arm] = _amount([one for one in trainings if one["arm"] == arm])
+    cost["total"] = _amount([own, *trainings])
+    cost["saved"] = _saved(job_id, source, [own, *trainings])
+    return cost
+
+
+_NOTHING: Mapping[str, Any] = {"updates": 0, "cpu_seconds": 0.0, "by": "", "features": {}}
+
+
+@dataclass
+class _Found:
+    """Features that were not computed where they were needed."""
+
+    seconds: float = 0.0
+    rows: dict[str, int] = field(default_factory=dict)
+
+    def add(self, key: str, one: Mapping[str, Any], *, counts: bool) -> None:
+        """`counts`: its rows are not those of features that were made of it, and found as well."""
+        self.seconds += one["cpu_seconds"]
+        self.rows[key] = one["rows"] if counts else 0
+
+
+def _saved(job_id: str, source: SourceRun, trainings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    earlier, shared = _Found(), _Found()
+    for training in trainings:
+        found = {key: one for key, one in training["features"].items() if one["owner"] != training["by"]}
+        inner = {of for one in found.values() for of in one["made_of"]}
+        for key, one in found.items():
+            is_first = not one["owner"].startswith(f"{job_id}/") and key not in earlier.rows
+            (earlier if is_first else shared).add(key, one, counts=key not in inner)
+    again = source.spent if source.spent is not None and source.reused else _NOTHING
+    why = []
+    if source.reused and source.spent is not None:
+        why.append(f"The same source stage was run by job {source.job} before: {told(again)}.")
+    if rows := sum(earlier.rows.values()):
+        why.append(f"Features of {rows:,} rows were found in the cache: {_seconds(earlier.seconds)}.")
+    if rows := sum(shared.rows.values()):
+        why.append(
+            f"Features of {rows:,} rows were computed once for several trainings: {_seconds(shared.seconds)}."
+        )
+    seconds = again["cpu_seconds"] + earlier.seconds + shared.seconds
+    return {"updates": again["updates"], "cpu_seconds": round(seconds, 3), "why": why}
+
+
+def _amount(spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    parts = list(spent)
+    seconds = sum(one["cpu_seconds"] for one in parts)
+    return {"updates": sum(one["updates"] for one in parts), "cpu_seconds": round(seconds, 3)}
+
+
+def told(amount: Mapping[str, Any]) -> str:
+    """Updates and CPU seconds, for people."""
+    updates = amount["updates"]
+    return f"{updates:,} update{'' if updates == 1 else 's'}, {_seconds(amount['cpu_seconds'])}"
+
+
+def _seconds(seconds: float) -> str:
+    digits = 0 if seconds >= 100 else 1 if seconds >= 1 else 2
+    return f"{seconds:,.{digits}f} CPU seconds"
