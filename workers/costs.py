@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.jobs.states import Stage
+from workers.journal import Journal
 from workers.transfer.training.feature_uses import FeatureUses
 from workers.transfer.training.options import Cost
 
@@ -61,6 +63,16 @@ def owner(job_id: str, stage: str, run: str) -> str:
 def arm_of(run: str) -> str:
     """What a training counts for: few-shot points together, each other arm by its name."""
     return run.partition("/")[0]
+
+
+def gathered(journal: Journal) -> dict[str, Any]:
+    """The `cost` of the journal's job, whose trainings have ended."""
+    done = journal.finished(Stage.SOURCE)
+    output = done.output if done is not None and done.output is not None else {}
+    reused = done is not None and done.reused
+    source = SourceRun(output.get(SPENT), reused, output.get("job", ""))
+    values = [*journal.values(Stage.TRANSFER), *journal.values(Stage.CONTROL)]
+    return job_cost(journal.lease.job_id, source, [value[SPENT] for value in values if SPENT in value])
 
 
 def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,12 +15,14 @@ import numpy as np
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
+from workers.costs import SPENT, Spending, arm_of, owner
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.feature_uses import FeatureUses
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Hooks, Training
@@ -39,6 +41,7 @@ class Trainings:
     features: FeatureStore
     devices: int = 1
     traced: dict[str, Steps] = field(default_factory=dict)
+    _spending: dict[str, Spending] = field(default_factory=dict)
     _finished: dict[Stage, int] = field(default_factory=dict)
 
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
@@ -69,6 +72,7 @@ class Trainings:
             if before is not None and before.digest not in (None, digest):
                 self.storage.delete(str(before.digest))
 
+        spending = self._spent_by(stage, run)
         is_the_model = stage is Stage.TRANSFER and run == f"transfer/{options.seed}"
         intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
         digest = next(intact, None)
@@ -81,10 +85,18 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
-            features=self.features,
+            features=self.features.told_to(spending.uses),
             on_interim_network=save_interim if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices)
+        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices, spending.cost)
+
+    def spent(self, stage: Stage, run: str, arm: str | None = None) -> dict[str, Any]:
+        """What the fits of this name took, to be kept under `SPENT` with what they came to."""
+        return self._spent_by(stage, run).told(arm or arm_of(run))
+
+    def _spent_by(self, stage: Stage, run: str) -> Spending:
+        name = owner(self.journal.lease.job_id, stage, run)
+        return self._spending.setdefault(name, Spending(FeatureUses(name)))
 
     def outcome(
         self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
@@ -97,11 +109,15 @@ class Trainings:
         self._finished[stage] -= 1
         made = train()
         self._finished[stage] += 1
-        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features)
+        spending = self._spent_by(stage, run)
+        seconds = spending.uses.stopwatch()
+        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features.told_to(spending.uses))
+        spending.cost.add(0, seconds())
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
-            self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path))
+            value = {SPENT: self.spent(stage, run)}
+            self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path), value=value)
         return outcome, made
 
     def _find_file(self, stage: Stage, key: str) -> Path | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.states import Stage
+from workers import costs
 from workers.job_context import Arms, JobContext
 from workers.transfer.data import few_shot_subset
 from workers.transfer.proof import evaluation
@@ -29,6 +30,7 @@ def evaluate(context: JobContext, arms: Arms, few_shot: dict[int, Arms]) -> dict
         )
         saved = labels_saved(points, higher_is_better=metric not in LOWER_IS_BETTER)
         output["few_shot"] = {"points": points, "labels_saved": saved}
+    output["cost"] = costs.gathered(context.journal)
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
 

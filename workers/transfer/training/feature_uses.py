@@ -54,13 +54,18 @@ class FeatureUses:
             self.note(of, made)
         self.needed[key] = computed
 
-    def measured(self, compute: Callable[[], None]) -> float:
-        """CPU seconds that it took, less those of arrays that were computed and kept meanwhile."""
+    def stopwatch(self) -> Callable[[], float]:
+        """Tells the CPU seconds from now on, less those of features that are computed and kept meanwhile."""
         begun, before = time.process_time(), self.computed_seconds
+        return lambda: time.process_time() - begun - (self.computed_seconds - before)
+
+    def measured(self, compute: Callable[[], None]) -> float:
+        """CPU seconds of computing features, less those of others that they are made of."""
+        seconds = self.stopwatch()
         compute()
-        seconds = time.process_time() - begun - (self.computed_seconds - before)
-        self.computed_seconds += seconds
-        return seconds
+        taken = seconds()
+        self.computed_seconds += taken
+        return taken
 
     @property
     def paid_seconds(self) -> float:
