@@ -13,6 +13,7 @@ from typing import Any
 from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
+from app.jobs.budgets import most_updates
 from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
@@ -195,7 +196,9 @@ class JobContext:
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control
-        progress = Progress(steps, trainings)
+        asked_for = (spec.training, spec.source_training)
+        may_end_early = any(one is not None and one.epochs is None for one in asked_for)
+        progress = Progress(steps, trainings, may_end_early=may_end_early)
         return Trainings(
             self.journal,
             self.storage,
@@ -276,4 +279,4 @@ def signature_of(description: Description) -> Signature:
 
 
 def _steps(training: TrainingOptions, description: Description) -> int:
-    return training.epochs * -(-description.split.rows["train"] // training.batch_size)
+    return most_updates(training, description.split.rows["train"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from app.jobs.recipes import DEFAULT_LEARNING_RATE
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
@@ -25,7 +26,7 @@ from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.feature_uses import FeatureUses
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Hooks, Training
+from workers.transfer.training.options import Budget, Hooks, Training
 from workers.transfer.training.steps import Steps
 
 
@@ -49,7 +50,11 @@ class Trainings:
 
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
             finished = self._finished.get(stage, 0)
-            progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            if options.epochs is not None:
+                progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
+            else:
+                share = values["updates"] / _limits(options).max_updates
+                progress = self.progress.at(stage, epoch, None, finished, share)
             self.journal.epoch(stage, run, epoch, values, progress)
 
         def save_checkpoint(path: Path) -> None:
@@ -60,6 +65,10 @@ class Trainings:
 
         def save_result(key: str, path: Path) -> None:
             self.journal.save_part(stage, key, digest=self._store(path))
+
+        def load_value(key: str) -> dict[str, Any] | None:
+            part = self.journal.part(stage, key)
+            return None if part is None else part.value
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
             with self.storage.workspace() as folder:
@@ -88,7 +97,7 @@ class Trainings:
             features=self.features.told_to(spending.uses),
             on_interim_network=save_interim if is_the_model else None,
         )
-        return Fit(Training(**{**options.model_dump(), **changes}), hooks, self.traced, self.devices, spending.cost)
+        return Fit(_options(options, changes), hooks, self.traced, self.devices, spending.cost)
 
     def spent(self, stage: Stage, run: str, arm: str | None = None) -> dict[str, Any]:
         """What the fits of this name took, to be kept under `SPENT` with what they came to."""
@@ -136,6 +145,19 @@ class Trainings:
             copy = folder / path.name
             shutil.copyfile(path, copy)
             return self.storage.put(copy)
+
+
+def _options(asked: TrainingOptions, changes: Mapping[str, Any]) -> Training:
+    """The options of a fit: those of the job at one learning rate, with some replaced."""
+    values = asked.model_dump(exclude={"learning_rates", "budget"})
+    budget = None if asked.epochs is not None else _limits(asked)
+    rate = asked.learning_rate or DEFAULT_LEARNING_RATE
+    return Training(**{**values, "budget": budget, "learning_rate": rate, **changes})
+
+
+def _limits(asked: TrainingOptions) -> Budget:
+    assert asked.budget is not None  # filled in when the job was accepted
+    return Budget(**asked.budget.model_dump())
 
 
 def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | None = None) -> Outcome:

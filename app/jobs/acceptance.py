@@ -15,11 +15,11 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import compatibility, limits, search_spaces
+from app.jobs import budgets, compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
-from app.jobs.recipes import SOURCE_PATIENCE, StructureTransfer, Training
+from app.jobs.recipes import StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
@@ -45,7 +45,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
         learnt = [of_preset(_examples(target).description)]
     elif trained_on is not None:
         learnt = [signature(trained_on.description)]
-    spec = _spec(request, network, source_network, trained_on, versions)
+    spec = _spec(request, network, source_network, trained_on, _examples(target), versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
     compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
     ours = signature(_examples(target).description)
@@ -197,6 +197,7 @@ def _spec(
     network: Network,
     source_network: Network,
     source: Examples | None,
+    target: Examples,
     versions: list[Version],
 ) -> JobSpec:
     method = request.method
@@ -206,7 +207,7 @@ def _spec(
         method=method,
         network=network,
         source_network=source_network,
-        training=request.training,
+        training=budgets.settled(request.training, target.description),
         source_training=None if source is None else _source_training(request, source),
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,
@@ -216,13 +217,9 @@ def _spec(
 
 
 def _source_training(request: JobRequest, source: Examples) -> Training:
-    """By default the target's, less what the source's classes and rows do not allow; it stops in time."""
-    asked = request.source.training or request.training
-    training = asked
-    stops = bool(source.description.split.rows["validation"]) and request.method.kind != "structure"
-    # Whoever names the epochs gets them.
-    if stops and not asked.model_fields_set & {"epochs", "patience"}:
-        training = asked.model_copy(update={"patience": SOURCE_PATIENCE})
+    """By default the target's, less what the source's classes and rows do not allow; at one learning rate."""
+    asked = budgets.with_one_rate(request.source.training or request.training)
+    training = budgets.settled(asked, source.description)
     if request.source.training is not None:
         return training
     weights, classes = training.class_weights, set(source.description.classes)

@@ -6,17 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ServiceError
+from app.jobs.budgets import epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
 from app.jobs.memory_advice import field_to_lower
 from app.jobs.networks import Application
-from app.jobs.recipes import StructureTransfer, Training
+from app.jobs.recipes import Budget, StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
 from app.settings import Settings
 
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
+
+_SEEDS_TO_LOWER = 3
+"""From so many trainings of the arms on, their number is what to lower."""
 
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
@@ -115,37 +119,52 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     """The job's trainings by the field that makes them many."""
     asked, method, training = spec.evaluation, spec.method, spec.training
     rows = target.description.split.rows["train"]
-    one = _steps(training, rows, training.epochs)
+    one = _steps(training, target)
     one *= 2 if spec.pseudo_labels is not None else 1
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if source is not None and spec.source_training is not None:
-        learnt, source_rows = spec.source_training, source.description.split.rows["train"]
+        learnt = spec.source_training
         if isinstance(method, StructureTransfer) and searches:
-            yield _search(method, learnt, source_rows, "the source")
+            yield _search(method, learnt, source, "the source")
         elif not isinstance(method, StructureTransfer):
-            yield _Part(
-                "the source's training", "source.training.epochs", _steps(learnt, source_rows, learnt.epochs)
-            )
+            yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
     what = f"{asked.seeds} seed{'s' if asked.seeds > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
     of_arms = asked.seeds * arms * one
-    yield _Part(
-        what, "training.epochs" if asked.seeds * arms <= training.epochs else "evaluation.seeds", of_arms
-    )
+    many = asked.seeds * arms > (training.epochs or _SEEDS_TO_LOWER)
+    yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
-        yield _search(method, training, rows, "the target")
+        yield _search(method, training, target, "the target")
     classes = max(1, len(target.description.classes))
-    few = sum(_steps(training, min(rows, count * classes), training.epochs) for count in asked.few_shot)
+    few = sum(_steps(training, target, min(rows, count * classes)) for count in asked.few_shot)
     if few:
         yield _Part("few-shot points", "evaluation.few_shot", few * asked.seeds * (1 + asked.control))
 
 
-def _search(method: StructureTransfer, training: Training, rows: int, of: str) -> _Part:
+def _search(method: StructureTransfer, training: Training, examples: Examples, of: str) -> _Part:
     epochs = method.epochs_per_trial or training.epochs
+    if epochs is None:
+        assert training.budget is not None  # settled before
+        what = f"a search on {of}, {method.trials:,} trials of {training.budget.min_updates:,} updates"
+        return _Part(what, "method.trials", method.trials * _tried(training.budget, training, examples))
     what = f"a search on {of}, {method.trials:,} trials of {epochs:,} epochs"
     field = "method.epochs_per_trial" if epochs >= method.trials else "method.trials"
-    return _Part(what, field, method.trials * _steps(training, rows, epochs))
+    of_trial = training.model_copy(update={"epochs": epochs, "budget": None})
+    return _Part(what, field, method.trials * _steps(of_trial, examples))
 
 
-def _steps(training: Training, rows: int, epochs: int) -> int:
-    return epochs * max(_STEPS_AN_EPOCH, -(-rows // training.batch_size))
+def _tried(budget: Budget, training: Training, examples: Examples) -> int:
+    return max(budget.min_updates, epoch_updates(training, examples.description.split.rows["train"]))
+
+
+def _field(training: Training) -> str:
+    """What to lower where one training is too long."""
+    return "training.epochs" if training.epochs is not None else "training.budget.max_updates"
+
+
+def _steps(training: Training, examples: Examples, rows: int | None = None) -> int:
+    """Of one training, at most; an epoch of few steps counts as more."""
+    rows = examples.description.split.rows["train"] if rows is None else rows
+    if training.epochs is not None:
+        return training.epochs * max(_STEPS_AN_EPOCH, epoch_updates(training, rows))
+    return most_updates(training, rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.jobs.recipe import Positive, Recipe, of_usual_kind
 
@@ -84,7 +84,8 @@ class StructureTransfer(Recipe):
         None,
         gt=0,
         le=100_000,
-        description="With `search`: epochs of each trial. Default: the source's epochs.",
+        description="With `search`: epochs of each trial. Default: the training's, or without `epochs` "
+        "as many as make `budget.min_updates`.",
     )
     space: dict[OptionName, Annotated[list[Any], Field(max_length=1000)]] | None = Field(
         None,
@@ -165,22 +166,118 @@ AUGMENTATIONS: dict[str, tuple[str, ...]] = {
 ClassWeights = dict[Annotated[str, Field(max_length=1000)], Annotated[float, Field(ge=0, le=1e6)]]
 
 
+Rate = Annotated[float, Field(gt=0, le=10)]
+
+DEFAULT_LEARNING_RATE = 0.001
+"""Of a training whose rate is neither given nor chosen, and of equally good rates the one that is taken."""
+
+LEARNING_RATES = [0.001, 0.003, 0.01]
+"""The rates that each arm chooses from, where nobody gave one."""
+
+
+class Budget(Recipe):
+    """The limits of a training without a number of epochs, the same for every arm.
+
+    An update is one step of the optimizer on one batch. A round is what is validated once.
+    """
+
+    round_updates: int = Field(
+        32, gt=0, le=100_000, description="Updates of a round; one epoch if that has more."
+    )
+    min_updates: int = Field(300, gt=0, le=1_000_000, description="Train at least so many updates.")
+    patience_updates: int | None = Field(
+        150,
+        gt=0,
+        le=1_000_000,
+        description="Then stop after so many updates without a lower validation loss, and keep the best "
+        "weights. Null: train `max_updates` and keep the last weights.",
+    )
+    patience_rounds: int = Field(3, gt=0, le=1000, description="But not before so many rounds without one.")
+    max_updates: int | None = Field(
+        None,
+        gt=0,
+        le=100_000_000,
+        description="Train at most so many updates. Default: 3,000, or three epochs if that is more.",
+    )
+    epochs_without_validation: int = Field(
+        20,
+        gt=0,
+        le=100_000,
+        description="Without validation rows: train so many epochs, but at least `min_updates` and at most "
+        "`max_updates`.",
+    )
+    few_validation_rows: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="With fewer validation rows than this, the best weights are not taken from before "
+        "`min_updates`.",
+    )
+    short_epochs: int | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="The weights after so many epochs may be the best ones nevertheless. Default: 20 for "
+        "tables, where a short training is often better, otherwise 0 for none.",
+    )
+    search_validation_rows: int = Field(
+        30,
+        ge=0,
+        le=1_000_000,
+        description="With fewer validation rows than this, learning rates are chosen by cross-validation of "
+        "the train rows.",
+    )
+    search_folds: int = Field(3, ge=2, le=20, description="Its folds.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Budget:
+        if self.max_updates is not None and self.max_updates < self.min_updates:
+            raise ValueError(
+                f"Expected `max_updates` of at least `min_updates`, {self.min_updates}. "
+                f"Received: {self.max_updates}. Lower `min_updates` too."
+            )
+        return self
+
+
 class Training(Recipe):
     """The budget of one training, the same for source, transfer and control."""
 
-    epochs: int = Field(20, gt=0, le=100_000)
+    epochs: int | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="Train exactly so many epochs. Default: until the validation loss has stopped falling, "
+        "within the limits of `budget`.",
+    )
+    budget: Budget | None = Field(
+        None, description="Limits of a training without `epochs`, counted in updates."
+    )
     batch_size: int = Field(32, gt=0, le=1_000_000)
-    learning_rate: float = Field(0.001, gt=0, le=10, description="Adam's learning rate.")
+    learning_rate: Rate | None = Field(
+        None,
+        description="Adam's learning rate. Default: with `epochs` 0.001, otherwise each arm chooses from "
+        "`learning_rates`. A source has 0.001.",
+    )
+    learning_rates: list[Rate] | None = Field(
+        None,
+        min_length=1,
+        max_length=10,
+        description="Learning rates to choose from, each arm for itself, on the validation rows with the "
+        "first seed. Without `epochs`. Default: 0.001, 0.003 and 0.01.",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of initial weights, shuffling and dropout.")
     shuffle: bool = Field(True, description="Shuffle the training rows before each epoch.")
     schedule: Literal["constant", "cosine", "exponential", "slanted_triangular"] = Field(
-        "constant", description="How the learning rate changes over the training."
+        "constant",
+        description="How the learning rate changes over the training: over its epochs, or over "
+        "`budget.max_updates`.",
     )
     patience: int | None = Field(
         None,
         gt=0,
         le=100_000,
-        description="Stop after this many epochs without a lower validation loss, and keep the best weights.",
+        description="With `epochs`: stop after this many epochs without a lower validation loss, and keep "
+        "the best weights. Without, see `budget.patience_updates`.",
     )
     class_weights: Annotated[ClassWeights, Field(max_length=1000)] | Literal["balanced"] | None = Field(
         None,
@@ -194,9 +291,25 @@ class Training(Recipe):
         "DNA: `reverse_complement`. Features of a frozen backbone are computed without augmentation.",
     )
 
-
-SOURCE_PATIENCE = 5
-"""Of a source whose epochs nobody named; trained past its lowest validation loss it transfers worse."""
+    @model_validator(mode="after")
+    def _one_way(self) -> Training:
+        if self.epochs is None and self.patience is not None:
+            raise ValueError(
+                "Expected `epochs` with `patience`, which counts epochs. Received: `patience` alone. "
+                "Send `epochs` too, or `budget` with `patience_updates`."
+            )
+        if self.epochs is not None and self.budget is not None:
+            raise ValueError("Expected one of `epochs` and `budget`. Received: both. Leave one of them out.")
+        if self.epochs is not None and self.learning_rates is not None:
+            raise ValueError(
+                "Expected `learning_rate` with `epochs`. Received: `learning_rates`, which are chosen from "
+                "without `epochs`. Leave one of them out."
+            )
+        if self.learning_rate is not None and self.learning_rates is not None:
+            raise ValueError(
+                "Expected one of `learning_rate` and `learning_rates`. Received: both. Leave one of them out."
+            )
+        return self
 
 
 Metric = Literal[

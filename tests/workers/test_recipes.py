@@ -16,6 +16,7 @@ from app.jobs.networks import NETWORKS, NetworkRecipe
 from app.jobs.recipes import (
     AUGMENTATIONS,
     METRICS_OF_TASK,
+    Budget,
     CombinedTransfer,
     Distillation,
     ParameterTransfer,
@@ -86,9 +87,16 @@ def test_every_augmentation_a_job_may_ask_for_is_made() -> None:
 
 
 def test_the_training_options_are_those_of_the_loop() -> None:
-    assert set(Training.model_fields) == {
+    of_each_arm = {"learning_rates"}
+    assert set(Training.model_fields) - of_each_arm == {
         field.name for field in dataclasses.fields(training_options.Training)
     }
+
+
+def test_a_budgets_limits_are_those_of_the_loop() -> None:
+    taken = {field.name: field.default for field in dataclasses.fields(training_options.Budget)}
+    filled_in = {"max_updates": 3000, "short_epochs": 0}
+    assert Budget().model_dump() | filled_in == taken
 
 
 def test_every_metric_a_job_may_ask_for_is_measured() -> None:

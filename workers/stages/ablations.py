@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.jobs.networks import usual_network
-from app.jobs.recipes import Training
+from app.jobs.recipes import DEFAULT_LEARNING_RATE
 from app.jobs.states import Stage
 from workers.costs import SPENT
 from workers.job_context import JobContext
@@ -49,7 +49,7 @@ def _usual_network(context: JobContext, data: Data, fit: Fit) -> Transferred:
     """What one would take who knew of no source: the fairer comparison where the job's network is large."""
     options = usual_network(context.job.target.description.kind).model_dump(mode="json")
     if context.options["kind"] == "pretrained":  # whose learning rate is that of a head
-        fit = fit.named(fit.hooks.run, learning_rate=Training().learning_rate)
+        fit = fit.named(fit.hooks.run, learning_rate=DEFAULT_LEARNING_RATE)
     return scratch.scratch(options, data, fit)
 
 

@@ -97,6 +97,11 @@ def _probe_then_tune(
 ) -> tuple[list[Array], History, dict[str, Any]]:
     """Both phases; the weights between them, where fine-tuning departs from; and what each phase was."""
     epochs = fit.training.epochs
+    if epochs is None:
+        history = fit(network, data, rates={"backbone": 0.0})
+        before, rate = _weights(network), fit.training.learning_rate * FINE_TUNING_FACTOR
+        history += fit(network, data, rates=frozen, learning_rate=rate, objective=objective)
+        return before, history, {"probe": {}, "fine_tuning": {"learning_rate": rate}}
     probe = min(max(1, round(epochs * share)), max(1, epochs - 1))
     history = fit(network, data, rates={"backbone": 0.0}, epochs=probe)
     before = _weights(network)

@@ -23,7 +23,8 @@ class CheckpointMismatch(ValueError):
 class Position:
     """How far a run has come: finished epochs, steps done in the next one with their sums, history.
 
-    best: with early stopping, the epoch (from 1) with the lowest loss so far, else 0.
+    Epochs are rounds where a budget is given. best: the epoch (from 1) whose weights are kept so far, else 0.
+    lowest: the one with the lowest validation loss so far, else 0. cpu_seconds: what was spent so far.
     """
 
     epoch: int
@@ -32,6 +33,8 @@ class Position:
     right: float
     history: list[dict[str, float]]
     best: int = 0
+    lowest: int = 0
+    cpu_seconds: float = 0.0
 
 
 def fingerprint(*described: Any, arrays: Sequence[Array] = ()) -> str:

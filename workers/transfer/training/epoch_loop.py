@@ -18,7 +18,8 @@ from workers.transfer.training.checkpoints import CheckpointMismatch, Position
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History, Hooks, Stopped, Training, TrainingDiverged
-from workers.transfer.training.sampling import epoch_order, row_weights, step_seeds
+from workers.transfer.training.rounds import rounds
+from workers.transfer.training.sampling import row_weights, step_seeds
 from workers.transfer.training.schedules import scales
 from workers.transfer.training.steps import Parts, Steps, architecture
 
@@ -51,6 +52,8 @@ class TrainingRun:
         x_held_out: Array | None,
         offset: int,
         network: Network,
+        updates: int = 0,
+        counted_from: float | None = None,
     ) -> None:
         self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
         self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
@@ -65,8 +68,10 @@ class TrainingRun:
             )
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
         self.best: list[Array] = []
-        self.steps_an_epoch = math.ceil(len(self.x) / training.batch_size)
-        self.scales = scales(training.schedule, self.steps_an_epoch * training.epochs)
+        watched = 0 if self.held_out is None else len(self.held_out[0])
+        self.rounds, self.updates = rounds(training, len(self.x), watched, offset), updates
+        self.scales = scales(training.schedule, self.rounds.updates * self.rounds.most)
+        self.counted_at = time.process_time() if counted_from is None else counted_from
         self.saved_at = self.interim_at = time.monotonic()
         self.interim_seconds, self.save_seconds = 0.0, FIRST_SAVE_SECONDS
         self.is_saved = True  # nothing has been done yet
@@ -83,7 +88,7 @@ class TrainingRun:
                 self.position, self.best = read
             except CheckpointMismatch:
                 self.best = []  # of another training, of other versions, or damaged: from the start then
-        while self.position.epoch < self.training.epochs and not self._is_over():
+        while not self._is_over():
             self._epoch()
             self._pause_between_epochs()
         for variable, value in zip(self.steps.weights, self.best, strict=False):
@@ -94,7 +99,7 @@ class TrainingRun:
         """Take what an earlier attempt came to."""
         self._begin()
         with np.load(file, allow_pickle=False) as kept:
-            self.position.history = json.loads(str(kept["history"]))
+            self.position = Position(**json.loads(str(kept["position"])))
             for number, variable in enumerate(self.steps.weights):
                 variable.assign(kept[str(number)])
         return self._end()
@@ -109,7 +114,8 @@ class TrainingRun:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fit.npz"
             arrays = {str(number): value for number, value in enumerate(values)}
-            np.savez(path, allow_pickle=False, history=np.array(json.dumps(self.position.history)), **arrays)
+            position = np.array(json.dumps(self.position.__dict__))
+            np.savez(path, allow_pickle=False, position=position, **arrays)
             save_file(path)
 
     def _targets(self, rows: Rows) -> Array:
@@ -122,6 +128,11 @@ class TrainingRun:
         self.steps.end(self.parts, self.objective.helpers)
         return History(self.position.history)
 
+    @property
+    def done(self) -> int:
+        """The updates that were made."""
+        return self.position.epoch * self.rounds.updates
+
     def _fingerprint(self, key: str) -> str:
         shape = architecture(self.parts, self.task, self.rates, self.objective)
         kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
@@ -133,19 +144,18 @@ class TrainingRun:
         return checkpoints.fingerprint(key, *about, arrays=arrays)
 
     def _is_over(self) -> bool:
-        patience = self.training.patience
-        return patience is not None and self.position.epoch - self.position.best >= patience > 0
+        done = self.position.epoch
+        return done >= self.rounds.most or self.rounds.is_over(done, self.position.lowest)
 
     def _epoch(self) -> None:
-        order = epoch_order(self.training, self.offset + self.position.epoch, len(self.x))
-        batch = self.training.batch_size
-        begun = self.position.epoch * self.steps_an_epoch
-        before = (self.offset + self.position.epoch) * self.steps_an_epoch
-        for step in range(self.position.step, self.steps_an_epoch, CHUNK_STEPS):
+        order, batch, updates = self.rounds.order(self.position.epoch), self.rounds.batch, self.rounds.updates
+        begun = self.position.epoch * updates
+        before = (self.offset + self.position.epoch) * updates
+        for step in range(self.position.step, updates, CHUNK_STEPS):
             self._pause_between_chunks()
             rows = order[step * batch : (step + CHUNK_STEPS) * batch]
             extras = {name: values[rows] for name, values in self.objective.extras.items()}
-            end = min(step + CHUNK_STEPS, self.steps_an_epoch)
+            end = min(step + CHUNK_STEPS, updates)
             factors = self.scales[begun + step : begun + end]
             x, seeds = np.asarray(self.x[rows]), step_seeds(self.training, before + step, end - step)
             loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
@@ -165,7 +175,7 @@ class TrainingRun:
 
     def _pause_between_epochs(self) -> None:
         """Save, but after the last epoch, and where epochs are so short that it would take their time."""
-        if self.position.epoch == self.training.epochs or self._is_over():
+        if self._is_over():
             return
         if time.monotonic() - self.saved_at >= SAVE_PAUSES * self.save_seconds:
             self._save()
@@ -175,15 +185,32 @@ class TrainingRun:
         if self.held_out:
             values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
             self._check_finite(values["val_loss"])
-        epoch, best = self.position.epoch + 1, self.position.best
+        epoch = self.position.epoch + 1
+        if self.training.in_updates:
+            values["updates"] = float(self.updates + epoch * self.rounds.updates)
         history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
-        if self.training.patience is not None:
-            losses = [known["val_loss"] for known in history]
-            if not best or losses[-1] < losses[best - 1]:
-                best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
-        self.position = Position(epoch, 0, 0.0, 0.0, history, best)
+        best, lowest = self._compared(epoch, [known.get("val_loss", math.inf) for known in history])
+        self.position = Position(epoch, 0, 0.0, 0.0, history, best, lowest, self._cpu_seconds())
         if self.hooks.on_epoch:
             self.hooks.on_epoch(self.hooks.run, self.offset + epoch, values)
+
+    def _compared(self, epoch: int, losses: Sequence[float]) -> tuple[int, int]:
+        """The epoch whose weights are kept, with them kept if it is this one, and that of the lowest loss."""
+        best, lowest = self.position.best, self.position.lowest
+        if not self.rounds.keeps_best:
+            return best, lowest
+        if not lowest or losses[-1] < losses[lowest - 1]:
+            lowest = epoch
+        if self.rounds.may_be_best(epoch) and (not best or losses[-1] < losses[best - 1]):
+            best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
+        return best, lowest
+
+    def _cpu_seconds(self) -> float:
+        """What the run has spent so far; an attempt that was killed counts up to its last checkpoint."""
+        now = time.process_time()
+        self.position.cpu_seconds += now - self.counted_at
+        self.counted_at = now
+        return self.position.cpu_seconds
 
     def _named(self, prefix: str, loss: float, right: float, rows: int) -> dict[str, float]:
         values = {f"{prefix}loss": loss / rows}
@@ -193,6 +220,7 @@ class TrainingRun:
         begun = self.saved_at = time.monotonic()
         if not self.hooks.save_checkpoint:
             return
+        self._cpu_seconds()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.npz"
             checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
@@ -219,10 +247,14 @@ class TrainingRun:
         self.interim_at = time.monotonic()
         self.interim_seconds = self.interim_at - begun
 
+    def _place(self) -> str:
+        epoch, most = self.position.epoch + 1, self.rounds.most
+        return f"round {epoch}" if self.training.in_updates else f"epoch {epoch} of {most}"
+
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingDiverged(
-                f"Expected a finite loss. Received: {loss} in epoch {self.position.epoch + 1} of "
-                f"{self.training.epochs}. Lower learning_rate (now {self.training.learning_rate}), raise "
-                "batch_size, or switch preprocessing on so that the inputs are scaled."
+                f"Expected a finite loss. Received: {loss} in {self._place()}. Lower learning_rate "
+                f"(now {self.training.learning_rate}), raise batch_size, or switch preprocessing on so "
+                "that the inputs are scaled."
             )

@@ -1,5 +1,6 @@
 """One training loop for everything: a network in place, its frozen parts computed once."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +14,8 @@ from workers.transfer.training.epoch_loop import TrainingRun
 from workers.transfer.training.features import outputs
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
-from workers.transfer.training.options import History, Hooks, Training
+from workers.transfer.training.options import Cost, History, Hooks, Training
+from workers.transfer.training.rounds import exactly
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Steps, architecture
 
@@ -24,21 +26,30 @@ class Fit:
 
     A method may call it several times: the epochs count on, and what a finished call came to is durable as
     soon as the next begins. `traced` holds the graphs by architecture: `fit.named(…)` shares them, so that
-    all trainings of a job trace once. Each batch is shared out among the process' `devices`.
+    all trainings of a job trace once. Each batch is shared out among the process' `devices`. `cost` counts
+    what its calls took, in this or an earlier attempt, and those of all fits that `named` makes of it.
     """
 
     training: Training
     hooks: Hooks = field(default_factory=Hooks)
     traced: dict[str, Steps] = field(default_factory=dict)
     devices: int = 1
+    cost: Cost = field(default_factory=Cost)
     _calls: int = field(default=0, init=False)
     _epochs: int = field(default=0, init=False)
+    _updates: int = field(default=0, init=False)
     _save_last: Callable[[], None] | None = field(default=None, init=False)
 
     def named(self, run: str, **training: object) -> "Fit":
         """A new fit of that name, with some options of the training replaced."""
         changed = replace(self.training, **training)  # type: ignore[arg-type]
-        return Fit(changed, replace(self.hooks, run=run), self.traced, self.devices)
+        return Fit(changed, replace(self.hooks, run=run), self.traced, self.devices, self.cost)
+
+    def close(self) -> None:
+        """Make what the last call came to durable: no other follows."""
+        if self._save_last is not None:
+            self._save_last()
+        self._save_last = None
 
     def __call__(
         self,
@@ -47,6 +58,7 @@ class Fit:
         *,
         rates: Rates | None = None,
         epochs: int | None = None,
+        updates: int | None = None,
         learning_rate: float | None = None,
         schedule: Schedule | None = None,
         objective: Objective | None = None,
@@ -56,6 +68,7 @@ class Fit:
         `rates` are factors on the learning rate by path (`backbone`, `backbone/dense_1`, `head`; the longest
         counts, 1 if none does); a layer whose factor is 0 is frozen. A wholly frozen backbone's outputs are
         computed once, in inference mode. Epochs, learning rate and schedule are the training's unless given.
+        With `updates` it takes so many, rounded up to whole rounds, and keeps the last weights.
 
         A regression is trained, and its losses are told, in the head's unit, see `tasks.unit_of`.
 
@@ -66,12 +79,14 @@ class Fit:
                 classes that the data does not have are weighted.
         """
         rates, objective = dict(rates or {}), objective or Objective()
+        begun = time.process_time()
         training = replace(
-            self.training,
-            epochs=self.training.epochs if epochs is None else epochs,
+            self.training if epochs is None else replace(self.training, epochs=epochs, budget=None),
             learning_rate=self.training.learning_rate if learning_rate is None else learning_rate,
             schedule=self.training.schedule if schedule is None else schedule,
         )
+        if updates is not None:
+            training = exactly(training, updates, len(data.train))
         trained, frozen = _trained_parts(network, rates)
         x = self._features(network, frozen, data.train)
         changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
@@ -87,9 +102,13 @@ class Fit:
             None if data.validation is None else self._features(network, frozen, data.validation),
             offset=self._epochs,
             network=network,
+            updates=self._updates,
+            counted_from=begun,
         )
         history = self._durable(run)
         self._epochs += len(history.epochs)
+        self._updates += run.done
+        self.cost.add(run.done, run.position.cpu_seconds)
         return history
 
     def _prepared(
@@ -107,9 +126,8 @@ class Fit:
         return outputs(network, frozen, rows.inputs, self.hooks.features)
 
     def _durable(self, run: TrainingRun) -> History:
-        if self._save_last is not None:
-            self._save_last()
-        key, self._save_last = f"{self.hooks.run}/fit {self._calls}", None
+        self.close()
+        key = f"{self.hooks.run}/fit {self._calls}"
         self._calls += 1
         known = self.hooks.load_result and self.hooks.load_result(key)
         if known:

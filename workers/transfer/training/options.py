@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import FeatureStore
@@ -22,10 +23,36 @@ class TrainingDiverged(Exception):
 
 
 @dataclass(frozen=True)
+class Budget:
+    """Limits of a run in updates, steps of the optimizer on one batch, in rounds; see `rounds.Rounds`.
+
+    It ends once `min_updates` are done and neither `patience_updates` nor `patience_rounds` have brought a
+    lower validation loss, or with `max_updates`. The weights of the lowest loss are kept; with fewer than
+    `few_validation_rows` validation rows not those from before `min_updates`, but for the ones after
+    `short_epochs` epochs (0: none). Without validation rows it takes `epochs_without_validation` epochs, but
+    at least `min_updates`, and keeps the last weights; as it does, after `max_updates`, where
+    `patience_updates` is None. The learning rates of a search are compared on the validation rows, or, where
+    these are fewer than `search_validation_rows`, by `search_folds` folds of the train rows.
+    """
+
+    round_updates: int = 32
+    min_updates: int = 300
+    patience_updates: int | None = 150
+    patience_rounds: int = 3
+    max_updates: int = 3000
+    epochs_without_validation: int = 20
+    few_validation_rows: int = 100
+    short_epochs: int = 0
+    search_validation_rows: int = 30
+    search_folds: int = 3
+
+
+@dataclass(frozen=True)
 class Training:
     """Options of a run. The optimizer is Adam with Keras' defaults but for the learning rate.
 
-    schedule: see `schedules.scales`; it spans one fit.
+    epochs, budget: one of them; a number of epochs, or limits in updates.
+    schedule: see `schedules.scales`; it spans one fit, of a budget all of its updates.
     patience: end after so many epochs without a lower validation loss and keep the best epoch's weights;
         None trains all epochs and keeps the last.
     class_weights: "balanced", rows/(classes · the class's rows), or a weight by class name, 1 if not named;
@@ -34,7 +61,7 @@ class Training:
         features are computed without.
     """
 
-    epochs: int
+    epochs: int | None
     batch_size: int
     learning_rate: float
     seed: int
@@ -43,6 +70,31 @@ class Training:
     patience: int | None = None
     class_weights: Mapping[str, float] | str | None = None
     augment: Sequence[str] | None = None
+    budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.budget is None):
+            raise ValueError(
+                f"Expected epochs or a budget. Received: {'neither' if self.epochs is None else 'both'}."
+            )
+
+    @property
+    def in_updates(self) -> bool:
+        """Whether it ends by its budget, and not after a number of epochs."""
+        return self.budget is not None
+
+
+@dataclass
+class Cost:
+    """What a training took: steps of the optimizer, and seconds of this process on all its processors."""
+
+    updates: int = 0
+    cpu_seconds: float = 0.0
+
+    def add(self, updates: int, cpu_seconds: float) -> None:
+        """Count more."""
+        self.updates += updates
+        self.cpu_seconds += cpu_seconds
 
 
 @dataclass(frozen=True)
@@ -50,8 +102,9 @@ class Hooks:
     """How a run talks to its surroundings.
 
     run: names the training among those of its stage, "" or for example `scratch/1`.
-    on_epoch: called with `run`, the number of finished epochs and `loss`, `val_loss`, `accuracy`,
-        `val_accuracy`, as far as there are validation rows and classes.
+    on_epoch: called with `run`, the number of finished epochs, or rounds of a budget, and `loss`, `val_loss`,
+        `accuracy`, `val_accuracy`, as far as there are validation rows and classes; with a budget also with
+        the `updates` that the fit has done.
     should_stop: asked before every chunk; an answer other than None stops the run.
     checkpoint: a file to go on from; one of another training is left aside.
     save_checkpoint: called with a file that lives only during the call; None saves nothing.
@@ -59,6 +112,7 @@ class Hooks:
         well, if that takes no more than a twentieth of the time.
     save_result, load_result: make a file durable under a key, and find it again in a later attempt, so that
         it is not computed again.
+    save_value, load_value: the same of a few plain JSON values.
     features: the cache of frozen parts' outputs, which later jobs share.
     on_interim_network: called during the training, for at most a twentieth of the time, with the best network
         so far (by validation loss where the training stops early, else the current one) and the finished
@@ -73,6 +127,8 @@ class Hooks:
     checkpoint_seconds: float = 30.0
     save_result: Callable[[str, Path], None] | None = None
     load_result: Callable[[str], Path | None] | None = None
+    save_value: Callable[[str, dict[str, Any]], None] | None = None
+    load_value: Callable[[str], dict[str, Any] | None] | None = None
     features: FeatureStore | None = None
     on_interim_network: "Callable[[Network, Sequence[Mapping[str, float]]], None] | None" = None
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -30,23 +30,34 @@ def gradual(
     """The head alone for a phase, then one more block for each, then all for the rest of the epochs.
 
     A phase is as many whole epochs as make `UPDATES_A_PHASE`, or an equal share of the training where that is
-    less; each has a slanted triangular schedule of its own. Layers in `frozen` stay so.
+    less; each has a slanted triangular schedule of its own, so that none ends early, and the last weights are
+    kept. With a budget every phase has so many updates, the last one too. Layers in `frozen` stay so.
     """
     blocks = blocks_of(network.backbone, frozen)
-    epochs = fit.training.epochs
-    steps = math.ceil(len(data.train) / fit.training.batch_size)
-    length = max(1, min(math.ceil(UPDATES_A_PHASE / steps), epochs // (len(blocks) + 1)))
-    phases = [length] * min(len(blocks), (epochs - 1) // length)
+    unit, phases = _phases(fit, len(data.train), len(blocks))
     history, rates = History([]), _rates(blocks, len(blocks))
-    for unfrozen, part in enumerate([*phases, epochs - sum(phases)]):
-        is_last = unfrozen == len(phases)
+    for unfrozen, part in enumerate(phases):
+        is_last = unfrozen == len(phases) - 1
         rates = _rates(blocks, len(blocks) if is_last else unfrozen)
         # Without a trained backbone its outputs are computed once, and no term can look into it.
         of_phase = objective if unfrozen or is_last else None
+        length = {unit: part}
         history += fit(
-            network, data, rates=rates, epochs=part, schedule="slanted_triangular", objective=of_phase
+            network, data, rates=rates, schedule="slanted_triangular", objective=of_phase, **length
         )
-    return history, rates, {"blocks": len(blocks), "epochs_a_phase": length}
+    return history, rates, {"blocks": len(blocks), f"{unit}_a_phase": phases[0]}
+
+
+def _phases(fit: Fit, rows: int, blocks: int) -> tuple[Literal["epochs", "updates"], list[int]]:
+    """The length of each phase, and what it is counted in."""
+    epochs, budget = fit.training.epochs, fit.training.budget
+    if budget is not None:
+        return "updates", [max(1, min(UPDATES_A_PHASE, budget.max_updates // (blocks + 1)))] * (blocks + 1)
+    assert epochs is not None
+    steps = math.ceil(rows / fit.training.batch_size)
+    length = max(1, min(math.ceil(UPDATES_A_PHASE / steps), epochs // (blocks + 1)))
+    phases = [length] * min(blocks, (epochs - 1) // length)
+    return "epochs", [*phases, epochs - sum(phases)]
 
 
 def blocks_of(backbone: keras.Model, frozen: Rates) -> list[list[str]]:

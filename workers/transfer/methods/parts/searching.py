@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from workers.transfer.data import Data
 from workers.transfer.networks.network import build
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import Training
 
 Tuner = Literal["bayesian", "hyperband", "random"]
 Space = Mapping[str, Sequence[Any]]
@@ -57,9 +58,10 @@ def search(
 
     `space` lists values for options of the network, which it chooses among; all other options stay. Without
     it, the kind of network brings its own: `space(hp)` in its backbone's module. All trials have the
-    training's seed. The budget is `trials` times `epochs_per_trial` epochs, by default the training's:
-    hyperband (Li et al. 2018) tries more structures, most of them for a share of these epochs, and ends where
-    the next trial would not fit. A space of no more than `trials` structures is tried in whole.
+    training's seed. What all may take is `trials` times `epochs_per_trial` epochs, by default the training's,
+    or, of a training without a number of them, the rounds that make its `min_updates`: hyperband
+    (Li et al. 2018) tries more structures, most of them for a share of these epochs, and ends where the next
+    trial would not fit. A space of no more than `trials` structures is tried in whole.
 
     `load_trial` and `save_trial` hold finished trials by key: the oracle sees them again, in order and with
     the same seed, so that a search that was interrupted goes on exactly.
@@ -72,7 +74,7 @@ def search(
         raise ValueError(
             "Expected validation rows for the search. Received: none. Mark some rows `validation`."
         )
-    most = epochs_per_trial or fit.training.epochs
+    most = epochs_per_trial or fit.training.epochs or _least_rounds(fit)
     choose = _chooser(options, space)
     found: list[Trial] = []
     spent = 0
@@ -90,7 +92,8 @@ def search(
             chosen = Trial(
                 len(found) + 1, {**options, **choose(asked.hyperparameters)}, score=math.nan, epochs=epochs
             )
-            found.append(_tried(chosen, data, fit, on_trial, load_trial, save_trial))
+            of_trial = replace(fit, training=_of_trial(fit.training, epochs, epochs_per_trial))
+            found.append(_tried(chosen, data, of_trial, on_trial, load_trial, save_trial))
             oracle.update_trial(asked.trial_id, {"score": found[-1].score})
             asked.status = "COMPLETED"
             oracle.end_trial(asked)
@@ -122,8 +125,23 @@ def _train_trial(trial: Trial, data: Data, fit: Fit) -> float:
     """The lowest validation loss of the trial's structure."""
     network = build(trial.options, data, fit.training.seed)
     # The graphs of one structure serve no other: they are not kept.
-    own = replace(fit.named(f"trial/{trial.number}", epochs=trial.epochs), traced={})
+    own = replace(fit.named(f"trial/{trial.number}"), traced={})
     return min(epoch["val_loss"] for epoch in own(network, data).epochs)
+
+
+def _least_rounds(fit: Fit) -> int:
+    budget = fit.training.budget
+    assert budget is not None  # else there were epochs
+    return math.ceil(budget.min_updates / budget.round_updates)
+
+
+def _of_trial(training: Training, epochs: int, asked: int | None) -> Training:
+    """A training of so many epochs, or of so many rounds where nobody named epochs."""
+    if training.budget is None or asked is not None:
+        return replace(training, epochs=epochs, budget=None)
+    updates = epochs * training.budget.round_updates
+    budget = replace(training.budget, min_updates=updates, max_updates=updates, patience_updates=None)
+    return replace(training, budget=budget)
 
 
 def _chooser(options: Mapping[str, Any], space: Space | None) -> Choose:

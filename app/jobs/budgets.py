@@ -1,0 +1,52 @@
+"""Which limits has a training? Filled in when a job is accepted, so that all else follows from its spec."""
+
+from __future__ import annotations
+
+from app.datasets.reading.description import Description
+from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Training
+
+_MAX_UPDATES, _LEAST_EPOCHS = 3000, 3
+"""What is learnt from many rows passes over them at least so often."""
+
+_SHORT_EPOCHS = {"tabular": 20}
+
+
+def settled(training: Training, description: Description) -> Training:
+    """The options with every limit filled in, for the train rows of this data set."""
+    if training.epochs is not None:
+        return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
+    budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
+    filled = {
+        "max_updates": budget.max_updates or max(_MAX_UPDATES, budget.min_updates, _LEAST_EPOCHS * epoch),
+        "short_epochs": _SHORT_EPOCHS.get(description.kind, 0)
+        if budget.short_epochs is None
+        else budget.short_epochs,
+    }
+    rates = training.learning_rates or LEARNING_RATES
+    return training.model_copy(
+        update={
+            "budget": budget.model_copy(update=filled),
+            "learning_rates": rates if training.learning_rate is None else None,
+        }
+    )
+
+
+def with_one_rate(training: Training) -> Training:
+    """The same without a choice of learning rates, as sources are trained."""
+    rate = training.learning_rate or DEFAULT_LEARNING_RATE
+    return training.model_copy(update={"learning_rate": rate, "learning_rates": None})
+
+
+def epoch_updates(training: Training, rows: int) -> int:
+    """Updates of one epoch over so many train rows."""
+    return max(1, -(-rows // training.batch_size))
+
+
+def most_updates(training: Training, rows: int) -> int:
+    """What one training over so many train rows takes at most; whole rounds."""
+    epoch = epoch_updates(training, rows)
+    if training.epochs is not None:
+        return training.epochs * epoch
+    assert training.budget is not None  # settled before
+    assert training.budget.max_updates is not None
+    return max(training.budget.max_updates, epoch)

@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workers.transfer.training.options import Budget, Training
+from workers.transfer.training.rounds import exactly, rounds
+from workers.transfer.training.sampling import epoch_order
+
+BUDGET = Training(epochs=None, batch_size=32, learning_rate=0.01, seed=3, budget=Budget())
+EPOCHS = Training(epochs=7, batch_size=32, learning_rate=0.01, seed=3)
+
+
+@pytest.mark.parametrize(("rows", "updates", "most"), [(40, 32, 93), (1000, 32, 93), (4000, 125, 24)])
+def test_a_round_is_an_epoch_or_32_updates_where_that_has_fewer(rows: int, updates: int, most: int) -> None:
+    cut = rounds(BUDGET, rows, validation_rows=50)
+    assert (cut.updates, cut.most) == (updates, most)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 32, 40, 900])
+def test_short_rounds_pass_over_all_rows_again_and_again_in_full_batches(rows: int) -> None:
+    cut = rounds(BUDGET, rows, validation_rows=50)
+    order = np.concatenate([cut.order(number) for number in range(3)])
+    assert len(order) == 3 * 32 * cut.batch
+    assert cut.batch == min(32, rows)
+    whole = len(order) // rows
+    for epoch in range(whole):
+        assert sorted(order[epoch * rows : (epoch + 1) * rows]) == list(range(rows))
+        assert (order[epoch * rows : (epoch + 1) * rows] == epoch_order(BUDGET, epoch, rows)).all()
+
+
+def test_rounds_count_on_from_an_earlier_run() -> None:
+    first, second = rounds(BUDGET, 40, 50), rounds(BUDGET, 40, 50, first=2)
+    assert (second.order(0) == first.order(2)).all()
+
+
+def test_a_round_of_an_epoch_has_the_epochs_order() -> None:
+    cut = rounds(BUDGET, 4001, validation_rows=50)
+    assert (cut.order(2) == epoch_order(BUDGET, 2, 4001)).all()
+
+
+def test_with_a_number_of_epochs_rounds_are_epochs() -> None:
+    cut = rounds(EPOCHS, 40, validation_rows=0)
+    assert (cut.updates, cut.most, cut.keeps_best) == (2, 7, False)
+    assert (cut.order(3) == epoch_order(EPOCHS, 3, 40)).all()
+    assert rounds(replace(EPOCHS, patience=2), 40, validation_rows=5).keeps_best
+
+
+@pytest.mark.parametrize(
+    ("done", "lowest", "over"),
+    [(9, 1, False), (10, 10, False), (10, 6, False), (10, 5, True), (20, 16, False), (20, 15, True)],
+)
+def test_it_stops_after_300_updates_when_150_more_have_brought_nothing(
+    done: int, lowest: int, over: bool
+) -> None:
+    assert rounds(BUDGET, 40, validation_rows=50).is_over(done, lowest) is over
+
+
+def test_long_rounds_are_waited_for_three_times() -> None:
+    cut = rounds(BUDGET, 4000, validation_rows=500)  # 125 updates each
+    assert [cut.is_over(done, lowest=5) for done in (6, 7, 8)] == [False, False, True]
+
+
+def test_few_validation_rows_choose_no_weights_from_before_300_updates() -> None:
+    few, many = rounds(BUDGET, 40, validation_rows=99), rounds(BUDGET, 40, validation_rows=100)
+    assert [few.may_be_best(done) for done in (1, 9, 10)] == [False, False, True]
+    assert many.may_be_best(1)
+
+
+def test_a_table_may_keep_the_weights_after_20_epochs() -> None:
+    table = replace(BUDGET, budget=Budget(short_epochs=20))
+    of_50 = rounds(table, 50, validation_rows=20)  # 20 epochs are 40 updates
+    assert [done for done in range(1, 12) if of_50.may_be_best(done)] == [2, 10, 11]
+
+
+@pytest.mark.parametrize(("rows", "updates"), [(40, 320), (800, 480), (400_000, 12_500)])
+def test_without_validation_rows_it_takes_20_epochs_within_the_limits(rows: int, updates: int) -> None:
+    cut = rounds(BUDGET, rows, validation_rows=0)
+    assert cut.updates * cut.most == pytest.approx(updates, abs=cut.updates - 1)
+    assert not cut.keeps_best
+    assert not cut.is_over(cut.most - 1, 0)
+
+
+def test_never_fewer_updates_than_asked_for_nor_more_than_a_round_beyond() -> None:
+    for training in (BUDGET, EPOCHS):
+        for rows in (5, 100, 5000):
+            for asked in (1, 33, 300):
+                cut = rounds(exactly(training, asked, rows), rows, validation_rows=50)
+                assert asked <= cut.updates * cut.most < asked + cut.updates
+                assert not cut.keeps_best
+
+
+@pytest.mark.parametrize("given", [{"epochs": None}, {"budget": Budget()}])
+def test_a_training_has_epochs_or_a_budget(given: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="Expected epochs or a budget"):
+        replace(EPOCHS, **given)

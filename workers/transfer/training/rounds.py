@@ -1,0 +1,104 @@
+"""How is a training cut into rounds, which weights may be its best, and when is it over?
+
+With a number of epochs a round is an epoch. With a budget it is an epoch too, or `round_updates` steps on
+full batches where an epoch has fewer: its rows come from one epoch's order after another, without a break.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workers.transfer.data import Array
+from workers.transfer.training.options import Budget, Training
+from workers.transfer.training.sampling import epoch_order
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The rounds of one run: `most` of them at most, of `updates` steps on batches of `batch` rows each.
+
+    first: the number of rounds that earlier runs of the fit had, which their orders count on from.
+    """
+
+    training: Training
+    rows: int
+    batch: int
+    updates: int
+    most: int
+    first: int
+    is_watched: bool
+    """Whether there are validation rows."""
+    is_few: bool = False
+    """Whether these are few."""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the weights of the lowest validation loss are kept, and not the last ones."""
+        patience, budget = self.training.patience, self.training.budget
+        return self.is_watched and (patience if budget is None else budget.patience_updates) is not None
+
+    def order(self, number: int) -> Array:
+        """The rows of a round, from 0: a function of seed and number, so a resumed run needs no state."""
+        number += self.first
+        if self.updates * self.batch <= self.rows + self.batch - 1:
+            return epoch_order(self.training, number, self.rows)
+        start, count = number * self.updates * self.batch, self.updates * self.batch
+        epochs = range(start // self.rows, (start + count - 1) // self.rows + 1)
+        whole = np.concatenate([epoch_order(self.training, epoch, self.rows) for epoch in epochs])
+        return whole[start - epochs[0] * self.rows :][:count]
+
+    def may_be_best(self, done: int) -> bool:
+        """Whether the weights after so many rounds may be kept as the best."""
+        budget = self.training.budget
+        if budget is None or not self.is_few or done * self.updates >= budget.min_updates:
+            return True
+        return bool(budget.short_epochs) and done == self._short
+
+    def is_over(self, done: int, lowest: int) -> bool:
+        """Whether to stop after so many rounds, when the one with this number had the lowest loss."""
+        patience, budget = self.training.patience, self.training.budget
+        if budget is None:
+            return patience is not None and done - lowest >= patience > 0
+        if not self.keeps_best or budget.patience_updates is None or done * self.updates < budget.min_updates:
+            return False
+        waited = done - lowest
+        return waited >= budget.patience_rounds and waited * self.updates >= budget.patience_updates
+
+    @property
+    def _short(self) -> int:
+        """The round that ends where `short_epochs` do, or the next one."""
+        budget = self.training.budget
+        assert budget is not None
+        return max(1, math.ceil(budget.short_epochs * _epoch(self.rows, self.batch) / self.updates))
+
+
+def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) -> Rounds:
+    """How a run over so many train rows is cut."""
+    batch, budget = min(training.batch_size, max(rows, 1)), training.budget
+    epoch = _epoch(rows, batch)
+    watched = validation_rows > 0
+    if budget is None:
+        assert training.epochs is not None
+        return Rounds(training, rows, batch, epoch, training.epochs, first, watched)
+    updates = max(epoch, budget.round_updates)
+    most = budget.max_updates
+    if not watched and budget.patience_updates is not None:
+        most = min(most, max(budget.min_updates, budget.epochs_without_validation * epoch))
+    # A whole number of rounds within the limit, and never none.
+    count = max(math.ceil(min(budget.min_updates, most) / updates), most // updates)
+    few = validation_rows < budget.few_validation_rows
+    return Rounds(training, rows, batch, updates, count, first, watched, few)
+
+
+def exactly(training: Training, updates: int, rows: int) -> Training:
+    """The training with so many updates, rounded up to whole rounds, whose last weights are kept."""
+    if training.budget is None:
+        batch = min(training.batch_size, max(rows, 1))
+        return replace(training, epochs=math.ceil(updates / _epoch(rows, batch)), patience=None)
+    fixed: Budget = replace(training.budget, min_updates=updates, max_updates=updates, patience_updates=None)
+    return replace(training, budget=fixed)
+
+
+def _epoch(rows: int, batch: int) -> int:
+    return max(1, math.ceil(rows / batch))
