@@ -9,7 +9,7 @@ from typing import Any
 from app.jobs.states import Stage
 from workers.journal import Journal
 from workers.transfer.training.feature_uses import FeatureUses
-from workers.transfer.training.options import Cost
+from workers.transfer.training.options import Cost, told_seconds
 
 SPENT = "spent"
 """Under this name a part, or the source's output, keeps what `Spending.told` gave."""
@@ -76,7 +76,7 @@ def gathered(journal: Journal) -> dict[str, Any]:
 
 
 def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The `cost` of a job's result, see `app.jobs.results.JobCost`; `spent` has all trainings but the source's.
+    """The `cost` of a job's result, see `app.jobs.results.JobCost`; `spent` are all trainings but the source.
 
     What an earlier job computed is saved once; what several trainings of this job needed, once for each but
     the one that computed it, or found it.
@@ -94,38 +94,30 @@ def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]])
 _NOTHING: Mapping[str, Any] = {"updates": 0, "cpu_seconds": 0.0, "by": "", "features": {}}
 
 
-@dataclass
-class _Found:
-    """Features that were not computed where they were needed."""
-
-    seconds: float = 0.0
-    rows: dict[str, int] = field(default_factory=dict)
-
-    def add(self, key: str, one: Mapping[str, Any], *, counts: bool) -> None:
-        """`counts`: its rows are not those of features that were made of it, and found as well."""
-        self.seconds += one["cpu_seconds"]
-        self.rows[key] = one["rows"] if counts else 0
-
-
 def _saved(job_id: str, source: SourceRun, trainings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    earlier, shared = _Found(), _Found()
+    earlier: dict[str, Mapping[str, Any]] = {}
+    shared = 0.0
     for training in trainings:
-        found = {key: one for key, one in training["features"].items() if one["owner"] != training["by"]}
-        inner = {of for one in found.values() for of in one["made_of"]}
-        for key, one in found.items():
-            is_first = not one["owner"].startswith(f"{job_id}/") and key not in earlier.rows
-            (earlier if is_first else shared).add(key, one, counts=key not in inner)
+        for key, one in training["features"].items():
+            if one["owner"] == training["by"]:
+                continue  # it has paid for them
+            if one["owner"].startswith(f"{job_id}/") or key in earlier:
+                shared += one["cpu_seconds"]
+            else:
+                earlier[key] = one
     again = source.spent if source.spent is not None and source.reused else _NOTHING
     why = []
     if source.reused and source.spent is not None:
         why.append(f"The same source stage was run by job {source.job} before: {told(again)}.")
-    if rows := sum(earlier.rows.values()):
-        why.append(f"Features of {rows:,} rows were found in the cache: {_seconds(earlier.seconds)}.")
-    if rows := sum(shared.rows.values()):
-        why.append(
-            f"Features of {rows:,} rows were computed once for several trainings: {_seconds(shared.seconds)}."
-        )
-    seconds = again["cpu_seconds"] + earlier.seconds + shared.seconds
+    if earlier:
+        # Those that others of them were made of are of the same rows.
+        inner = {key for one in earlier.values() for key in one["made_of"]}
+        rows = sum(one["rows"] for key, one in earlier.items() if key not in inner)
+        seconds = sum(one["cpu_seconds"] for one in earlier.values())
+        why.append(f"Features of {rows:,} rows were found in the cache: {told_seconds(seconds)}.")
+    if shared:
+        why.append(f"Features that several trainings need were computed once: {told_seconds(shared)}.")
+    seconds = again["cpu_seconds"] + shared + sum(one["cpu_seconds"] for one in earlier.values())
     return {"updates": again["updates"], "cpu_seconds": round(seconds, 3), "why": why}
 
 
@@ -137,10 +129,4 @@ def _amount(spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def told(amount: Mapping[str, Any]) -> str:
     """Updates and CPU seconds, for people."""
-    updates = amount["updates"]
-    return f"{updates:,} update{'' if updates == 1 else 's'}, {_seconds(amount['cpu_seconds'])}"
-
-
-def _seconds(seconds: float) -> str:
-    digits = 0 if seconds >= 100 else 1 if seconds >= 1 else 2
-    return f"{seconds:,.{digits}f} CPU seconds"
+    return str(Cost(amount["updates"], amount["cpu_seconds"]))

@@ -94,6 +94,8 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
+            save_value=lambda key, value: self.journal.save_part(stage, key, value=value),
+            load_value=load_value,
             features=self.features.told_to(spending.uses),
             on_interim_network=save_interim if is_the_model else None,
         )

@@ -61,8 +61,8 @@ class Spent(BaseModel):
 
     updates: int = Field(description="Steps of the optimizer, each on one batch.")
     cpu_seconds: float = Field(
-        description="Time of the worker's processors, all threads together, for training, for the features of "
-        "frozen layers and for predictions. What a GPU computes is not in it."
+        description="Time of the worker's processors, all threads together, for training, for the features "
+        "of frozen layers and for predictions. What a GPU computes is not in it."
     )
 
 

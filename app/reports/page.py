@@ -52,7 +52,7 @@ def render(report: ReportView) -> str:
         layers=[layer for layer in report.receipt["layers"] if layer["weights"]],
         origins=_origins(report.receipt["totals"]),
         seeds=_seeds(evaluation["arms"], gain),
-        costs=_costs(report.job.result and report.job.result.cost),
+        costs=_costs(None if report.job.result is None else report.job.result.cost),
         request=json.dumps(report.request, indent=2, ensure_ascii=False),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
+from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
 
@@ -217,7 +218,7 @@ def _cost(cost: Mapping[str, Any] | None) -> str:
     if not cost:
         return ""
     arms = [
-        f"{name.replace('_', ' ')} {_spent(spent)}"
+        f"{name.replace('_', ' ')} {'taken from before' if spent.get('reused') else _spent(spent)}"
         for name, spent in cost.items()
         if name not in ("total", "saved")
     ]
@@ -226,9 +227,7 @@ def _cost(cost: Mapping[str, Any] | None) -> str:
 
 
 def _spent(spent: Mapping[str, Any]) -> str:
-    seconds = spent["cpu_seconds"]
-    digits = 0 if seconds >= 100 else 1 if seconds >= 1 else 2
-    return f"{spent['updates']:,} updates and {seconds:,.{digits}f} CPU seconds"
+    return str(Cost(spent["updates"], spent["cpu_seconds"]))
 
 
 def _receipt(receipt: Mapping[str, Any]) -> str:

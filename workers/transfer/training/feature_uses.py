@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Computed:
             "made_of": made_of,
         }
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "Computed":
         """What `to_dict` made."""
-        made_of = {key: cls.from_dict(of) for key, of in values["made_of"].items()}
-        return cls(values["owner"], values["rows"], values["cpu_seconds"], made_of)
+        made_of = {key: Computed.from_dict(of) for key, of in values["made_of"].items()}
+        return Computed(values["owner"], values["rows"], values["cpu_seconds"], made_of)
 
 
 @dataclass

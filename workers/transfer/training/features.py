@@ -11,7 +11,7 @@ import logging
 import os
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,6 +137,11 @@ def _delete_if_left(part: Path) -> None:
             part.unlink()
     except OSError:  # another writes it, or has just moved it
         return
+
+
+def stopwatch(store: FeatureStore | None) -> Callable[[], float]:
+    """Tells the CPU seconds from now on, less those of features that the store is told of: see its `uses`."""
+    return (FeatureUses() if store is None else store.uses).stopwatch()
 
 
 def outputs(

@@ -65,8 +65,8 @@ def test_what_the_trainings_took_is_a_line_with_what_reuse_saved():
     saved = {"updates": 640, "cpu_seconds": 4.5, "why": why}
     card = _card(cost={"source": source, "random_frozen": spent, "total": spent, "saved": saved})
     assert (
-        "All trainings took 1,350 updates and 3.1 CPU seconds: source 0 updates and 0.00 CPU seconds; "
-        "random frozen 1,350 updates and 3.1 CPU seconds. The same source stage was run by job a\\*b before"
+        "All trainings took 1,350 updates, 3.1 CPU seconds: source taken from before; "
+        "random frozen 1,350 updates, 3.1 CPU seconds. The same source stage was run by job a\\*b before"
     ) in card
     assert "## Cost" not in _card()
 
