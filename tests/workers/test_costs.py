@@ -323,15 +323,14 @@ def _features(services: Services, job: dict[str, Any]) -> list[tuple[int, bool]]
     return sorted((one["rows"], one["owner"] == value["by"]) for one in value["features"].values())
 
 
-@pytest.mark.parametrize("at", [9, 10])
 def test_features_that_a_killed_attempt_computed_are_paid_for_and_no_saving(
-    client: TestClient, services: Services, at: int
+    client: TestClient, services: Services
 ) -> None:
     asked: dict[str, Any] = {"method": {"kind": "parameter", "strategy": "linear_probe"}}
     _attempted(client, services, _posted(client, "-texts", **asked))  # keeps the texts' token ids
-    undisturbed = _attempted(client, services, _posted(client, "-texts", seed=at, **asked))
-    job_id = _posted(client, "-texts", seed=100 + at, **asked)
-    assert _attempted(client, services, job_id, at, "killed")["stages"][1]["state"] == "running"
+    undisturbed = _attempted(client, services, _posted(client, "-texts", seed=10, **asked))
+    job_id = _posted(client, "-texts", seed=110, **asked)
+    assert _attempted(client, services, job_id, 10, "killed")["stages"][1]["state"] == "running"
     features = _features(services, _attempted(client, services, job_id))
     assert features == _features(services, undisturbed)
     assert {own for _, own in features} == {True, False}
