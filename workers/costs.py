@@ -8,7 +8,7 @@ from typing import Any
 
 from app.jobs.states import Stage
 from workers.journal import Journal
-from workers.transfer.training.feature_uses import FeatureUses
+from workers.transfer.training.feature_uses import Computed, FeatureUses
 from workers.transfer.training.options import Cost, told_seconds
 
 SPENT = "spent"
@@ -21,6 +21,21 @@ class Spending:
 
     uses: FeatureUses
     cost: Cost = field(default_factory=Cost)
+    _kept: set[str] = field(default_factory=set)
+
+    def with_features(self, value: dict[str, Any]) -> dict[str, Any]:
+        """A value to keep, and the features it needed: once it is kept nobody may ask for them again."""
+        new = {key: made.to_dict() for key, made in self.uses.needed.items() if key not in self._kept}
+        self._kept |= set(new)
+        return {"value": value, "by": self.uses.owner, "features": new}
+
+    def without_features(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """The value again; its features count if an earlier attempt at this very training kept it."""
+        if kept["by"] == self.uses.owner:
+            self.uses.needed |= {key: Computed.from_dict(made) for key, made in kept["features"].items()}
+            self._kept |= set(kept["features"])
+        value: dict[str, Any] = kept["value"]
+        return value
 
     def told(self, arm: str) -> dict[str, Any]:
         """As plain JSON, durable with what the training came to; `arm` is what it counts for."""

@@ -26,7 +26,7 @@ from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.feature_uses import FeatureUses
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Budget, Hooks, Training
+from workers.transfer.training.options import Budget, Hooks, Training, TrainingDiverged
 from workers.transfer.training.steps import Steps
 
 
@@ -68,7 +68,10 @@ class Trainings:
 
         def load_value(key: str) -> dict[str, Any] | None:
             part = self.journal.part(stage, key)
-            return None if part is None else part.value
+            return None if part is None or part.value is None else spending.without_features(part.value)
+
+        def save_value(key: str, value: dict[str, Any]) -> None:
+            self.journal.save_part(stage, key, value=spending.with_features(value))
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
             with self.storage.workspace() as folder:
@@ -94,7 +97,7 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
-            save_value=lambda key, value: self.journal.save_part(stage, key, value=value),
+            save_value=save_value,
             load_value=load_value,
             features=self.features.told_to(spending.uses),
             on_interim_network=save_interim if is_the_model else None,
@@ -118,7 +121,11 @@ class Trainings:
         if known is not None:
             return _read(known), None
         self._finished[stage] -= 1
-        made = train()
+        try:
+            made = train()
+        except TrainingDiverged:  # the job may do without this one
+            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
+            raise
         self._finished[stage] += 1
         spending = self._spent_by(stage, run)
         seconds = spending.uses.stopwatch()

@@ -22,10 +22,11 @@ from app.storage import Storage
 from tests.conftest import migrated
 from tests.stored import store
 from tests.workers.conftest import claimed
-from workers.costs import SPENT, SourceRun, job_cost, told
+from workers.costs import SPENT, SourceRun, Spending, job_cost, told
 from workers.heartbeat import Heartbeat
 from workers.journal import Journal
 from workers.tasks import Services, _attempt
+from workers.transfer.training.feature_uses import Computed, FeatureUses
 
 NO_SOURCE = SourceRun(None, reused=True, job="")
 
@@ -99,6 +100,23 @@ def test_features_of_an_earlier_job_are_saved_once_and_what_trainings_share_for_
 def test_features_that_a_training_computed_itself_are_no_saving() -> None:
     run = _spent("transfer/0", 1, 9.0, a=("job_2/control/transfer/0", 400, 8.0))
     assert job_cost("job_2", NO_SOURCE, [run])["saved"]["why"] == []
+
+
+def test_features_needed_for_a_kept_value_count_for_the_attempt_that_finds_it_and_for_no_other_training() -> (
+    None
+):
+    of_pixels = Computed("job_1/transfer/0", 40, 0.5)
+    of_backbone = Computed("job_1/transfer/1", 40, 2.0, {"pixels": of_pixels})
+    before = Spending(FeatureUses("job_1/transfer/1"))
+    before.uses.note("backbone", of_backbone)
+    kept = [json.loads(json.dumps(before.with_features({"loss": loss}))) for loss in (0.25, 0.5)]
+    after, other = Spending(FeatureUses("job_1/transfer/1")), Spending(FeatureUses("job_1/transfer/2"))
+    for spending in (after, other):
+        assert [spending.without_features(one) for one in kept] == [{"loss": 0.25}, {"loss": 0.5}]
+    assert after.uses.needed == before.uses.needed == {"pixels": of_pixels, "backbone": of_backbone}
+    assert after.told("transfer") == before.told("transfer")
+    assert after.told("transfer")["cpu_seconds"] == 2.0
+    assert other.told("transfer")["features"] == {}
 
 
 def test_amounts_are_told_in_as_many_digits_as_they_have() -> None:
