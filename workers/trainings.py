@@ -121,22 +121,30 @@ class Trainings:
         if known is not None:
             return _read(known), None
         self._finished[stage] -= 1
-        try:
-            made = train()
-        except TrainingDiverged:  # the job may do without this one
-            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
-            raise
+        made = self._trained(stage, run, train)
         self._finished[stage] += 1
-        spending = self._spent_by(stage, run)
-        seconds = spending.uses.stopwatch()
-        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features.told_to(spending.uses))
-        spending.cost.add(0, seconds())
+        outcome = self._observed(stage, run, made, data)
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
             value = {SPENT: self.spent(stage, run)}
             self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path), value=value)
         return outcome, made
+
+    def _trained(self, stage: Stage, run: str, train: Callable[[], Transferred]) -> Transferred:
+        """What the training made; one that diverged leaves what it took, since a job may do without it."""
+        try:
+            return train()
+        except TrainingDiverged:
+            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
+            raise
+
+    def _observed(self, stage: Stage, run: str, made: Transferred, data: Data) -> Outcome:
+        spending = self._spent_by(stage, run)
+        seconds = spending.uses.stopwatch()
+        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features.told_to(spending.uses))
+        spending.cost.add(0, seconds())
+        return outcome
 
     def _find_file(self, stage: Stage, key: str) -> Path | None:
         part = self.journal.part(stage, key)
