@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from app.reports.page import ARMS
 from tests.app.conftest import Publish
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.proof import evaluation
@@ -258,7 +259,7 @@ def test_what_trainings_took_and_reuse_saved_stands_on_the_page_and_in_the_resul
         ["trainings of", "updates", "CPU seconds"],
         ["source (taken from before)", "0", "0"],
         ["transfer", "1,350", "3.1"],
-        ["from scratch", "2,100", "1,235"],
+        [ARMS["control"], "2,100", "1,235"],
         ["random features", "1", "0.03"],
         ["few-shot points", "900", "2.0"],
         ["all", "4,351", "1,240"],
