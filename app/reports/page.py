@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from app.jobs.results import JobCost, Spent
 from app.reports import charts
 from app.reports.schemas import ReportView
 
@@ -26,6 +27,7 @@ ARMS = {
     "usual_network": "usual network, from scratch",
     "structure_with_parameters": "found structure, with parameters",
     "random_weights": "preset's architecture, random weights",
+    "few_shot": "few-shot points",
 }
 """What the page calls the arms; any other keeps its name."""
 
@@ -68,6 +70,7 @@ def render(report: ReportView) -> str:
         seeds_of=max(len(of_arm) for of_arm in evaluation["arms"].values()),
         origins=_origins(report.receipt["totals"]),
         seeds=_seeds(evaluation["arms"], gain),
+        costs=_costs(None if report.job.result is None else report.job.result.cost),
         request=json.dumps(report.request, indent=2, ensure_ascii=False),
     )
 
@@ -141,6 +144,19 @@ def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tupl
     ]
 
 
+def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
+    """What the trainings took, arm by arm; few-shot points last."""
+    if cost is None:
+        return []
+    arms = {"source": cost.source, "transfer": cost.transfer, "control": cost.control}
+    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot}
+    return [(arm, spent) for arm, spent in arms.items() if spent is not None]
+
+
+def _cpu_seconds(seconds: float) -> str:
+    return f"{seconds:,.{0 if seconds >= 100 else 1 if seconds >= 1 else 2}f}" if seconds else "0"
+
+
 def _number(value: float | None) -> str:
     if value is None:
         return "–"
@@ -198,6 +214,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(
+    cpu_seconds=_cpu_seconds,
     arm=lambda name: ARMS.get(name, _words(name)),
     control=lambda name: CONTROLS.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.jobs.states import Stage
+from workers.costs import SPENT
 from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts
 from workers.stages.arms import Arm
@@ -61,5 +62,6 @@ def _trained_source(context: JobContext, options: Mapping[str, Any]) -> Network:
         return context.load_network(part.digest, data.signature, options)
     fit = context.trainings.fit(Stage.CONTROL, key, training)
     network = scratch.scratch(options, data, fit).network
-    context.journal.save_part(Stage.CONTROL, key, digest=context.store_network(network))
+    value = {SPENT: context.trainings.spent(Stage.CONTROL, key, "structure_with_parameters")}
+    context.journal.save_part(Stage.CONTROL, key, digest=context.store_network(network), value=value)
     return network

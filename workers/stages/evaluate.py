@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.states import Stage
+from workers import costs
 from workers.job_context import Arms, JobContext
 from workers.stages.arms import choice_of
 from workers.stages.control import Compared, Control
@@ -39,6 +40,7 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
         )
         saved = labels_saved(points, higher_is_better=metric not in LOWER_IS_BETTER)
         output["few_shot"] = {"points": points, "labels_saved": saved}
+    output["cost"] = costs.gathered(context.journal)
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
 

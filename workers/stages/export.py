@@ -35,7 +35,7 @@ def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) 
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
-    lineage = _lineage(context, made)
+    lineage = _lineage(context, made, evaluated["cost"])
     assert context.target.test is not None
     inputs = context.target.test.inputs
     is_table = transferred.signature.kind == "tabular"
@@ -82,7 +82,7 @@ def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:
     return {**about, "digest": digest}
 
 
-def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
+def _lineage(context: JobContext, made: StoredNetwork, cost: dict[str, Any]) -> dict[str, Any]:
     spec = context.job.spec
     kinds = {VersionFacts: "version", PresetFacts: "preset"}
     kind = kinds.get(type(context.job.source), "dataset")
@@ -98,6 +98,7 @@ def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
         },
         "versions": versions(),
         "findings": {**_source_findings(context), **made.findings},
+        "cost": cost,
         "backbone": {
             "layers": sum(1 for _, layer in leaves(made.network.backbone) if layer.weights),
             "blocks": sum(1 for layer in made.network.backbone.layers if layer.weights),
@@ -127,6 +128,7 @@ def _card(
         "choices": evaluated["choices"],
         "receipt": receipt,
         "findings": lineage["findings"],
+        "cost": lineage["cost"],
         "lineage": lineage,
     }
     return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
@@ -155,5 +157,5 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    told = ("verdict", "reason", "gain", "metrics", "rows_seen", "choices", "control")
+    told = ("verdict", "reason", "gain", "metrics", "rows_seen", "choices", "control", "cost")
     return {name: evaluated[name] for name in told}

@@ -26,7 +26,8 @@ def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> T
     Raises:
         ValueError: the task has not one class a row.
     """
-    more, report = pseudo_labelled(made.network, data, threshold)
+    with fit.counting():
+        more, report = pseudo_labelled(made.network, data, threshold)
     rates = {
         f"{layer['part']}/{layer['layer']}": 0.0
         for layer in made.receipt["layers"]
