@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Data
+from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import predict
 
@@ -28,7 +28,7 @@ def wise_ft(network: Network, start: Sequence[Array], data: Data) -> dict[str, A
     losses = {}
     for share in SHARES:
         mix(network, start, tuned, share)
-        losses[share] = _loss(network, data)
+        losses[share] = validation_loss(network, data.validation)
     best = min(reversed(SHARES), key=lambda share: losses[share])  # of equal ones, the most fine-tuned
     mix(network, start, tuned, best)
     return {"a": best, "validation_loss": {str(share): loss for share, loss in losses.items()}}
@@ -49,9 +49,8 @@ def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share:
     )
 
 
-def _loss(network: Network, data: Data) -> float:
-    rows = data.validation
-    assert rows is not None  # asked before
+def validation_loss(network: Network, rows: Rows) -> float:
+    """The mean of the rows' losses, of a regression in the head's unit."""
     y, p = rows.targets, predict(network, rows.inputs)
     if network.signature.task == "regression":
         unit = tasks.unit_of(network.head)
