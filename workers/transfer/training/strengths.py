@@ -1,7 +1,7 @@
 """How strongly is a linear model regularised? By cross-validation, as its rows allow.
 
 Rows are taken in an order that follows from what is in them, so theirs does not matter: the same rows give
-the same bits. Equal rows are held out together.
+the same bits.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from workers.transfer.data import Array, Task
-from workers.transfer.training.linear_models import Fitted, Problem, Space, without_rows
+from workers.transfer.training.linear_models import IN_FOLDS, Fitted, Problem, Space, without_rows
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """The C that are tried: what the rows' losses count for beside half the kernel's square; of a ridge 1/α."""
@@ -25,7 +25,7 @@ FIXED = 1.0
 FOLDS = 5
 
 CHOICE_ROWS = 2000
-"""Rows that C is chosen on, at most. It stands beside a sum over rows, so it does not depend on their number."""
+"""Rows that C is chosen on, at most: it stands beside a sum over rows, so more of them want no other."""
 
 MOST_VALUES = 1 << 25
 """Values of features, 256 MB of them, that a model is fitted on, at most; of more rows some are taken."""
@@ -52,43 +52,40 @@ class Content(NamedTuple):
     """What is in rows, in whatever order they come.
 
     order: places of the rows, by target and then by what is in them.
-    number: of the ordered rows, equal for equal rows.
     digest: of all.
     """
 
     order: Array
-    number: Array
     digest: str
 
     @classmethod
     def of(cls, features: Array, targets: Array, weights: Array) -> Self:
         """Of features (n, D), targets (n, …) and the weights (n,) of the rows' losses."""
-        about = np.column_stack([targets.reshape(len(targets), -1), weights]).astype(np.float64)
+        about = targets.reshape(len(targets), -1).astype(np.float64)
         rows = [
             hashlib.blake2b(np.ascontiguousarray(x).tobytes() + told.tobytes(), digest_size=16).digest()
             for x, told in zip(features, about, strict=True)
         ]
         order = np.array(sorted(range(len(rows)), key=rows.__getitem__), dtype=np.int64)
         # Rows of one target follow one another, so that every n-th of them is a stratified sample.
-        order = order[np.lexsort(about[order, :-1].T[::-1])]
-        is_new = [place == 0 or rows[order[place]] != rows[order[place - 1]] for place in range(len(order))]
+        order = order[np.lexsort(about[order].T[::-1])]
         digest = hashlib.sha256(f"{features.shape[1:]} {features.dtype.str}".encode())
         for place in order:
             digest.update(rows[place])
-        return cls(order, np.cumsum(is_new), digest.hexdigest())
+        digest.update(weights[order].tobytes())
+        return cls(order, digest.hexdigest())
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """x (n, D), y (n,) or (n, labels), weight (n,) of mean 1, and a number (n,) that equal rows share."""
+    """x (n, D), y (n,) or (n, labels) and weight (n,) of mean 1."""
 
     x: Array
     y: Array
     weight: Array
-    number: Array
 
     def take(self, places: Array) -> "_Rows":
-        return _Rows(self.x[places], self.y[places], self.weight[places], self.number[places])
+        return _Rows(self.x[places], self.y[places], self.weight[places])
 
 
 def fit_linear(
@@ -118,14 +115,13 @@ def fit_linear(
         pause: called between two fits; may raise.
     """
     problems = Problem.all_of(task, classes)
-    counts = weights[content.order] > 0
-    order, number = content.order[counts], content.number[counts]
+    order = content.order[weights[content.order] > 0]
     if not len(order):
         model = _side_by_side([without_rows(problem, features.shape[1]) for problem in problems])
         return LinearModel(model, {"by": "fixed", "folds": 0, "tried": [], "rows": 0})
     weight = weights[order].astype(np.float64)
     y = (targets if task == "multilabel" else targets.reshape(-1))[order].astype(np.float64)
-    whole = _Rows(order, y, weight / weight.mean(), number)  # x are places, until they are loaded
+    whole = _Rows(order, y, weight / weight.mean())  # x are places, until they are loaded
     with threadpool_limits(1, user_api="blas"):  # several threads sum in another order
         few = _loaded(features, whole, task, CHOICE_ROWS)
         chosen, report = _choose(problems, few, kept, pause)
@@ -159,19 +155,18 @@ def _loaded(features: Array, rows: _Rows, task: Task, most: int) -> _Rows:
     by_place = np.argsort(taken.x, kind="stable")  # as they follow one another in a file
     x = np.empty((len(places), features.shape[1]))
     x[by_place] = features[taken.x[by_place]]
-    return _Rows(x, taken.y, taken.weight, taken.number)
+    return _Rows(x, taken.y, taken.weight)
 
 
 def _choose(
     problems: Sequence[Problem], rows: _Rows, kept: Kept, pause: Callable[[], None]
 ) -> tuple[list[float], dict[str, Any]]:
     """C for each problem, and what is told of the choice."""
-    unlike = rows.take(np.unique(rows.number, return_index=True)[1])
-    is_open = [_several(problem, unlike).sum() > 1 for problem in problems]
+    is_open = [_several(problem, rows).sum() > 1 for problem in problems]
     asked = [problem for problem, can_choose in zip(problems, is_open, strict=True) if can_choose]
     if not asked:
         return [FIXED] * len(problems), {"by": "fixed", "folds": 0, "tried": []}
-    of_fold = _folds(problems[0], rows, unlike)
+    of_fold = _folds(problems[0], rows)
     count = int(of_fold.max()) + 1
     folds = [
         kept(f"fold {number}", partial(_fold, asked, rows, of_fold == number, pause))
@@ -185,24 +180,24 @@ def _choose(
     return chosen, {"by": "cross-validation", "folds": count, "tried": tried, "rows_to_choose": len(rows.y)}
 
 
-def _several(problem: Problem, unlike: _Rows) -> Array:
+def _several(problem: Problem, rows: _Rows) -> Array:
     """Of each class whether several rows have it, (classes,); numbers are one by one, all of one class."""
     if problem.task == "regression":
-        return np.full(2, len(unlike.y) > 1)
-    several: Array = np.bincount(problem.of(unlike.y).astype(np.int64), minlength=problem.classes) > 1
+        return np.full(2, len(rows.y) > 1)
+    several: Array = np.bincount(problem.of(rows.y).astype(np.int64), minlength=problem.classes) > 1
     return several
 
 
-def _folds(problem: Problem, rows: _Rows, unlike: _Rows) -> Array:
+def _folds(problem: Problem, rows: _Rows) -> Array:
     """The fold that each row is held out in, (n,), -1 for none: every n-th, by target."""
-    count, may = min(FOLDS, len(unlike.y)), np.ones(len(rows.y), bool)
+    count, may = min(FOLDS, len(rows.y)), np.ones(len(rows.y), bool)
     if problem.label is None and problem.task != "regression":
-        several = _several(problem, unlike)
-        may = several[rows.y.astype(np.int64)]
-        sizes = np.bincount(unlike.y.astype(np.int64), minlength=problem.classes)
-        count = min(FOLDS, int(sizes[several].min()))
+        several = _several(problem, rows)
+        classes = rows.y.astype(np.int64)
+        may = several[classes]
+        count = min(FOLDS, int(np.bincount(classes[may], minlength=problem.classes)[several].min()))
     folds = np.full(len(may), -1)
-    folds[may] = np.unique(rows.number[may], return_inverse=True)[1] % count
+    folds[may] = np.arange(may.sum()) % count
     return folds
 
 
@@ -216,7 +211,7 @@ def _fold(problems: Sequence[Problem], rows: _Rows, is_held_out: Array, pause: C
         y, y_test = problem.of(train.y), problem.of(test.y)
         # Of a label that has one value without these rows nothing can be said by them.
         says = problem.task == "regression" or len(np.unique(y)) > 1
-        fits = problem.fit(z, y, train.weight, STRENGTHS, pause) if says else []
+        fits = problem.fit(z, y, train.weight, STRENGTHS, pause, IN_FOLDS) if says else []
         sums = [float((test.weight * problem.losses(z_test, y_test, fitted)).sum()) for fitted in fits]
         losses.append(sums or [0.0] * len(STRENGTHS))
         weights.append(float(test.weight.sum()) if says else 0.0)

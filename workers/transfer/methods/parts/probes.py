@@ -1,4 +1,4 @@
-"""A head on a frozen backbone, and fine-tuning after it: the head in closed form, or by epochs that are named."""
+"""A head on a frozen backbone, and fine-tuning after it: in closed form, or by epochs that are named."""
 
 from typing import Any, NamedTuple
 
