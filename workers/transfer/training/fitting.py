@@ -122,10 +122,19 @@ class Fit:
         except TrainingDiverged:  # such as at one rate of several
             self.cost.add(*run.spent())
             raise
-        self._epochs += len(history.epochs)
-        self._updates += run.done
-        self.cost.add(*run.spent())
+        self.count(len(history.epochs), *run.spent())
         return history
+
+    @property
+    def done(self) -> tuple[int, int]:
+        """Epochs, or rounds, and updates of all calls so far."""
+        return self._epochs, self._updates
+
+    def count(self, epochs: int, updates: int, cpu_seconds: float) -> None:
+        """Add what a call took; later ones count on from there."""
+        self._epochs += epochs
+        self._updates += updates
+        self.cost.add(updates, cpu_seconds)
 
     def _prepared(
         self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Array, changes: Changes

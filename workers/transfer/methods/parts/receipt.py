@@ -42,7 +42,7 @@ class Transferred:
 
     findings: plain JSON values that the method has to tell besides, such as the shares of its branches.
     start: the weights by path before the training.
-    is_deterministic: whether no seed enters, as of a head in closed form on the source's features.
+    is_deterministic: no seed entered, so that another seed gives the same network.
     """
 
     network: Network
