@@ -33,3 +33,15 @@ def test_the_time_left_is_not_told_before_anything_is_done() -> None:
 
 def test_a_job_without_any_training_has_a_fraction_too() -> None:
     assert Progress({}).at(Stage.EVALUATE)["fraction"] == 0.0
+
+
+def test_where_trainings_may_end_early_progress_never_goes_back_and_tells_no_time() -> None:
+    progress = Progress(STEPS, {Stage.SOURCE: 2}, may_end_early=True)
+    told = [
+        progress.at(Stage.SOURCE, 9, None, 0, 0.4),
+        progress.at(Stage.SOURCE, 1, None, 0, 0.1),  # another learning rate is tried
+        progress.at(Stage.SOURCE, 9, None, 1, 0.4),
+    ]
+    assert [one["fraction"] for one in told] == sorted(one["fraction"] for one in told)
+    assert told[0]["fraction"] < told[-1]["fraction"]
+    assert {(one["epochs"], one["seconds_remaining"]) for one in told} == {(None, None)}

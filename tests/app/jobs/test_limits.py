@@ -212,7 +212,7 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
             "20 seeds of 2 arms",
         ),
         (
-            {"evaluation": {"few_shot": [10**9] * 10, "seeds": 20}},
+            {"evaluation": {"few_shot": [10**9] * 10, "seeds": 20}, "training": {"epochs": 20}},
             "evaluation.few_shot",
             "few-shot points",
         ),
@@ -221,7 +221,21 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
             "method.epochs_per_trial",
             "1,000 trials of 100,000 epochs",
         ),
-        ({"method": {**SEARCH, "trials": 1000}}, "method.trials", "1,000 trials of 20 epochs"),
+        (
+            {"method": {**SEARCH, "trials": 1000}, "training": {"epochs": 20}},
+            "method.trials",
+            "1,000 trials of 20 epochs",
+        ),
+        (
+            {"method": {**SEARCH, "trials": 1000}, "training": {"budget": {"min_updates": 100_000}}},
+            "method.trials",
+            "1,000 trials of 100,000 updates",
+        ),
+        (
+            {"training": {"budget": {"max_updates": 100_000_000}}},
+            "training.budget.max_updates",
+            "1 seed of 2 arms",
+        ),
     ],
 )
 def test_a_job_of_more_steps_than_anyone_waits_for_is_refused_with_their_number(
@@ -408,6 +422,6 @@ def test_an_accepted_job_keeps_what_it_was_estimated_to_need(api: TestClient) ->
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     # a, and 7 towns and the unknown one, to 64 units to one
     assert estimate["parameters"] == (9 + 1) * 64 + 64 + 1
-    assert estimate["steps"] == 3 * 20 * 10
+    assert estimate["steps"] == 3 * 3000
     with api.app.state.sessions() as session:  # type: ignore[attr-defined]
         assert len(session.scalars(select(Dataset)).all()) == 2 * len(KINDS)

@@ -113,7 +113,7 @@ def test_options_that_choose_on_validation_rows_need_some(client: TestClient) ->
     store(client, "two", f"a,b,c,city,y,split\n{rows}".encode())
     target = {"dataset": "two"}
     for asked in (
-        {"training": {"patience": 3}},
+        {"training": {"epochs": 20, "patience": 3}},
         {"method": {"wise_ft": True}},
         {"method": {"kind": "structure"}},
     ):

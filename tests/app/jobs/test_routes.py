@@ -39,27 +39,78 @@ def test_only_model_source_and_target_have_to_be_given(client: TestClient) -> No
     assert job["target"]["dataset"] == "target@1"
 
 
+SETTLED = {
+    "round_updates": 32,
+    "min_updates": 300,
+    "patience_updates": 150,
+    "patience_rounds": 3,
+    "max_updates": 3000,
+    "epochs_without_validation": 20,
+    "few_validation_rows": 100,
+    "short_epochs": 20,
+    "search_validation_rows": 30,
+    "search_folds": 3,
+}
+
+
+def spec_of(sessions: Sessions, job: dict[str, Any]) -> dict[str, Any]:
+    with sessions() as session:
+        return session.get_one(Job, job["id"]).spec
+
+
 @pytest.mark.parametrize(
-    ("changes", "patience"),
+    ("training", "expected"),
     [
-        ({}, 5),
-        ({"training": {"learning_rate": 0.01}}, 5),
-        ({"training": {"epochs": 20}}, None),
-        ({"training": {"patience": 2}}, 2),
-        ({"source": {"dataset": "source", "training": {"batch_size": 16}}}, 5),
-        ({"source": {"dataset": "source", "training": {"epochs": 20}}}, None),
-        ({"source": {"dataset": "source", "training": {"patience": None}}}, None),
-        ({"method": {"kind": "structure"}}, None),
+        ({}, {"learning_rate": None, "learning_rates": [0.001, 0.003, 0.01], "budget": SETTLED}),
+        ({"learning_rate": 0.02}, {"learning_rate": 0.02, "learning_rates": None, "budget": SETTLED}),
+        ({"learning_rates": [0.1]}, {"learning_rate": None, "learning_rates": [0.1], "budget": SETTLED}),
+        (
+            {"budget": {"max_updates": 400, "short_epochs": 0}},
+            {"budget": {**SETTLED, "max_updates": 400, "short_epochs": 0}},
+        ),
+        (
+            {"budget": {"min_updates": 5000}},
+            {"budget": {**SETTLED, "min_updates": 5000, "max_updates": 5000}},
+        ),
+        ({"epochs": 7}, {"epochs": 7, "learning_rate": 0.001, "learning_rates": None, "budget": None}),
+        ({"epochs": 7, "patience": 2}, {"epochs": 7, "patience": 2}),
     ],
 )
-def test_a_source_stops_in_time_unless_its_epochs_are_named(
-    client: TestClient, sessions: Sessions, changes: dict[str, Any], patience: int | None
+def test_every_limit_of_a_training_is_filled_in_when_a_job_is_accepted(
+    client: TestClient, sessions: Sessions, training: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    job = post(client, **changes).json()
-    with sessions() as session:
-        spec = session.get_one(Job, job["id"]).spec
-    assert spec["source_training"]["patience"] == patience
-    assert spec["training"]["patience"] == changes.get("training", {}).get("patience")
+    settled = spec_of(sessions, post(client, training=training).json())["training"]
+    assert {name: settled[name] for name in expected} == expected
+
+
+def test_a_source_is_trained_like_the_target_at_one_learning_rate(
+    client: TestClient, sessions: Sessions
+) -> None:
+    for asked, rate in (({}, 0.001), ({"training": {"learning_rates": [0.1, 0.2]}}, 0.001)):
+        settled = spec_of(sessions, post(client, **asked).json())["source_training"]
+        assert (settled["learning_rate"], settled["learning_rates"]) == (rate, None)
+        assert settled["budget"] == SETTLED
+    own = {"source": {"dataset": "source", "training": {"epochs": 3}}}
+    settled = spec_of(sessions, post(client, **own).json())["source_training"]
+    assert (settled["epochs"], settled["budget"]) == (3, None)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"patience": 3}, "Send `epochs` too, or `budget` with `patience_updates`"),
+        ({"epochs": 3, "budget": {}}, "Leave one of them out"),
+        ({"epochs": 3, "learning_rates": [0.1]}, "Leave one of them out"),
+        ({"learning_rate": 0.1, "learning_rates": [0.1]}, "Leave one of them out"),
+        ({"budget": {"max_updates": 10}}, "Lower `min_updates` too"),
+    ],
+)
+def test_options_of_a_training_that_exclude_each_other_are_refused(
+    client: TestClient, training: dict[str, Any], words: str
+) -> None:
+    answer = post(client, training=training)
+    assert answer.status_code == 422
+    assert words in answer.text
 
 
 def test_a_job_without_a_control_has_no_such_stage(client: TestClient) -> None:

@@ -12,7 +12,7 @@ from workers.transfer.networks.network import build, leaves, weights_digest
 from workers.transfer.training import epoch_loop
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
-from workers.transfer.training.options import Hooks, Stopped, Training, TrainingDiverged
+from workers.transfer.training.options import Budget, Hooks, Stopped, Training, TrainingDiverged
 from workers.transfer.training.sampling import epoch_order, row_weights
 
 TRAINING = Training(epochs=4, batch_size=8, learning_rate=0.01, seed=3)
@@ -304,3 +304,78 @@ def test_the_order_of_an_epoch_follows_from_seed_and_epoch_alone():
     assert np.array_equal(epoch_order(TRAINING, 5, 50), epoch_order(TRAINING, 5, 50))
     assert not np.array_equal(epoch_order(TRAINING, 5, 50), epoch_order(TRAINING, 6, 50))
     assert sorted(epoch_order(TRAINING, 5, 50)) == list(range(50))
+
+
+BUDGET = Training(
+    epochs=None,
+    batch_size=8,
+    learning_rate=0.01,
+    seed=3,
+    budget=Budget(
+        round_updates=5, min_updates=10, patience_updates=10, max_updates=40, few_validation_rows=0
+    ),
+)
+
+
+def test_a_budget_ends_after_its_patience_with_the_weights_of_the_lowest_loss(options, numbers):
+    network, told = build(options, numbers(62), 3), []
+    hooks = Hooks(on_epoch=lambda run, epoch, values: told.append((epoch, values["updates"])))
+    training = replace(BUDGET, learning_rate=0.3, budget=replace(BUDGET.budget, max_updates=4000))
+    fit = shared_fit(training, hooks)
+    history = fit(network, numbers(62))
+    losses = [epoch["val_loss"] for epoch in history.epochs]
+    lowest = losses.index(min(losses))
+    assert len(losses) - 1 - lowest == 3  # rounds of 5 updates: the patience of 3 rounds is the longer one
+    assert told == [(number, 5 * number) for number in range(1, len(losses) + 1)]
+    assert fit.cost.updates == 5 * len(losses)
+    again = shared_fit(training)
+    again(kept := build(options, numbers(62), 3), numbers(62), updates=5 * (lowest + 1))
+    assert weights_digest(kept) == weights_digest(network)
+
+
+def test_exactly_so_many_updates_are_made_and_the_last_weights_kept(options, numbers):
+    for training, rounds_done in ((BUDGET, 5), (TRAINING, 5)):  # an epoch of 37 rows, and a round
+        fit = shared_fit(training)
+        history = fit(build(options, numbers(62), 3), numbers(62), updates=24)
+        assert (len(history.epochs), fit.cost.updates) == (rounds_done, 25)
+
+
+@pytest.mark.parametrize("question", [1, 2])
+def test_a_resumed_budget_ends_bit_for_bit_where_an_undisturbed_one_ends(
+    question, options, numbers, tmp_path
+):
+    data, training = numbers(13), replace(BUDGET, batch_size=3, schedule="cosine")
+    undisturbed, whole = build(options, data, 3), shared_fit(training)
+    history = whole(undisturbed, data)
+    kept = _interrupted(options, data, question, tmp_path, training)
+    resumed, fit = build(options, data, 3), shared_fit(training, Hooks(checkpoint=kept))
+    assert fit(resumed, data) == history
+    assert weights_digest(resumed) == weights_digest(undisturbed)
+    assert fit.cost.updates == whole.cost.updates
+    with np.load(kept) as file:
+        assert fit.cost.cpu_seconds > json.loads(str(file["about"]))["position"]["cpu_seconds"] > 0
+
+
+def test_what_a_fit_cost_is_told_again_when_it_is_restored(options, numbers, tmp_path):
+    kept: dict[str, bytes] = {}
+
+    def load(key):
+        if key not in kept:
+            return None
+        path = tmp_path / "fit.npz"
+        path.write_bytes(kept[key])
+        return path
+
+    hooks = Hooks(save_result=lambda key, path: kept.update({key: path.read_bytes()}), load_result=load)
+    costs, ends = [], []
+    for _ in range(2):
+        fit, network = shared_fit(BUDGET, hooks), build(options, numbers(62), 3)
+        trial = fit.named("trial")
+        trial(network, numbers(62))
+        trial.close()
+        costs.append(fit.cost)
+        ends.append(weights_digest(network))
+    assert list(kept) == ["trial/fit 0"]
+    assert costs[0] == costs[1]
+    assert costs[0].updates > 0
+    assert ends[0] == ends[1]
