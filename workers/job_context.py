@@ -14,7 +14,7 @@ from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.budgets import most_updates
-from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
+from app.jobs.recipes import DEFAULT_LEARNING_RATE, Method, ParameterTransfer, StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
@@ -159,6 +159,19 @@ class JobContext:
         return asked if self.target.validation is not None else asked.model_copy(update={"patience": None})
 
     @cached_property
+    def rates(self) -> list[float]:
+        """The learning rates that each arm chooses from."""
+        return self.training.learning_rates or [self.training.learning_rate or DEFAULT_LEARNING_RATE]
+
+    @property
+    def trials_of_an_arm(self) -> int:
+        """The trainings of an arm with its first seed, at most: one a rate, or one a fold and another."""
+        budget, rows = self.training.budget, self.target.validation
+        if budget is None or len(self.rates) == 1 or (rows and len(rows) >= budget.search_validation_rows):
+            return len(self.rates)
+        return len(self.rates) * budget.search_folds + 1
+
+    @cached_property
     def method(self) -> Method:
         """How knowledge moves: without what validation rows would choose where none is left."""
         asked = self.job.spec.method
@@ -191,8 +204,10 @@ class JobContext:
         steps = {Stage.TRANSFER: of_target, Stage.CONTROL: of_target}
         if isinstance(self.job.source, DatasetFacts) and spec.source_training is not None:
             steps[Stage.SOURCE] = _steps(spec.source_training, self.job.source.description)
-        arms = asked.control + len(asked.arms) + len(asked.few_shot) * (1 + asked.control)
-        trainings = {Stage.TRANSFER: asked.seeds, Stage.CONTROL: asked.seeds * arms}
+        one = self.trials_of_an_arm + asked.seeds - 1
+        arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
+        few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seeds
+        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot}
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control

@@ -40,13 +40,16 @@ class Trainings:
     features: FeatureStore
     devices: int = 1
     traced: dict[str, Steps] = field(default_factory=dict)
-    _finished: dict[Stage, int] = field(default_factory=dict)
+    _runs: dict[Stage, list[str]] = field(default_factory=dict)
+    """The runs that began, in their order; of an outcome that is known, its name in their place."""
 
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
         """A fit of this name in the stage, with some options of the training replaced."""
 
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
-            finished = self._finished.get(stage, 0)
+            runs = self._runs.setdefault(stage, [])
+            runs += [run] if run not in runs else []
+            finished = len(runs) - 1
             if options.epochs is not None:
                 progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
             else:
@@ -68,16 +71,19 @@ class Trainings:
             return None if part is None else part.value
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
+            before, now = self.journal.part(stage, INTERIM), _interim(self._runs[stage][-1], epochs)
+            if before is not None and before.value is not None and _is_better_trial(before.value, now):
+                return
             with self.storage.workspace() as folder:
                 path = folder / "network.keras"
                 network.save(path)
                 self._sign(path)
                 digest = self.storage.put(path)
-            before = self.journal.part(stage, INTERIM)
-            self.journal.save_part(stage, INTERIM, digest=digest, value={"epochs": list(epochs[-1:])})
+            self.journal.save_part(stage, INTERIM, digest=digest, value=now)
             if before is not None and before.digest not in (None, digest):
                 self.storage.delete(str(before.digest))
 
+        # Its trials at other rates have these hooks, too.
         is_the_model = stage is Stage.TRANSFER and run == f"transfer/{options.seed}"
         intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
         digest = next(intact, None)
@@ -98,16 +104,20 @@ class Trainings:
         return Fit(_options(options, changes), hooks, self.traced, self.devices)
 
     def outcome(
-        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
+        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred], trials: int = 1
     ) -> tuple[Outcome, Transferred | None]:
-        """What a training of this name came to; it is trained only if no attempt has done so before."""
+        """What a training of this name came to; it is trained only if no attempt has done so before.
+
+        `trials` is the number of trainings that it takes at most, those at rates that lose included.
+        """
         known = self._find_file(stage, f"outcome {run}")
-        self._finished[stage] = self._finished.get(stage, 0) + 1
-        if known is not None:
+        runs = self._runs.setdefault(stage, [])
+        wanted = len(runs) + trials
+        made = train() if known is None else None
+        runs += [f"outcome {run}"] * (wanted - len(runs))
+        if made is None:
+            assert known is not None
             return _read(known), None
-        self._finished[stage] -= 1
-        made = train()
-        self._finished[stage] += 1
         outcome = observe(made, data, int(run.rpartition("/")[2]), self.features)
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
@@ -131,6 +141,17 @@ class Trainings:
             copy = folder / path.name
             shutil.copyfile(path, copy)
             return self.storage.put(copy)
+
+
+def _interim(run: str, epochs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    losses = [epoch["val_loss"] for epoch in epochs if "val_loss" in epoch]
+    return {"run": run, "loss": min(losses, default=None), "epochs": list(epochs[-1:])}
+
+
+def _is_better_trial(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether what is kept is of another trial, at another rate, and has the lower validation loss."""
+    known = None not in (before["loss"], now["loss"])
+    return bool(known and before["run"] != now["run"] and before["loss"] <= now["loss"])
 
 
 def _options(asked: TrainingOptions, changes: Mapping[str, Any]) -> Training:

@@ -335,7 +335,12 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
 
 
 Arm = Literal[
-    "random_frozen", "source_frozen", "usual_network", "random_structure", "structure_with_parameters"
+    "random_frozen",
+    "source_frozen",
+    "usual_network",
+    "random_structure",
+    "structure_with_parameters",
+    "random_weights",
 ]
 
 
@@ -343,17 +348,21 @@ class Evaluation(Recipe):
     """How the transfer is evaluated."""
 
     control: bool = Field(
-        True, description="Also train the same network from scratch on the target, for comparison."
+        True,
+        description="Also train networks without the source's knowledge on the target, and compare the "
+        "transfer with the better one by validation: the network from scratch, and the same procedure from "
+        "random weights, with a random structure of the same size, or from an untrained teacher.",
     )
     arms: list[Arm] = Field(
         default=[],
-        max_length=5,
+        max_length=6,
         description="Ablations, each trained with the same budget and compared with the transfer. "
         "`random_frozen`: a head on random features. `source_frozen`: a head on the source's features. "
         "`usual_network`: the default network for such data from scratch, if the job uses another one. "
         "`random_structure`: random structures of the same size as the found one, a new one for each seed. "
-        "`structure_with_parameters`: the found structure with the parameters it learns on the source. The "
-        "last two need structure transfer.",
+        "`structure_with_parameters`: the found structure with the parameters it learns on the source. These "
+        "two need structure transfer. `random_weights`: a preset's architecture from random weights, if the "
+        "source is a preset.",
     )
     seeds: int = Field(
         1,

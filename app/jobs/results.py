@@ -22,6 +22,57 @@ class GainView(BaseModel):
     seeds: int = Field(1, description="Trainings of each that were measured, one for each seed.")
 
 
+class TriedRate(BaseModel):
+    """A learning rate that an arm was trained with to choose one."""
+
+    learning_rate: float
+    loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
+
+
+class Choice(BaseModel):
+    """The learning rate that an arm was trained with, and why."""
+
+    learning_rate: float
+    by: Literal["given", "validation", "cross-validation", "default"] = Field(
+        description="`given`: there was one to take. `validation`: its validation loss was the lowest. "
+        "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
+        "`default`: nothing is trained by steps, or too few rows are there to choose by."
+    )
+    tried: list[TriedRate] = Field(description="The rates that were compared, with the first seed.")
+
+
+ControlName = Literal[
+    "from_scratch", "random_weights", "preset_weights", "random_structure", "untrained_teacher"
+]
+
+
+class Candidate(BaseModel):
+    """A network without the source's knowledge, trained with the first seed."""
+
+    name: ControlName = Field(
+        description="`from_scratch`: the network from scratch. The others by the job's own method: "
+        "`random_weights` and `preset_weights` from a source that was never trained, `random_structure` with "
+        "another structure of the source's size, `untrained_teacher` from teachers that were never trained."
+    )
+    loss: float | None = Field(
+        description="Of held-out rows, of the validation rows where there are enough; null if there are none "
+        "or the training diverged."
+    )
+    metrics: dict[str, float | None] | None = Field(
+        description="On the test rows, which choose nothing; null if the training diverged."
+    )
+
+
+class Control(BaseModel):
+    """What the transfer is compared with: of the candidates the one with the lowest loss."""
+
+    chosen: ControlName
+    by: Literal["validation", "cross-validation", "default"] = Field(
+        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
+    )
+    candidates: list[Candidate]
+
+
 class DatasetOverlap(BaseModel):
     """Rows of the target among those of a data set that something in the transfer was trained on."""
 
@@ -67,6 +118,35 @@ class JobResult(BaseModel):
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
         examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
+    )
+    choices: dict[str, Choice] = Field(
+        description="The learning rate of each arm.",
+        examples=[
+            {
+                "transfer": {
+                    "learning_rate": 0.003,
+                    "by": "validation",
+                    "tried": [
+                        {"learning_rate": 0.001, "loss": 0.41},
+                        {"learning_rate": 0.003, "loss": 0.38},
+                        {"learning_rate": 0.01, "loss": 0.4},
+                    ],
+                }
+            }
+        ],
+    )
+    control: Control | None = Field(
+        description="What the transfer is compared with. Null if no control was trained.",
+        examples=[
+            {
+                "chosen": "random_weights",
+                "by": "validation",
+                "candidates": [
+                    {"name": "from_scratch", "loss": 0.52, "metrics": {"accuracy": 0.78}},
+                    {"name": "random_weights", "loss": 0.49, "metrics": {"accuracy": 0.8}},
+                ],
+            }
+        ],
     )
     rows_seen: RowsSeen = Field(
         description="Rows of the target that something in the transfer was trained or validated on.",

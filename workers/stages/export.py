@@ -123,6 +123,8 @@ def _card(
         "seed": context.job.spec.training.seed,
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
+        "control": evaluated["control"],
+        "choices": evaluated["choices"],
         "receipt": receipt,
         "findings": lineage["findings"],
         "lineage": lineage,
@@ -153,4 +155,5 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    return {name: evaluated[name] for name in ("verdict", "reason", "gain", "metrics", "rows_seen")}
+    told = ("verdict", "reason", "gain", "metrics", "rows_seen", "choices", "control")
+    return {name: evaluated[name] for name in told}

@@ -154,6 +154,25 @@ FEW_SHOT = {
     "labels_saved": 285,
 }
 
+CHOSEN = {
+    "choices": {
+        "transfer": {
+            "learning_rate": 0.003,
+            "by": "cross-validation",
+            "tried": [{"learning_rate": 0.003, "loss": 0.25}, {"learning_rate": 0.03, "loss": None}],
+        },
+        "control": {"learning_rate": 0.01, "by": "given", "tried": []},
+    },
+    "control": {
+        "chosen": "random_weights",
+        "by": "validation",
+        "candidates": [
+            {"name": "from_scratch", "loss": None, "metrics": None},
+            {"name": "random_weights", "loss": 0.375, "metrics": proved(3)["metrics"]["control"]},
+        ],
+    },
+}
+
 TRIALS = {"trials": [{"number": 1, "score": 0.5, "epochs": 3, "options": {"hidden_units": [4]}}]}
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -165,6 +184,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a few-shot curve": ({**proved(3), "few_shot": FEW_SHOT}, {}),
     "no validation rows": ({**proved(3), "curves": None}, {}),
     "a search": (proved(3), TRIALS),
+    "a chosen control": ({**proved(3), **CHOSEN}, {}),
     "rows seen": ({**proved(3, seen=7), "rows_seen": SEEN}, {}),
     "all rows of a regression seen": ({**proved(0, seen=200), "rows_seen": SEEN}, {}),
     "all rows of classes seen": ({**proved(3, seen=200), "rows_seen": SEEN}, {}),
@@ -226,6 +246,24 @@ def test_rows_seen_before_stand_on_the_page_with_what_nobody_knows(
     assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["rows_seen"] == SEEN
     other = publish("helped", RECEIPT, CASES["three classes"][0])
     assert "Rows seen before" not in client.get(f"/v1/jobs/{other['id']}/report?format=html").text
+
+
+def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
+    client: TestClient, publish: Publish
+) -> None:
+    evaluated, _ = CASES["a chosen control"]
+    job = publish("helped", RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert "The control is the same procedure from random weights: lowest loss on the validation rows" in page
+    assert '<td>from scratch</td><td class="figure">–</td>' in page
+    assert '<strong>the same procedure from random weights</strong></td><td class="figure">0.375</td>' in page
+    assert "<td>lowest loss on train rows held out in folds</td><td>0.003: 0.25, 0.03: –</td>" in page
+    result = client.get(f"/v1/jobs/{job['id']}").json()["result"]
+    assert {name: result[name] for name in CHOSEN} == CHOSEN
+    plain = publish("helped", RECEIPT, CASES["three classes"][0])
+    other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
+    assert "compared with" not in other
+    assert "Learning rates" not in other
 
 
 def test_of_many_classes_the_frequent_confusions_and_the_worst_classes_are_listed(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
+from workers.transfer.proof.evaluation import CONTROLS
 
 Levels = tuple[int, int]
 
@@ -172,8 +173,14 @@ def _proof(card: Mapping[str, Any]) -> str:
         return ""
     words = [_cell(card["reason"])]
     if card.get("verdict") is not None:
-        words.insert(0, f"Against the same network trained from scratch, transfer: **{card['verdict']}**.")
+        words.insert(0, f"Against {_control(card)}, transfer: **{card['verdict']}**.")
     return "## Did the transfer help?\n\n" + " ".join(words)
+
+
+def _control(card: Mapping[str, Any]) -> str:
+    """What the transfer was compared with, in words."""
+    known = card.get("control") or {"chosen": "from_scratch"}
+    return f"the control ({CONTROLS[known['chosen']]})"
 
 
 def _rows_seen(seen: Mapping[str, Any]) -> str:

@@ -22,8 +22,8 @@ _BLOCK_VALUES = 2**18
 """Row weights held at a time."""
 
 _LEARNT_NOTHING = (
-    " From scratch the network is not shown to be better than one answer for all rows ({:.3g}): the arm "
-    "`usual_network`, another learning rate or more epochs may be a fairer comparison."
+    " The control is not shown to be better than one answer for all rows ({:.3g}): the arm `usual_network`, "
+    "another learning rate or more epochs may be a fairer comparison."
 )
 
 _LEFT_OUT = (
@@ -34,6 +34,15 @@ _TOO_FEW = (
     f"{LEAST_TEST_ROWS} that a verdict needs then, so whether the transfer helped is not known: use a target "
     "with rows that the source has not seen."
 )
+
+CONTROLS: Mapping[str, str] = {
+    "from_scratch": "from scratch",
+    "random_weights": "by the same procedure from random weights",
+    "preset_weights": "by the same procedure from the preset's own weights",
+    "random_structure": "with a random structure of the same size",
+    "untrained_teacher": "by a student of an untrained teacher",
+}
+"""What the control may be, as the sentence says it."""
 
 _IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
 _OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "exact_match", "f1", "micro_f1", "macro_f1"})
@@ -162,14 +171,14 @@ def mcnemar(right_transfer: Array, right_control: Array) -> dict[str, Any]:
     return {"transfer_only": only_transfer, "control_only": only_control, "p_value": p_value}
 
 
-def verdict(gain: Gain) -> Verdict:
-    """`helped` if the interval lies above 0, `hurt` if below, else `no difference`."""
+def verdict(gain: Gain, control: str = "from_scratch") -> Verdict:
+    """`helped` if the interval lies above 0, `hurt` if below, else `no difference`; `control` is its kind."""
     words = {True: ("helped", "lies above 0"), False: ("hurt", "lies below 0")}
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
     value = f"{gain.value:+.3g}" if gain.value else "0"
     measured = (
-        f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, from scratch "
-        f"{gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
+        f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
+        f"{CONTROLS[control]} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
         f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )
     if gain.low > 0 or gain.high < 0:
@@ -183,6 +192,7 @@ def evaluate_arms(
     data: Data,
     *,
     seen: Array | None = None,
+    control: str = "from_scratch",
     metric: str | None,
     confidence: float,
     draws: int,
@@ -194,9 +204,10 @@ def evaluate_arms(
     are left out of all arms and of all that is said. Where fewer than `LEAST_TEST_ROWS` remain then, gain,
     verdict and ablations are None or empty, and the reason says so; of no rows at all, every metric is None.
 
-    `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
-    outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
-    and McNemar's test (of rows right in all labels) are of the first seed, whose network is the model.
+    `arms` holds "transfer", perhaps "control", of the kind `control`, see `CONTROLS`, perhaps others; each
+    with one outcome a seed, in the same order, or with one alone if no seed enters: it is compared with each
+    of the other's. `metrics` are means over the seeds; calibration, classes, confusion and McNemar's test (of
+    rows right in all labels) are of the first seed, whose network is the model.
     `ablations` are the gains of the transfer over the other arms. Without a control, or where the metric (by
     default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so;
     as it does where the control learnt nothing, which makes any transfer look good.
@@ -221,6 +232,8 @@ def evaluate_arms(
         "arms": by_arm,
         "ablations": {},
         "few_shot": None,
+        "choices": {},
+        "control": None,
         **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
@@ -230,7 +243,7 @@ def evaluate_arms(
     for arm in arms:
         measured = [one["metrics"][metric] for known in ("transfer", arm) for one in by_arm[known]]
         if arm != "transfer" and None not in measured:
-            transfer, other = ([one.test for one in arms[known]] for known in ("transfer", arm))
+            transfer, other = _paired(*([one.test for one in arms[known]] for known in ("transfer", arm)))
             gains[arm] = compare(
                 task, y, transfer, other, metric, confidence=confidence, draws=draws, seed=seed
             )
@@ -239,13 +252,25 @@ def evaluate_arms(
         return output
     if "control" not in gains:
         return {**output, "reason": f"{told}The {metric} is not defined on these {len(y)} test rows."}
-    outcome, reason = verdict(gains["control"])
+    outcome, reason = verdict(gains["control"], control)
     if outcome == "helped":
-        control = [one.test for one in arms["control"]]
-        same = [tasks.one_answer(task, data.train.targets, p) for p in control]
-        learnt = compare(task, y, control, same, metric, confidence=confidence, draws=draws, seed=seed)
+        answers = [one.test for one in arms["control"]]
+        same = [tasks.one_answer(task, data.train.targets, p) for p in answers]
+        learnt = compare(task, y, answers, same, metric, confidence=confidence, draws=draws, seed=seed)
         reason += "" if learnt.low > 0 else _LEARNT_NOTHING.format(learnt.control)
     return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": told + reason}
+
+
+def metrics_of(outcome: Outcome, data: Data, seen: Array) -> dict[str, float | None]:
+    """The task's metrics of one training on the test rows that were not `seen`, (n,) bool."""
+    assert data.test is not None  # checked before the job was accepted
+    return _metrics(data.signature.task, data.test.targets[~seen], outcome.test[~seen])
+
+
+def _paired(arm: list[Array], other: list[Array]) -> tuple[list[Array], list[Array]]:
+    """The predictions by seed; what no seed enters is paired with each of the other's."""
+    seeds = max(len(arm), len(other))
+    return tuple(known * seeds if len(known) == 1 else known for known in (arm, other))  # type: ignore[return-value]
 
 
 def _metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:

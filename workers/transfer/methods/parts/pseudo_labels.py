@@ -7,6 +7,7 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
+from workers.transfer.methods.parts.equal_updates import as_many_updates
 from workers.transfer.methods.parts.receipt import Transferred, moved_since
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import predict
@@ -17,9 +18,10 @@ RATE = 0.1
 
 
 def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> Transferred:
-    """Train on for the training's epochs with the rows that `pseudo_labelled` adds; frozen layers stay so.
+    """Train on with the rows that `pseudo_labelled` adds; frozen layers stay so.
 
-    Every arm is trained on alike, whether it was sure of any row or not, so that the budgets are the same.
+    Every arm takes as many updates as one that is sure of all rows does in the training's epochs, however
+    many rows it is sure of, so that the budgets are the same.
 
     Raises:
         ValueError: the task has not one class a row.
@@ -30,7 +32,9 @@ def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> T
         for layer in made.receipt["layers"]
         if layer["training"] == "frozen" and layer["part"] != "preprocessing"
     }
-    history = fit(made.network, more, rates=rates, learning_rate=fit.training.learning_rate * RATE)
+    surest = len(data.train) + (0 if data.unlabelled is None else len(data.unlabelled))
+    with as_many_updates(fit, len(more.train), surest):
+        history = fit(made.network, more, rates=rates, learning_rate=fit.training.learning_rate * RATE)
     receipt = moved_since(made.receipt, made.network, made.start)
     findings = {**made.findings, "pseudo_labels": report}
     return replace(made, history=made.history + history, receipt=receipt, findings=findings)
