@@ -208,7 +208,7 @@ def _spec(
         method=method,
         network=network,
         source_network=source_network,
-        training=budgets.settled(request.training, target.description),
+        training=budgets.settled(request.training, target.description, request.evaluation.metric),
         source_training=None if source is None else _source_training(request, source),
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,

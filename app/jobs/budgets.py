@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from app.datasets.reading.description import Description
-from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Training
+from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Metric, Training
 
 _MAX_UPDATES, _LEAST_EPOCHS = 3000, 3
 """What is learnt from many rows passes over them at least so often."""
 
+_OF_PROBABILITIES = frozenset({"auc", "log_loss"})
+"""Metrics that a network of higher accuracy may have worse: it is often the surer one."""
+
 _SHORT_EPOCHS = {"tabular": 20}
 
 
-def settled(training: Training, description: Description) -> Training:
-    """The options with every limit filled in, for the train rows of this data set."""
+def settled(training: Training, description: Description, metric: Metric | None = None) -> Training:
+    """The options with every limit filled in, for this data set and the metric of the gain."""
     if training.epochs is not None:
         return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
     budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
@@ -21,6 +24,8 @@ def settled(training: Training, description: Description) -> Training:
         "short_epochs": _SHORT_EPOCHS.get(description.kind, 0)
         if budget.short_epochs is None
         else budget.short_epochs,
+        "chosen_by": budget.chosen_by
+        or ("loss" if description.task == "regression" or metric in _OF_PROBABILITIES else "accuracy"),
     }
     rates = training.learning_rates or LEARNING_RATES
     return training.model_copy(

@@ -217,8 +217,14 @@ class Budget(Recipe):
         None,
         ge=0,
         le=100_000,
-        description="The weights after so many epochs may be the best ones nevertheless. Default: 20 for "
-        "tables, where a short training is often better, otherwise 0 for none.",
+        description="The weights after so many epochs are taken if they are better. Default: 20 for tables, "
+        "where a short training is often better, otherwise 0 for none.",
+    )
+    chosen_by: Literal["accuracy", "loss"] | None = Field(
+        None,
+        description="What short or long training and the learning rate are chosen by on held-out rows; of "
+        "equal accuracies the lower loss is the better one. Default: accuracy, but loss for numbers and "
+        "where `evaluation.metric` is `auc` or `log_loss`.",
     )
     search_validation_rows: int = Field(
         30,

@@ -95,7 +95,7 @@ def test_the_training_options_are_those_of_the_loop() -> None:
 
 def test_a_budgets_limits_are_those_of_the_loop() -> None:
     taken = {field.name: field.default for field in dataclasses.fields(training_options.Budget)}
-    filled_in = {"max_updates": 3000, "short_epochs": 0}
+    filled_in = {"max_updates": 3000, "short_epochs": 0, "chosen_by": "loss"}
     assert Budget().model_dump() | filled_in == taken
 
 

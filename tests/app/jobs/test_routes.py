@@ -48,6 +48,7 @@ SETTLED = {
     "epochs_without_validation": 20,
     "few_validation_rows": 100,
     "short_epochs": 20,
+    "chosen_by": "accuracy",
     "search_validation_rows": 30,
     "search_folds": 3,
 }

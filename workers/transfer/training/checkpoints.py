@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ class CheckpointMismatch(ValueError):
 class Position:
     """How far a run has come: finished epochs, steps done in the next one with their sums, history.
 
-    Epochs are rounds where a budget is given. best: the epoch (from 1) whose weights are kept so far, else 0.
-    lowest: the one with the lowest validation loss so far, else 0. cpu_seconds: what was spent so far.
+    Epochs are rounds where a budget is given. best: the epoch (from 1) whose weights are kept so far, else 0;
+    short: the same of the short training. lowest: the one with the lowest validation loss so far, else 0.
+    cpu_seconds: what was spent so far.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class Position:
     right: float
     history: list[dict[str, float]]
     best: int = 0
+    short: int = 0
     lowest: int = 0
     cpu_seconds: float = 0.0
 
@@ -52,17 +54,20 @@ def write(
     run: str,
     position: Position,
     variables: Sequence[keras.Variable],
-    best: Sequence[Array] = (),
+    kept: Mapping[int, Sequence[Array]] | None = None,
 ) -> None:
-    """Every variable's value, those of the best epoch, the position and the run's fingerprint."""
+    """Every variable's value, the weights of the epochs that are kept, position and fingerprint."""
     about = json.dumps({"run": run, "position": position.__dict__})
     values = {str(number): variable.numpy() for number, variable in enumerate(variables)}
-    values |= {f"best {number}": array for number, array in enumerate(best)}
+    for epoch, arrays in (kept or {}).items():
+        values |= {f"epoch {epoch} {number}": array for number, array in enumerate(arrays)}
     np.savez(path, allow_pickle=False, about=np.array(about), **values)
 
 
-def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> tuple[Position, list[Array]]:
-    """Put the values back and answer the position and the values of the best epoch.
+def read(
+    path: Path, run: str, variables: Sequence[keras.Variable]
+) -> tuple[Position, dict[int, list[Array]]]:
+    """Put the values back and answer the position and the weights of the epochs that are kept.
 
     Raises:
         CheckpointMismatch: of another run, or unreadable. No variable has been changed then.
@@ -71,7 +76,10 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> tuple[Pos
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             values = [file[str(number)] for number in range(len(variables))] if about["run"] == run else []
-            best = [file[f"best {number}"] for number in range(sum(name.startswith("best") for name in file))]
+            kept: dict[int, list[Array]] = {}
+            for name in file:
+                if name.startswith("epoch "):  # in the order in which they were written
+                    kept.setdefault(int(name.split()[1]), []).append(file[name])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointMismatch(
             f"Expected a checkpoint of this service. Received: {path.name}, which cannot be read ({error}). "
@@ -85,4 +93,4 @@ def read(path: Path, run: str, variables: Sequence[keras.Variable]) -> tuple[Pos
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return Position(**about["position"]), best
+    return Position(**about["position"]), kept

@@ -5,7 +5,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,7 @@ class TrainingRun:
                 "Expected validation rows for early stopping. Received: none. Leave patience out."
             )
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
-        self.best: list[Array] = []
+        self.kept: dict[int, list[Array]] = {}
         watched = 0 if self.held_out is None else len(self.held_out[0])
         self.rounds, self.updates = rounds(training, len(self.x), watched, offset), updates
         self.scales = scales(training.schedule, self.rounds.updates * self.rounds.most)
@@ -85,13 +85,13 @@ class TrainingRun:
         if self.hooks.checkpoint:
             try:
                 read = checkpoints.read(self.hooks.checkpoint, self.fingerprint, self.steps.variables)
-                self.position, self.best = read
+                self.position, self.kept = read
             except CheckpointMismatch:
-                self.best = []  # of another training, of other versions, or damaged: from the start then
+                self.kept = {}  # of another training, of other versions, or damaged: from the start then
         while not self._is_over():
             self._epoch()
             self._pause_between_epochs()
-        for variable, value in zip(self.steps.weights, self.best, strict=False):
+        for variable, value in zip(self.steps.weights, self._best(), strict=False):
             variable.assign(value)
         return self._end()
 
@@ -189,21 +189,33 @@ class TrainingRun:
         if self.training.in_updates:
             values["updates"] = float(self.updates + epoch * self.rounds.updates)
         history = [*self.position.history, {"epoch": self.offset + epoch, **values}]
-        best, lowest = self._compared(epoch, [known.get("val_loss", math.inf) for known in history])
-        self.position = Position(epoch, 0, 0.0, 0.0, history, best, lowest, self._cpu_seconds())
+        self.position = replace(self.position, epoch=epoch, step=0, loss=0.0, right=0.0, history=history)
+        if self.rounds.keeps_best:
+            self._keep_best(epoch, [known["val_loss"] for known in history])
+        self._cpu_seconds()
         if self.hooks.on_epoch:
             self.hooks.on_epoch(self.hooks.run, self.offset + epoch, values)
 
-    def _compared(self, epoch: int, losses: Sequence[float]) -> tuple[int, int]:
-        """The epoch whose weights are kept, with them kept if it is this one, and that of the lowest loss."""
-        best, lowest = self.position.best, self.position.lowest
-        if not self.rounds.keeps_best:
-            return best, lowest
-        if not lowest or losses[-1] < losses[lowest - 1]:
-            lowest = epoch
-        if self.rounds.may_be_best(epoch) and (not best or losses[-1] < losses[best - 1]):
-            best, self.best = epoch, [np.array(variable.numpy()) for variable in self.steps.weights]
-        return best, lowest
+    def _keep_best(self, epoch: int, losses: Sequence[float]) -> None:
+        """Keep this epoch's weights if they are the best so far, or those of the short training."""
+        at = self.position
+        if not at.lowest or losses[-1] < losses[at.lowest - 1]:
+            at.lowest = epoch
+        if self.rounds.may_be_best(epoch) and (not at.best or losses[-1] < losses[at.best - 1]):
+            at.best = epoch
+        if self.rounds.is_short(epoch):
+            at.short = epoch
+        known = {number: self.kept[number] for number in (at.best, at.short) if number in self.kept}
+        if epoch in (at.best, at.short):
+            known[epoch] = [np.array(variable.numpy()) for variable in self.steps.weights]
+        self.kept = known
+
+    def _best(self) -> list[Array]:
+        """The weights to hand out; none where the last ones are."""
+        best, short, history = self.position.best, self.position.short, self.position.history
+        if best and short and self.rounds.is_better(history[short - 1], history[best - 1]):
+            best = short
+        return self.kept.get(best or short, [])
 
     def _cpu_seconds(self) -> float:
         """What the run has spent so far; an attempt that was killed counts up to its last checkpoint."""
@@ -223,7 +235,7 @@ class TrainingRun:
         self._cpu_seconds()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint.npz"
-            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.best)
+            checkpoints.write(path, self.fingerprint, self.position, self.steps.variables, self.kept)
             self.hooks.save_checkpoint(path)
         self.saved_at, self.is_saved = time.monotonic(), True
         self.save_seconds = self.saved_at - begun
@@ -237,8 +249,8 @@ class TrainingRun:
             or not self.position.history
         ):
             return
-        now = [variable.numpy() for variable in self.steps.weights] if self.best else []
-        for variable, value in zip(self.steps.weights, self.best, strict=False):
+        now = [variable.numpy() for variable in self.steps.weights] if self.kept else []
+        for variable, value in zip(self.steps.weights, self._best(), strict=False):
             variable.assign(value)
         self.steps.end(self.parts, self.objective.helpers)
         for variable, value in zip(self.steps.weights, now, strict=False):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import FeatureStore
@@ -28,8 +28,9 @@ class Budget:
 
     It ends once `min_updates` are done and neither `patience_updates` nor `patience_rounds` have brought a
     lower validation loss, or with `max_updates`. The weights of the lowest loss are kept; with fewer than
-    `few_validation_rows` validation rows not those from before `min_updates`, but for the ones after
-    `short_epochs` epochs (0: none). Without validation rows it takes `epochs_without_validation` epochs, but
+    `few_validation_rows` validation rows not those from before `min_updates`; but in their place the ones
+    after `short_epochs` epochs (0: none) if these are better, `chosen_by` validation loss, or by accuracy and
+    then by loss. Without validation rows it takes `epochs_without_validation` epochs, but
     at least `min_updates`, and keeps the last weights; as it does, after `max_updates`, where
     `patience_updates` is None. The learning rates of a search are compared on the validation rows, or, where
     these are fewer than `search_validation_rows`, by `search_folds` folds of the train rows.
@@ -43,6 +44,7 @@ class Budget:
     epochs_without_validation: int = 20
     few_validation_rows: int = 100
     short_epochs: int = 0
+    chosen_by: Literal["accuracy", "loss"] = "loss"
     search_validation_rows: int = 30
     search_folds: int = 3
 

@@ -5,6 +5,7 @@ full batches where an epoch has fewer: its rows come from one epoch's order afte
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,9 +52,21 @@ class Rounds:
     def may_be_best(self, done: int) -> bool:
         """Whether the weights after so many rounds may be kept as the best."""
         budget = self.training.budget
-        if budget is None or not self.is_few or done * self.updates >= budget.min_updates:
-            return True
-        return bool(budget.short_epochs) and done == self._short
+        return budget is None or not self.is_few or done * self.updates >= budget.min_updates
+
+    def is_short(self, done: int) -> bool:
+        """Whether so many rounds are the short training: `short_epochs` end in the last of them."""
+        budget = self.training.budget
+        if budget is None or not budget.short_epochs:
+            return False
+        return done == max(1, math.ceil(budget.short_epochs * _epoch(self.rows, self.batch) / self.updates))
+
+    def is_better(self, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+        """Whether one round's validation is better than another's, by what short and long are chosen by."""
+        budget = self.training.budget
+        by_accuracy = budget is not None and budget.chosen_by == "accuracy" and "val_accuracy" in one
+        gains = one["val_accuracy"] - other["val_accuracy"] if by_accuracy else 0.0
+        return gains > 0 or (gains == 0 and one["val_loss"] < other["val_loss"])
 
     def is_over(self, done: int, lowest: int) -> bool:
         """Whether to stop after so many rounds, when the one with this number had the lowest loss."""
@@ -64,13 +77,6 @@ class Rounds:
             return False
         waited = done - lowest
         return waited >= budget.patience_rounds and waited * self.updates >= budget.patience_updates
-
-    @property
-    def _short(self) -> int:
-        """The round that ends where `short_epochs` do, or the next one."""
-        budget = self.training.budget
-        assert budget is not None
-        return max(1, math.ceil(budget.short_epochs * _epoch(self.rows, self.batch) / self.updates))
 
 
 def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) -> Rounds:

@@ -379,3 +379,18 @@ def test_what_a_fit_cost_is_told_again_when_it_is_restored(options, numbers, tmp
     assert costs[0] == costs[1]
     assert costs[0].updates > 0
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.3])
+def test_a_short_training_is_kept_where_its_validation_is_better(rate, options, numbers):
+    data = numbers(62)
+    limits = replace(BUDGET.budget, short_epochs=1, few_validation_rows=100, min_updates=60, max_updates=60)
+    training = replace(BUDGET, learning_rate=rate, budget=limits)
+    chosen = build(options, data, 3)
+    history = shared_fit(training)(chosen, data)
+    losses = [epoch["val_loss"] for epoch in history.epochs]
+    is_short_better = losses[0] < losses[-1]  # round 12 is the only one that is not from before update 60
+    assert is_short_better is (rate == 0.3)
+    expected = build(options, data, 3)
+    shared_fit(training)(expected, data, updates=5 if is_short_better else 60)
+    assert weights_digest(chosen) == weights_digest(expected)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -67,10 +68,29 @@ def test_few_validation_rows_choose_no_weights_from_before_300_updates() -> None
     assert many.may_be_best(1)
 
 
-def test_a_table_may_keep_the_weights_after_20_epochs() -> None:
+def test_a_short_training_ends_with_the_round_that_its_epochs_end_in() -> None:
     table = replace(BUDGET, budget=Budget(short_epochs=20))
     of_50 = rounds(table, 50, validation_rows=20)  # 20 epochs are 40 updates
-    assert [done for done in range(1, 12) if of_50.may_be_best(done)] == [2, 10, 11]
+    assert [done for done in range(1, 12) if of_50.is_short(done)] == [2]
+    assert not any(rounds(BUDGET, 50, validation_rows=20).is_short(done) for done in range(12))
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "other", "better"),
+    [
+        ("accuracy", (0.9, 0.6), (0.8, 0.5), True),
+        ("accuracy", (0.8, 0.4), (0.8, 0.5), True),
+        ("accuracy", (0.8, 0.5), (0.8, 0.5), False),
+        ("loss", (0.9, 0.6), (0.8, 0.5), False),
+        ("loss", (0.7, 0.4), (0.8, 0.5), True),
+    ],
+)
+def test_short_or_long_is_chosen_by_accuracy_and_then_by_loss_or_by_loss_alone(
+    by: Literal["accuracy", "loss"], one: tuple[float, float], other: tuple[float, float], better: bool
+) -> None:
+    cut = rounds(replace(BUDGET, budget=Budget(chosen_by=by)), 50, validation_rows=20)
+    first, second = ({"val_accuracy": accuracy, "val_loss": loss} for accuracy, loss in (one, other))
+    assert cut.is_better(first, second) is better
 
 
 @pytest.mark.parametrize(("rows", "updates"), [(40, 320), (800, 480), (400_000, 12_500)])
