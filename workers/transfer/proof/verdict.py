@@ -120,8 +120,8 @@ def verdict(
     if gain.low > 0 or gain.high < 0:
         if p_of_rows is not None and p_of_rows >= 1 - gain.confidence:
             reason = (
-                f"{measured} does not contain 0, but McNemar's test of the rows that only one gets right does "
-                f"not agree (p = {p_of_rows:.2g}): take the cheaper model."
+                f"{measured} does not contain 0, but McNemar's test of the rows that only one gets right "
+                f"does not agree (p = {p_of_rows:.2g}): take the cheaper model."
             )
             return Verdict("no difference", reason + same, details)
         lies = "above" if gain.low > 0 else "below"
