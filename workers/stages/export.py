@@ -155,5 +155,5 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    told = ("verdict", "reason", "gain", "metrics", "rows_seen", "choices", "control")
+    told = ("verdict", "verdict_details", "reason", "gain", "metrics", "rows_seen", "choices", "control")
     return {name: evaluated[name] for name in told}
