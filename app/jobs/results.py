@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-
 VerdictDetail = Literal[
     "equivalent",
     "too_few_rows",
@@ -125,8 +124,8 @@ class JobResult(BaseModel):
         description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
     )
     verdict_details: list[VerdictDetail] = Field(
-        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` within "
-        "`evaluation.margin`; `control_learnt_nothing` and `neither_beats_one_answer` where the control, or "
+        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
+        "within `evaluation.margin`; `control_learnt_nothing` and `neither_beats_one_answer` where the control, or "
         "both, are not shown to be better than one answer for all rows.",
         examples=[["equivalent"]],
     )
