@@ -125,8 +125,8 @@ class JobResult(BaseModel):
     )
     verdict_details: list[VerdictDetail] = Field(
         description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
-        "within `evaluation.margin`; `control_learnt_nothing` and `neither_beats_one_answer` where the control, or "
-        "both, are not shown to be better than one answer for all rows.",
+        "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
+        "control, or both, are not shown to be better than one answer for all rows.",
         examples=[["equivalent"]],
     )
     reason: str
