@@ -212,7 +212,7 @@ def _spec(
         source_training=None if source is None else _source_training(request, source),
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,
-        evaluation=request.evaluation,
+        evaluation=request.evaluation.model_copy(update={"seeds": request.evaluation.seed_count}),
         champion=request.champion,
     )
 

@@ -134,18 +134,20 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         elif not isinstance(method, StructureTransfer):
             yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
-    what = f"{asked.seeds} seed{'s' if asked.seeds > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
+    what = (
+        f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
+    )
     # The control has two candidates, of which the first seed chooses one.
     first = _with_the_first_seed(training, target, one)
-    of_arms = (arms + asked.control) * first + arms * (asked.seeds - 1) * one
-    many = asked.seeds * arms > (training.epochs or _SEEDS_TO_LOWER)
+    of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
+    many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
     classes = max(1, len(target.description.classes))
     few = sum(_steps(training, target, min(rows, count * classes)) for count in asked.few_shot)
     if few:
-        yield _Part("few-shot points", "evaluation.few_shot", few * asked.seeds * (1 + asked.control))
+        yield _Part("few-shot points", "evaluation.few_shot", few * asked.seed_count * (1 + asked.control))
 
 
 def _of_an_arm(spec: JobSpec, target: Examples) -> int:

@@ -350,6 +350,10 @@ Arm = Literal[
 ]
 
 
+SEEDS = 3
+"""Trainings of each arm where nobody said how many."""
+
+
 class Evaluation(Recipe):
     """How the transfer is evaluated."""
 
@@ -370,12 +374,20 @@ class Evaluation(Recipe):
         "two need structure transfer. `random_weights`: a preset's architecture from random weights, if the "
         "source is a preset.",
     )
-    seeds: int = Field(
-        1,
+    seeds: int | None = Field(
+        None,
         gt=0,
         le=20,
         description="Trainings of each arm, with consecutive seeds from `training.seed`; the first "
-        "makes the model.",
+        "makes the model. Default: 3. With 1 there is no verdict, since another seed may turn it round; an "
+        "arm that no seed enters is trained once.",
+    )
+    margin: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Arms whose difference lies within this margin are told to be equivalent; of rmse, mae "
+        "and log_loss it is a share of the control's value.",
     )
     few_shot: list[Positive] = Field(
         default=[],
@@ -389,4 +401,14 @@ class Evaluation(Recipe):
         "r2 for numbers.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the gain's interval.")
-    draws: int = Field(10_000, ge=100, le=100_000, description="Bootstrap draws over the test rows.")
+    draws: int = Field(
+        10_000,
+        ge=100,
+        le=100_000,
+        description="Bootstrap draws of the test rows, for their part of the interval.",
+    )
+
+    @property
+    def seed_count(self) -> int:
+        """How many trainings an arm has."""
+        return SEEDS if self.seeds is None else self.seeds

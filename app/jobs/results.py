@@ -6,6 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+VerdictDetail = Literal[
+    "equivalent",
+    "too_few_rows",
+    "control_learnt_nothing",
+    "neither_beats_one_answer",
+    "rows_seen",
+    "one_seed",
+]
+
 
 class GainView(BaseModel):
     """Transfer minus control on the test rows; above zero, the transfer is better."""
@@ -18,8 +27,8 @@ class GainView(BaseModel):
     transfer: float
     control: float
     rows: int = Field(description="Test rows on which both were measured.")
-    draws: int = Field(description="Bootstrap draws on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each that were measured, one for each seed.")
+    draws: int = Field(description="Bootstrap draws of the test rows on which the metric is defined.")
+    seeds: int = Field(1, description="Trainings of each arm that were measured, one for each seed.")
 
 
 class TriedRate(BaseModel):
@@ -152,7 +161,13 @@ class JobResult(BaseModel):
 
     version: str = Field(examples=["grades@1"])
     verdict: Literal["helped", "no difference", "hurt"] | None = Field(
-        description="Null if no control was trained, or if too few test rows were not seen before."
+        description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
+    )
+    verdict_details: list[VerdictDetail] = Field(
+        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
+        "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
+        "control, or both, are not shown to be better than one answer for all rows.",
+        examples=[["equivalent"]],
     )
     reason: str
     gain: GainView | None

@@ -15,7 +15,7 @@ from app.references import Reference
 class ArtifactView(BaseModel):
     """A downloadable file."""
 
-    format: Literal["keras", "bundle"]
+    format: Literal["keras", "bundle", "predictions"]
     filename: str
     media_type: str
     size: int

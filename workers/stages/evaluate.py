@@ -8,7 +8,8 @@ from typing import Any
 from app.jobs.states import Stage
 from workers import costs
 from workers.job_context import Arms, JobContext
-from workers.stages.arms import choice_of
+from workers.job_rows import PresetFacts
+from workers.stages.arms import Chosen, choice_of
 from workers.stages.control import Compared, Control
 from workers.transfer.data import few_shot_subset
 from workers.transfer.proof import evaluation
@@ -61,9 +62,7 @@ def _choices(context: JobContext, arms: Arms, control: Control | None) -> dict[s
     """By arm, its learning rate, what it was chosen by, and the losses of those tried."""
     told = {}
     for arm in arms:
-        name = f"control/{control.chosen}" if arm == "control" and control is not None else arm
-        chosen = choice_of(context, Stage.CONTROL, name)
-        assert chosen is not None  # the arm is trained
+        chosen = _chosen(context, arm, control)
         told[arm] = {
             "learning_rate": chosen.rate.learning_rate,
             "by": chosen.rate.by,
@@ -95,16 +94,36 @@ def _control(context: JobContext, control: Control) -> dict[str, Any]:
 
 def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
     asked = context.job.spec.evaluation
-    return evaluation.evaluate_arms(
-        arms,
-        context.target,
-        seen=context.seen.test,
-        control="from_scratch" if control is None else control.chosen,
+    rules = evaluation.Rules(
         metric=asked.metric,
         confidence=asked.confidence,
         draws=asked.draws,
         seed=context.job.spec.training.seed,
+        margin=asked.margin,
+        shared_source=not isinstance(context.job.source, PresetFacts),
+        drawn_once=_drawn_once(context, arms, control),
     )
+    return evaluation.evaluate_arms(
+        arms,
+        context.target,
+        rules,
+        seen=context.seen.test,
+        units=context.test_units,
+        control="from_scratch" if control is None else control.chosen,
+    )
+
+
+def _drawn_once(context: JobContext, arms: Arms, control: Control | None) -> set[str]:
+    """Arms that no seed enters."""
+    chosen = {arm: _chosen(context, arm, control) for arm in arms}
+    return {arm for arm, choice in chosen.items() if choice.is_deterministic}
+
+
+def _chosen(context: JobContext, arm: str, control: Control | None) -> Chosen:
+    name = f"control/{control.chosen}" if arm == "control" and control is not None else arm
+    chosen = choice_of(context, Stage.CONTROL, name)
+    assert chosen is not None  # the arm is trained
+    return chosen
 
 
 def _point(context: JobContext, count: int | None, arms: Arms, control: Control | None) -> dict[str, Any]:

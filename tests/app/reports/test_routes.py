@@ -291,6 +291,8 @@ def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
     other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
     assert "compared with" not in other
     assert "Learning rates" not in other
+
+
 def test_what_trainings_took_and_reuse_saved_stands_on_the_page_and_in_the_result(
     client: TestClient, publish: Publish
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
-from workers.transfer.proof.evaluation import CONTROLS
+from workers.transfer.proof.verdict import CONTROLS
 from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
