@@ -176,6 +176,15 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    told = ("verdict", "verdict_details", "reason", "gain", "metrics")
-    told += ("rows_seen", "choices", "control", "cost")
+    told = [
+        "verdict",
+        "verdict_details",
+        "reason",
+        "gain",
+        "metrics",
+        "rows_seen",
+        "choices",
+        "control",
+        "cost",
+    ]
     return {name: evaluated[name] for name in told}
