@@ -14,7 +14,7 @@ import scipy
 import sklearn
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Data, Rows
+from workers.transfer.data import Array, Data, Rows, Task
 from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.network import Network
 from workers.transfer.training.features import outputs
@@ -89,11 +89,16 @@ def _told(network: Network, x: Array, y: Array, weights: Array | None = None) ->
     task = network.signature.task
     p = forward(tasks.in_units(network.head), x)
     losses = np.asarray(tasks.row_losses(task, y, p), np.float64)
-    told = {"loss": float((losses if weights is None else losses * weights).mean())}
-    if task != "regression":
-        decided = tasks.decide(task, p)
-        told["accuracy"] = float((decided == y.reshape(decided.shape)).mean())
-    return told
+    return {
+        "loss": float((losses if weights is None else losses * weights).mean()),
+        **({} if task == "regression" else {"accuracy": accuracy(task, y, p)}),
+    }
+
+
+def accuracy(task: Task, y: Array, p: Array) -> float:
+    """The share of decisions that are right, as a training tells it."""
+    decided = tasks.decide(task, p)
+    return float((decided == y.reshape(decided.shape)).mean())
 
 
 def _check_finite(values: Any, what: str) -> None:

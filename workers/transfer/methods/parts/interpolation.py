@@ -8,6 +8,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import Network
+from workers.transfer.training.closed_form import accuracy
 from workers.transfer.training.features import predict
 
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
@@ -28,7 +29,7 @@ def wise_ft(network: Network, start: Sequence[Array], data: Data) -> dict[str, A
     losses = {}
     for share in SHARES:
         mix(network, start, tuned, share)
-        losses[share] = validation_loss(network, data.validation)
+        losses[share] = validated(network, data.validation)["val_loss"]
     best = min(reversed(SHARES), key=lambda share: losses[share])  # of equal ones, the most fine-tuned
     mix(network, start, tuned, best)
     return {"a": best, "validation_loss": {str(share): loss for share, loss in losses.items()}}
@@ -49,10 +50,11 @@ def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share:
     )
 
 
-def validation_loss(network: Network, rows: Rows) -> float:
-    """The mean of the rows' losses, of a regression in the head's unit."""
-    y, p = rows.targets, predict(network, rows.inputs)
-    if network.signature.task == "regression":
+def validated(network: Network, rows: Rows) -> dict[str, float]:
+    """The mean of the rows' losses, of a regression in the head's unit, and of classes the accuracy."""
+    y, p, task = rows.targets, predict(network, rows.inputs), network.signature.task
+    if task == "regression":
         unit = tasks.unit_of(network.head)
         y, p = unit.standardised(y), unit.standardised(p)
-    return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, y, p))))
+    of_classes = {} if task == "regression" else {"val_accuracy": accuracy(task, y, p)}
+    return {"val_loss": float(np.mean(np.asarray(tasks.row_losses(task, y, p)))), **of_classes}
