@@ -25,8 +25,8 @@ class ParameterTransfer(Recipe):
         description="`full` trains every layer. `linear_probe` fits only the head, on a frozen backbone. "
         "`lp_ft` fits the head, then trains all layers at a tenth of the learning rate, and is the head "
         "alone where that does not validate better. Both fit the head in closed form; with "
-        "`training.epochs` it is trained by steps, and `lp_ft` keeps what it trained. `gradual` unfreezes one "
-        "block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
+        "`training.epochs` it is trained by steps, and `lp_ft` keeps what it trained. `gradual` unfreezes "
+        "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
         "low-rank matrices to the backbone's kernels.",
     )
     backbone_learning_rate_factor: float = Field(
