@@ -11,6 +11,7 @@ from workers.transfer import tasks
 from workers.transfer.data import Data
 from workers.transfer.networks.network import build
 from workers.transfer.proof.evaluation import (
+    CONTROLS,
     LEAST_TEST_ROWS,
     Gain,
     Outcome,
@@ -271,6 +272,27 @@ def test_of_too_few_rows_that_nobody_has_seen_there_is_no_verdict_and_the_reason
     assert proof["metrics"].keys() == arms.keys()
     assert left or set(proof["metrics"]["transfer"].values()) == {None}
     assert json.loads(json.dumps(proof, allow_nan=False)) == proof
+
+
+@pytest.mark.parametrize("single", ["transfer", "control"])
+def test_an_arm_that_no_seed_enters_is_compared_with_each_seed_of_the_other(single, numbers):
+    data = numbers(200)
+    rng = np.random.default_rng(0)
+    outcomes = [Outcome(seed, rng.random((len(data.test), 1)), None, []) for seed in range(3)]
+    (other,) = {"transfer", "control"} - {single}
+    proof = _prove({single: outcomes[:1], other: outcomes}, data)
+    repeated = _prove({single: outcomes[:1] * 3, other: outcomes}, data)
+    assert proof["gain"] == repeated["gain"]
+    assert proof["gain"]["seeds"] == 3
+    assert len(proof["arms"][single]) == 1
+
+
+@pytest.mark.parametrize("kind", CONTROLS)
+def test_the_sentence_says_what_the_control_was(kind, numbers):
+    data = numbers(200)
+    outcome = Outcome(0, data.test.targets * 0.8 + 0.1, None, [])
+    proof = _prove({"transfer": [outcome], "control": [outcome]}, data, control=kind)
+    assert f"With transfer the accuracy is 1, {CONTROLS[kind]} 1, on 40 test rows" in proof["reason"]
 
 
 def test_without_a_control_there_are_metrics_and_no_verdict(numbers, plain_options):
