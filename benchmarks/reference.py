@@ -128,5 +128,5 @@ def _updates(job: dict[str, Any]) -> int:
 def _counted(words: Sequence[str | None]) -> str:
     found: dict[str, int] = {}
     for word in words:
-        found[str(word)] = found.get(str(word), 0) + 1
+        found[word or "-"] = found.get(word or "-", 0) + 1
     return ", ".join(f"{count} {word}" if len(words) > 1 else word for word, count in found.items())
