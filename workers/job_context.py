@@ -190,7 +190,7 @@ class JobContext:
     def trials_of_an_arm(self) -> int:
         """The trainings of an arm with its first seed, at most: one a rate, or one a fold and another."""
         budget, rows = self.training.budget, self.target.validation
-        if budget is None or len(self.rates) == 1 or (rows and len(rows) >= budget.search_validation_rows):
+        if budget is None or len(self.rates) == 1 or (rows and len(rows) >= budget.least_validation_rows):
             return len(self.rates)
         return len(self.rates) * budget.search_folds + 1
 

@@ -164,7 +164,7 @@ def _with_the_first_seed(training: Training, target: Examples, one: int) -> int:
     rates, budget = len(training.learning_rates or [None]), training.budget
     if budget is None or rates == 1:
         return one
-    if target.description.split.rows["validation"] >= budget.search_validation_rows:
+    if target.description.split.rows["validation"] >= budget.least_validation_rows:
         return rates * one
     return one + rates * budget.search_folds * min(one, _tried(budget, training, target))
 

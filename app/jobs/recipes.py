@@ -209,8 +209,8 @@ class Budget(Recipe):
         20,
         gt=0,
         le=100_000,
-        description="Without validation rows: train so many epochs, but at least `min_updates` and at most "
-        "`max_updates`.",
+        description="With fewer validation rows than `least_validation_rows`: train so many epochs, but at "
+        "least `min_updates` and at most `max_updates`, and keep the last weights.",
     )
     few_validation_rows: int = Field(
         100,
@@ -232,12 +232,12 @@ class Budget(Recipe):
         "equal accuracies the lower loss is the better one. Default: accuracy, but loss for numbers and "
         "where `evaluation.metric` is `auc` or `log_loss`.",
     )
-    search_validation_rows: int = Field(
+    least_validation_rows: int = Field(
         30,
         ge=0,
         le=1_000_000,
-        description="With fewer validation rows than this, learning rates are chosen by cross-validation of "
-        "the train rows.",
+        description="Fewer validation rows than this choose nothing; learning rates are then chosen by "
+        "cross-validation of the train rows.",
     )
     search_folds: int = Field(3, ge=2, le=20, description="Its folds.")
 

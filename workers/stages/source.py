@@ -21,6 +21,7 @@ from workers.transfer.methods.parts.searching import SearchResult, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.networks.presets import manifests
+from workers.transfer.training.rounds import rounds
 
 
 def source(context: JobContext) -> list[Network]:
@@ -71,7 +72,8 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
     if not isinstance(spec.method, StructureTransfer):
         fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
         made = scratch.scratch(options, data, fit)
-        keeps_best = spec.source_training.patience is not None
+        validation_rows = 0 if data.validation is None else len(data.validation)
+        keeps_best = rounds(fit.training, len(data.train), validation_rows).keeps_best
         losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
         return made.network, {}, losses
     if spec.method.strategy == "reuse":

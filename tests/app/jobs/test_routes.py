@@ -49,7 +49,7 @@ SETTLED = {
     "few_validation_rows": 100,
     "short_epochs": 20,
     "chosen_by": "accuracy",
-    "search_validation_rows": 30,
+    "least_validation_rows": 30,
     "search_folds": 3,
 }
 

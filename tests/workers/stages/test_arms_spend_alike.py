@@ -39,8 +39,8 @@ BUDGET = {
     "short_epochs": 1,
     "few_validation_rows": 30,
 }
-BY_VALIDATION = {**BUDGET, "search_validation_rows": 5}
-BY_FOLDS = {**BUDGET, "search_validation_rows": 30, "search_folds": 2}
+BY_VALIDATION = {**BUDGET, "least_validation_rows": 5}
+BY_FOLDS = {**BUDGET, "least_validation_rows": 30, "search_folds": 2}
 
 ARM = re.compile(r"(?P<arm>.+?)/(?P<seed>\d+)(?P<trial>/.*)?$")
 
