@@ -14,7 +14,7 @@ from workers.costs import SPENT
 from workers.job_context import JobContext, signature_of, versions
 from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts
 from workers.rows_seen import SOURCE
-from workers.stages.source_losses import Losses, source_losses, tell_losses
+from workers.stages.source_losses import Losses, keeps_best, source_losses, tell_losses
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import SearchResult, Trial, search
@@ -71,8 +71,8 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
     if not isinstance(spec.method, StructureTransfer):
         fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
         made = scratch.scratch(options, data, fit)
-        keeps_best = spec.source_training.patience is not None
-        losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
+        kept = keeps_best(spec.source_training)
+        losses = source_losses(made.network, made.history.epochs, data, keeps_best=kept)
         return made.network, {}, losses
     if spec.method.strategy == "reuse":
         return network.build(options, data, spec.source_training.seed), {}, {}
@@ -88,7 +88,9 @@ def search_structure(
     assert isinstance(method, StructureTransfer)
 
     def on_trial(trial: Trial) -> None:
-        message = f"Trial {trial.number}, {trial.epochs} epochs: validation loss {trial.score:.4g}."
+        named = method.epochs_per_trial is not None or training.epochs is not None
+        length = f"{trial.epochs} {'epochs' if named else 'rounds'}"
+        message = f"Trial {trial.number}, {length}: validation loss {trial.score:.4g}."
         details = {
             "number": trial.number,
             "score": trial.score,
