@@ -90,7 +90,9 @@ def search_structure(
     assert isinstance(method, StructureTransfer)
 
     def on_trial(trial: Trial) -> None:
-        message = f"Trial {trial.number}, {trial.epochs} epochs: validation loss {trial.score:.4g}."
+        named = method.epochs_per_trial is not None or training.epochs is not None
+        length = f"{trial.epochs} {'epochs' if named else 'rounds'}"
+        message = f"Trial {trial.number}, {length}: validation loss {trial.score:.4g}."
         details = {
             "number": trial.number,
             "score": trial.score,
