@@ -188,7 +188,10 @@ class Budget(Recipe):
     """
 
     round_updates: int = Field(
-        32, gt=0, le=100_000, description="Updates of a round; one epoch if that has more."
+        32,
+        gt=0,
+        le=100_000,
+        description="Updates of a round, at most `max_updates`; one epoch if that has more.",
     )
     min_updates: int = Field(300, gt=0, le=1_000_000, description="Train at least so many updates.")
     patience_updates: int | None = Field(

@@ -73,6 +73,10 @@ def spec_of(sessions: Sessions, job: dict[str, Any]) -> dict[str, Any]:
             {"budget": {"min_updates": 5000}},
             {"budget": {**SETTLED, "min_updates": 5000, "max_updates": 5000}},
         ),
+        (
+            {"budget": {"round_updates": 5000, "max_updates": 400}},
+            {"budget": {**SETTLED, "round_updates": 400, "max_updates": 400}},
+        ),
         ({"epochs": 7}, {"epochs": 7, "learning_rate": 0.001, "learning_rates": None, "budget": None}),
         ({"epochs": 7, "patience": 2}, {"epochs": 7, "patience": 2}),
     ],
