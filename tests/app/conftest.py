@@ -131,7 +131,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
             "weights_digest": "0" * 64,
         }
         seen = dict.fromkeys(("test", "test_rows", "validation", "validation_rows"), 0)
-        result = {"verdict": verdict, "reason": "", "gain": None, "metrics": {}}
+        result = {"verdict": verdict, "verdict_details": [], "reason": "", "gain": None, "metrics": {}}
         nothing = {**seen, "datasets": [], "unknown": []}
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         result["choices"] = (evaluated or {}).get("choices", {})
