@@ -80,11 +80,7 @@ def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
         units=context.test_units,
         seen=context.seen.test,
     )
-<<<<<<< HEAD
-    size = path.stat().st_size  # before storing, which moves the file
-=======
     size = path.stat().st_size  # before it is moved away
->>>>>>> main
     about = _about("predictions", path, context.storage.put(path), size)
     return {**about, "media_type": "application/vnd.apache.parquet"}
 
