@@ -60,7 +60,7 @@ def test_the_rows_that_would_show_a_gain_are_those_that_narrow_its_interval_to_i
 
 def test_rows_are_not_asked_for_where_seeds_alone_keep_0_in_the_interval() -> None:
     of_seeds = replace(gain(-0.05, 0.15), reach_of_seeds=0.05)
-    assert "would not show a gain, since seeds" in verdict(of_seeds).reason
+    assert "would not show it, since seeds" in verdict(of_seeds).reason
     assert rows_needed(of_seeds) is None
     assert (
         rows_needed(replace(of_seeds, reach_of_seeds=0.03))
