@@ -132,9 +132,7 @@ def verdict(
 
 def _what_would_show_it(gain: Gain) -> str:
     if gain.value and gain.reach_of_seeds >= abs(gain.value):
-        return (
-            " More test rows alone would not show it, since seeds and source vary by more."
-        )
+        return " More test rows alone would not show it, since seeds and source vary by more."
     needed = rows_needed(gain)
     return "" if needed is None else f" If that is so, about {needed:,} test rows would show it."
 
