@@ -19,9 +19,6 @@ from app.settings import Settings
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
 
-_SEEDS_TO_LOWER = 3
-"""From so many trainings of the arms on, their number is what to lower."""
-
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
 
@@ -140,7 +137,7 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     # The control has two candidates, of which the first seed chooses one.
     first = _with_the_first_seed(training, target, one)
     of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
-    many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
+    many = training.epochs is not None and asked.seed_count * arms > training.epochs
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")

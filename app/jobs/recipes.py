@@ -188,7 +188,10 @@ class Budget(Recipe):
     """
 
     round_updates: int = Field(
-        32, gt=0, le=100_000, description="Updates of a round; one epoch if that has more."
+        32,
+        gt=0,
+        le=100_000,
+        description="Updates of a round, at most `max_updates`; one epoch if that has more.",
     )
     min_updates: int = Field(300, gt=0, le=1_000_000, description="Train at least so many updates.")
     patience_updates: int | None = Field(
@@ -245,8 +248,8 @@ class Budget(Recipe):
     def _in_order(self) -> Budget:
         if self.max_updates is not None and self.max_updates < self.min_updates:
             raise ValueError(
-                f"Expected `max_updates` of at least `min_updates`, {self.min_updates}. "
-                f"Received: {self.max_updates}. Lower `min_updates` too."
+                f"expected `max_updates` of at least `min_updates`, {self.min_updates}, "
+                f"received {self.max_updates}; lower `min_updates` too"
             )
         return self
 
@@ -307,20 +310,18 @@ class Training(Recipe):
     def _one_way(self) -> Training:
         if self.epochs is None and self.patience is not None:
             raise ValueError(
-                "Expected `epochs` with `patience`, which counts epochs. Received: `patience` alone. "
-                "Send `epochs` too, or `budget` with `patience_updates`."
+                "expected `epochs` with `patience`, which counts epochs; "
+                "send `epochs` too, or `budget` with `patience_updates`"
             )
         if self.epochs is not None and self.budget is not None:
-            raise ValueError("Expected one of `epochs` and `budget`. Received: both. Leave one of them out.")
+            raise ValueError("expected one of `epochs` and `budget`; leave one of them out")
         if self.epochs is not None and self.learning_rates is not None:
             raise ValueError(
-                "Expected `learning_rate` with `epochs`. Received: `learning_rates`, which are chosen from "
-                "without `epochs`. Leave one of them out."
+                "expected `learning_rate` with `epochs`, since `learning_rates` are chosen from without "
+                "`epochs`; leave one of them out"
             )
         if self.learning_rate is not None and self.learning_rates is not None:
-            raise ValueError(
-                "Expected one of `learning_rate` and `learning_rates`. Received: both. Leave one of them out."
-            )
+            raise ValueError("expected one of `learning_rate` and `learning_rates`; leave one of them out")
         return self
 
 
