@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ServiceError
-from app.jobs.budgets import epoch_updates, most_updates
+from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
 from app.jobs.memory_advice import field_to_lower
 from app.jobs.networks import Application
-from app.jobs.recipes import Budget, StructureTransfer, Training
+from app.jobs.recipes import FURTHER_RATES, Budget, Method, StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
 from app.settings import Settings
@@ -138,7 +138,7 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
     )
     # The control has two candidates, of which the first seed chooses one.
-    first = _with_the_first_seed(training, target, one)
+    first = _with_the_first_seed(method, training, target, one)
     of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
     many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
@@ -159,14 +159,16 @@ def _of_an_arm(spec: JobSpec, target: Examples) -> int:
     return steps + (_steps(training, target, everything) if spec.pseudo_labels is not None else 0)
 
 
-def _with_the_first_seed(training: Training, target: Examples, one: int) -> int:
-    """Steps of an arm with the seed that chooses its learning rate from those there are."""
-    rates, budget = len(training.learning_rates or [None]), training.budget
-    if budget is None or rates == 1:
+def _with_the_first_seed(method: Method, training: Training, target: Examples, one: int) -> int:
+    """Steps of an arm with the seed that chooses its learning rate, and strength, from those there are."""
+    trials, budget = len(training.learning_rates or [None]), training.budget
+    if chooses_strength(method, training):
+        trials += len(FURTHER_RATES)
+    if budget is None or trials == 1:
         return one
     if target.description.split.rows["validation"] >= budget.search_validation_rows:
-        return rates * one
-    return one + rates * budget.search_folds * min(one, _tried(budget, training, target))
+        return trials * one
+    return one + trials * budget.search_folds * min(one, _tried(budget, training, target))
 
 
 def _search(method: StructureTransfer, training: Training, examples: Examples, of: str) -> _Part:

@@ -447,3 +447,17 @@ def test_every_training_at_every_rate_of_every_candidate_counts(
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     one = (2 if training.get("epochs") else 3) * 21_875  # epochs of 700,000 rows in batches of 32
     assert estimate["steps"] == (1 + trainings) * one  # and the source's
+
+
+@pytest.mark.parametrize(
+    ("training", "strength", "trainings"),
+    [({}, None, 5 * 3), ({}, 1.0, 3 * 3), ({"learning_rates": [0.001, 0.01]}, None, 2 * 3)],
+)
+def test_trials_of_a_regularisers_strength_count_in_every_arm(
+    api: TestClient, training: dict[str, Any], strength: float | None, trainings: int
+) -> None:
+    method = {"kind": "parameter", "regulariser": "l2_sp", "regulariser_strength": strength}
+    job = post(api, "large-tabular", training=training, method=method).json()
+    with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+        estimate = session.get_one(Job, job["id"]).spec["estimate"]
+    assert estimate["steps"] == (1 + trainings) * 3 * 21_875  # and the source's

@@ -90,8 +90,8 @@ class Jobs:
 
         monkeypatch.setattr(Fit, "__call__", watched)
 
-    def run(self, budget: Mapping[str, int], **asked: Any) -> Job:
-        training = {"budget": budget, "learning_rates": RATES, "batch_size": 16}
+    def run(self, budget: Mapping[str, int], rates: list[float] | None = RATES, **asked: Any) -> Job:
+        training = {"budget": budget, "learning_rates": rates, "batch_size": 16}
         request = {"model": "m", "source": {"dataset": "source"}, **asked}
         request["source"] |= {"training": {"budget": budget, "batch_size": 16}}
         request |= {"training": training}
@@ -186,6 +186,39 @@ def test_every_arm_and_candidate_may_spend_the_same(jobs: Jobs, name: str, budge
             allowed[run] |= limits
             assert sum(one.most for one in calls) <= BUDGET["max_updates"], (arm, run)
     assert all(len(limits) == 1 for limits in allowed.values()), allowed
+
+
+REGULARISED = {"kind": "parameter", "strategy": "full", "regulariser": "l2_sp"}
+
+
+def strength(of: dict[str, Any]) -> tuple[float, float | None]:
+    return of["learning_rate"], of["regulariser_strength"]
+
+
+@pytest.mark.parametrize(
+    "budget", [BY_VALIDATION, pytest.param(BY_FOLDS, marks=pytest.mark.slow)], ids=["validation", "folds"]
+)
+def test_an_arm_without_a_regulariser_may_try_a_further_rate_for_each_further_strength(
+    jobs: Jobs, budget: dict[str, int]
+) -> None:
+    asked = {"arms": ["usual_network"], "seeds": 2, "few_shot": [8]}
+    job = jobs.run(budget, None, method=REGULARISED, evaluation=asked)
+    trials = [{run: calls for run, calls in job.arms[arm].items() if run[1]} for arm in job.arms]
+    by_strength = [
+        {f"/rate {rate:g}" for rate in (0.001, 0.003, 0.01)} | {"/strength 0.3", "/strength 30"}
+    ] * 2
+    by_rate = [{f"/rate {rate:g}" for rate in (0.0003, 0.001, 0.003, 0.01, 0.03)}] * 2
+    names = {arm: {trial.split("/fold")[0] for _, trial in runs if trial} for arm, runs in job.arms.items()}
+    arms = ("transfer", SAME, FROM_SCRATCH, "usual_network")
+    assert [names[arm] for arm in arms] == [*by_strength, *by_rate]
+    spent = [sorted(map(str, runs.values())) for runs in trials if runs]
+    assert len(spent) == len(arms)
+    assert all(one == spent[0] for one in spent)
+    choices = job.result["choices"]
+    chosen = {arm: strength(choice) for arm, choice in choices.items()}
+    assert chosen["transfer"][1] in (0.3, 3.0, 30.0)
+    assert chosen["transfer"] in [strength(one) for one in choices["transfer"]["tried"]]
+    assert [one["regulariser_strength"] for one in choices["usual_network"]["tried"]] == [None] * 5
 
 
 def test_the_other_seeds_of_every_arm_may_spend_the_same_and_search_for_nothing(jobs: Jobs) -> None:
