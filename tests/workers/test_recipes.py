@@ -30,7 +30,7 @@ from app.jobs.results import ControlName
 from app.reports import page
 from workers.transfer import tasks
 from workers.transfer.methods.parts import rates, regularisers
-from workers.transfer.proof.evaluation import CONTROLS
+from workers.transfer.proof.verdict import CONTROLS
 from workers.transfer.training import augmentation
 from workers.transfer.training import options as training_options
 

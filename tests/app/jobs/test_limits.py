@@ -457,7 +457,8 @@ def test_trials_of_a_regularisers_strength_count_in_every_arm(
     api: TestClient, training: dict[str, Any], strength: float | None, trainings: int
 ) -> None:
     method = {"kind": "parameter", "regulariser": "l2_sp", "regulariser_strength": strength}
-    job = post(api, "large-tabular", training=training, method=method).json()
+    asked = {"training": training, "method": method, "evaluation": {"seeds": 1}}
+    job = post(api, "large-tabular", **asked).json()
     with api.app.state.sessions() as session:  # type: ignore[attr-defined]
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     assert estimate["steps"] == (1 + trainings) * 3 * 21_875  # and the source's

@@ -115,11 +115,8 @@ def proved(classes: int, *, control: bool = True, seeds: int = 1, seen: int = 0)
     return evaluation.evaluate_arms(
         arms,
         Data(signature, rows, rows, rows),
+        evaluation.Rules(metric=None, confidence=0.95, draws=200, seed=0),
         seen=np.arange(200) < seen,
-        metric=None,
-        confidence=0.95,
-        draws=200,
-        seed=0,
     )
 
 
@@ -316,7 +313,10 @@ def test_a_chosen_strength_stands_on_the_page_beside_the_rate(client: TestClient
     assert "0.003, strength 0.3: 0.25, 0.875<br>" in page
     assert '<td class="figure">0.01</td><td class="figure">–</td>' in page
     plain = publish("helped", RECEIPT, CASES["a chosen control"][0])
-    assert "strength" not in client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
+    other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
+    assert "Learning rates" in other
+    assert "strengths of the regulariser" not in other
+    assert ", strength" not in other
 
 
 def test_what_trainings_took_and_reuse_saved_stands_on_the_page_and_in_the_result(
