@@ -53,7 +53,9 @@ def check(
     needs = list(memory_needs(spec, source, target, presets, is_preset=is_preset))
     most = max(needs, key=lambda need: need.bytes)
     if most.bytes > settings.max_job_memory_bytes:
-        raise _too_large(spec, most, settings.max_job_memory_bytes)
+        head = max(needs, key=lambda need: need.head_bytes)  # which no other batch makes less
+        refused = head if head.head_bytes > settings.max_job_memory_bytes else most
+        raise _too_large(spec, refused, settings.max_job_memory_bytes)
     parts = list(_parts(spec, source, target))
     steps = sum(part.steps for part in parts)
     if steps > settings.max_job_steps:
@@ -63,9 +65,11 @@ def check(
 
 def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:
     rows = f"{need.batch:,} row{'s' if need.batch > 1 else ''}"
-    received = f"{need.trained + need.frozen:,} weights, and at least {_gib(need.bytes)} for a step of {rows}"
+    what = f"a step of {rows}" if need.step_bytes >= need.head_bytes else "a head in closed form"
+    received = f"{need.trained + need.frozen:,} weights, and at least {_gib(need.bytes)} for {what}"
     of_batch = need.batch * need.row_bytes
-    if of_batch > need.weights_bytes + need.table and need.bytes - of_batch + need.row_bytes <= limit:
+    is_of_rows = of_batch > need.weights_bytes + need.table and need.head_bytes <= limit
+    if is_of_rows and need.step_bytes - of_batch + need.row_bytes <= limit:
         fits = (limit - need.weights_bytes - need.table) // need.row_bytes
         field = f"{need.training}.batch_size"
         hint = f"Lower `{field}` to {fits:,} or less"

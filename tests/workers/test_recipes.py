@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import tracemalloc
 from collections.abc import Callable
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from app.jobs import memory
 from app.jobs.networks import NETWORKS, NetworkRecipe
 from app.jobs.recipes import (
     AUGMENTATIONS,
@@ -31,7 +34,7 @@ from app.reports import page
 from workers.transfer import tasks
 from workers.transfer.methods.parts import rates, regularisers
 from workers.transfer.proof.verdict import CONTROLS
-from workers.transfer.training import augmentation
+from workers.transfer.training import augmentation, strengths
 from workers.transfer.training import options as training_options
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
@@ -120,6 +123,22 @@ def test_an_arm_without_a_regulariser_tries_as_many_further_rates_as_there_are_f
     assert sorted(further) == pytest.approx([default / 10, default * 10])
     assert len(further) == len(FURTHER_RATES)
     assert not {*FURTHER_RATES} & {*LEARNING_RATES}
+
+
+def test_the_memory_of_a_head_is_estimated_from_the_rows_that_it_is_fitted_on() -> None:
+    assert (memory._HEAD_ROWS, memory._HEAD_VALUES) == (strengths.CHOICE_ROWS, strengths.MOST_VALUES)
+
+
+def test_a_head_takes_at_least_the_memory_that_is_estimated_and_little_more() -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(3000, 200)).astype(np.float32), draw.normal(size=3000)
+    weights = np.ones(3000)
+    content = strengths.Content.of(x, y, weights)
+    tracemalloc.start()
+    strengths.fit_linear(x, y, "regression", 0, weights, content)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert memory._HEAD_BYTES * x.size <= most < 1.5 * memory._HEAD_BYTES * x.size
 
 
 def test_what_the_control_may_be_has_words_in_the_sentence_and_on_the_page() -> None:
