@@ -56,7 +56,12 @@ class ParameterTransfer(Recipe):
         "suppresses the smallest singular values of the features. Not with a frozen backbone.",
     )
     regulariser_strength: float | None = Field(
-        None, gt=0, le=1000, description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5."
+        None,
+        gt=0,
+        le=1000,
+        description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5. Where the learning rate is chosen from "
+        "the default ones, a tenth and ten times of it are tried, too, at the rate chosen, and arms without "
+        "a regulariser try two further rates, 0.0003 and 0.03.",
     )
     wise_ft: bool = Field(
         False,
@@ -179,6 +184,9 @@ DEFAULT_LEARNING_RATE = 0.001
 
 LEARNING_RATES = [0.001, 0.003, 0.01]
 """The rates that each arm chooses from, where nobody gave one."""
+
+FURTHER_RATES = [0.0003, 0.03]
+"""Rates beside these for an arm without a regulariser, where others choose as many strengths of theirs."""
 
 
 class Budget(Recipe):

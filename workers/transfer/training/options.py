@@ -61,6 +61,7 @@ class Training:
         a row's loss is multiplied by it.
     augment: changes of the examples that are drawn anew in each step, see `augmentation`; a frozen backbone's
         features are computed without.
+    regulariser_strength: of a method's regulariser, where the method is given none; None is its default.
     """
 
     epochs: int | None
@@ -73,6 +74,7 @@ class Training:
     class_weights: Mapping[str, float] | str | None = None
     augment: Sequence[str] | None = None
     budget: Budget | None = None
+    regulariser_strength: float | None = None
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.budget is None):
