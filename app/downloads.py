@@ -32,18 +32,19 @@ _RANGE = re.compile(r"(?P<first>[0-9]+)-(?P<last>[0-9]*)|-(?P<length>[0-9]+)")
 _LONGEST_HEADER = 8192
 
 
-def answers(media_type: str) -> dict[int | str, dict[str, Any]]:
+def answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """What a download is answered with, for its OpenAPI description."""
     unchanged = {name: _HEADERS[name] for name in ("ETag", "Repr-Digest")}
     file: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+    files = dict.fromkeys(media_types, file)
     refused = responses(416)
     refused[416]["headers"] = _CONTENT_RANGE
     return {
-        200: {"headers": _HEADERS, "content": {media_type: file}},
+        200: {"headers": _HEADERS, "content": files},
         206: {
             "description": "The bytes that `Range` asks for; several ranges as parts.",
             "headers": _HEADERS | _CONTENT_RANGE,
-            "content": {media_type: file, "multipart/byteranges": file},
+            "content": {**files, "multipart/byteranges": file},
         },
         304: {"description": "Not modified: `If-None-Match` is the file's ETag.", "headers": unchanged},
         **refused,

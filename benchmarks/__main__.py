@@ -24,6 +24,7 @@ from benchmarks import (
     many,
     near_duplicates,
     overhead,
+    reference,
     report,
     seen,
     status,
@@ -49,6 +50,7 @@ class Benchmark(StrEnum):
     CLAIMS = "claims"
     ENDURANCE = "endurance"
     NEAR_DUPLICATES = "near-duplicates"
+    REFERENCE = "reference"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
@@ -63,7 +65,7 @@ def main(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Of `transfers`, `kinds`, `frozen` and `near-duplicates`: the data sets.",
+            help="Of `transfers`, `kinds`, `frozen`, `reference` and `near-duplicates`: the data sets.",
         ),
     ] = None,
     postgres: Annotated[
@@ -73,7 +75,11 @@ def main(
         str | None, typer.Option(help="Of `claims`: address of a Redis database that may be emptied.")
     ] = None,
     case: Annotated[
-        list[str] | None, typer.Option(help="Of `transfers` and `kinds`: only cases whose name begins so.")
+        list[str] | None,
+        typer.Option(help="Of `transfers`, `kinds` and `reference`: only cases whose name begins so."),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Of `reference`: how often each case is drawn.")
     ] = None,
     folder: Annotated[
         Path | None,
@@ -85,7 +91,7 @@ def main(
     """Measure the service side by side with what it is compared to. Nothing else should run meanwhile."""
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
-    need_data = {*ON_DATA, Benchmark.FROZEN, Benchmark.NEAR_DUPLICATES}
+    need_data = {*ON_DATA, Benchmark.FROZEN, Benchmark.NEAR_DUPLICATES, Benchmark.REFERENCE}
     if data is None and need_data & set(names or []):
         sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
         raise typer.Exit(2)
@@ -98,6 +104,8 @@ def main(
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
             if name in ON_DATA and data is not None:
                 _tell_transfers(ON_DATA[name], Path(place), data, case or [])
+            elif name is Benchmark.REFERENCE and data is not None:
+                _tell_reference(Path(place), data, case or [], draws)
             elif name is Benchmark.CLAIMS and postgres and redis:
                 sys.stdout.write("\n".join(claims.measure(Path(place), postgres, redis)) + "\n\n")
             elif name is Benchmark.ENDURANCE:
@@ -122,6 +130,15 @@ def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str
         for finding in measure(service, of.write(folder, data), of.cases(), only):
             sys.stdout.write("\n".join(finding.lines()) + "\n\n")
             sys.stdout.flush()
+
+
+def _tell_reference(folder: Path, data: Path, only: Sequence[str], draws: int | None) -> None:
+    sys.stdout.write(reference.HEADER + "\n")
+    with warm_service(folder) as service:
+        for measured in reference.measure(service, folder, data, only, draws):
+            sys.stdout.write(measured.row() + "\n")
+            sys.stdout.flush()
+    sys.stdout.write("\n")
 
 
 def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list[report.Line]:

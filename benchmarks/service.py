@@ -83,6 +83,13 @@ class Service:
         return max(peaks, default=None)
 
 
+def tree_seconds(pid: int) -> float:
+    """Processor seconds that a process and its children have used, ended ones included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(tree_seconds, _children(pid)))
+
+
 def _peak(pid: int) -> int:
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0]) * 1024

@@ -10,11 +10,14 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.budgets import most_updates
-from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
+from app.jobs.recipes import DEFAULT_LEARNING_RATE, Method, ParameterTransfer, StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
@@ -124,6 +127,20 @@ class JobContext:
             return data, self.rows.find(self.job, data, known, files, unlabelled)
 
     @cached_property
+    def test_units(self) -> npt.NDArray[np.int64]:
+        """Numbers of the test rows; those of a group, or that are nearly equal, have the same.
+
+        Equal rows of a table are no copies of one another: few columns have few values.
+        """
+        assert self.target.test is not None  # checked before the job was accepted
+        facts = self.row_facts(self.job.target)
+        keys = facts.groups if facts.groups is not None else facts.clusters
+        if keys is None:
+            return np.arange(len(self.target.test))
+        _, units = np.unique(keys[self.target.test.numbers], return_inverse=True)
+        return units.reshape(-1)
+
+    @cached_property
     def rows(self) -> JobRows:
         """The rows that the job's networks are trained on."""
         return JobRows(self.journal, self.storage)
@@ -159,6 +176,19 @@ class JobContext:
         return asked if self.target.validation is not None else asked.model_copy(update={"patience": None})
 
     @cached_property
+    def rates(self) -> list[float]:
+        """The learning rates that each arm chooses from."""
+        return self.training.learning_rates or [self.training.learning_rate or DEFAULT_LEARNING_RATE]
+
+    @property
+    def trials_of_an_arm(self) -> int:
+        """The trainings of an arm with its first seed, at most: one a rate, or one a fold and another."""
+        budget, rows = self.training.budget, self.target.validation
+        if budget is None or len(self.rates) == 1 or (rows and len(rows) >= budget.search_validation_rows):
+            return len(self.rates)
+        return len(self.rates) * budget.search_folds + 1
+
+    @cached_property
     def method(self) -> Method:
         """How knowledge moves: without what validation rows would choose where none is left."""
         asked = self.job.spec.method
@@ -181,7 +211,7 @@ class JobContext:
     def seeds(self) -> range:
         """The seed of each training of an arm; the first makes the model."""
         first = self.job.spec.training.seed
-        return range(first, first + self.job.spec.evaluation.seeds)
+        return range(first, first + self.job.spec.evaluation.seed_count)
 
     @cached_property
     def trainings(self) -> Trainings:
@@ -191,8 +221,10 @@ class JobContext:
         steps = {Stage.TRANSFER: of_target, Stage.CONTROL: of_target}
         if isinstance(self.job.source, DatasetFacts) and spec.source_training is not None:
             steps[Stage.SOURCE] = _steps(spec.source_training, self.job.source.description)
-        arms = asked.control + len(asked.arms) + len(asked.few_shot) * (1 + asked.control)
-        trainings = {Stage.TRANSFER: asked.seeds, Stage.CONTROL: asked.seeds * arms}
+        one = self.trials_of_an_arm + asked.seed_count - 1
+        arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
+        few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
+        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot}
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control

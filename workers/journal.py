@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import delete, null, update
+from sqlalchemy import delete, null, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -127,6 +127,12 @@ class Journal:
         """What an earlier attempt, or an earlier stage, kept of a stage under this key."""
         with self._sessions() as session:
             return session.get(StagePart, (self.lease.job_id, stage, key))
+
+    def values(self, stage: Stage) -> list[dict[str, Any]]:
+        """The values of all parts of a stage that have one, by key."""
+        parts = select(StagePart).where(StagePart.job_id == self.lease.job_id, StagePart.stage == stage)
+        with self._sessions() as session:
+            return [part.value for part in session.scalars(parts.order_by(StagePart.key)) if part.value]
 
     def save_part(
         self, stage: Stage, key: str, *, digest: str | None = None, value: dict[str, Any] | None = None

@@ -23,7 +23,7 @@ def run(context: JobContext) -> Outcome:
     """
     sources = source(context)
     made, arms = transfer(context, sources)
-    few_shot = control(context, sources, arms)
-    evaluated = evaluate(context, arms, few_shot)
+    compared = control(context, sources, arms)
+    evaluated = evaluate(context, arms, compared)
     context.cache.keep(context.trainings.traced)
-    return export(context, made, evaluated)
+    return export(context, made, arms, evaluated)

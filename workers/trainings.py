@@ -16,15 +16,17 @@ from app.jobs.recipes import DEFAULT_LEARNING_RATE
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
 from app.storage import Storage
+from workers.costs import SPENT, Spending, arm_of, owner
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.feature_uses import FeatureUses
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Budget, Hooks, Training
+from workers.transfer.training.options import Budget, Hooks, Training, TrainingDiverged
 from workers.transfer.training.steps import Steps
 
 
@@ -40,13 +42,17 @@ class Trainings:
     features: FeatureStore
     devices: int = 1
     traced: dict[str, Steps] = field(default_factory=dict)
-    _finished: dict[Stage, int] = field(default_factory=dict)
+    _runs: dict[Stage, list[str]] = field(default_factory=dict)
+    """The runs that began, in their order; of an outcome that is known, its name in their place."""
+    _spending: dict[str, Spending] = field(default_factory=dict)
 
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
         """A fit of this name in the stage, with some options of the training replaced."""
 
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
-            finished = self._finished.get(stage, 0)
+            runs = self._runs.setdefault(stage, [])
+            runs += [run] if run not in runs else []
+            finished = len(runs) - 1
             if options.epochs is not None:
                 progress = self.progress.at(stage, epoch, max(epoch, options.epochs), finished)
             else:
@@ -65,19 +71,26 @@ class Trainings:
 
         def load_value(key: str) -> dict[str, Any] | None:
             part = self.journal.part(stage, key)
-            return None if part is None else part.value
+            return None if part is None or part.value is None else spending.without_features(part.value)
+
+        def save_value(key: str, value: dict[str, Any]) -> None:
+            self.journal.save_part(stage, key, value=spending.with_features(value))
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
+            before, now = self.journal.part(stage, INTERIM), _interim(self._runs[stage][-1], epochs)
+            if before is not None and before.value is not None and _is_better_trial(before.value, now):
+                return
             with self.storage.workspace() as folder:
                 path = folder / "network.keras"
                 network.save(path)
                 self._sign(path)
                 digest = self.storage.put(path)
-            before = self.journal.part(stage, INTERIM)
-            self.journal.save_part(stage, INTERIM, digest=digest, value={"epochs": list(epochs[-1:])})
+            self.journal.save_part(stage, INTERIM, digest=digest, value=now)
             if before is not None and before.digest not in (None, digest):
                 self.storage.delete(str(before.digest))
 
+        spending = self._spent_by(stage, run)
+        # Its trials at other rates have these hooks, too.
         is_the_model = stage is Stage.TRANSFER and run == f"transfer/{options.seed}"
         intact = (digest for digest in self.journal.checkpoints_of(stage) if self.storage.is_intact(digest))
         digest = next(intact, None)
@@ -90,30 +103,58 @@ class Trainings:
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
             load_result=lambda key: self._find_file(stage, key),
-            save_value=lambda key, value: self.journal.save_part(stage, key, value=value),
+            save_value=save_value,
             load_value=load_value,
-            features=self.features,
+            features=self.features.told_to(spending.uses),
             on_interim_network=save_interim if is_the_model else None,
         )
-        return Fit(_options(options, changes), hooks, self.traced, self.devices)
+        return Fit(_options(options, changes), hooks, self.traced, self.devices, spending.cost)
+
+    def spent(self, stage: Stage, run: str, arm: str | None = None) -> dict[str, Any]:
+        """What the fits of this name took, to be kept under `SPENT` with what they came to."""
+        return self._spent_by(stage, run).told(arm or arm_of(run))
+
+    def _spent_by(self, stage: Stage, run: str) -> Spending:
+        name = owner(self.journal.lease.job_id, stage, run)
+        return self._spending.setdefault(name, Spending(FeatureUses(name)))
 
     def outcome(
-        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred]
+        self, stage: Stage, run: str, data: Data, train: Callable[[], Transferred], trials: int = 1
     ) -> tuple[Outcome, Transferred | None]:
-        """What a training of this name came to; it is trained only if no attempt has done so before."""
+        """What a training of this name came to; it is trained only if no attempt has done so before.
+
+        `trials` is the number of trainings that it takes at most, those at rates that lose included.
+        """
         known = self._find_file(stage, f"outcome {run}")
-        self._finished[stage] = self._finished.get(stage, 0) + 1
-        if known is not None:
+        runs = self._runs.setdefault(stage, [])
+        wanted = len(runs) + trials
+        made = self._trained(stage, run, train) if known is None else None
+        runs += [f"outcome {run}"] * (wanted - len(runs))
+        if made is None:
+            assert known is not None
             return _read(known), None
-        self._finished[stage] -= 1
-        made = train()
-        self._finished[stage] += 1
-        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features)
+        outcome = self._observed(stage, run, made, data)
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
-            self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path))
+            value = {SPENT: self.spent(stage, run)}
+            self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path), value=value)
         return outcome, made
+
+    def _trained(self, stage: Stage, run: str, train: Callable[[], Transferred]) -> Transferred:
+        """What the training made; one that diverged leaves what it took, since a job may do without it."""
+        try:
+            return train()
+        except TrainingDiverged:
+            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
+            raise
+
+    def _observed(self, stage: Stage, run: str, made: Transferred, data: Data) -> Outcome:
+        spending = self._spent_by(stage, run)
+        seconds = spending.uses.stopwatch()
+        outcome = observe(made, data, int(run.rpartition("/")[2]), self.features.told_to(spending.uses))
+        spending.cost.add(0, seconds())
+        return outcome
 
     def _find_file(self, stage: Stage, key: str) -> Path | None:
         part = self.journal.part(stage, key)
@@ -131,6 +172,17 @@ class Trainings:
             copy = folder / path.name
             shutil.copyfile(path, copy)
             return self.storage.put(copy)
+
+
+def _interim(run: str, epochs: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    losses = [epoch["val_loss"] for epoch in epochs if "val_loss" in epoch]
+    return {"run": run, "loss": min(losses, default=None), "epochs": list(epochs[-1:])}
+
+
+def _is_better_trial(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether what is kept is of another trial, at another rate, and has the lower validation loss."""
+    known = None not in (before["loss"], now["loss"])
+    return bool(known and before["run"] != now["run"] and before["loss"] <= now["loss"])
 
 
 def _options(asked: TrainingOptions, changes: Mapping[str, Any]) -> Training:

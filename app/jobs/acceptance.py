@@ -47,12 +47,13 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
         learnt = [signature(trained_on.description)]
     spec = _spec(request, network, source_network, trained_on, _examples(target), versions)
     backbone = models.backbone(versions[0]) if versions else _backbone(source_network)
-    compatibility.check(spec, learnt, backbone, trained_on, _examples(target))
+    is_preset = request.source.preset is not None
+    compatibility.check(spec, learnt, backbone, trained_on, _examples(target), is_preset=is_preset)
     ours = signature(_examples(target).description)
     spec.warnings = notices(spec, learnt, ours, source_is_dataset=source is not None)
     spec.warnings += same_data(datasets.ref(target), _trained_on(source, versions))
     known = _presets(spec, _examples(target).description.kind, preset_dir)
-    spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings)
+    spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings, is_preset=is_preset)
 
     job_id = new_id("job")
     job = Job(
@@ -211,7 +212,7 @@ def _spec(
         source_training=None if source is None else _source_training(request, source),
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,
-        evaluation=request.evaluation,
+        evaluation=request.evaluation.model_copy(update={"seeds": request.evaluation.seed_count}),
         champion=request.champion,
     )
 

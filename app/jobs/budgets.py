@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from app.datasets.reading.description import Description
 from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Metric, Training
 
@@ -24,8 +26,7 @@ def settled(training: Training, description: Description, metric: Metric | None 
         "short_epochs": _SHORT_EPOCHS.get(description.kind, 0)
         if budget.short_epochs is None
         else budget.short_epochs,
-        "chosen_by": budget.chosen_by
-        or ("loss" if description.task == "regression" or metric in _OF_PROBABILITIES else "accuracy"),
+        "chosen_by": chosen_by(training, metric, description.task),
     }
     rates = training.learning_rates or LEARNING_RATES
     return training.model_copy(
@@ -34,6 +35,12 @@ def settled(training: Training, description: Description, metric: Metric | None 
             "learning_rates": rates if training.learning_rate is None else None,
         }
     )
+
+
+def chosen_by(training: Training, metric: Metric | None, task: str) -> Literal["accuracy", "loss"]:
+    """What is looked at on held-out rows, with a number of epochs as well as without."""
+    asked = training.budget and training.budget.chosen_by
+    return asked or ("loss" if task == "regression" or metric in _OF_PROBABILITIES else "accuracy")
 
 
 def with_one_rate(training: Training) -> Training:

@@ -21,11 +21,13 @@ def check(
     backbone: Backbone,
     source: Examples | None,
     target: Examples,
+    *,
+    is_preset: bool = False,
 ) -> None:
     """Raise a ServiceError (422) that names what does not fit.
 
     `learnt` is what each source's network reads, `backbone` the first one's; `source` the data, where the
-    job trains it.
+    job trains it; `is_preset` if the source is a preset.
     """
     target_signature = signature(target.description)
     if source is not None:
@@ -51,7 +53,7 @@ def check(
         _training_fits("source.training", spec.source_training, source.description)
     _has_test_rows(target.description)
     _metric_fits(spec.evaluation.metric, target.description)
-    requirements.check(spec, learnt, backbone, source, target)
+    requirements.check(spec, learnt, backbone, source, target, is_preset=is_preset)
 
 
 def _candidates(spec: JobSpec, network: Network) -> Iterator[Network]:

@@ -36,7 +36,13 @@ class _Part:
 
 
 def check(
-    spec: JobSpec, source: Examples | None, target: Examples, presets: Presets, settings: Settings
+    spec: JobSpec,
+    source: Examples | None,
+    target: Examples,
+    presets: Presets,
+    settings: Settings,
+    *,
+    is_preset: bool = False,
 ) -> Estimate:
     """What the job needs at least.
 
@@ -44,7 +50,7 @@ def check(
         ServiceError: 422; more than the settings allow, with the estimate, the limit and the field to lower.
     """
     _large_enough(spec, source, target)
-    needs = list(memory_needs(spec, source, target, presets))
+    needs = list(memory_needs(spec, source, target, presets, is_preset=is_preset))
     most = max(needs, key=lambda need: need.bytes)
     if most.bytes > settings.max_job_memory_bytes:
         raise _too_large(spec, most, settings.max_job_memory_bytes)
@@ -119,8 +125,7 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     """The job's trainings by the field that makes them many."""
     asked, method, training = spec.evaluation, spec.method, spec.training
     rows = target.description.split.rows["train"]
-    one = _steps(training, target)
-    one *= 2 if spec.pseudo_labels is not None else 1
+    one = _of_an_arm(spec, target)
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if source is not None and spec.source_training is not None:
         learnt = spec.source_training
@@ -129,16 +134,39 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         elif not isinstance(method, StructureTransfer):
             yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
-    what = f"{asked.seeds} seed{'s' if asked.seeds > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
-    of_arms = asked.seeds * arms * one
-    many = asked.seeds * arms > (training.epochs or _SEEDS_TO_LOWER)
+    what = (
+        f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
+    )
+    # The control has two candidates, of which the first seed chooses one.
+    first = _with_the_first_seed(training, target, one)
+    of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
+    many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
     classes = max(1, len(target.description.classes))
     few = sum(_steps(training, target, min(rows, count * classes)) for count in asked.few_shot)
     if few:
-        yield _Part("few-shot points", "evaluation.few_shot", few * asked.seeds * (1 + asked.control))
+        yield _Part("few-shot points", "evaluation.few_shot", few * asked.seed_count * (1 + asked.control))
+
+
+def _of_an_arm(spec: JobSpec, target: Examples) -> int:
+    """Steps of one training on the target; rows without a label are read by all arms, or made up for."""
+    description, training = target.description, spec.training
+    rows = description.split.rows["train"]
+    everything = rows + description.rows - description.labelled_rows
+    steps = _steps(training, target, everything if spec.method.kind == "distillation" else rows)
+    return steps + (_steps(training, target, everything) if spec.pseudo_labels is not None else 0)
+
+
+def _with_the_first_seed(training: Training, target: Examples, one: int) -> int:
+    """Steps of an arm with the seed that chooses its learning rate from those there are."""
+    rates, budget = len(training.learning_rates or [None]), training.budget
+    if budget is None or rates == 1:
+        return one
+    if target.description.split.rows["validation"] >= budget.search_validation_rows:
+        return rates * one
+    return one + rates * budget.search_folds * min(one, _tried(budget, training, target))
 
 
 def _search(method: StructureTransfer, training: Training, examples: Examples, of: str) -> _Part:

@@ -22,7 +22,7 @@ from app.jobs.recipes import (
     StructureTransfer,
     Training,
 )
-from app.jobs.requirements import Examples
+from app.jobs.requirements import Examples, controls_are_usual
 from app.jobs.schemas import JobSpec
 from app.jobs.sizes import NUMBER_BYTES, InputSpec, Layer, PresetSize
 
@@ -64,15 +64,19 @@ class MemoryNeed:
 
 
 def memory_needs(
-    spec: JobSpec, source: Examples | None, target: Examples, presets: Presets
+    spec: JobSpec, source: Examples | None, target: Examples, presets: Presets, *, is_preset: bool
 ) -> Iterator[MemoryNeed]:
-    """What each sort of the job's trainings needs."""
+    """What each sort of the job's trainings needs; `is_preset`: the source is one, and is not trained.
+
+    The usual network, where the control is one, is small.
+    """
     method = spec.method
     searches = isinstance(method, StructureTransfer) and method.strategy == "search"
     if isinstance(method, StructureTransfer) and searches:
         networks = search_spaces.largest_networks(spec.network, method.space)
     else:
         networks = [spec.network]
+    is_usual = controls_are_usual(spec, is_preset=is_preset)
     learnt = spec.source_training
     if source is not None and learnt is not None and (searches or not isinstance(method, StructureTransfer)):
         training = "training" if learnt == spec.training else "source.training"
@@ -81,7 +85,7 @@ def memory_needs(
             yield _whole(place, network, training, learnt, source, presets)
     for network in networks:
         yield _transfer(spec, method, network, target, presets)
-        if spec.evaluation.control:
+        if spec.evaluation.control and not is_usual:
             yield _whole("network", network, "training", spec.training, target, presets)
 
 

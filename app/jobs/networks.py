@@ -341,7 +341,7 @@ class Pretrained(NetworkRecipe):
     kind: Literal["pretrained"] = "pretrained"
     preset: Line = Field(description="Name of the preset.", examples=["minilm_l6_v2"])
     weights: Literal["pretrained", "random"] = Field(
-        "pretrained", description="`random`: only the architecture, with random weights, as in the control."
+        "pretrained", description="`random`: only the architecture, with random weights."
     )
     length: int | None = Field(
         None,

@@ -341,32 +341,53 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
 
 
 Arm = Literal[
-    "random_frozen", "source_frozen", "usual_network", "random_structure", "structure_with_parameters"
+    "random_frozen",
+    "source_frozen",
+    "usual_network",
+    "random_structure",
+    "structure_with_parameters",
+    "random_weights",
 ]
+
+
+SEEDS = 3
+"""Trainings of each arm where nobody said how many."""
 
 
 class Evaluation(Recipe):
     """How the transfer is evaluated."""
 
     control: bool = Field(
-        True, description="Also train the same network from scratch on the target, for comparison."
+        True,
+        description="Also train networks without the source's knowledge on the target, and compare the "
+        "transfer with the better one by validation: the network from scratch, and the same procedure from "
+        "random weights, with a random structure of the same size, or from an untrained teacher.",
     )
     arms: list[Arm] = Field(
         default=[],
-        max_length=5,
+        max_length=6,
         description="Ablations, each trained with the same budget and compared with the transfer. "
         "`random_frozen`: a head on random features. `source_frozen`: a head on the source's features. "
         "`usual_network`: the default network for such data from scratch, if the job uses another one. "
         "`random_structure`: random structures of the same size as the found one, a new one for each seed. "
-        "`structure_with_parameters`: the found structure with the parameters it learns on the source. The "
-        "last two need structure transfer.",
+        "`structure_with_parameters`: the found structure with the parameters it learns on the source. These "
+        "two need structure transfer. `random_weights`: a preset's architecture from random weights, if the "
+        "source is a preset.",
     )
-    seeds: int = Field(
-        1,
+    seeds: int | None = Field(
+        None,
         gt=0,
         le=20,
         description="Trainings of each arm, with consecutive seeds from `training.seed`; the first "
-        "makes the model.",
+        "makes the model. Default: 3. With 1 there is no verdict, since another seed may turn it round; an "
+        "arm that no seed enters is trained once.",
+    )
+    margin: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Arms whose difference lies within this margin are told to be equivalent; of rmse, mae "
+        "and log_loss it is a share of the control's value.",
     )
     few_shot: list[Positive] = Field(
         default=[],
@@ -380,4 +401,14 @@ class Evaluation(Recipe):
         "r2 for numbers.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the gain's interval.")
-    draws: int = Field(10_000, ge=100, le=100_000, description="Bootstrap draws over the test rows.")
+    draws: int = Field(
+        10_000,
+        ge=100,
+        le=100_000,
+        description="Bootstrap draws of the test rows, for their part of the interval.",
+    )
+
+    @property
+    def seed_count(self) -> int:
+        """How many trainings an arm has."""
+        return SEEDS if self.seeds is None else self.seeds

@@ -29,6 +29,8 @@ def check(
     backbone: Backbone,
     source: Examples | None,
     target: Examples,
+    *,
+    is_preset: bool = False,
 ) -> None:
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
@@ -48,7 +50,7 @@ def check(
             f"classes per row. Received: `decoupled` for a {task} task."
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
-    _arms(spec, source, target.description.kind)
+    _arms(spec, source, target.description.kind, is_preset=is_preset)
     if spec.pseudo_labels is not None:
         _pseudo_labels(target)
 
@@ -123,16 +125,23 @@ def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None
         raise ServiceError(422, "option_unknown", message, hint=hint)
 
 
-def _arms(spec: JobSpec, source: Examples | None, kind: Kind) -> None:
+def _arms(spec: JobSpec, source: Examples | None, kind: Kind, *, is_preset: bool) -> None:
     """Whether each ablation takes something away that this job has."""
+    is_usual = spec.network == usual_network(kind) or controls_are_usual(spec, is_preset=is_preset)
     arms, structural = spec.evaluation.arms, isinstance(spec.method, StructureTransfer)
     doubled = [arm for place, arm in enumerate(arms) if arm in arms[:place]]
     if doubled:
         raise _arm_does_not_fit(doubled[0], "each arm once", "twice", "Remove one of the two.")
     for arm in arms:
-        if arm == "usual_network" and spec.network == usual_network(kind):
+        if arm == "usual_network" and is_usual:
             hint = "Remove this arm: the control already uses that network."
-            raise _arm_does_not_fit(arm, "another network than the default", spec.network.kind, hint)
+            received = (
+                spec.network.kind if spec.network == usual_network(kind) else "a control that is the one"
+            )
+            raise _arm_does_not_fit(arm, "another network than the default", received, hint)
+        if arm == "random_weights" and not is_preset:
+            hint = "Remove this arm: the control's second candidate starts from random weights."
+            raise _arm_does_not_fit(arm, "a preset as source", "another source", hint)
         if arm in ("random_structure", "structure_with_parameters") and not structural:
             hint = "Remove this arm, or use structure transfer."
             raise _arm_does_not_fit(arm, "a structure transfer", spec.method.kind, hint)
@@ -145,6 +154,15 @@ def _arms(spec: JobSpec, source: Examples | None, kind: Kind) -> None:
         if arm == "source_frozen" and structural and source is not None:
             hint = "Use `structure_with_parameters`."
             raise _arm_does_not_fit(arm, "a source that is trained", "a structure without parameters", hint)
+
+
+def controls_are_usual(spec: JobSpec, *, is_preset: bool) -> bool:
+    """Whether the transfer is compared with the usual network for the kind of data, whatever its own is.
+
+    A preset or a given structure, each with fresh weights, is nothing that one would take without a source.
+    """
+    reuses = isinstance(spec.method, StructureTransfer) and spec.method.strategy == "reuse"
+    return reuses or (is_preset and spec.network.kind == "pretrained")
 
 
 def _arm_does_not_fit(arm: str, expected: str, received: str, hint: str) -> ServiceError:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+VerdictDetail = Literal[
+    "equivalent",
+    "too_few_rows",
+    "control_learnt_nothing",
+    "neither_beats_one_answer",
+    "rows_seen",
+    "one_seed",
+]
 
 
 class GainView(BaseModel):
@@ -18,8 +27,61 @@ class GainView(BaseModel):
     transfer: float
     control: float
     rows: int = Field(description="Test rows on which both were measured.")
-    draws: int = Field(description="Bootstrap draws on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each that were measured, one for each seed.")
+    draws: int = Field(description="Bootstrap draws of the test rows on which the metric is defined.")
+    seeds: int = Field(1, description="Trainings of each arm that were measured, one for each seed.")
+
+
+class TriedRate(BaseModel):
+    """A learning rate that an arm was trained with to choose one."""
+
+    learning_rate: float
+    loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
+    accuracy: float | None = Field(description="Of held-out rows; null of numbers, too.")
+
+
+class Choice(BaseModel):
+    """The learning rate that an arm was trained with, and why."""
+
+    learning_rate: float
+    by: Literal["given", "validation", "cross-validation", "default"] = Field(
+        description="`given`: there was one to take. `validation`: it was the best on the validation rows. "
+        "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
+        "`default`: nothing is trained by steps, or too few rows are there to choose by."
+    )
+    tried: list[TriedRate] = Field(description="The rates that were compared, with the first seed.")
+
+
+ControlName = Literal[
+    "from_scratch", "random_weights", "preset_weights", "random_structure", "untrained_teacher"
+]
+
+
+class Candidate(BaseModel):
+    """A network without the source's knowledge, trained with the first seed."""
+
+    name: ControlName = Field(
+        description="`from_scratch`: the network from scratch. The others by the job's own method: "
+        "`random_weights` and `preset_weights` from a source that was never trained, `random_structure` with "
+        "another structure of the source's size, `untrained_teacher` from teachers that were never trained."
+    )
+    loss: float | None = Field(
+        description="Of held-out rows, of the validation rows where there are enough; null if there are none "
+        "or the training diverged."
+    )
+    accuracy: float | None = Field(description="Of the same rows; null of numbers, too.")
+    metrics: dict[str, float | None] | None = Field(
+        description="On the test rows, which choose nothing; null if the training diverged."
+    )
+
+
+class Control(BaseModel):
+    """What the transfer is compared with: of the candidates the better one on held-out rows."""
+
+    chosen: ControlName
+    by: Literal["validation", "cross-validation", "default"] = Field(
+        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
+    )
+    candidates: list[Candidate]
 
 
 class DatasetOverlap(BaseModel):
@@ -56,17 +118,90 @@ class RowsSeen(BaseModel):
     )
 
 
+class Spent(BaseModel):
+    """What trainings took, those included that chose a learning rate or a structure."""
+
+    updates: int = Field(description="Steps of the optimizer, each on one batch.")
+    cpu_seconds: float = Field(
+        description="Time of the worker's processors, all threads together, for training, for the features "
+        "of frozen layers and for predictions. What a GPU computes is not in it."
+    )
+
+
+class SourceSpent(Spent):
+    """What the source took in this job."""
+
+    reused: bool = Field(
+        description="It was there before: of an equal stage of an earlier job, a version or a preset."
+    )
+
+
+class Saved(Spent):
+    """What would have been done as well, had it not been done before."""
+
+    why: list[str] = Field(description="What was reused, and what each of it would have taken.")
+
+
+class JobCost(BaseModel):
+    """What the job's trainings took, by arm; of all attempts, but for work that was lost and done again."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Spent]
+
+    source: SourceSpent
+    transfer: Spent
+    control: Spent | None = Field(None, description="Null if none was trained.")
+    few_shot: Spent | None = Field(None, description="All few-shot points together, of transfer and control.")
+    total: Spent = Field(description="All of them, and the other arms, each by its name.")
+    saved: Saved
+
+
 class JobResult(BaseModel):
     """The result of a job that succeeded."""
 
     version: str = Field(examples=["grades@1"])
     verdict: Literal["helped", "no difference", "hurt"] | None = Field(
-        description="Null if no control was trained, or if too few test rows were not seen before."
+        description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
+    )
+    verdict_details: list[VerdictDetail] = Field(
+        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
+        "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
+        "control, or both, are not shown to be better than one answer for all rows.",
+        examples=[["equivalent"]],
     )
     reason: str
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
         examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
+    )
+    choices: dict[str, Choice] = Field(
+        description="The learning rate of each arm.",
+        examples=[
+            {
+                "transfer": {
+                    "learning_rate": 0.003,
+                    "by": "validation",
+                    "tried": [
+                        {"learning_rate": 0.001, "loss": 0.41, "accuracy": 0.82},
+                        {"learning_rate": 0.003, "loss": 0.38, "accuracy": 0.86},
+                        {"learning_rate": 0.01, "loss": 0.4, "accuracy": 0.84},
+                    ],
+                }
+            }
+        ],
+    )
+    control: Control | None = Field(
+        description="What the transfer is compared with. Null if no control was trained.",
+        examples=[
+            {
+                "chosen": "random_weights",
+                "by": "validation",
+                "candidates": [
+                    {"name": "from_scratch", "loss": 0.52, "accuracy": 0.8, "metrics": {"accuracy": 0.78}},
+                    {"name": "random_weights", "loss": 0.49, "accuracy": 0.83, "metrics": {"accuracy": 0.8}},
+                ],
+            }
+        ],
     )
     rows_seen: RowsSeen = Field(
         description="Rows of the target that something in the transfer was trained or validated on.",
@@ -87,6 +222,27 @@ class JobResult(BaseModel):
                     }
                 ],
                 "unknown": [],
+            }
+        ],
+    )
+    cost: JobCost | None = Field(
+        None,
+        description="What the trainings took, and what reuse saved.",
+        examples=[
+            {
+                "source": {"updates": 0, "cpu_seconds": 0.0, "reused": True},
+                "transfer": {"updates": 450, "cpu_seconds": 3.108},
+                "control": {"updates": 1050, "cpu_seconds": 7.251},
+                "few_shot": None,
+                "total": {"updates": 1500, "cpu_seconds": 10.359},
+                "saved": {
+                    "updates": 640,
+                    "cpu_seconds": 4.482,
+                    "why": [
+                        "The same source stage was run by job grades-9989107b before: 640 updates, "
+                        "4.5 CPU seconds."
+                    ],
+                },
             }
         ],
     )

@@ -87,7 +87,7 @@ class Target(Recipe):
         gt=0,
         le=1,
         description="After training, continue in every arm with those unlabelled rows of the target whose "
-        "predicted class has at least this probability. Doubles the epochs.",
+        "predicted class has at least this probability, for as many updates in each arm.",
     )
 
 

@@ -22,6 +22,8 @@ from app.models.schemas import (
 from app.pages import After, Limit
 from app.references import AliasName, ExactVersion
 
+PARQUET = "application/vnd.apache.parquet"
+
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
 ModelPath = Annotated[
@@ -102,17 +104,18 @@ def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
     "/{model}/download",
     summary="Download a model",
     response_class=Response,
-    responses={**answers("application/zip"), **responses(404, 410, 422)},
+    responses={**answers("application/zip", PARQUET), **responses(404, 410, 422)},
 )
 def download(
     model: ModelPath,
     request: Request,
     session: ReadSession,
     format: Annotated[
-        Literal["keras", "bundle"],
+        Literal["keras", "bundle", "predictions"],
         Query(
             description="`keras`: a file for `keras.saving.load_model`; `bundle`: a zip with the "
-            "model, its card and `predict.py`."
+            "model, its card and `predict.py`; `predictions`: a Parquet file with what every arm and seed "
+            "predicted on the test rows, from which the proof can be worked out again."
         ),
     ] = "keras",
 ) -> Response:

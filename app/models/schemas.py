@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.results import GainView
+from app.jobs.results import GainView, JobCost
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 
@@ -15,7 +15,7 @@ from app.references import Reference
 class ArtifactView(BaseModel):
     """A downloadable file."""
 
-    format: Literal["keras", "bundle"]
+    format: Literal["keras", "bundle", "predictions"]
     filename: str
     media_type: str
     size: int
@@ -50,6 +50,7 @@ class Lineage(BaseModel):
         default_factory=dict,
         description="What the method reports: the structure found, the shares of its branches, …",
     )
+    cost: JobCost | None = Field(None, description="What the job's trainings took, and what reuse saved.")
     trained_on: TrainedOn = Field(
         default=TrainedOn(),
         description="Over all generations. Rows of a later target that are among them are not compared on.",

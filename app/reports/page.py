@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from app.jobs.results import JobCost, Spent
 from app.reports import charts
 from app.reports.schemas import ReportView
 
@@ -20,13 +21,31 @@ LISTED_CLASSES = 40
 
 ARMS = {
     "transfer": "transfer",
-    "control": "from scratch",
+    "control": "control",
     "random_frozen": "random features",
     "source_frozen": "source's features",
     "usual_network": "usual network, from scratch",
     "structure_with_parameters": "found structure, with parameters",
+    "random_weights": "preset's architecture, random weights",
+    "few_shot": "few-shot points",
 }
 """What the page calls the arms; any other keeps its name."""
+
+CONTROLS = {
+    "from_scratch": "from scratch",
+    "random_weights": "the same procedure from random weights",
+    "preset_weights": "the same procedure from the preset's own weights",
+    "random_structure": "a random structure of the same size",
+    "untrained_teacher": "a student of an untrained teacher",
+}
+"""What the page calls what the control may be."""
+
+CHOSEN_BY = {
+    "given": "the one asked for",
+    "validation": "the best on the validation rows",
+    "cross-validation": "the best on train rows held out in folds",
+    "default": "the default, nothing to choose by",
+}
 
 ORIGINS = ("copied", "partly copied", "new", "reinitialised")
 
@@ -48,8 +67,10 @@ def render(report: ReportView) -> str:
         confusions=_confusions(confusion),
         classes=_classes(evaluation["classes"]),
         layers=[layer for layer in report.receipt["layers"] if layer["weights"]],
+        seeds_of=max(len(of_arm) for of_arm in evaluation["arms"].values()),
         origins=_origins(report.receipt["totals"]),
         seeds=_seeds(evaluation["arms"], gain),
+        costs=_costs(None if report.job.result is None else report.job.result.cost),
         request=json.dumps(report.request, indent=2, ensure_ascii=False),
     )
 
@@ -110,13 +131,30 @@ def _origins(totals: Mapping[str, Any]) -> list[tuple[str, int, float]]:
 
 def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tuple[int, list[float | None]]]:
     """The gain's metric of each seed, arm by arm; empty with one seed alone."""
-    runs = list(arms.values())
-    if gain is None or len(runs[0]) < 2:
+    longest = max(arms.values(), key=len)
+    if gain is None or len(longest) < 2:
         return []
+    # An arm that no seed enters has one training alone.
     return [
-        (runs[0][place]["seed"], [of_arm[place]["metrics"][gain["metric"]] for of_arm in runs])
-        for place in range(len(runs[0]))
+        (
+            one["seed"],
+            [of_arm[place if len(of_arm) > 1 else 0]["metrics"][gain["metric"]] for of_arm in arms.values()],
+        )
+        for place, one in enumerate(longest)
     ]
+
+
+def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
+    """What the trainings took, arm by arm; few-shot points last."""
+    if cost is None:
+        return []
+    arms = {"source": cost.source, "transfer": cost.transfer, "control": cost.control}
+    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot}
+    return [(arm, spent) for arm, spent in arms.items() if spent is not None]
+
+
+def _cpu_seconds(seconds: float) -> str:
+    return f"{seconds:,.{0 if seconds >= 100 else 1 if seconds >= 1 else 2}f}" if seconds else "0"
 
 
 def _number(value: float | None) -> str:
@@ -176,7 +214,10 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters.update(
+    cpu_seconds=_cpu_seconds,
     arm=lambda name: ARMS.get(name, _words(name)),
+    control=lambda name: CONTROLS.get(name, _words(name)),
+    chosen_by=lambda name: CHOSEN_BY.get(name, name),
     number=_number,
     signed=_signed,
     percent=_percent,

@@ -134,6 +134,10 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         result = {"verdict": verdict, "reason": "", "gain": None, "metrics": {}}
         nothing = {**seen, "datasets": [], "unknown": []}
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
+        result["choices"] = (evaluated or {}).get("choices", {})
+        result["control"] = (evaluated or {}).get("control")
+        if evaluated and "cost" in evaluated:
+            result["cost"] = evaluated["cost"]
         with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
             lease = transitions.claim(session, job["id"], "worker", 60.0)
             assert lease is not None

@@ -114,7 +114,7 @@ def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts
         assert answer["prediction"] == classes[chances.index(max(chances))]
 
 
-def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_weights(
+def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
     service: Service, tmp_path: Path
 ) -> None:
     target = service.upload("few-texts", texts_file(tmp_path / "few.csv", 3), kind="text")["ref"]
@@ -125,15 +125,19 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_starts_from_random_we
         "method": {"kind": "parameter", "strategy": "linear_probe"},
         "training": {"epochs": 6, "batch_size": 32, "learning_rate": 0.05},
     }
-    ended = succeeded(service, **asked, evaluation={"arms": ["usual_network"]})
+    ended = succeeded(service, **asked, evaluation={"arms": ["random_weights"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
     assert version["lineage"]["source"] == {"preset": "minilm_l6_v2"}
     states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
     assert (states["backbone"], states["head"]) == ("copied", "new")
     accuracy = {arm: values["accuracy"] for arm, values in ended["result"]["metrics"].items()}
     assert accuracy["transfer"] > 0.7
-    assert accuracy["control"] < accuracy["transfer"]
-    assert 0 < accuracy["usual_network"] <= 1
+    assert accuracy["random_weights"] < accuracy["transfer"]
+    control = ended["result"]["control"]
+    assert [one["name"] for one in control["candidates"]] == ["from_scratch", "random_weights"]
+    assert accuracy["control"] == next(
+        one["metrics"]["accuracy"] for one in control["candidates"] if one["name"] == control["chosen"]
+    )
     request = service.http.get(f"/v1/jobs/{ended['id']}/report").json()["request"]
     assert request["source"] == {"preset": "minilm_l6_v2"}
     page = service.http.get(f"/v1/jobs/{ended['id']}/report", params={"format": "html"})

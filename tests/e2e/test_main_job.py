@@ -59,8 +59,9 @@ def test_each_epoch_of_each_training_stage_has_its_metrics(
     service: Service, finished: dict[str, Any]
 ) -> None:
     epochs = service.http.get(f"/v1/jobs/{finished['id']}/metrics").json()["data"]
-    places = [(row["stage"], row["epoch"]) for row in epochs]
-    assert places == [(stage, epoch) for stage in ("source", "transfer", "control") for epoch in (1, 2, 3)]
+    places = {(row["run"], row["epoch"]) for row in epochs}
+    runs = ("source", "transfer/0", "control/from_scratch/0", "control/random_weights/0")
+    assert places == {(run, epoch) for run in runs for epoch in (1, 2, 3)}
     assert all({"loss", "val_loss", "accuracy", "val_accuracy"} <= row["values"].keys() for row in epochs)
 
 

@@ -48,7 +48,8 @@ def test_a_job_whose_process_is_killed_for_memory_fails_at_once_and_says_so(
     try:
         service.upload("t", write_csv(tmp_path / "t.csv", 200), label="y")
         about = {"model": "m", "source": {"dataset": "t"}, "target": {"dataset": "t"}}
-        job = service.post(**about, network={"kind": "mlp", "hidden_units": [9000, 9000, 2000]})
+        large = {"kind": "mlp", "hidden_units": [9000, 9000, 2000]}
+        job = service.post(**about, network=large, training={"epochs": 1})
         ended = service.wait(job["id"])
         assert (ended["state"], ended["error"]["code"], ended["attempt"]) == ("failed", "out_of_memory", 1)
         small = service.post(**about, training={"epochs": 1})

@@ -2,100 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from app.jobs.budgets import chosen_by
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
-from workers.job_rows import PresetFacts
+from workers.stages import arms as training
 from workers.stages.ablations import ablation
-from workers.stages.source import search_structure
-from workers.stages.transfer import transferred, with_pseudo_labels
-from workers.transfer.data import Data, few_shot_subset
-from workers.transfer.methods import scratch
-from workers.transfer.methods.parts.receipt import Transferred
-from workers.transfer.methods.structure import structure
-from workers.transfer.networks.inputs import geometry
-from workers.transfer.networks.network import Network, in_sequence
+from workers.stages.arms import Arm
+from workers.stages.candidates import candidates
+from workers.stages.transfer import transfer_arm
+from workers.transfer.data import few_shot_subset
+from workers.transfer.methods.parts.held_out import Score
+from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
-from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import TrainingDiverged
 
 
-def control(context: JobContext, source: Sequence[Network], arms: Arms) -> dict[int, Arms]:
+@dataclass(frozen=True, eq=False)
+class Control:
+    """Which candidate the transfer is compared with, what it was chosen by, and what each came to.
+
+    scores: on held-out rows, None where there were none to choose by, or the training diverged.
+    outcomes: of the first seed, of the candidates that did not diverge.
+    """
+
+    chosen: str
+    by: Literal["validation", "cross-validation", "default"]
+    scores: Mapping[str, Score | None]
+    outcomes: Mapping[str, Outcome]
+
+
+@dataclass(eq=False)
+class Compared:
+    """What the stage came to beside the arms: the control, and the arms by rows a class."""
+
+    control: Control | None = None
+    few_shot: dict[int, Arms] = field(default_factory=dict)
+
+
+def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compared:
     """The other arms, under the same budget and seeds, and the few-shot curve by rows of a class."""
     asked = context.job.spec.evaluation
     if not (asked.control or asked.arms or asked.few_shot):
-        return {}
+        return Compared()
     done = context.journal.finished(Stage.CONTROL)
     if done is None:
         context.begin_stage(Stage.CONTROL)
-    options = _control_options(context)
+    compared, against = Compared(), None
     if asked.control:
-        arms["control"] = _arm(
-            context, "control", context.target, partial(_scratch, context, source[0], options)
-        )
-    for arm in asked.arms:
-        arms[arm] = _arm(context, arm, context.target, ablation(context, source, arm))
-    curve: dict[int, Arms] = {}
+        known = candidates(context, source)
+        compared.control = _control(context, known)
+        against = known[compared.control.chosen]
+        first = compared.control.outcomes[compared.control.chosen]
+        arms["control"] = [first, *training.train_others(context, against, context.target)]
+    for name in asked.arms:
+        arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
     for count in asked.few_shot:
-        data = few_shot_subset(context.target, count, context.job.spec.training.seed)
-        place = f"few_shot/{count}"
-        curve[count] = {
-            "transfer": [
-                context.trainings.outcome(
-                    Stage.CONTROL,
-                    run := f"{place}/transfer/{seed}",
-                    data,
-                    partial(transferred, context, source, data, run, seed, Stage.CONTROL),
-                )[0]
-                for seed in context.seeds
-            ]
-        }
-        if asked.control:
-            curve[count]["control"] = _arm(
-                context, f"{place}/control", data, partial(_scratch, context, source[0], options)
-            )
+        compared.few_shot[count] = _few_shot(context, source, count, against)
     if done is None:
         context.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
-    return curve
+    return compared
 
 
-def _arm(
-    context: JobContext, arm: str, data: Data, make: Callable[[Data, Fit], Transferred]
-) -> list[Outcome]:
-    def train(run: str, seed: int) -> Transferred:
-        return make(data, context.trainings.fit(Stage.CONTROL, run, context.training, seed=seed))
-
-    runs = {seed: f"{arm}/{seed}" for seed in context.seeds}
-    return [
-        context.trainings.outcome(Stage.CONTROL, run, data, partial(train, run, seed))[0]
-        for seed, run in runs.items()
-    ]
-
-
-def _scratch(
-    context: JobContext, source: Network, options: dict[str, Any], data: Data, fit: Fit
-) -> Transferred:
-    """The same network with fresh weights; options do not describe what an earlier job joined."""
-    same = context.job.spec.method.kind in ("parameter", "structure") and not context.searches
-    if same:
-        options = {**options, **geometry(source.options)}
-    if options["kind"] == "pretrained":
-        # Without a source data set, what is transferred is the preset itself.
-        drawn = isinstance(context.job.source, PresetFacts)
-        options = {**options, **context.preset_location, "weights": "random" if drawn else options["weights"]}
-    elif same and not in_sequence(source.backbone):
-        return with_pseudo_labels(context, structure(source, options, data, fit, strategy="reuse"), data, fit)
-    return with_pseudo_labels(context, scratch.scratch(options, data, fit), data, fit)
-
-
-def _control_options(context: JobContext) -> dict[str, Any]:
-    """The network from scratch: the same, or after a search what as many trials on the target find.
-
-    Nothing can be searched for where all validation rows were seen by the source.
-    """
+def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
+    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
+    outcomes: dict[str, Outcome] = {}
+    scores: dict[str, Score | None] = {}
+    failure: TrainingDiverged | None = None
+    for name, arm in known.items():
+        scores[name] = None
+        try:
+            outcomes[name], _ = training.train_first(context, arm, context.target)
+        except TrainingDiverged as error:
+            failure = failure or error
+            continue
+        chosen = training.choice_of(context, Stage.CONTROL, arm.name)
+        scores[name] = chosen.rate.score if chosen else None
+    if failure is not None and not outcomes:
+        raise failure
+    judged = {name: score for name, score in scores.items() if score is not None}
+    if not judged:
+        return Control(next(iter(outcomes)), "default", scores, outcomes)
+    budget = context.training.budget
     spec = context.job.spec
-    if not (context.searches and spec.evaluation.control) or context.target.validation is None:
-        return context.options
-    return search_structure(context, Stage.CONTROL, context.options, context.target, context.training).options
+    judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
+    enough = 1 if budget is None else max(1, budget.search_validation_rows)
+    rows = 0 if context.target.validation is None else len(context.target.validation)
+    by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
+    return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)
+
+
+def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:
+    """Both arms on so many rows a class, at the rates that the whole data set chose."""
+    data = few_shot_subset(context.target, count, context.job.spec.training.seed)
+    both = {"transfer": transfer_arm(context, source)}
+    if against is not None:
+        both["control"] = against
+    return {
+        name: training.train_arm(
+            context,
+            replace(arm, stage=Stage.CONTROL, name=f"few_shot/{count}/{name}", like=arm.name),
+            data,
+        )[0]
+        for name, arm in both.items()
+    }

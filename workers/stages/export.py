@@ -10,9 +10,10 @@ from typing import Any
 from app.datasets import reading
 from app.datasets.reading.description import Description
 from app.jobs.states import Stage
-from workers.job_context import JobContext, StoredNetwork, versions
+from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
 from workers.transfer.delivery import export as exporting
+from workers.transfer.delivery.predictions import write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
@@ -31,11 +32,11 @@ class Outcome:
     result: dict[str, Any]
 
 
-def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) -> Outcome:
+def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict[str, Any]) -> Outcome:
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
-    lineage = _lineage(context, made)
+    lineage = _lineage(context, made, evaluated["cost"])
     assert context.target.test is not None
     inputs = context.target.test.inputs
     is_table = transferred.signature.kind == "tabular"
@@ -57,12 +58,30 @@ def export(context: JobContext, made: StoredNetwork, evaluated: dict[str, Any]) 
         artifacts = [
             _about("keras", model, made.digest, sizes[0]),
             _about("bundle", bundle, context.storage.put(bundle), sizes[1]),
+            _predictions(context, arms, folder / "predictions.parquet"),
         ]
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
     rows = [asdict(file) for file in context.version_trained_on]
     return Outcome(facts, artifacts, rows, _result(evaluated))
+
+
+def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
+    """What all arms predicted on the test rows: whoever wants to can work out the proof again."""
+    test = context.target.test
+    assert test is not None
+    write_predictions(
+        path,
+        context.target.signature,
+        test,
+        {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()},
+        keys=context.row_facts(context.job.target).keys[test.numbers, 0],
+        units=context.test_units,
+        seen=context.seen.test,
+    )
+    about = _about("predictions", path, context.storage.put(path), path.stat().st_size)
+    return {**about, "media_type": "application/vnd.apache.parquet"}
 
 
 def reader(description: Description) -> exporting.Reader:
@@ -82,7 +101,7 @@ def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:
     return {**about, "digest": digest}
 
 
-def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
+def _lineage(context: JobContext, made: StoredNetwork, cost: dict[str, Any]) -> dict[str, Any]:
     spec = context.job.spec
     kinds = {VersionFacts: "version", PresetFacts: "preset"}
     kind = kinds.get(type(context.job.source), "dataset")
@@ -98,6 +117,7 @@ def _lineage(context: JobContext, made: StoredNetwork) -> dict[str, Any]:
         },
         "versions": versions(),
         "findings": {**_source_findings(context), **made.findings},
+        "cost": cost,
         "backbone": {
             "layers": sum(1 for _, layer in leaves(made.network.backbone) if layer.weights),
             "blocks": sum(1 for layer in made.network.backbone.layers if layer.weights),
@@ -123,8 +143,11 @@ def _card(
         "seed": context.job.spec.training.seed,
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
+        "control": evaluated["control"],
+        "choices": evaluated["choices"],
         "receipt": receipt,
         "findings": lineage["findings"],
+        "cost": lineage["cost"],
         "lineage": lineage,
     }
     return {**card, **{name: evaluated[name] for name in ("verdict", "reason", "gain")}}
@@ -153,4 +176,15 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
-    return {name: evaluated[name] for name in ("verdict", "reason", "gain", "metrics", "rows_seen")}
+    told = [
+        "verdict",
+        "verdict_details",
+        "reason",
+        "gain",
+        "metrics",
+        "rows_seen",
+        "choices",
+        "control",
+        "cost",
+    ]
+    return {name: evaluated[name] for name in told}

@@ -10,6 +10,7 @@ from typing import Any
 from app.jobs.recipes import StructureTransfer
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
+from workers.costs import SPENT
 from workers.job_context import JobContext, signature_of, versions
 from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts
 from workers.rows_seen import SOURCE
@@ -53,6 +54,8 @@ def source(context: JobContext) -> list[Network]:
         "findings": findings,
         "losses": losses,
         "rows": rows.rows,
+        "job": context.job.name,
+        SPENT: context.trainings.spent(Stage.SOURCE, "search" if findings else "source"),
     }
     message = "The structure is found." if findings else "The source network is ready."
     digest = context.store_network(made)
@@ -98,7 +101,7 @@ def search_structure(
         part = context.journal.part(stage, key)
         return None if part is None else part.value
 
-    return search(
+    found = search(
         options,
         data,
         context.trainings.fit(stage, "search", training),
@@ -110,6 +113,10 @@ def search_structure(
         load_trial=load_trial,
         save_trial=lambda key, value: context.journal.save_part(stage, key, value=value),
     )
+    if stage is Stage.CONTROL:
+        value = {SPENT: context.trainings.spent(stage, "search", "control")}
+        context.journal.save_part(stage, "search", value=value)
+    return found
 
 
 def _preset(context: JobContext, preset: PresetFacts) -> Network:

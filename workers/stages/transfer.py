@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from app.jobs.recipes import Distillation, Method, ParameterTransfer
 from app.jobs.states import TRAINED, Stage
 from workers.job_context import Arms, JobContext, StoredNetwork
+from workers.stages.arms import Arm, train_arm
 from workers.stages.unread import tell_unread
 from workers.transfer.data import Data
+from workers.transfer.methods.parts.equal_updates import as_many_updates
 from workers.transfer.methods.parts.pseudo_labels import self_trained
+from workers.transfer.methods.parts.rates import Make
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.networks.network import Network
-from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.fitting import Fit
 
 
@@ -23,17 +26,8 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
     done = context.journal.finished(Stage.TRANSFER)
     if done is None:
         context.begin_stage(Stage.TRANSFER)
-    measured: list[Outcome] = []
-    fresh: Transferred | None = None
-    for seed in context.seeds:
-        run = f"transfer/{seed}"
-        train: Callable[[], Transferred] = partial(transferred, context, source, context.target, run, seed)
-        if seed == context.seeds[0]:
-            train = partial(_kept, context, train)
-        outcome, trained = context.trainings.outcome(Stage.TRANSFER, run, context.target, train)
-        measured.append(outcome)
-        if seed == context.seeds[0]:
-            fresh = trained
+    arm = transfer_arm(context, source)
+    measured, fresh = train_arm(context, arm, context.target, partial(_kept, context))
     made = _made(context, fresh)
     if done is None:
         message = "The target network is trained."
@@ -42,27 +36,41 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
     return made, {"transfer": measured}
 
 
-def transferred(
-    context: JobContext,
-    source: Sequence[Network],
-    data: Data,
-    run: str,
-    seed: int,
-    stage: Stage = Stage.TRANSFER,
+def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
+    """The job's method on the job's source."""
+    make = as_any_arm(context, partial(by_the_method, context, source), reads_unlabelled=True)
+    return Arm(Stage.TRANSFER, "transfer", make)
+
+
+def by_the_method(
+    context: JobContext, source: Sequence[Network], data: Data, fit: Fit, recipe: Method | None = None
 ) -> Transferred:
-    """The job's method on this data with this seed, and pseudo-labels after it if they were asked for."""
-    recipe = context.method
+    """The job's method, or another recipe of it; without validation rows nothing is mixed by them."""
+    recipe = recipe or context.method
+    if data.validation is None and isinstance(recipe, ParameterTransfer):
+        recipe = recipe.model_copy(update={"wise_ft": False})
     method = getattr(importlib.import_module(f"workers.transfer.methods.{recipe.kind}"), recipe.kind)
     of = source[0] if len(source) == 1 else source
-    fit = context.trainings.fit(stage, run, context.training, seed=seed)
-    made = method(of, context.options, data, fit, **recipe.model_dump(exclude={"kind"}))
-    return with_pseudo_labels(context, made, data, fit)
+    made: Transferred = method(of, context.options, data, fit, **recipe.model_dump(exclude={"kind"}))
+    return made
 
 
-def with_pseudo_labels(context: JobContext, made: Transferred, data: Data, fit: Fit) -> Transferred:
-    """The network trained on with the unlabelled rows it is sure of, if that was asked for."""
-    threshold = context.job.spec.pseudo_labels
-    return made if threshold is None else self_trained(made, data, fit, threshold)
+def as_any_arm(context: JobContext, make: Make, *, reads_unlabelled: bool = False) -> Make:
+    """The same with what every arm of the job has: as many updates, and pseudo-labels if they are asked for.
+
+    A distillation `reads_unlabelled` rows beside the others; arms that do not take more epochs over theirs.
+    """
+    shares = isinstance(context.method, Distillation) and not reads_unlabelled
+
+    def made(data: Data, fit: Fit) -> Transferred:
+        rows = len(data.train)
+        unlabelled = len(data.unlabelled) if shares and data.unlabelled is not None else 0
+        with as_many_updates(fit, rows, rows + unlabelled):
+            first = make(data, fit)
+        threshold = context.job.spec.pseudo_labels
+        return first if threshold is None else self_trained(first, data, fit, threshold)
+
+    return made
 
 
 def _made(context: JobContext, fresh: Transferred | None) -> StoredNetwork:
@@ -77,9 +85,8 @@ def _made(context: JobContext, fresh: Transferred | None) -> StoredNetwork:
     return StoredNetwork(kept, part.digest, part.value["receipt"], part.value["findings"])
 
 
-def _kept(context: JobContext, train: Callable[[], Transferred]) -> Transferred:
+def _kept(context: JobContext, made: Transferred) -> Transferred:
     """The network of the first seed is durable before its outcome is, so it is there whenever that is."""
-    made = train()
     left = tell_unread(context.journal, made.network, context.target.train.inputs)
     if left:
         made = replace(made, findings={**made.findings, "unread": left})

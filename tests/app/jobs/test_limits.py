@@ -422,6 +422,28 @@ def test_an_accepted_job_keeps_what_it_was_estimated_to_need(api: TestClient) ->
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     # a, and 7 towns and the unknown one, to 64 units to one
     assert estimate["parameters"] == (9 + 1) * 64 + 64 + 1
-    assert estimate["steps"] == 3 * 3000
+    # The source, and transfer and both candidates of the control: at the end, and each rate in folds.
+    assert estimate["steps"] == 3000 + 3 * (3000 + 3 * 3 * 300)
     with api.app.state.sessions() as session:  # type: ignore[attr-defined]
         assert len(session.scalars(select(Dataset)).all()) == 2 * len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("training", "evaluation", "trainings"),
+    [
+        ({"epochs": 2}, {}, 1 + 2),
+        ({"epochs": 2}, {"control": False}, 1),
+        ({"epochs": 2}, {"seeds": 3, "arms": ["random_frozen"]}, 3 * 3 + 1),
+        ({}, {}, 3 * (1 + 2)),
+        ({"learning_rates": [0.001, 0.01]}, {"seeds": 2}, 2 * 3 + 2),
+        ({"learning_rate": 0.01}, {"seeds": 2}, 2 * 2 + 1),
+    ],
+)
+def test_every_training_at_every_rate_of_every_candidate_counts(
+    api: TestClient, training: dict[str, Any], evaluation: dict[str, Any], trainings: int
+) -> None:
+    job = post(api, "large-tabular", training=training, evaluation=evaluation).json()
+    with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+        estimate = session.get_one(Job, job["id"]).spec["estimate"]
+    one = (2 if training.get("epochs") else 3) * 21_875  # epochs of 700,000 rows in batches of 32
+    assert estimate["steps"] == (1 + trainings) * one  # and the source's

@@ -47,6 +47,16 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
         ),
         ({"evaluation": {"arms": ["random_structure"]}}, "arm_does_not_fit", "a structure transfer"),
         ({"evaluation": {"arms": ["usual_network"]}}, "arm_does_not_fit", "another network"),
+        ({"evaluation": {"arms": ["random_weights"]}}, "arm_does_not_fit", "a preset as source"),
+        (
+            {
+                "network": {"kind": "mlp", "hidden_units": [3]},
+                "method": {"kind": "structure", "strategy": "reuse"},
+                "evaluation": {"arms": ["usual_network"]},
+            },
+            "arm_does_not_fit",
+            "a control that is the one",
+        ),
         ({"evaluation": {"arms": ["random_frozen"] * 2}}, "arm_does_not_fit", "once"),
         (
             {"method": {"kind": "structure"}, "evaluation": {"arms": ["source_frozen"]}},

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from app.reports.page import ARMS
 from tests.app.conftest import Publish
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.proof import evaluation
@@ -154,7 +155,51 @@ FEW_SHOT = {
     "labels_saved": 285,
 }
 
+CHOSEN = {
+    "choices": {
+        "transfer": {
+            "learning_rate": 0.003,
+            "by": "cross-validation",
+            "tried": [
+                {"learning_rate": 0.003, "loss": 0.25, "accuracy": 0.875},
+                {"learning_rate": 0.03, "loss": None, "accuracy": None},
+            ],
+        },
+        "control": {"learning_rate": 0.01, "by": "given", "tried": []},
+    },
+    "control": {
+        "chosen": "random_weights",
+        "by": "validation",
+        "candidates": [
+            {"name": "from_scratch", "loss": None, "accuracy": None, "metrics": None},
+            {
+                "name": "random_weights",
+                "loss": 0.375,
+                "accuracy": 0.75,
+                "metrics": proved(3)["metrics"]["control"],
+            },
+        ],
+    },
+}
+
 TRIALS = {"trials": [{"number": 1, "score": 0.5, "epochs": 3, "options": {"hidden_units": [4]}}]}
+
+COST = {
+    "source": {"updates": 0, "cpu_seconds": 0.0, "reused": True},
+    "transfer": {"updates": 1350, "cpu_seconds": 3.108},
+    "control": {"updates": 2100, "cpu_seconds": 1234.56},
+    "random_frozen": {"updates": 1, "cpu_seconds": 0.034},
+    "few_shot": {"updates": 900, "cpu_seconds": 2.0},
+    "total": {"updates": 4351, "cpu_seconds": 1239.702},
+    "saved": {
+        "updates": 640,
+        "cpu_seconds": 16.782,
+        "why": [
+            "The same source stage was run by job <old>-1 before: 640 updates, 4.5 CPU seconds.",
+            "Features of 416 rows were found in the cache: 12.3 CPU seconds.",
+        ],
+    },
+}
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "three classes": (proved(3), {}),
@@ -165,6 +210,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a few-shot curve": ({**proved(3), "few_shot": FEW_SHOT}, {}),
     "no validation rows": ({**proved(3), "curves": None}, {}),
     "a search": (proved(3), TRIALS),
+    "a chosen control": ({**proved(3), **CHOSEN}, {}),
+    "costs": ({**proved(3), "cost": COST}, {}),
     "rows seen": ({**proved(3, seen=7), "rows_seen": SEEN}, {}),
     "all rows of a regression seen": ({**proved(0, seen=200), "rows_seen": SEEN}, {}),
     "all rows of classes seen": ({**proved(3, seen=200), "rows_seen": SEEN}, {}),
@@ -226,6 +273,52 @@ def test_rows_seen_before_stand_on_the_page_with_what_nobody_knows(
     assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["rows_seen"] == SEEN
     other = publish("helped", RECEIPT, CASES["three classes"][0])
     assert "Rows seen before" not in client.get(f"/v1/jobs/{other['id']}/report?format=html").text
+
+
+def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
+    client: TestClient, publish: Publish
+) -> None:
+    evaluated, _ = CASES["a chosen control"]
+    job = publish("helped", RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert "The control is the same procedure from random weights: the best on the validation rows" in page
+    assert '<td>from scratch</td><td class="figure">–</td>' in page
+    assert '<strong>the same procedure from random weights</strong></td><td class="figure">0.375</td>' in page
+    assert "<td>the best on train rows held out in folds</td><td>0.003: 0.25, 0.875<br>0.03: –</td>" in page
+    result = client.get(f"/v1/jobs/{job['id']}").json()["result"]
+    assert {name: result[name] for name in CHOSEN} == CHOSEN
+    plain = publish("helped", RECEIPT, CASES["three classes"][0])
+    other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
+    assert "compared with" not in other
+    assert "Learning rates" not in other
+
+
+def test_what_trainings_took_and_reuse_saved_stands_on_the_page_and_in_the_result(
+    client: TestClient, publish: Publish
+) -> None:
+    job = publish("helped", RECEIPT, CASES["costs"][0])
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    table = page[page.index("<h2>Cost</h2>") :]
+    cells = re.findall("<t[dh][^>]*>(.*?)</t[dh]>", table[: table.index("</table>")])
+    words = [re.sub("<.*?>", "", cell) for cell in cells]
+    assert [words[place : place + 3] for place in range(0, len(words), 3)] == [
+        ["trainings of", "updates", "CPU seconds"],
+        ["source (taken from before)", "0", "0"],
+        ["transfer", "1,350", "3.1"],
+        [ARMS["control"], "2,100", "1,235"],
+        ["random features", "1", "0.03"],
+        ["few-shot points", "900", "2.0"],
+        ["all", "4,351", "1,240"],
+        ["saved", "640", "16.8"],
+    ]
+    assert "run by job &lt;old&gt;-1 before: 640 updates, 4.5 CPU seconds. Features of 416 rows were" in table
+    assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["cost"] == COST
+
+
+def test_a_result_that_has_no_costs_is_answered_without(client: TestClient, publish: Publish) -> None:
+    job = publish("helped", RECEIPT, CASES["three classes"][0])
+    assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["cost"] is None
+    assert "<h2>Cost</h2>" not in client.get(f"/v1/jobs/{job['id']}/report?format=html").text
 
 
 def test_of_many_classes_the_frequent_confusions_and_the_worst_classes_are_listed(

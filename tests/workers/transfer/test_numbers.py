@@ -25,7 +25,7 @@ from workers.transfer.methods.parts.schema_map import start
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.methods.structure import structure
 from workers.transfer.networks.network import load, weights_digest
-from workers.transfer.proof.evaluation import compare
+from workers.transfer.proof.comparison import compare
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Training

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
+from workers.transfer.proof.verdict import CONTROLS
+from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
 
@@ -127,6 +129,7 @@ def model_card(
         _proof(card),
         _rows_seen(card.get("rows_seen", {})),
         _metrics(card.get("metrics", {})),
+        _cost(card.get("cost")),
         _receipt(card.get("receipt", {})),
         _findings(card.get("findings", {})),
         "## Made with\n\n" + _table(["what", "version"], list(versions.items())),
@@ -172,8 +175,14 @@ def _proof(card: Mapping[str, Any]) -> str:
         return ""
     words = [_cell(card["reason"])]
     if card.get("verdict") is not None:
-        words.insert(0, f"Against the same network trained from scratch, transfer: **{card['verdict']}**.")
+        words.insert(0, f"Against {_control(card)}, transfer: **{card['verdict']}**.")
     return "## Did the transfer help?\n\n" + " ".join(words)
+
+
+def _control(card: Mapping[str, Any]) -> str:
+    """What the transfer was compared with, in words."""
+    known = card.get("control") or {"chosen": "from_scratch"}
+    return f"the control ({CONTROLS[known['chosen']]})"
 
 
 def _rows_seen(seen: Mapping[str, Any]) -> str:
@@ -209,6 +218,23 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
     names = list(dict.fromkeys(name for values in arms.values() for name in values))
     rows = [[name, *(_number(values.get(name)) for values in arms.values())] for name in names]
     return "## Metrics on the test rows\n\n" + _table(["metric", *arms], rows)
+
+
+def _cost(cost: Mapping[str, Any] | None) -> str:
+    """What the trainings took, in a line, and what reuse saved."""
+    if not cost:
+        return ""
+    arms = [
+        f"{name.replace('_', ' ')} {'taken from before' if spent.get('reused') else _spent(spent)}"
+        for name, spent in cost.items()
+        if name not in ("total", "saved")
+    ]
+    line = f"All trainings took {_spent(cost['total'])}: {'; '.join(arms)}."
+    return "## Cost\n\n" + " ".join([line, *map(_cell, cost["saved"]["why"])])
+
+
+def _spent(spent: Mapping[str, Any]) -> str:
+    return str(Cost(spent["updates"], spent["cpu_seconds"]))
 
 
 def _receipt(receipt: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ def distillation(
     network = build(options, data, fit.training.seed)
     start = weight_values(network)
     union, weight, labelled = _union(data, fit)
-    answers, features = teacher_outputs(teachers, data.signature, union.train.inputs, fit.hooks)
+    answers, features = teacher_outputs(teachers, data.signature, union.train.inputs, fit.hooks, fit.cost)
     unit = tasks.unit_of(network.head)  # that of the labelled rows
     answers = answers if classes else unit.standardised(answers)
     extras = {"answers": answers, "labelled": labelled, "label_weight": weight}

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
-
-from workers.transfer.data import Array, Data
+from workers.transfer.data import Data
+from workers.transfer.methods.parts import probes
 from workers.transfer.methods.parts.gradual import gradual
 from workers.transfer.methods.parts.interpolation import wise_ft as interpolate
 from workers.transfer.methods.parts.lora import low_rank
@@ -16,10 +15,6 @@ from workers.transfer.networks.network import Network, leaves
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
-from workers.transfer.training.options import History
-
-FINE_TUNING_FACTOR = 0.1
-"""The learning rate of fine-tuning after a probe, over the probe's."""
 
 
 def parameter(
@@ -41,11 +36,13 @@ def parameter(
 
     What the target shares with the source by column, token and class is carried, see `schema_map.start`; the
     options are the source's. full: the backbone learns at the rate times `backbone_learning_rate_factor`.
-    linear_probe: the head alone. lp_ft: the head for `probe_share` of the epochs, then all at a tenth of the
-    rate (Kumar et al. 2022). gradual: one more block of layers each phase, see `gradual` (Howard & Ruder
-    2018). lora: the backbone's kernels move by products of the rank, merged at the end (Hu et al. 2021). All
-    take the training's epochs. The first `frozen_layers` of the backbone's layers with weights stay the
-    source's with full, lp_ft and gradual.
+    linear_probe: the head alone. lp_ft: the head, then all at a tenth of the rate (Kumar et al. 2022). In
+    updates their head is fitted in closed form to the target's rows, and nothing of the source's is kept in
+    it; lp_ft is the head alone where fine-tuning brings no lower validation loss. With named epochs it is
+    trained by steps, in lp_ft for `probe_share` of them. gradual: one more block of layers each phase, see
+    `gradual` (Howard & Ruder 2018). lora: the backbone's kernels move by products of the rank, merged at the
+    end (Hu et al. 2021). The first `frozen_layers` of the backbone's layers with weights stay the source's
+    with full, lp_ft and gradual.
 
     Raises:
         ValueError: no column matches, an unknown strategy, a regulariser where the backbone is frozen, or no
@@ -56,7 +53,9 @@ def parameter(
             f"Expected no regulariser with {strategy}, which does not train the backbone's weights. "
             f"Received: {regulariser!r}."
         )
-    network, origins = start_from(source, data, fit.training.seed, stays_frozen=strategy == "linear_probe")
+    is_probe, seed = strategy == "linear_probe", fit.training.seed
+    fitted = fit.training.in_updates and strategy in ("linear_probe", "lp_ft")
+    network, origins = start_from(source, data, seed, stays_frozen=is_probe, fitted_head=fitted)
     start = weight_values(network)
     frozen = _frozen(network, frozen_layers)
     objective = Objective()
@@ -67,16 +66,19 @@ def parameter(
         )
     adapted: list[str] = []
     findings: dict[str, Any] = {}
-    before = _weights(network) if wise_ft else []
+    before = probes.weights_of(network) if wise_ft else []
     if strategy == "full":
         rates: Rates = {"backbone": backbone_learning_rate_factor, **frozen}
         history = fit(network, data, rates=rates, objective=objective)
     elif strategy == "linear_probe":
-        rates = {"backbone": 0.0}
-        history = fit(network, data, rates=rates)
+        rates = probes.FROZEN
+        history, findings = probes.probe(network, data, fit)
+    elif strategy == "lp_ft" and fitted:
+        tuned = probes.tuned_by_updates(network, data, fit, frozen, objective, mixes=wise_ft)
+        history, before, rates, findings = tuned
     elif strategy == "lp_ft":
-        before, history, findings = _probe_then_tune(network, data, fit, probe_share, objective, frozen)
-        rates = frozen if "fine_tuning" in findings else {"backbone": 0.0}  # of one epoch, the probe is all
+        tuned = probes.tuned_by_epochs(network, data, fit, probe_share, frozen, objective)
+        history, before, rates, findings = tuned
     elif strategy == "gradual":
         history, rates, findings = gradual(network, data, fit, objective, frozen)
     elif strategy == "lora":
@@ -86,33 +88,10 @@ def parameter(
         raise ValueError(f"Expected full, linear_probe, lp_ft, gradual or lora. Received: {strategy!r}.")
     if rates and not adapted:
         findings["rates"] = dict(rates)
-    if wise_ft:
+    if wise_ft and "wise_ft" not in findings:
         findings["wise_ft"] = interpolate(network, before, data)
     receipt = write_receipt(network, start, origins, rates, adapted)
-    return Transferred(network, receipt, history, findings, start)
-
-
-def _probe_then_tune(
-    network: Network, data: Data, fit: Fit, share: float, objective: Objective, frozen: Rates
-) -> tuple[list[Array], History, dict[str, Any]]:
-    """Both phases; the weights between them, where fine-tuning departs from; and what each phase was."""
-    epochs = fit.training.epochs
-    if epochs is None:
-        history = fit(network, data, rates={"backbone": 0.0})
-        before, rate = _weights(network), fit.training.learning_rate * FINE_TUNING_FACTOR
-        history += fit(network, data, rates=frozen, learning_rate=rate, objective=objective)
-        return before, history, {"probe": {}, "fine_tuning": {"learning_rate": rate}}
-    probe = min(max(1, round(epochs * share)), max(1, epochs - 1))
-    history = fit(network, data, rates={"backbone": 0.0}, epochs=probe)
-    before = _weights(network)
-    findings = {"probe": {"epochs": probe, "learning_rate": fit.training.learning_rate}}
-    if epochs > probe:
-        rate = fit.training.learning_rate * FINE_TUNING_FACTOR
-        history += fit(
-            network, data, rates=frozen, epochs=epochs - probe, learning_rate=rate, objective=objective
-        )
-        findings["fine_tuning"] = {"epochs": epochs - probe, "learning_rate": rate}
-    return before, history, findings
+    return Transferred(network, receipt, history, findings, start, is_deterministic=fitted and is_probe)
 
 
 def _layers(network: Network) -> list[str]:
@@ -129,7 +108,3 @@ def _frozen(network: Network, count: int) -> Rates:
             "Lower frozen_layers, or use linear_probe."
         )
     return dict.fromkeys(layers[:count], 0.0)
-
-
-def _weights(network: Network) -> list[Array]:
-    return [np.array(weight) for weight in network.model.get_weights()]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.transfer.data import Data
+from workers.transfer.methods.parts.probes import FROZEN, probe
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
 from workers.transfer.networks.network import PARTS, build
 from workers.transfer.training.fitting import Fit
@@ -20,11 +21,10 @@ def scratch(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
 
 
 def random_frozen(options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:
-    """The ablation: train a head on a backbone of random weights, under the same budget."""
+    """The ablation: a head on a backbone of random weights, found as that of a linear probe is."""
     network = build(options, data, fit.training.seed)
     start = weight_values(network)
-    rates = {"backbone": 0.0}
-    history = fit(network, data, rates=rates)
+    history, findings = probe(network, data, fit)
     origin = Origin("new", "the network has random weights, and the head alone is trained")
-    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin), rates)
-    return Transferred(network, receipt, history, start=start)
+    receipt = write_receipt(network, start, dict.fromkeys(PARTS, origin), FROZEN)
+    return Transferred(network, receipt, history, findings, start)

@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from workers.transfer import tasks
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.receipt import Origin, Transferred, weight_values, write_receipt
-from workers.transfer.networks import inputs
-from workers.transfer.networks.input_spec import InputSpec
-from workers.transfer.networks.network import Network, join
-from workers.transfer.networks.structures import reinitialised
+from workers.transfer.methods.parts.untrained import started_afresh
+from workers.transfer.networks.network import Network
 from workers.transfer.training.fitting import Fit
 
 
@@ -31,13 +28,7 @@ def structure(
     before, or a version has it. The preprocessing is learnt on the target, and the weights drawn from the
     training's seed. The first layer takes the target's features, however many there are.
     """
-    old, module = source.options, inputs.module_of(data.signature)
-    first = module.first(data.signature.columns, data.train.inputs, old)
-    input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first))
-    backbone = reinitialised(source.backbone, fit.training.seed, input_spec)
-    unit = tasks.label_unit(old, data)
-    head = tasks.head(data.signature, backbone.output_shape[-1], fit.training.seed, unit)
-    network = join(first, backbone, head, data.signature, old)
+    network = started_afresh(source, data, fit.training.seed)
     start = weight_values(network)
     history = fit(network, data)
     origins = {

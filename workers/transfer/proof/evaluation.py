@@ -1,66 +1,29 @@
-"""Predictions, the gain of transfer over its control with a confidence interval, and the verdict."""
+"""What the test rows say of all arms: metrics, the gain of the transfer over each, the verdict."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Task
 from workers.transfer.proof import confusion
 from workers.transfer.proof.calibration import calibrate
+from workers.transfer.proof.comparison import Gain, compare, mcnemar
 from workers.transfer.proof.curves import compare_curves, mean_curve
-from workers.transfer.proof.weighted_metrics import weighted_metric
-
-LEAST_TEST_ROWS = 20
-"""Of fewer test rows there is no verdict, where others were left out because they had been seen."""
-
-_BLOCK_VALUES = 2**18
-"""Row weights held at a time."""
+from workers.transfer.proof.verdict import Verdict, points_apart, silence, verdict
 
 _LEARNT_NOTHING = (
-    " From scratch the network is not shown to be better than one answer for all rows ({:.3g}): the arm "
-    "`usual_network`, another learning rate or more epochs may be a fairer comparison."
+    " The control is not shown to be better than one answer for all rows ({:.3g}): the arm `usual_network`, "
+    "another learning rate or more epochs may be a fairer comparison."
 )
-
+_NEITHER = " Neither is shown to be better than one answer for all rows ({:.3g})."
 _LEFT_OUT = (
     "{} of the {} test rows were left out, since something in the transfer was trained or validated on them. "
 )
-_TOO_FEW = (
-    "{} remain, fewer than the "
-    f"{LEAST_TEST_ROWS} that a verdict needs then, so whether the transfer helped is not known: use a target "
-    "with rows that the source has not seen."
-)
-
-_IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
-_OF_DECISIONS = frozenset({"accuracy", "balanced_accuracy", "exact_match", "f1", "micro_f1", "macro_f1"})
-
-
-@dataclass(frozen=True)
-class Gain:
-    """The metric of transfer less that of its control; loss-like metrics turned, so that above 0 is better.
-
-    `transfer` and `control` are the metric's own values, means over the seeds; `low` and `high` bound
-    `value` with `confidence`; `draws` counts the resamplings on which the metric is defined.
-    """
-
-    metric: str
-    value: float
-    low: float
-    high: float
-    confidence: float
-    transfer: float
-    control: float
-    rows: int
-    draws: int
-    seeds: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+_RELATIVE = frozenset({"rmse", "mae", "log_loss"})
+"""Metrics whose margin is a share of the control's value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +40,22 @@ class Outcome:
     curve: Sequence[float]
 
 
-class Verdict(NamedTuple):
-    """Whether the transfer helped, and one sentence why."""
+@dataclass(frozen=True)
+class Rules:
+    """How arms are compared, the same for all of them.
 
-    outcome: Literal["helped", "no difference", "hurt"]
-    reason: str
+    metric: of the gain; None for the task's own. margin: within it, arms are equivalent, see `verdict`. seed:
+    of the draws. shared_source: all trainings of the transfer come from one source, which was drawn once.
+    drawn_once: arms that no seed enters, so that one training is all there is.
+    """
+
+    metric: str | None
+    confidence: float
+    draws: int
+    seed: int
+    margin: float = 0.02
+    shared_source: bool = False
+    drawn_once: Collection[str] = ()
 
 
 def default_metric(task: Task) -> str:
@@ -89,122 +63,35 @@ def default_metric(task: Task) -> str:
     return tasks.DEFAULT_METRIC[task]
 
 
-def compare(
-    task: Task,
-    y: Array,
-    p_transfer: Sequence[Array],
-    p_control: Sequence[Array],
-    metric: str,
-    *,
-    confidence: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-) -> Gain:
-    """Paired percentile bootstrap over test rows and, if there are several, over seeds.
-
-    The predictions are lists with one entry a seed, in the same order. A draw takes rows with replacement,
-    the same for both arms and all seeds, and seeds with replacement, the same for both arms; its gain is the
-    mean difference over the drawn seeds (a two-level bootstrap, Davison & Hinkley 1997, §3.8).
-
-    Raises:
-        ValueError: the task has no such metric, or it is undefined on these rows.
-    """
-    transfer, control = (
-        float(np.mean([_defined(tasks.metrics(task, y, p), metric) for p in arm]))
-        for arm in (p_transfer, p_control)
-    )
-    sign = -1.0 if metric in tasks.LOWER_IS_BETTER else 1.0
-    blocks = list(_differences(task, y, p_transfer, p_control, metric, draws, seed))
-    by_seed = np.concatenate(blocks, axis=1)  # (seeds, draws)
-    # Differences of equal metrics may come out as 1e-17; such a bound is 0. Errors have the label's size.
-    size = max(abs(transfer), abs(control)) if metric in _IN_THE_LABELS_UNIT else 1.0
-    size = 2.0 ** math.frexp(size)[1] if size else 1.0
-    gains = np.round(sign * _over_seeds(by_seed, seed) / size, 12) * size + 0.0
-    gains = gains[~np.isnan(gains)]
-    if not len(gains):
-        raise ValueError(
-            f"Expected resampled test rows on which {metric} is defined. Received: none. Add test rows."
-        )
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(gains, [tail, 1 - tail])
-    return Gain(
-        metric=metric,
-        value=sign * (transfer - control),
-        low=float(low),
-        high=float(high),
-        confidence=confidence,
-        transfer=transfer,
-        control=control,
-        rows=len(y),
-        draws=len(gains),
-        seeds=len(by_seed),
-    )
-
-
-def _over_seeds(by_seed: Array, seed: int) -> Array:
-    """The mean over seeds drawn with replacement, draw by draw, (draws,)."""
-    seeds, draws = by_seed.shape
-    if seeds == 1:
-        only: Array = by_seed[0]
-        return only
-    rng = np.random.Generator(np.random.Philox([seed, seeds]))
-    drawn = rng.integers(0, seeds, size=(seeds, draws))
-    mean: Array = np.take_along_axis(by_seed, drawn, axis=0).mean(axis=0)
-    return mean
-
-
-def mcnemar(right_transfer: Array, right_control: Array) -> dict[str, Any]:
-    """Exact test on the rows that only one arm gets right: Binomial(n, ½), two-sided (McNemar 1947)."""
-    only_transfer = int(np.sum(right_transfer & ~right_control))
-    only_control = int(np.sum(right_control & ~right_transfer))
-    n = only_transfer + only_control
-    p_value = float(binomtest(only_transfer, n, 0.5).pvalue) if n else 1.0
-    return {"transfer_only": only_transfer, "control_only": only_control, "p_value": p_value}
-
-
-def verdict(gain: Gain) -> Verdict:
-    """`helped` if the interval lies above 0, `hurt` if below, else `no difference`."""
-    words = {True: ("helped", "lies above 0"), False: ("hurt", "lies below 0")}
-    seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
-    value = f"{gain.value:+.3g}" if gain.value else "0"
-    measured = (
-        f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, from scratch "
-        f"{gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
-        f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
-    )
-    if gain.low > 0 or gain.high < 0:
-        outcome, lies = words[gain.low > 0]
-        return Verdict(outcome, f"{measured} {lies}.")  # type: ignore[arg-type]
-    return Verdict("no difference", f"{measured} contains 0: take the cheaper model.")
-
-
 def evaluate_arms(
     arms: Mapping[str, Sequence[Outcome]],
     data: Data,
+    rules: Rules,
     *,
     seen: Array | None = None,
-    metric: str | None,
-    confidence: float,
-    draws: int,
-    seed: int,
+    units: Array | None = None,
+    control: str = "from_scratch",
 ) -> dict[str, Any]:
     """All that the data's test rows say of the arms, as plain JSON values.
 
     Test rows that were `seen`, (n,) bool, since something in the transfer was trained or validated on them,
-    are left out of all arms and of all that is said. Where fewer than `LEAST_TEST_ROWS` remain then, gain,
-    verdict and ablations are None or empty, and the reason says so; of no rows at all, every metric is None.
+    are left out of all arms and of all that is said. `units`, (n,), numbers of the test rows that belong
+    together and are drawn whole, by default each for itself. Where too little remains for a verdict, see
+    `verdict.silence`, it is None, and the reason says so; of too few rows gain and ablations are None, too,
+    or empty; of no rows at all, every metric is None.
 
-    `arms` holds "transfer", perhaps "control" (the same network from scratch), perhaps others; each with one
-    outcome a seed, in the same order. `metrics` are means over the seeds; calibration, classes, confusion
-    and McNemar's test (of rows right in all labels) are of the first seed, whose network is the model.
-    `ablations` are the gains of the transfer over the other arms. Without a control, or where the metric (by
-    default the task's own) is undefined on these rows, gain and verdict are None, and the reason says so;
-    as it does where the control learnt nothing, which makes any transfer look good.
+    `arms` holds "transfer", perhaps "control", of the kind `control`, see `CONTROLS`, perhaps others; each
+    with one outcome a seed, in the same order, or with one alone if no seed enters. `metrics` are means over
+    the seeds; calibration, classes, confusion and McNemar's test (of rows right in all labels) are of the
+    first seed, whose network is the model. `ablations` are the gains of the transfer over the other arms.
+    Without a control, or where the metric is undefined on these rows, gain and verdict are None, and the
+    reason says so; as it does where the control learnt nothing, which makes any transfer look good.
     """
     assert data.test is not None  # checked before the job was accepted
     task = data.signature.task
-    metric = metric or default_metric(task)
+    metric = rules.metric or default_metric(task)
     seen = np.zeros(len(data.test), bool) if seen is None else seen
+    units = (np.arange(len(data.test)) if units is None else units)[~seen]
     arms = {arm: [replace(one, test=one.test[~seen]) for one in outcomes] for arm, outcomes in arms.items()}
     y, told = data.test.targets[~seen], _LEFT_OUT.format(seen.sum(), len(seen)) if seen.any() else ""
     by_arm: dict[str, list[dict[str, Any]]] = {
@@ -217,35 +104,99 @@ def evaluate_arms(
         "metrics": metrics,
         "gain": None,
         "verdict": None,
+        "verdict_details": [],
         "reason": told + "No control was trained, so whether the transfer helped is not known.",
         "arms": by_arm,
         "ablations": {},
         "few_shot": None,
+        "choices": {},
+        "control": None,
         **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
-    if seen.any() and len(y) < LEAST_TEST_ROWS:
-        return {**output, "reason": told + _TOO_FEW.format(len(y))}
-    gains = {}
-    for arm in arms:
+    count, left_out = len(np.unique(units)), int(seen.sum())
+    too_few = silence(task, "", y, count, left_out=left_out)
+    if too_few is not None:
+        return {**output, "verdict_details": [too_few.detail], "reason": told + too_few.reason}
+
+    def gain_over(arm: str) -> Gain | None:
         measured = [one["metrics"][metric] for known in ("transfer", arm) for one in by_arm[known]]
-        if arm != "transfer" and None not in measured:
-            transfer, other = ([one.test for one in arms[known]] for known in ("transfer", arm))
-            gains[arm] = compare(
-                task, y, transfer, other, metric, confidence=confidence, draws=draws, seed=seed
-            )
-    output["ablations"] = {arm: gain.to_dict() for arm, gain in gains.items() if arm != "control"}
+        if None in measured:
+            return None
+        return _compared(arms["transfer"], [one.test for one in arms[arm]], metric, y, units, task, rules)
+
+    gains = {arm: gain_over(arm) for arm in arms if arm != "transfer"}
+    ablations = {arm: gain for arm, gain in gains.items() if arm != "control" and gain is not None}
+    output["ablations"] = {arm: gain.to_dict() for arm, gain in ablations.items()}
     if "control" not in arms:
         return output
-    if "control" not in gains:
+    gain = gains["control"]
+    if gain is None:
         return {**output, "reason": f"{told}The {metric} is not defined on these {len(y)} test rows."}
-    outcome, reason = verdict(gains["control"])
-    if outcome == "helped":
-        control = [one.test for one in arms["control"]]
-        same = [tasks.one_answer(task, data.train.targets, p) for p in control]
-        learnt = compare(task, y, control, same, metric, confidence=confidence, draws=draws, seed=seed)
-        reason += "" if learnt.low > 0 else _LEARNT_NOTHING.format(learnt.control)
-    return {**output, "gain": gains["control"].to_dict(), "verdict": outcome, "reason": told + reason}
+    output["gain"] = gain.to_dict()
+    unsaid = silence(task, metric, y, count, left_out=left_out, gain=gain, draws=rules.draws)
+    if unsaid is not None:
+        return {**output, "verdict_details": [unsaid.detail], "reason": told + unsaid.reason}
+    judged = _judged(gain, control, arms, output, rules)
+    details, reason = list(judged.details), judged.reason + points_apart(metrics, metric)
+    if judged.outcome in ("helped", "no difference"):
+        same = [tasks.one_answer(task, data.train.targets, arms["control"][0].test)]
+        learnt, reached = (
+            _compared(arms[arm], same, metric, y, units, task, replace(rules, shared_source=False))
+            for arm in ("control", "transfer")
+        )
+        if learnt.low <= 0 and judged.outcome == "helped":
+            details, reason = (
+                [*details, "control_learnt_nothing"],
+                reason + _LEARNT_NOTHING.format(learnt.control),
+            )
+        elif learnt.low <= 0 and reached.low <= 0:
+            details, reason = [*details, "neither_beats_one_answer"], reason + _NEITHER.format(learnt.control)
+    return {**output, "verdict": judged.outcome, "verdict_details": details, "reason": told + reason}
+
+
+def _compared(
+    arm: Sequence[Outcome],
+    other: Sequence[Array],
+    metric: str,
+    y: Array,
+    units: Array,
+    task: Task,
+    rules: Rules,
+) -> Gain:
+    return compare(
+        task,
+        y,
+        [one.test for one in arm],
+        other,
+        metric,
+        units=units,
+        shared_source=rules.shared_source,
+        confidence=rules.confidence,
+        draws=rules.draws,
+        seed=rules.seed,
+    )
+
+
+def _judged(
+    gain: Gain, control: str, arms: Mapping[str, Sequence[Outcome]], output: Mapping[str, Any], rules: Rules
+) -> Verdict:
+    once = {arm for arm in ("transfer", "control") if len(arms[arm]) == 1}
+    margin = rules.margin * (abs(gain.control) if gain.metric in _RELATIVE else 1.0)
+    is_fitted_once = once == {"transfer", "control"} and gain.metric in ("accuracy", "exact_match")
+    return verdict(
+        gain,
+        control,
+        margin=margin,
+        is_one_seed=bool(once - set(rules.drawn_once)),
+        p_of_rows=output["mcnemar"]["p_value"] if is_fitted_once and output["mcnemar"] else None,
+    )
+
+
+def metrics_of(outcome: Outcome, data: Data, seen: Array) -> dict[str, float | None]:
+    """The task's metrics of one training on the test rows that were not `seen`, (n,) bool."""
+    assert data.test is not None  # checked before the job was accepted
+    return _metrics(data.signature.task, data.test.targets[~seen], outcome.test[~seen])
 
 
 def _metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:
@@ -298,62 +249,3 @@ def _curves(arms: Mapping[str, Sequence[Outcome]], task: Task) -> dict[str, Any]
         higher = metric == "accuracy"
         return {"metric": metric, "higher_is_better": higher, "transfer": alone, "control": None}
     return compare_curves(curves["transfer"], curves["control"], metric, metric == "accuracy")
-
-
-def _defined(scores: Mapping[str, float | None], metric: str) -> float:
-    if metric not in scores:
-        raise ValueError(f"Expected one of the metrics {', '.join(scores)}. Received: {metric!r}.")
-    value = scores[metric]
-    if value is None:
-        raise ValueError(
-            f"Expected test rows on which {metric} is defined. Received: rows that lack a class or whose "
-            "label never varies. Choose another metric or a larger test part."
-        )
-    return value
-
-
-def _differences(
-    task: Task,
-    y: Array,
-    p_transfer: Sequence[Array],
-    p_control: Sequence[Array],
-    metric: str,
-    draws: int,
-    seed: int,
-) -> Iterator[Array]:
-    """Transfer's metric less the control's, (seeds, draws), on the same resampled rows, a block at a time."""
-    rows, counts = _kinds_of_rows(task, y, [*p_transfer, *p_control], metric)
-    y = y[rows]
-    rng = np.random.Generator(np.random.Philox(seed))
-    block = max(1, _BLOCK_VALUES // len(rows))
-    for start in range(0, draws, block):
-        weights = _resample(rng, counts, min(block, draws - start))
-        yield np.stack(
-            [
-                weighted_metric(task, metric, y, one[rows], weights)
-                - weighted_metric(task, metric, y, other[rows], weights)
-                for one, other in zip(p_transfer, p_control, strict=True)
-            ]
-        )
-
-
-def _kinds_of_rows(task: Task, y: Array, predictions: Sequence[Array], metric: str) -> tuple[Array, Array]:
-    """One row of each kind and the kinds' sizes; rows of a kind are the same to the metric.
-
-    A metric of decisions knows few kinds: the class, and what each arm and seed decided.
-    """
-    if metric not in _OF_DECISIONS:
-        return np.arange(len(y)), np.ones(len(y), np.int64)
-    decided = [tasks.decide(task, p) for p in predictions]
-    kinds = np.concatenate([part.reshape(len(y), -1).astype(np.int64) for part in (y, *decided)], axis=1)
-    _, rows, counts = np.unique(kinds, axis=0, return_index=True, return_counts=True)
-    return rows, counts
-
-
-def _resample(rng: np.random.Generator, counts: Array, draws: int) -> Array:
-    """How often each kind is drawn in Σcounts draws with replacement: Multinomial, (draws, kinds)."""
-    total, kinds = int(counts.sum()), len(counts)
-    if kinds < total:
-        return rng.multinomial(total, counts / total, size=draws).astype(np.float64)
-    cells = rng.integers(0, kinds, size=(draws, total), dtype=np.int64) + kinds * np.arange(draws)[:, None]
-    return np.bincount(cells.reshape(-1), minlength=draws * kinds).reshape(draws, kinds).astype(np.float64)

@@ -133,6 +133,11 @@ class TrainingRun:
         """The updates that were made."""
         return self.position.epoch * self.rounds.updates
 
+    def spent(self) -> tuple[int, float]:
+        """Updates and CPU seconds, of all attempts up to their last checkpoints."""
+        begun = min(self.position.step, self.rounds.updates)  # of a round that did not end
+        return self.done + begun, self.position.cpu_seconds
+
     def _fingerprint(self, key: str) -> str:
         shape = architecture(self.parts, self.task, self.rates, self.objective)
         kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
@@ -265,6 +270,7 @@ class TrainingRun:
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
+            self._cpu_seconds()
             raise TrainingDiverged(
                 f"Expected a finite loss. Received: {loss} in {self._place()}. Lower learning_rate "
                 f"(now {self.training.learning_rate}), raise batch_size, or switch preprocessing on so "

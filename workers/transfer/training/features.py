@@ -11,9 +11,9 @@ import logging
 import os
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from workers.transfer.data import Array
 from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.inputs import module_of
 from workers.transfer.networks.network import Network, Part, function_of
+from workers.transfer.training.feature_uses import Computed, FeatureUses
 
 log = logging.getLogger(__name__)
 
@@ -35,33 +36,53 @@ _UNCHANGING: "weakref.WeakKeyDictionary[keras.Model, bytes]" = weakref.WeakKeyDi
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """A folder of arrays, of which the longest unused go when there are more than `max_bytes`."""
+    """A folder of arrays, of which the longest unused go when there are more than `max_bytes`.
+
+    Behind each array its file says what computing it took; `uses` are told of all that is read and computed.
+    """
 
     folder: Path
     max_bytes: int
+    uses: FeatureUses = field(default_factory=FeatureUses, compare=False)
+
+    def told_to(self, uses: FeatureUses) -> "FeatureStore":
+        """The same store for one training, whose uses are noted apart."""
+        return FeatureStore(self.folder, self.max_bytes, uses)
 
     def load(self, key: str) -> Array | None:
         """The array kept under the key, mapped into memory."""
         path = self._path(key)
         try:
             os.utime(path)
-            kept: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            kept: np.memmap[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):
             return None
+        computed = _read_computed(path, kept)
+        if computed is not None:
+            self.uses.note(key, computed)
         return kept
 
-    def save(self, key: str, rows: int, blocks: Iterable[Array]) -> Array:
-        """Write the blocks one by one, so that they never are in memory together; the whole, mapped."""
+    def save(self, key: str, rows: int, blocks: Iterable[Array], made_of: Sequence[str] = ()) -> Array:
+        """Write the blocks one by one, so that they never are in memory together; the whole, mapped.
+
+        `made_of` are keys of arrays that the blocks are computed from.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, part = self._path(key), self.folder / f"{uuid.uuid4().hex}.part"
         try:
             with part.open("xb") as held:
                 with suppress(OSError):  # not every file system knows locks
                     fcntl.flock(held, fcntl.LOCK_SH)  # until it is closed, or the process is gone
-                self._write(part, rows, blocks)
+                seconds = self.uses.measured(lambda: self._write(part, rows, blocks))
+                of = {of: self.uses.needed[of] for of in made_of if of in self.uses.needed}
+                computed = Computed(self.uses.owner, rows, seconds, of)
+                held.seek(0, os.SEEK_END)
+                held.write(json.dumps(computed.to_dict()).encode())
+                held.flush()
                 os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+        self.uses.note(key, computed)
         self._make_room(path)
         kept: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return kept
@@ -100,6 +121,14 @@ class FeatureStore:
             total -= size
 
 
+def _read_computed(path: Path, kept: "np.memmap[Any, Any]") -> Computed | None:
+    """What stands behind the array."""
+    with suppress(OSError, ValueError, KeyError, TypeError), path.open("rb") as file:
+        file.seek(kept.offset + kept.nbytes)
+        return Computed.from_dict(json.loads(file.read()))
+    return None
+
+
 def _delete_if_left(part: Path) -> None:
     """Delete a file that a process left unfinished when it was killed."""
     try:
@@ -108,6 +137,11 @@ def _delete_if_left(part: Path) -> None:
             part.unlink()
     except OSError:  # another writes it, or has just moved it
         return
+
+
+def stopwatch(store: FeatureStore | None) -> Callable[[], float]:
+    """Tells the CPU seconds from now on, less those of features that the store is told of: see its `uses`."""
+    return (FeatureUses() if store is None else store.uses).stopwatch()
 
 
 def outputs(
@@ -128,8 +162,9 @@ def outputs(
     known = store.load(key)
     if known is not None and len(known) == rows:
         return known
+    first = [_key(network, parts[:1], columns)] if _keeps_first(network, parts) else []
     try:
-        return store.save(key, rows, _blocks(network, parts, columns, store))
+        return store.save(key, rows, _blocks(network, parts, columns, store), made_of=first)
     except OSError as error:  # such as a full disk: a cache may fail, a training need not
         log.warning("features could not be kept in %s, they are held in memory: %s", store.folder, error)
         return _computed(network, parts, columns, None)
@@ -161,7 +196,7 @@ def _blocks(
     network: Network, parts: Sequence[Part], columns: Sequence[Array], store: FeatureStore | None
 ) -> Iterator[Array]:
     module = module_of(network.signature)
-    if len(parts) > 1 and store is not None and network.signature.kind != "tabular":
+    if store is not None and _keeps_first(network, parts):
         # What the preprocessing makes is of use to trainings that are not frozen too.
         named = dict(zip((column.name for column in network.signature.columns), columns, strict=True))
         whole = outputs(network, parts[:1], named, store)
@@ -172,6 +207,11 @@ def _blocks(
         for part in parts[1:]:
             block = forward(network.part(part), np.ascontiguousarray(block))
         yield block
+
+
+def _keeps_first(network: Network, parts: Sequence[Part]) -> bool:
+    """Whether what the first part makes is kept beside the whole."""
+    return len(parts) > 1 and network.signature.kind != "tabular"
 
 
 def _key(network: Network, parts: Sequence[Part], columns: Sequence[Array]) -> str:

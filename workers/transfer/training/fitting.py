@@ -1,7 +1,8 @@
 """One training loop for everything: a network in place, its frozen parts computed once."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -11,10 +12,10 @@ from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.epoch_loop import TrainingRun
-from workers.transfer.training.features import outputs
+from workers.transfer.training.features import outputs, stopwatch
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
-from workers.transfer.training.options import Cost, History, Hooks, Training
+from workers.transfer.training.options import Cost, History, Hooks, Training, TrainingDiverged
 from workers.transfer.training.rounds import exactly
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Steps, architecture
@@ -44,6 +45,16 @@ class Fit:
         """A new fit of that name, with some options of the training replaced."""
         changed = replace(self.training, **training)  # type: ignore[arg-type]
         return Fit(changed, replace(self.hooks, run=run), self.traced, self.devices, self.cost)
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count the CPU seconds of what is done beside the fit's calls, such as predictions a method needs.
+
+        Those of features that are kept are told with these, see `FeatureUses`.
+        """
+        seconds = stopwatch(self.hooks.features)
+        yield
+        self.cost.add(0, seconds())
 
     def close(self) -> None:
         """Make what the last call came to durable: no other follows."""
@@ -79,7 +90,7 @@ class Fit:
                 classes that the data does not have are weighted.
         """
         rates, objective = dict(rates or {}), objective or Objective()
-        begun = time.process_time()
+        seconds = stopwatch(self.hooks.features)
         training = replace(
             self.training if epochs is None else replace(self.training, epochs=epochs, budget=None),
             learning_rate=self.training.learning_rate if learning_rate is None else learning_rate,
@@ -90,6 +101,7 @@ class Fit:
         trained, frozen = _trained_parts(network, rates)
         x = self._features(network, frozen, data.train)
         changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
+        held_out = None if data.validation is None else self._features(network, frozen, data.validation)
         run = TrainingRun(
             self._prepared(trained, data, rates, objective, x, changes),
             training,
@@ -99,17 +111,30 @@ class Fit:
             objective,
             x,
             data,
-            None if data.validation is None else self._features(network, frozen, data.validation),
+            held_out,
             offset=self._epochs,
             network=network,
             updates=self._updates,
-            counted_from=begun,
+            counted_from=time.process_time() - seconds(),
         )
-        history = self._durable(run)
-        self._epochs += len(history.epochs)
-        self._updates += run.done
-        self.cost.add(run.done, run.position.cpu_seconds)
+        try:
+            history = self._durable(run)
+        except TrainingDiverged:  # such as at one rate of several
+            self.cost.add(*run.spent())
+            raise
+        self.count(len(history.epochs), *run.spent())
         return history
+
+    @property
+    def done(self) -> tuple[int, int]:
+        """Epochs, or rounds, and updates of all calls so far."""
+        return self._epochs, self._updates
+
+    def count(self, epochs: int, updates: int, cpu_seconds: float) -> None:
+        """Add what a call took; later ones count on from there."""
+        self._epochs += epochs
+        self._updates += updates
+        self.cost.add(updates, cpu_seconds)
 
     def _prepared(
         self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Array, changes: Changes

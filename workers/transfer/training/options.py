@@ -98,6 +98,17 @@ class Cost:
         self.updates += updates
         self.cpu_seconds += cpu_seconds
 
+    def __str__(self) -> str:
+        """For people."""
+        updates = f"{self.updates:,} update{'' if self.updates == 1 else 's'}"
+        return f"{updates}, {told_seconds(self.cpu_seconds)}"
+
+
+def told_seconds(seconds: float) -> str:
+    """CPU seconds, for people."""
+    digits = 0 if seconds >= 100 or not seconds else 1 if seconds >= 1 else 2
+    return f"{seconds:,.{digits}f} CPU seconds"
+
 
 @dataclass(frozen=True)
 class Hooks:

@@ -58,6 +58,19 @@ def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "Did the transfer help" not in _card()
 
 
+def test_what_the_trainings_took_is_a_line_with_what_reuse_saved():
+    spent = {"updates": 1350, "cpu_seconds": 3.108}
+    source = {"updates": 0, "cpu_seconds": 0.0, "reused": True}
+    why = ["The same source stage was run by job a*b before: 640 updates, 4.5 CPU seconds."]
+    saved = {"updates": 640, "cpu_seconds": 4.5, "why": why}
+    card = _card(cost={"source": source, "random_frozen": spent, "total": spent, "saved": saved})
+    assert (
+        "All trainings took 1,350 updates, 3.1 CPU seconds: source taken from before; "
+        "random frozen 1,350 updates, 3.1 CPU seconds. The same source stage was run by job a\\*b before"
+    ) in card
+    assert "## Cost" not in _card()
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

@@ -13,7 +13,7 @@ from workers.transfer.methods.scratch import scratch
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Seen
-from workers.transfer.training.options import Hooks, Training
+from workers.transfer.training.options import Cost, Hooks, Training
 
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 STUDENT = {"hidden_units": [6]}
@@ -119,13 +119,18 @@ def test_what_teachers_say_is_kept_and_not_computed_again(plain_options, numbers
         kept[key] = tmp_path / "kept.npz"
         kept[key].write_bytes(path.read_bytes())
 
-    teacher = _teacher(plain_options, data)
-    first = teacher_outputs([teacher], data.signature, data.train.inputs, Hooks(save_result=keep))
-    again = Hooks(load_result=kept.get, save_result=lambda key, path: pytest.fail("computed again"))
-    for one, other in zip(
-        first, teacher_outputs([teacher], data.signature, data.train.inputs, again), strict=True
-    ):
+    teacher, costs = _teacher(plain_options, data), [Cost(), Cost(), Cost()]
+    asked = [teacher], data.signature, data.train.inputs
+    first = teacher_outputs(*asked, Hooks("transfer/0", save_result=keep), costs[0])
+    again = Hooks(
+        "transfer/0", load_result=kept.get, save_result=lambda key, path: pytest.fail("computed again")
+    )
+    for one, other in zip(first, teacher_outputs(*asked, again, costs[1]), strict=True):
         np.testing.assert_array_equal(one, other)
+    teacher_outputs(*asked, replace(again, run="transfer/1"), costs[2])
+    assert costs[0] == costs[1]  # which goes on where the first was stopped
+    assert costs[0].cpu_seconds > 0
+    assert costs[2] == Cost()
 
 
 @pytest.mark.parametrize("strategy", ["logits", "decoupled", "hints"])

@@ -296,8 +296,10 @@ def test_a_diverging_run_is_ended_with_its_epoch_and_advice(plain_options, numbe
     data = numbers(task="regression")
     rows = replace(data.train, inputs={name: values * 1e18 for name, values in data.train.inputs.items()})
     data = Data(data.signature, rows, None, None)
+    fit = shared_fit(TRAINING)
     with pytest.raises(TrainingDiverged, match=r"in epoch 1 of 4\. Lower learning_rate"):
-        shared_fit(TRAINING)(build(plain_options, data, 0), data)
+        fit(build(plain_options, data, 0), data)
+    assert fit.cost.updates > 0 < fit.cost.cpu_seconds
 
 
 def test_the_order_of_an_epoch_follows_from_seed_and_epoch_alone():

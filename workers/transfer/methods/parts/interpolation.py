@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from workers.transfer import tasks
 from workers.transfer.data import Array, Data
+from workers.transfer.methods.parts.held_out import held_out
 from workers.transfer.networks.network import Network
-from workers.transfer.training.features import predict
 
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
 """The shares of the fine-tuned weights that are tried."""
@@ -28,7 +27,7 @@ def wise_ft(network: Network, start: Sequence[Array], data: Data) -> dict[str, A
     losses = {}
     for share in SHARES:
         mix(network, start, tuned, share)
-        losses[share] = _loss(network, data)
+        losses[share] = held_out(network, data.validation).score.loss
     best = min(reversed(SHARES), key=lambda share: losses[share])  # of equal ones, the most fine-tuned
     mix(network, start, tuned, best)
     return {"a": best, "validation_loss": {str(share): loss for share, loss in losses.items()}}
@@ -47,13 +46,3 @@ def mix(network: Network, start: Sequence[Array], tuned: Sequence[Array], share:
             for before, after in zip(start, tuned, strict=True)
         ]
     )
-
-
-def _loss(network: Network, data: Data) -> float:
-    rows = data.validation
-    assert rows is not None  # asked before
-    y, p = rows.targets, predict(network, rows.inputs)
-    if network.signature.task == "regression":
-        unit = tasks.unit_of(network.head)
-        y, p = unit.standardised(y), unit.standardised(p)
-    return float(np.mean(np.asarray(tasks.row_losses(network.signature.task, y, p))))

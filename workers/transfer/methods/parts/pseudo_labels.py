@@ -7,33 +7,54 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
-from workers.transfer.methods.parts.receipt import Transferred, moved_since
+from workers.transfer.methods.parts.equal_updates import as_many_updates
+from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen, moved_since
 from workers.transfer.networks.network import Network
+from workers.transfer.training.closed_form import fit_head
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.optimizer import Rates
 
 RATE = 0.1
 """The learning rate of training on, over the first training's: what was learnt is refined."""
 
 
 def self_trained(made: Transferred, data: Data, fit: Fit, threshold: float) -> Transferred:
-    """Train on for the training's epochs with the rows that `pseudo_labelled` adds; frozen layers stay so.
+    """Train on with the rows that `pseudo_labelled` adds; frozen layers stay so.
 
-    Every arm is trained on alike, whether it was sure of any row or not, so that the budgets are the same.
+    Every arm takes as many updates as one that is sure of all rows does in the training's epochs, however
+    many rows it is sure of, so that the budgets are the same. In updates the head on a frozen backbone is not
+    trained on, but fitted again in closed form to all rows.
 
     Raises:
         ValueError: the task has not one class a row.
     """
-    more, report = pseudo_labelled(made.network, data, threshold)
-    rates = {
+    with fit.counting():
+        more, report = pseudo_labelled(made.network, data, threshold)
+    is_fitted = fit.training.in_updates and is_backbone_frozen(made.receipt)
+    if is_fitted:
+        history, report["head"] = fit_head(made.network, more, fit)
+    else:
+        surest = len(data.train) + (0 if data.unlabelled is None else len(data.unlabelled))
+        rate = fit.training.learning_rate * RATE
+        with as_many_updates(fit, len(more.train), surest):
+            history = fit(made.network, more, rates=_frozen(made.receipt), learning_rate=rate)
+    return replace(
+        made,
+        history=made.history + history,
+        receipt=moved_since(made.receipt, made.network, made.start),
+        findings={**made.findings, "pseudo_labels": report},
+        is_deterministic=made.is_deterministic and is_fitted,
+    )
+
+
+def _frozen(receipt: dict[str, Any]) -> Rates:
+    """Rates of 0 for what was frozen."""
+    return {
         f"{layer['part']}/{layer['layer']}": 0.0
-        for layer in made.receipt["layers"]
+        for layer in receipt["layers"]
         if layer["training"] == "frozen" and layer["part"] != "preprocessing"
     }
-    history = fit(made.network, more, rates=rates, learning_rate=fit.training.learning_rate * RATE)
-    receipt = moved_since(made.receipt, made.network, made.start)
-    findings = {**made.findings, "pseudo_labels": report}
-    return replace(made, history=made.history + history, receipt=receipt, findings=findings)
 
 
 def pseudo_labelled(network: Network, data: Data, threshold: float) -> tuple[Data, dict[str, Any]]:

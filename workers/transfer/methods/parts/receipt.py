@@ -42,6 +42,7 @@ class Transferred:
 
     findings: plain JSON values that the method has to tell besides, such as the shares of its branches.
     start: the weights by path before the training.
+    is_deterministic: no seed entered, so that another seed gives the same network.
     """
 
     network: Network
@@ -49,6 +50,7 @@ class Transferred:
     history: History
     findings: dict[str, Any] = field(default_factory=dict)
     start: Mapping[str, Array] = field(default_factory=dict)
+    is_deterministic: bool = False
 
 
 def weight_values(network: Network) -> dict[str, Array]:

@@ -23,7 +23,9 @@ MOST_NAMES = 200
 _SAME = Origin("copied", "the same layers on the same columns")
 
 
-def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False) -> tuple[Network, Origins]:
+def start(
+    source: Network, data: Data, seed: int, *, stays_frozen: bool = False, fitted_head: bool = False
+) -> tuple[Network, Origins]:
     """A copy of the source's network that reads the target's columns and answers its classes.
 
     Columns are the same where name and type are. Their means, variances and tokens are kept, since the
@@ -37,6 +39,7 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
     which passes each feature of the source on and takes new ones times 0.
 
     A backbone that `stays_frozen` and reads what it did is the source's own and no copy: nobody changes it.
+    A `fitted_head` is found from the target's rows alone, so nothing is carried into it, and it starts at 0.
 
     Raises:
         ValueError: no column matches.
@@ -48,7 +51,7 @@ def start(source: Network, data: Data, seed: int, *, stays_frozen: bool = False)
         backbone, of_backbone = _backbone(source, before, after)
     label_unit = tasks.label_unit(source.options, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], beside_source(seed), label_unit)
-    head, of_head = _head(source, data.signature, head)
+    head, of_head = _unfitted(source, head) if fitted_head else _head(source, data.signature, head)
     network = join(first, backbone, head, data.signature, source.options)
     of_first = _described(before, after, dropped, first, data.signature)
     return network, {**of_first, **of_backbone, **of_head}
@@ -245,6 +248,15 @@ def _head(source: Network, target: Signature, new: keras.Model) -> tuple[keras.M
         return new, {"head": Origin("copied", why)}
     share = len(carried) / len(target.classes)
     return new, {"head": Origin("partly copied", why, _cut(carried), _cut(fresh), share)}
+
+
+def _unfitted(source: Network, new: keras.Model) -> tuple[keras.Model, Origins]:
+    new.set_weights([np.zeros_like(weight) for weight in new.get_weights()])
+    if source.is_backbone_alone:
+        return new, {
+            "head": Origin("new", "a pretrained backbone brings no head; fitted to the target's rows")
+        }
+    return new, {"head": _fresh(source, new, "fitted in closed form to the target's rows alone")}
 
 
 def _of_numbers(source: Network, target: Signature, new: keras.Model) -> tuple[keras.Model, Origins]:

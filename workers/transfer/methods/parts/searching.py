@@ -112,10 +112,14 @@ def _tried(
     key, what = f"trial {chosen.number}", {"options": chosen.options, "epochs": chosen.epochs}
     known = load_trial(key) if load_trial else None
     if known and {name: known[name] for name in what} == what:
+        fit.cost.add(**known["cost"])
         return replace(chosen, score=known["score"])
+    before = replace(fit.cost)
     tried = replace(chosen, score=_train_trial(chosen, data, fit))
     if save_trial:
-        save_trial(key, {**what, "score": tried.score})
+        updates, seconds = fit.cost.updates - before.updates, fit.cost.cpu_seconds - before.cpu_seconds
+        cost = {"updates": updates, "cpu_seconds": seconds}
+        save_trial(key, {**what, "score": tried.score, "cost": cost})
     if on_trial:
         on_trial(tried)
     return tried

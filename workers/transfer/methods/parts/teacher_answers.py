@@ -12,8 +12,8 @@ from workers.transfer.data import Array, Signature
 from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.network import Network
 from workers.transfer.training.checkpoints import fingerprint
-from workers.transfer.training.features import outputs
-from workers.transfer.training.options import Hooks
+from workers.transfer.training.features import outputs, stopwatch
+from workers.transfer.training.options import Cost, Hooks
 
 
 def check_teacher(teacher: Signature, target: Signature) -> None:
@@ -35,29 +35,39 @@ def check_teacher(teacher: Signature, target: Signature) -> None:
 
 
 def teacher_outputs(
-    teachers: Sequence[Network], target: Signature, inputs: Mapping[str, Array], hooks: Hooks
+    teachers: Sequence[Network],
+    target: Signature,
+    inputs: Mapping[str, Array],
+    hooks: Hooks,
+    cost: Cost | None = None,
 ) -> tuple[Array, Array]:
     """The teachers' answers and the first one's features, for rows of raw inputs.
 
     Answers are logits of the target's classes, (n, k), or of the positive one, (n, 1), the mean over the
     teachers; of a regression the mean prediction (n, 1), float64 in the label's unit. Features (n, h) are
     the first teacher's representation. Both are kept through the hooks under a key made from the rows, and
-    not computed again.
+    not computed again; `cost` counts what the training took that computed them.
     """
+    cost, seconds = cost or Cost(), stopwatch(hooks.features)
     features = [outputs(teacher, ["preprocessing"], inputs, hooks.features) for teacher in teachers]
     key = f"teachers {fingerprint(arrays=features)[:16]}"
     known = hooks.load_result and hooks.load_result(key)
     if known:
         with np.load(known, allow_pickle=False) as file:
+            if str(file["by"]) == hooks.run:
+                cost.add(0, float(file["cpu_seconds"]))
             return file["answers"], file["features"]
     hidden = [forward(one.backbone, x) for one, x in zip(teachers, features, strict=True)]
     answers = np.mean([_answers(one, target, h) for one, h in zip(teachers, hidden, strict=True)], axis=0)
     first = hidden[0].reshape(len(hidden[0]), -1).astype(np.float32)
     answers = answers.astype(np.float32 if target.classes else np.float64)
+    taken = seconds()
+    cost.add(0, taken)
     if hooks.save_result:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "teachers.npz"
-            np.savez(path, allow_pickle=False, answers=answers, features=first)
+            about = {"by": np.array(hooks.run), "cpu_seconds": np.array(taken)}
+            np.savez(path, allow_pickle=False, answers=answers, features=first, **about)
             hooks.save_result(key, path)
     return answers, first
 

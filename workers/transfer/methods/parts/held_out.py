@@ -1,0 +1,70 @@
+"""How good is a network on rows that it was not trained on? What everything is chosen by."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from workers.transfer import tasks
+from workers.transfer.data import Array, Rows
+from workers.transfer.networks.network import Network
+from workers.transfer.tasks import LabelUnit
+from workers.transfer.training.features import FeatureStore, predict
+
+ChosenBy = Literal["accuracy", "loss"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean loss of held-out rows, and the share of right decisions, None of a regression."""
+
+    loss: float
+    accuracy: float | None
+
+    def penalty(self, chosen_by: ChosenBy) -> tuple[float, float]:
+        """What is lower of the better one: the loss; or the negative accuracy, and then the loss."""
+        if chosen_by == "loss" or self.accuracy is None:
+            return self.loss, 0.0
+        return -self.accuracy, self.loss
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Of each row its loss, (n,), and whether it is decided rightly, (n,), of several labels the share.
+
+    Of a regression the loss is the squared error in a label's unit, and `right` is None.
+    """
+
+    losses: Array
+    right: Array | None
+
+    @property
+    def score(self) -> Score:
+        """The means over the rows."""
+        return Score(float(self.losses.mean()), None if self.right is None else float(self.right.mean()))
+
+
+def held_out(
+    network: Network,
+    rows: Rows,
+    unit: LabelUnit | None = None,
+    features: FeatureStore | None = None,
+    *,
+    frozen_backbone: bool = False,
+) -> HeldOut:
+    """The network's answers to the rows, judged; without a `unit` that of the head is taken.
+
+    In one unit the losses of several networks compare.
+    """
+    task, y = network.signature.task, rows.targets
+    p = predict(network, rows.inputs, features, frozen_backbone=frozen_backbone)
+    right = None
+    if task == "regression":
+        unit = tasks.unit_of(network.head) if unit is None else unit
+        y, p = unit.standardised(y), unit.standardised(p)
+    elif task == "multilabel":
+        right = (tasks.decide(task, p) == (y > 0.5)).mean(axis=1)
+    else:
+        right = tasks.right_answers(task, y, tasks.decide(task, p)).astype(np.float64)
+    losses = np.asarray(tasks.row_losses(task, y, p))
+    return HeldOut(losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64), right)
