@@ -39,7 +39,7 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
 def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
     """The job's method on the job's source."""
     make = as_any_arm(context, partial(by_the_method, context, source), reads_unlabelled=True)
-    return Arm(Stage.TRANSFER, "transfer", make)
+    return Arm(Stage.TRANSFER, "transfer", make, is_judged=context.job.spec.evaluation.baseline)
 
 
 def by_the_method(

@@ -1,6 +1,5 @@
 """Which candidate is the baseline: that of most right answers on held-out rows, then of the lower loss."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
@@ -15,6 +14,7 @@ from workers.transfer.baselines.pooling import pooled_rows, without
 from workers.transfer.baselines.readings import Inputs, Reading, join, spread, take
 from workers.transfer.data import Array, Data, Rows
 from workers.transfer.tasks import LabelUnit
+from workers.transfer.training.features import stopwatch
 from workers.transfer.training.options import Hooks, Stopped, Training
 from workers.transfer.training.sampling import row_weights
 
@@ -23,6 +23,7 @@ KINDS = {"tabular": "tables", "text": "texts", "sequence": "sequences", "image":
 _BLOCK = 4096
 
 By = Literal["validation", "cross-validation", "default"]
+JudgedBy = Literal["accuracy", "loss"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,11 @@ class Score:
     accuracy: float | None
     loss: float
 
-    def is_better_than(self, other: "Score") -> bool:
-        """Whether it has more right answers, or as many and the lower loss."""
-        return (-(self.accuracy or 0.0), self.loss) < (-(other.accuracy or 0.0), other.loss)
+    def is_better_than(self, other: "Score", judged_by: JudgedBy = "accuracy") -> bool:
+        """Whether it has more right answers, or as many and the lower loss; or by the loss alone."""
+        if judged_by == "accuracy" and self.accuracy is not None and other.accuracy is not None:
+            return (-self.accuracy, self.loss) < (-other.accuracy, other.loss)
+        return self.loss < other.loss
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -51,13 +54,14 @@ class Baseline:
     """The candidate that was chosen, by what, and what it answers for rows of raw inputs.
 
     answers: of a class probabilities (n, 1) or (n, k), of a number values (n, 1) in the label's unit.
-    by: default where nothing could be held out; then the first is taken. cpu_seconds: what this run took.
+    by: default where nothing could be held out; then the first is taken. earlier_seconds: CPU seconds of
+    earlier runs, whose scores were remembered.
     """
 
     chosen: str
     by: By
     candidates: list[Score]
-    cpu_seconds: float
+    earlier_seconds: float
     answers: Callable[[Mapping[str, Array]], Array]
 
 
@@ -74,13 +78,14 @@ def choose(
     training: Training,
     hooks: Hooks | None = None,
     folds: Array | None = None,
+    judged_by: JudgedBy = "accuracy",
 ) -> Baseline:
     """Fit each candidate on the train rows and take the one that is right most often on the validation rows.
 
     With `folds`, (n,) the fold in which each train row is held out, -1 for none, they are judged by these
     instead, and the one chosen is fitted on all train rows. Of equal candidates the log loss decides, then
-    their order. Of more train rows than a reading can take some are, spread over the targets. Everything
-    follows from data, options and the training's seed.
+    their order; `judged_by` loss, it decides alone. Of more train rows than a reading can take some are,
+    spread over the targets. Everything follows from data, options and the training's seed.
 
     Each candidate's score is durable by `save_value`, so that a later attempt fits the chosen one alone.
 
@@ -88,7 +93,7 @@ def choose(
         Stopped: `should_stop`, asked between two fits, gave a reason.
         ValueError: classes that the data does not have are weighted.
     """
-    hooks, begun = hooks or Hooks(), time.process_time()
+    hooks = hooks or Hooks()
     search = _Search(data, training, hooks, folds)
     scores: list[Score] = []
     with threadpool_limits(1):  # several threads sum in another order
@@ -96,7 +101,7 @@ def choose(
         best = 0
         for place, (reading, name) in enumerate(candidates if search.by != "default" else []):
             scores.append(search.score(reading, name))
-            best = place if scores[place].is_better_than(scores[best]) else best
+            best = place if scores[place].is_better_than(scores[best], judged_by) else best
             search.forget_but(candidates[best][1])
         reading, name = candidates[best]
         features, answers = search.fitted(reading, name)
@@ -106,7 +111,7 @@ def choose(
             prepared = reading.prepare(inputs)
             return _in_blocks(answers, features, prepared, len(next(iter(inputs.values()))), data)
 
-    return Baseline(name, search.by, scores, time.process_time() - begun, predict)
+    return Baseline(name, search.by, scores, search.earlier_seconds, predict)
 
 
 Features = Callable[[Inputs], Any]
@@ -130,6 +135,7 @@ class _Search:
     training: Training
     hooks: Hooks
     folds: Array | None
+    earlier_seconds: float = 0.0
     _reading: Reading | None = None
     _prepared: dict[str, Inputs] = field(default_factory=dict)
     _splits: dict[int, _Split] = field(default_factory=dict)
@@ -146,10 +152,12 @@ class _Search:
         key = f"baseline {name}"
         known = self.hooks.load_value and self.hooks.load_value(key)
         if known:
-            return Score(**known)
+            self.earlier_seconds += known["cpu_seconds"]
+            return Score(known["name"], known["accuracy"], known["loss"])
+        seconds = stopwatch(self.hooks.features)
         score = self._validated(reading, name) if self.folds is None else self._cross_validated(reading, name)
         if self.hooks.save_value:
-            self.hooks.save_value(key, score.to_dict())
+            self.hooks.save_value(key, {**score.to_dict(), "cpu_seconds": seconds()})
         return score
 
     def fitted(self, reading: Reading, name: str) -> tuple[Features, Answers]:
