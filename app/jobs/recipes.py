@@ -22,8 +22,10 @@ class ParameterTransfer(Recipe):
     kind: Literal["parameter"] = "parameter"
     strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = Field(
         "lp_ft",
-        description="`full` trains every layer. `linear_probe` trains only the head, with a frozen backbone. "
-        "`lp_ft` trains first the head, then all layers at a tenth of the learning rate. `gradual` unfreezes "
+        description="`full` trains every layer. `linear_probe` fits only the head, on a frozen backbone. "
+        "`lp_ft` fits the head, then trains all layers at a tenth of the learning rate, and is the head "
+        "alone where that does not validate better. Both fit the head in closed form; with "
+        "`training.epochs` it is trained by steps, and `lp_ft` keeps what it trained. `gradual` unfreezes "
         "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
         "low-rank matrices to the backbone's kernels.",
     )
@@ -41,7 +43,11 @@ class ParameterTransfer(Recipe):
         "stay frozen.",
     )
     probe_share: float = Field(
-        0.5, gt=0, lt=1, description="With `lp_ft`: the share of the epochs that train only the head."
+        0.5,
+        gt=0,
+        lt=1,
+        description="With `lp_ft` and `training.epochs`: the share of the epochs that train only the head. "
+        "Without `training.epochs` the head takes none, and this is not used.",
     )
     rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the matrices.")
     regulariser: Literal["l2_sp", "bss", "co_tuning"] | None = Field(

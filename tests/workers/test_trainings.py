@@ -3,16 +3,25 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from app.db.session import Sessions
 from app.jobs.recipes import Training
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
 from app.storage import Storage
 from tests.workers.conftest import accepted, claimed
+from workers.costs import SPENT
 from workers.journal import Journal
 from workers.progress import Progress
 from workers.trainings import Trainings
+from workers.transfer.data import Column, Data, Rows, Signature
+from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.training.features import FeatureStore
+from workers.transfer.training.options import TrainingDiverged
+
+ROWS = Rows({"a": np.zeros(2, np.float32)}, np.zeros(2, np.float32), np.arange(2))
 
 
 def test_equal_jobs_delete_no_checkpoints_of_each_other(
@@ -36,3 +45,22 @@ def test_equal_jobs_delete_no_checkpoints_of_each_other(
     assert [len(digests) for digests in kept] == [2, 2]
     there = {file.name for file in storage.folder.rglob("*") if file.is_file()}
     assert there == {digest for digests in kept for digest in digests}
+
+
+def test_a_training_that_diverged_leaves_what_it_took(
+    sessions: Sessions, lease: Lease, tmp_path: Path
+) -> None:
+    journal, features = Journal(sessions, lease), FeatureStore(tmp_path / "features", 1 << 20)
+    trainings = Trainings(journal, Storage(tmp_path / "files"), lambda: None, 30.0, Progress({}), features)
+    fit = trainings.fit(Stage.CONTROL, "control/from_scratch/0", Training(epochs=9))
+
+    def diverge() -> Transferred:
+        fit.named("control/from_scratch/0/rate 0.01").cost.add(64, 0.5)
+        raise TrainingDiverged
+
+    data = Data(Signature((Column("a", "number"),), "y", "regression", ()), ROWS, ROWS, ROWS)
+    with pytest.raises(TrainingDiverged):
+        trainings.outcome(Stage.CONTROL, "control/from_scratch/0", data, diverge)
+    (value,) = journal.values(Stage.CONTROL)
+    told = {name: value[SPENT][name] for name in ("arm", "updates", "cpu_seconds")}
+    assert told == {"arm": "control", "updates": 64, "cpu_seconds": 0.5}

@@ -22,9 +22,11 @@ from tests.conftest import migrated
 from tests.stored import store
 from tests.workers.conftest import claimed
 from workers.heartbeat import Heartbeat
+from workers.journal import Journal
 from workers.tasks import Services, _attempt
 from workers.trainings import Trainings
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import Stopped
 
 SMALL = {"kind": "mlp", "hidden_units": [8, 6], "dropout": 0.0}
 EPOCHS = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01}
@@ -79,13 +81,29 @@ def done(client: TestClient, services: Services, target: str = "target", **asked
     of_target = {"dataset": target, "pseudo_labels": asked.pop("pseudo_labels", None)}
     request = {"model": "m", "network": SMALL, "training": EPOCHS, "champion": "never", **asked}
     request.setdefault("source", {"dataset": "source", "training": EPOCHS})
-    answer = client.post("/v1/jobs", json={**request, "target": of_target})
-    assert answer.status_code == 202, answer.text
-    lease = claimed(services.sessions, answer.json()["id"])
-    _attempt(services, lease, Heartbeat(services.sessions, lease, services.settings, lambda: False))
-    job = client.get(f"/v1/jobs/{lease.job_id}").json()
+    job_id = posted(client, request, of_target)
+    job = attempted(client, services, job_id)
     assert job["state"] == "succeeded", job["error"]
-    report: dict[str, Any] = client.get(f"/v1/jobs/{lease.job_id}/report").json()
+    return reported(client, job_id)
+
+
+def posted(client: TestClient, request: dict[str, Any], target: dict[str, Any]) -> str:
+    answer = client.post("/v1/jobs", json={**request, "target": target})
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def attempted(client: TestClient, services: Services, job_id: str) -> dict[str, Any]:
+    """The job after one more attempt."""
+    lease = claimed(services.sessions, job_id)
+    _attempt(services, lease, Heartbeat(services.sessions, lease, services.settings, lambda: False))
+    job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
+    return job
+
+
+def reported(client: TestClient, job_id: str) -> dict[str, Any]:
+    report: dict[str, Any] = client.get(f"/v1/jobs/{job_id}/report").json()
     return report
 
 
@@ -214,3 +232,38 @@ def test_arms_that_read_fewer_rows_get_as_many_updates(
     else:  # whole epochs over as many rows as an arm is sure of
         assert min(spent) >= expected
         assert max(spent) < expected + 8
+
+
+@pytest.mark.parametrize("target", ["target", "few"], ids=["validation", "folds"])
+def test_an_attempt_that_goes_on_chooses_what_an_undisturbed_one_does_and_repeats_no_trial(
+    target: str, client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"method": {"kind": "parameter", "strategy": "full"}, "training": UPDATES}
+    whole = done(client, services, target, **asked)["evaluation"]
+    request = {"model": "m", "network": SMALL, "champion": "never", **asked}
+    request["source"] = {"dataset": "source", "training": EPOCHS}
+    job_id = posted(client, request, {"dataset": target})
+    kept: list[str] = []
+    trained: list[str] = []
+    save, epoch = Journal.save_part, Journal.epoch
+
+    def stop_now_and_then(self: Journal, stage: Stage, key: str, **values: Any) -> None:
+        kept.append(key)
+        if len(kept) in (3, 9, 14):
+            raise Stopped("pause")
+        save(self, stage, key, **values)
+
+    def remember(self: Journal, stage: Stage, run: str, number: int, *told: Any) -> None:
+        trained.extend([run] if number == 1 else [])
+        epoch(self, stage, run, number, *told)
+
+    monkeypatch.setattr(Journal, "save_part", stop_now_and_then)
+    monkeypatch.setattr(Journal, "epoch", remember)
+    states = [attempted(client, services, job_id)["state"]]
+    while states[-1] == "paused":
+        client.post(f"/v1/jobs/{job_id}:resume")
+        states.append(attempted(client, services, job_id)["state"])
+    assert states == ["paused"] * 3 + ["succeeded"]
+    assert reported(client, job_id)["evaluation"] == whole
+    # What was being made durable when the attempt ended is trained again, and nothing else.
+    assert len(trained) - len(set(trained)) <= 3

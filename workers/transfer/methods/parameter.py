@@ -38,7 +38,7 @@ def parameter(
     options are the source's. full: the backbone learns at the rate times `backbone_learning_rate_factor`.
     linear_probe: the head alone. lp_ft: the head, then all at a tenth of the rate (Kumar et al. 2022). In
     updates their head is fitted in closed form to the target's rows, and nothing of the source's is kept in
-    it; lp_ft is the head alone where fine-tuning brings no lower validation loss. With named epochs it is
+    it; lp_ft is the head alone where fine-tuning does not validate better. With named epochs it is
     trained by steps, in lp_ft for `probe_share` of them. gradual: one more block of layers each phase, see
     `gradual` (Howard & Ruder 2018). lora: the backbone's kernels move by products of the rank, merged at the
     end (Hu et al. 2021). The first `frozen_layers` of the backbone's layers with weights stay the source's

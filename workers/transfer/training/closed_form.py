@@ -14,10 +14,10 @@ import scipy
 import sklearn
 
 from workers.transfer import tasks
-from workers.transfer.data import Array, Data, Rows
+from workers.transfer.data import Array, Data, Rows, Task
 from workers.transfer.networks.forwarding import forward
 from workers.transfer.networks.network import Network
-from workers.transfer.training.features import outputs
+from workers.transfer.training.features import outputs, stopwatch
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.linear_models import Fitted
 from workers.transfer.training.options import History, Hooks, Stopped, TrainingDiverged
@@ -50,12 +50,12 @@ def fit_head(network: Network, data: Data, fit: Fit) -> tuple[History, dict[str,
         TrainingDiverged: the features, or the losses, are not finite.
         ValueError: classes that the data does not have are weighted.
     """
-    begun = time.process_time()
+    seconds = stopwatch(fit.hooks.features)
     fit.close()
     weights = row_weights(fit.training, data)
     x, y = _features(network, data.train, fit), _targets(network, data.train)
     held_out = data.validation and (_features(network, data.validation, fit), data.validation)
-    search = _Search(fit.hooks, begun)
+    search = _Search(fit.hooks, seconds)
     model = search.run(x, y, weights, network)
     kernel, bias = (np.asarray(values, np.float32) for values in model.fitted)
     network.head.get_layer("output").set_weights([kernel, bias])
@@ -89,11 +89,16 @@ def _told(network: Network, x: Array, y: Array, weights: Array | None = None) ->
     task = network.signature.task
     p = forward(tasks.in_units(network.head), x)
     losses = np.asarray(tasks.row_losses(task, y, p), np.float64)
-    told = {"loss": float((losses if weights is None else losses * weights).mean())}
-    if task != "regression":
-        decided = tasks.decide(task, p)
-        told["accuracy"] = float((decided == y.reshape(decided.shape)).mean())
-    return told
+    return {
+        "loss": float((losses if weights is None else losses * weights).mean()),
+        **({} if task == "regression" else {"accuracy": accuracy(task, y, p)}),
+    }
+
+
+def accuracy(task: Task, y: Array, p: Array) -> float:
+    """The share of decisions that are right, as a training tells it."""
+    decided = tasks.decide(task, p)
+    return float((decided == y.reshape(decided.shape)).mean())
 
 
 def _check_finite(values: Any, what: str) -> None:
@@ -110,8 +115,8 @@ class _Search:
     Only the run that computed a part counts it, in whichever attempt; `spent` are its CPU seconds.
     """
 
-    def __init__(self, hooks: Hooks, begun: float) -> None:
-        self.hooks, self.begun, self.spent = hooks, begun, 0.0
+    def __init__(self, hooks: Hooks, seconds: Callable[[], float]) -> None:
+        self.hooks, self.seconds, self.spent = hooks, seconds, 0.0
         self.key = ""
 
     def run(self, x: Array, y: Array, weights: Array, network: Network) -> LinearModel:
@@ -124,7 +129,7 @@ class _Search:
         model = fit_linear(
             x, y, task, classes, weights, content, kept=self._kept, pause=lambda: _pause(self.hooks)
         )
-        self.spent += time.process_time() - self.begun
+        self.spent += self.seconds()
         if self.hooks.save_result:
             self._write(model, self.hooks.save_result)
         return model

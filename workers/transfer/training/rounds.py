@@ -63,10 +63,7 @@ class Rounds:
 
     def is_better(self, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
         """Whether one round's validation is better than another's, by what short and long are chosen by."""
-        budget = self.training.budget
-        by_accuracy = budget is not None and budget.chosen_by == "accuracy" and "val_accuracy" in one
-        gains = one["val_accuracy"] - other["val_accuracy"] if by_accuracy else 0.0
-        return gains > 0 or (gains == 0 and one["val_loss"] < other["val_loss"])
+        return is_better(self.training.budget, one, other)
 
     def is_over(self, done: int, lowest: int) -> bool:
         """Whether to stop after so many rounds, when the one with this number had the lowest loss."""
@@ -95,6 +92,13 @@ def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) 
     count = max(math.ceil(min(budget.min_updates, most) / updates), most // updates)
     few = validation_rows < budget.few_validation_rows
     return Rounds(training, rows, batch, updates, count, first, watched, few)
+
+
+def is_better(budget: Budget | None, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether one validation (`val_loss`, `val_accuracy`) is better than another, by the budget's choice."""
+    by_accuracy = budget is not None and budget.chosen_by == "accuracy" and "val_accuracy" in one
+    gains = one["val_accuracy"] - other["val_accuracy"] if by_accuracy else 0.0
+    return gains > 0 or (gains == 0 and one["val_loss"] < other["val_loss"])
 
 
 def exactly(training: Training, updates: int, rows: int) -> Training:

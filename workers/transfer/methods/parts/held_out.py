@@ -21,6 +21,11 @@ class Score:
     loss: float
     accuracy: float | None
 
+    def told(self) -> dict[str, float]:
+        """By the names that a training tells its validation rows' by."""
+        of_classes = {} if self.accuracy is None else {"val_accuracy": self.accuracy}
+        return {"val_loss": self.loss, **of_classes}
+
     def penalty(self, chosen_by: ChosenBy) -> tuple[float, float]:
         """What is lower of the better one: the loss; or the negative accuracy, and then the loss."""
         if chosen_by == "loss" or self.accuracy is None:

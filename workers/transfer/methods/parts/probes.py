@@ -5,13 +5,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workers.transfer.data import Array, Data
-from workers.transfer.methods.parts.interpolation import validation_loss, wise_ft
+from workers.transfer.methods.parts.held_out import held_out
+from workers.transfer.methods.parts.interpolation import wise_ft
 from workers.transfer.networks.network import Network
 from workers.transfer.training.closed_form import fit_head
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History
+from workers.transfer.training.rounds import is_better
 
 FROZEN: Rates = {"backbone": 0.0}
 
@@ -61,25 +63,25 @@ def tuned_by_updates(
 ) -> Tuned:
     """The head in closed form, then all layers but the frozen at a tenth of the rate; the better is kept.
 
-    By validation loss; of equal ones the head alone, without validation rows what was tuned. With `mixes` it
-    is the best mix of both, see `interpolation`.
+    By what the budget chooses by on validation rows; of equal ones it is the head alone, and without such
+    rows what was tuned. With `mixes` it is the best mix of both, see `interpolation`.
     """
     history, findings = probe(network, data, fit)
     before, rate = weights_of(network), fit.training.learning_rate * FINE_TUNING_FACTOR
-    alone = history.epochs[-1].get("val_loss")
+    alone = {name: value for name, value in history.epochs[-1].items() if name.startswith("val_")}
     history += fit(network, data, rates=frozen, learning_rate=rate, objective=objective)
     findings["probe"] = {
         "updates": 0,
-        "val_loss": alone,
+        **alone,
         "why": "The head is fitted in closed form and takes no updates, so probe_share is not used.",
     }
-    loss = None if data.validation is None else validation_loss(network, data.validation)
-    findings["fine_tuning"] = {"learning_rate": rate, "val_loss": loss}
+    after = {} if data.validation is None else held_out(network, data.validation).score.told()
+    findings["fine_tuning"] = {"learning_rate": rate, **after}
     if mixes:
         findings["wise_ft"] = wise_ft(network, before, data)
         is_kept = findings["wise_ft"]["a"] > 0
     else:
-        is_kept = loss is None or alone is None or loss < alone
+        is_kept = not after or is_better(fit.training.budget, after, alone)
     if not is_kept:
         network.model.set_weights(before)
     findings["kept"] = "fine_tuning" if is_kept else "probe"

@@ -15,7 +15,7 @@ from tests.workers.transfer.traces import shared_fit
 from tests.workers.transfer.training.durable import Durable
 from workers.transfer.data import Data, Rows, Unlabelled
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.methods.parts.interpolation import validation_loss
+from workers.transfer.methods.parts.held_out import held_out
 from workers.transfer.methods.parts.probes import weights_of
 from workers.transfer.methods.parts.pseudo_labels import pseudo_labelled, self_trained
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
@@ -52,7 +52,7 @@ def _head(made: Transferred) -> list[dict[str, Any]]:
 
 def _loss(made: Transferred, data: Data) -> float:
     assert data.validation is not None
-    return validation_loss(made.network, data.validation)
+    return held_out(made.network, data.validation).score.loss
 
 
 def _shuffled(rows: Rows, seed: int) -> Rows:
@@ -149,12 +149,24 @@ def test_the_better_of_probe_and_fine_tuning_by_validation_is_kept(task: Any, nu
     assert "probe" in kept
 
 
+def test_a_budget_that_chooses_by_accuracy_keeps_what_decides_more_rows_rightly(numbers: Any) -> None:
+    source, data = _source(numbers, "multiclass"), numbers(120, task="multiclass", seed=1)
+    by_accuracy = FIT.named("", budget=replace(BUDGET, chosen_by="accuracy"))
+    for rate in (0.01, 1.0, 100.0):
+        made = _tuned(source, data, by_accuracy.named("", learning_rate=rate))
+        tuned, alone = made.findings["fine_tuning"], made.findings["probe"]
+        better = (tuned["val_accuracy"], -tuned["val_loss"]) > (alone["val_accuracy"], -alone["val_loss"])
+        assert made.findings["kept"] == ("fine_tuning" if better else "probe")
+        kept = held_out(made.network, data.validation).score.accuracy  # type: ignore[arg-type]
+        assert kept == max(tuned["val_accuracy"], alone["val_accuracy"])
+
+
 def test_without_validation_rows_what_was_tuned_is_kept(numbers: Any) -> None:
     source, data = _source(numbers), replace(numbers(90, seed=1), validation=None)
     budget = replace(BUDGET, epochs_without_validation=1)
     made = _tuned(source, data, FIT.named("", learning_rate=1.0, budget=budget))
     assert made.findings["kept"] == "fine_tuning"
-    assert made.findings["fine_tuning"]["val_loss"] is None
+    assert "val_loss" not in made.findings["fine_tuning"]
     assert not is_backbone_frozen(made.receipt)
 
 

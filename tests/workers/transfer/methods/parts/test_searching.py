@@ -65,7 +65,8 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
     tuner, trials, plain_options, numbers
 ):
     asked = {"tuner": tuner, "trials": trials, "epochs_per_trial": 3, "space": SPACE}
-    undisturbed = search(plain_options, numbers(), FIT.named(""), **asked)
+    whole = shared_fit(FIT.training)
+    undisturbed = search(plain_options, numbers(), whole, **asked)
     kept, told = {}, []
 
     def die_at_the_second(trial):
@@ -87,7 +88,7 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
             save_trial=save_trial,
             on_trial=die_at_the_second,
         )
-    trained = []
+    trained, costs = [], [json.loads(value)["cost"] for value in kept.values()]
     fit = shared_fit(FIT.training, Hooks(on_epoch=lambda run, epoch, values: trained.append(run)))
     resumed = search(
         plain_options,
@@ -101,6 +102,8 @@ def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
     assert resumed == undisturbed
     assert told == undisturbed.trials[2:]
     assert set(trained) == {f"trial/{trial.number}" for trial in told}
+    assert fit.cost.updates == whole.cost.updates > 0
+    assert fit.cost.cpu_seconds > sum(cost["cpu_seconds"] for cost in costs) > 0
 
 
 def test_what_is_kept_of_another_search_is_not_taken_for_a_trial(plain_options, numbers):
