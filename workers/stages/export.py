@@ -80,7 +80,8 @@ def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
         units=context.test_units,
         seen=context.seen.test,
     )
-    about = _about("predictions", path, context.storage.put(path), path.stat().st_size)
+    size = path.stat().st_size  # the storage takes the file away
+    about = _about("predictions", path, context.storage.put(path), size)
     return {**about, "media_type": "application/vnd.apache.parquet"}
 
 

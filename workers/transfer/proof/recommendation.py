@@ -64,7 +64,7 @@ class Choice:
         return f"the {arm}"
 
     def told(self, best: str) -> str:
-        """Why it is the best, without a full stop."""
+        """What makes it the best."""
         is_of_loss = self.judged_by == "loss" or self.held_out[best].accuracy is None
         values = {
             arm: one.loss if is_of_loss or one.accuracy is None else one.accuracy
@@ -75,7 +75,7 @@ class Choice:
         )
         beside = f"; {others}" if others else ""
         what = "the lowest loss" if is_of_loss else "the highest accuracy"
-        return f"{self.named(best)} has {what} on {self.rows} ({values[best]:.3g}{beside})"
+        return f"has {what} on {self.rows} ({values[best]:.3g}{beside})"
 
 
 def recommend(
@@ -109,12 +109,12 @@ def recommend(
     if better:
         gain, arm = max(better, key=lambda one: one[0].value)
         reason = (
-            f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: {told}, "
-            f"but on the test rows {choice.named(arm)} is better ({gain.metric.replace('_', ' ')} "
+            f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: the first {told}, "
+            f"but on the test rows the second is better ({gain.metric.replace('_', ' ')} "
             f"{gain.transfer:.3g} against {gain.control:.3g})."
         )
         return Recommendation("train_both", reason)
-    return Recommendation(best, f"Use {choice.named(best)}: {told}.")  # type: ignore[arg-type]
+    return Recommendation(best, f"Use {choice.named(best)}: it {told}.")  # type: ignore[arg-type]
 
 
 def advice(
