@@ -89,9 +89,9 @@ class BaselineCandidate(BaseModel):
 
     name: str = Field(
         description="What is fitted: of tables `linear` (logistic or ridge regression), `extra_trees`, "
-        "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences `kmers`, "
-        "`one_hot`, of images `hog` and `pixels`; `kmers_gradient_boosting`; `preset_features`, "
-        "a linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
+        "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences "
+        "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
+        "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
         "is the same."
     )
     accuracy: float | None = Field(description="Of held-out rows; null of numbers.")
@@ -275,16 +275,17 @@ class JobResult(BaseModel):
                     "draws": 10000,
                     "seeds": 3,
                 },
-                "reason": "With transfer the accuracy is 0.91, by the baseline (pooled extra trees) 0.86, on "
-                "400 test rows and 3 seeds: a gain of +0.05, whose 95% interval, +0.01 to +0.09, lies above 0.",
+                "reason": "With transfer the accuracy is 0.91, by the baseline (pooled extra trees) 0.86, "
+                "on 400 test rows and 3 seeds: a gain of +0.05, whose 95% interval, +0.01 to +0.09, lies "
+                "above 0.",
             }
         ],
     )
     recommendation: Literal["transfer", "control", "baseline", "train_both", "label_more"] | None = Field(
         None,
         description="What to use: the arm that is best on held-out rows. `train_both`: the test rows "
-        "contradict it. `label_more`: they are too few to tell, or no arm is shown to be better than one answer "
-        "for all rows. Null without `evaluation.baseline`.",
+        "contradict it. `label_more`: they are too few to tell, or no arm is shown to be better than one "
+        "answer for all rows. Null without `evaluation.baseline`.",
         examples=["transfer"],
     )
     recommendation_reason: str | None = Field(
