@@ -132,7 +132,7 @@ def show_result(job: Any, version: Any) -> None:
     result, gain = job["result"], job["result"]["gain"]
     colour = {"helped": "green", "hurt": "red"}.get(result["verdict"], "yellow")
     console.print(f"\n[bold]Verdict: [{colour}]{result['verdict']}[/][/]. {result['reason']}")
-    arms = {"transfer": "transfer", "control": "from scratch", "usual_network": "usual network from scratch"}
+    arms = {"transfer": "transfer", "control": "control", "usual_network": "usual network from scratch"}
     arms = {arm: words for arm, words in arms.items() if arm in result["metrics"]}
     table = Table("metric, on test rows", *arms.values(), title=f"{gain['rows']} test rows")
     for name in result["metrics"]["transfer"]:

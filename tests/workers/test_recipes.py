@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from app.jobs.networks import NETWORKS, NetworkRecipe
 from app.jobs.recipes import (
     AUGMENTATIONS,
+    DEFAULT_LEARNING_RATE,
     METRICS_OF_TASK,
     Budget,
     CombinedTransfer,
@@ -23,7 +24,11 @@ from app.jobs.recipes import (
     StructureTransfer,
     Training,
 )
+from app.jobs.results import ControlName
+from app.reports import page
 from workers.transfer import tasks
+from workers.transfer.methods.parts import rates
+from workers.transfer.proof.evaluation import CONTROLS
 from workers.transfer.training import augmentation
 from workers.transfer.training import options as training_options
 
@@ -97,6 +102,14 @@ def test_a_budgets_limits_are_those_of_the_loop() -> None:
     taken = {field.name: field.default for field in dataclasses.fields(training_options.Budget)}
     filled_in = {"max_updates": 3000, "short_epochs": 0, "chosen_by": "loss"}
     assert Budget().model_dump() | filled_in == taken
+
+
+def test_ties_go_to_the_rate_that_a_training_has_where_nobody_gave_one() -> None:
+    assert rates.DEFAULT_LEARNING_RATE == DEFAULT_LEARNING_RATE
+
+
+def test_what_the_control_may_be_has_words_in_the_sentence_and_on_the_page() -> None:
+    assert set(get_args(ControlName)) == set(CONTROLS) == set(page.CONTROLS)
 
 
 def test_every_metric_a_job_may_ask_for_is_measured() -> None:

@@ -234,7 +234,7 @@ def test_arms_that_read_fewer_rows_get_as_many_updates(
         assert max(spent) < expected + 8
 
 
-@pytest.mark.parametrize("target", ["target", "few"], ids=["validation", "folds"])
+@pytest.mark.parametrize("target", [pytest.param("target", marks=pytest.mark.slow), "few"])
 def test_an_attempt_that_goes_on_chooses_what_an_undisturbed_one_does_and_repeats_no_trial(
     target: str, client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,8 +35,10 @@ class Fitted(NamedTuple):
 
 
 class Space(NamedTuple):
-    """Standardised features over √D; `basis` (D, r) is that of the rows where these are fewer than features.
+    """Scaled features over √D; `basis` (D, r) is that of the rows where these are fewer than features.
 
+    A feature is centred and divided by its deviation, or by the root mean square of all deviations where its
+    own is smaller: a unit of a network that is hardly ever active would else be read through a large weight.
     What does not vary is times 0, and so not counted in D.
     """
 
@@ -51,7 +53,8 @@ class Space(NamedTuple):
         steps = np.spacing(np.abs(mean).astype(np.float32)).astype(np.float64)
         varies = deviation > np.maximum(_SMALLEST_DEVIATION, _FEW_STEPS * steps)
         width = math.sqrt(max(1, int(varies.sum())))
-        scale = np.where(varies, 1 / (np.where(varies, deviation, 1.0) * width), 0.0)
+        usual = math.sqrt(float(np.mean(deviation[varies] ** 2))) if varies.any() else 1.0
+        scale = np.where(varies, 1 / (np.maximum(deviation, usual) * width), 0.0)
         z = (x - mean) * scale
         if z.shape[1] <= len(z):
             return cls(mean, scale), z

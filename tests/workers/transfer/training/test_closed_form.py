@@ -11,11 +11,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from tests.workers.transfer.examples import NETWORKS, make
 from tests.workers.transfer.training.durable import Durable
+from tests.workers.transfer.training.scaler import FlooredScaler
 from workers.transfer.data import Array, Data, Task
 from workers.transfer.networks.network import Network, build, weights_digest
 from workers.transfer.tasks import unit_of
@@ -51,7 +51,7 @@ def _answers(network: Network, data: Data, c: Any) -> Array:
     width, y = int((x.std(axis=0) > 1e-6).sum()), data.train.targets
 
     def pipeline(model: Any, targets: Array) -> Any:
-        return make_pipeline(StandardScaler(), model).fit(x, targets)
+        return make_pipeline(FlooredScaler(), model).fit(x, targets)
 
     def p(c: float, targets: Array) -> Array:
         model = LogisticRegression(C=c / width, tol=1e-7, max_iter=20_000)

@@ -7,8 +7,8 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from tests.workers.transfer.training.scaler import FlooredScaler
 from workers.transfer.data import Array
 from workers.transfer.training.linear_models import Fitted, Problem, Space
 
@@ -33,7 +33,7 @@ def _fitted(problem: Problem, x: Array, y: Array, strength: float, weight: Array
 def _reference(width: int, strength: float) -> Any:
     """The same model on features that are not divided by √D."""
     regression = LogisticRegression(C=strength / width, tol=1e-7, max_iter=20_000)
-    return make_pipeline(StandardScaler(), regression)
+    return make_pipeline(FlooredScaler(), regression)
 
 
 @pytest.mark.parametrize("strength", [0.01, 1.0, 100.0])
@@ -54,7 +54,7 @@ def test_numbers_are_answered_as_by_ridge_regression(rows: int, width: int, stre
     x, new = _features(rows, width), _features(20, width, seed=1)
     y = np.random.default_rng(2).normal(size=rows) + x[:, 0] / x[:, 0].std()
     kernel, bias = _fitted(NUMBERS, x, y, strength)
-    wanted = make_pipeline(StandardScaler(), Ridge(alpha=width / strength)).fit(x, y).predict(new)
+    wanted = make_pipeline(FlooredScaler(), Ridge(alpha=width / strength)).fit(x, y).predict(new)
     np.testing.assert_allclose((new @ kernel + bias)[:, 0], wanted, rtol=1e-8, atol=1e-9)
 
 

@@ -7,9 +7,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from tests.workers.transfer.training.scaler import FlooredScaler
 from workers.transfer.data import Array, Task
 from workers.transfer.training import strengths
 from workers.transfer.training.strengths import FIXED, STRENGTHS, Content, LinearModel, fit_linear
@@ -64,9 +64,7 @@ def _assert_tried(report: dict[str, Any], x: Array, y: Array, task: Task) -> Non
         losses = []
         for held_out in _folds(x, y):
             train = np.setdiff1d(np.arange(50), held_out)
-            pipeline = make_pipeline(StandardScaler(), model).fit(
-                x[train].astype(float), y[train].reshape(-1)
-            )
+            pipeline = make_pipeline(FlooredScaler(), model).fit(x[train].astype(float), y[train].reshape(-1))
             if task == "multiclass":
                 p = pipeline.predict_proba(x[held_out].astype(float))
                 losses.append(log_loss(y[held_out], p, labels=[0, 1, 2], normalize=False))
