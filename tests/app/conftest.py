@@ -136,6 +136,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         result["choices"] = (evaluated or {}).get("choices", {})
         result["control"] = (evaluated or {}).get("control")
+        result["verdict_details"] = (evaluated or {}).get("verdict_details", [])
         compared = (
             "baseline",
             "versus_control",

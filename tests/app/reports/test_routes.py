@@ -115,11 +115,8 @@ def proved(classes: int, *, control: bool = True, seeds: int = 1, seen: int = 0)
     return evaluation.evaluate_arms(
         arms,
         Data(signature, rows, rows, rows),
+        evaluation.Rules(metric=None, confidence=0.95, draws=200, seed=0),
         seen=np.arange(200) < seen,
-        metric=None,
-        confidence=0.95,
-        draws=200,
-        seed=0,
     )
 
 

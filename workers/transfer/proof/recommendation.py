@@ -109,8 +109,8 @@ def recommend(
     if better:
         gain, arm = max(better, key=lambda one: one[0].value)
         reason = (
-            f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: the first {told}, "
-            f"but on the test rows the second is better ({gain.metric.replace('_', ' ')} "
+            f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: "
+            f"the first {told}, but on the test rows the second is better ({gain.metric.replace('_', ' ')} "
             f"{gain.transfer:.3g} against {gain.control:.3g})."
         )
         return Recommendation("train_both", reason)
