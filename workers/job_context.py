@@ -34,6 +34,7 @@ from workers.transfer.networks import network
 from workers.transfer.networks.network import Network
 from workers.transfer.out_of_memory import is_out_of_memory
 from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.proof.known_rows import KnownRows
 from workers.transfer.training.features import FeatureStore
 from workers.transfer.training.options import Stopped
 
@@ -125,6 +126,11 @@ class JobContext:
                 opened.enter_context(self._opened(file.digest, f"rows of data set {file.dataset}"))
             unlabelled = None if used is None else known.of(used.numbers)
             return data, self.rows.find(self.job, data, known, files, unlabelled)
+
+    @cached_property
+    def known_rows(self) -> KnownRows:
+        """What tells all rows of the target's data set apart."""
+        return self._read(self.job.target)[1].known()
 
     @cached_property
     def test_units(self) -> npt.NDArray[np.int64]:

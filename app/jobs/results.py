@@ -187,6 +187,21 @@ class JobCost(BaseModel):
     saved: Saved
 
 
+class ChampionView(BaseModel):
+    """The new version beside its model's champion, on test rows that neither was trained on."""
+
+    version: str = Field(description="The champion it was compared with.", examples=["grades@1"])
+    comparable: bool
+    why: str | None = Field(description="Why they cannot be compared.")
+    metric: str | None = None
+    value: float | None = Field(None, description="New minus champion; above zero, the new one is better.")
+    low: float | None = None
+    high: float | None = Field(None, description="Below zero, the champion stays.")
+    rows: int | None = Field(None, description="Test rows on which both were measured.")
+    new: float | None = None
+    champion: float | None = None
+
+
 class JobResult(BaseModel):
     """The result of a job that succeeded."""
 
@@ -227,6 +242,9 @@ class JobResult(BaseModel):
                 }
             }
         ],
+    )
+    champion: ChampionView | None = Field(
+        None, description="How it did beside the model's champion at the time. Null if there was none."
     )
     control: Control | None = Field(
         description="What the transfer is compared with. Null if no control was trained.",

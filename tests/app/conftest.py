@@ -102,6 +102,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         findings: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
         trained_rows: Sequence[dict[str, Any]] = (),
+        compared: dict[str, Any] | None = None,
         **asked: Any,
     ) -> dict[str, Any]:
         request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
@@ -131,7 +132,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
             "weights_digest": "0" * 64,
         }
         seen = dict.fromkeys(("test", "test_rows", "validation", "validation_rows"), 0)
-        result = {"verdict": verdict, "reason": "", "gain": None, "metrics": {}}
+        result = {"verdict": verdict, "verdict_details": [], "reason": "", "gain": None, "metrics": {}}
         nothing = {**seen, "datasets": [], "unknown": []}
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         result["choices"] = (evaluated or {}).get("choices", {})
@@ -151,7 +152,9 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
             lease = transitions.claim(session, job["id"], "worker", 60.0)
             assert lease is not None
             session.get_one(JobStage, (job["id"], Stage.EVALUATE)).output = evaluated
-            version = models.publish(session, session.get_one(Job, job["id"]), facts, [], trained_rows)
+            version = models.publish(
+                session, session.get_one(Job, job["id"]), facts, [], trained_rows, compared
+            )
             transitions.succeed(session, lease, {**result, "version": models.ref(version)})
         return job
 

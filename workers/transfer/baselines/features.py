@@ -14,10 +14,11 @@ from workers.transfer.training.features import FeatureStore, outputs
 def reading(network: Network, store: FeatureStore | None = None) -> Reading:
     """A linear model of what the network's backbone answers, which the store keeps for the trainings."""
 
+    width = int(np.prod(network.backbone.output_shape[1:]))
+
     def prepare(inputs: Mapping[str, Array]) -> Inputs:
         x = outputs(network, ["preprocessing", "backbone"], inputs, store)
-        return {"features": np.asarray(x).reshape(len(x), -1)}
+        return {"features": np.asarray(x).reshape(-1, width)}
 
-    width = int(np.prod(network.backbone.output_shape[1:]))
     most = min(MOST_ROWS, MOST_VALUES // max(width, 1))
     return Reading({"preset_features": linear}, as_they_are("features"), prepare, most)

@@ -48,7 +48,7 @@ def _prepared(
 
 def flat(pixels: Array) -> Array:
     """Pixels (n, h, w, c) from 0 to 1, (n, h · w · c) float32."""
-    return pixels.reshape(len(pixels), -1).astype(np.float32) / 255
+    return pixels.reshape(len(pixels), np.prod(pixels.shape[1:])).astype(np.float32) / 255
 
 
 def hog(pixels: Array) -> Array:
@@ -83,7 +83,7 @@ def _hog(pixels: Array) -> Array:
     corners = [(i, j) for i in range(tall) for j in range(wide)]
     parts = [cells[:, i : down - tall + 1 + i, j : across - wide + 1 + j] for i, j in corners]
     blocks = _unit(np.clip(_unit(np.concatenate(parts, axis=-1)), 0, _CLIPPED))
-    return blocks.reshape(n, -1)
+    return blocks.reshape(n, np.prod(blocks.shape[1:]))
 
 
 def _unit(blocks: Array) -> Array:

@@ -110,7 +110,7 @@ def _of_places(data: Data) -> Reading:
 
     def prepare(inputs: Mapping[str, Array]) -> Inputs:
         blocks = list(sequence.blocks(part, [inputs["sequence"]]))
-        return {"places": np.concatenate(blocks).reshape(len(inputs["sequence"]), -1)}
+        return {"places": np.concatenate(blocks).reshape(-1, length * channels)}
 
     most = min(MOST_ROWS, MOST_VALUES // (length * channels))
     return Reading({"one_hot": linear}, as_they_are("places"), prepare, most)
