@@ -34,6 +34,8 @@ def test_the_answers_are_an_outcome_as_a_networks(kind: str, task) -> None:
     outcome = Outcome(3, p, made.answers(data.validation.inputs), [])
     k = len(data.signature.classes) if task in ("multiclass", "multilabel") else 1
     assert p.shape == (len(data.test), k)
+    nothing = made.answers({name: values[:0] for name, values in data.test.inputs.items()})
+    assert (nothing.shape, nothing.dtype) == ((0, k), p.dtype)
     told = evaluate_arms({"transfer": [outcome]}, data, metric=None, confidence=0.95, draws=10, seed=0)
     assert told["metrics"]["transfer"]["r2" if task == "regression" else "accuracy"] > 0.5
 
@@ -95,6 +97,14 @@ def test_without_rows_to_hold_out_the_first_candidate_is_taken(numbers) -> None:
     data = replace(numbers(40), validation=None)
     made = choose(readings_of(data), data, TRAINING)
     assert (made.chosen, made.by, made.candidates) == ("linear", "default", [])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_the_fewest_rows_are_enough(mixed: Data, rows: int) -> None:
+    data = replace(mixed, train=mixed.train.take(np.arange(rows)))
+    made = choose(readings_of(data, mixed), data, TRAINING, folds=np.arange(rows) - (rows == 1))
+    assert made.by == ("default" if rows == 1 else "cross-validation")
+    assert np.isfinite(made.answers(data.test.inputs)).all()
 
 
 def test_a_source_with_the_same_label_adds_candidates(numbers) -> None:
