@@ -378,6 +378,11 @@ class Evaluation(Recipe):
         "transfer with the better one by validation: the network from scratch, and the same procedure from "
         "random weights, with a random structure of the same size, or from an untrained teacher.",
     )
+    baseline: bool = Field(
+        True,
+        description="Also fit what a practitioner would use for such data in scikit-learn, the best of a few "
+        "on held-out rows, and one answer for all rows; tell the transfer's gain over it, and what to use.",
+    )
     arms: list[Arm] = Field(
         default=[],
         max_length=6,
