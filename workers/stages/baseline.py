@@ -16,7 +16,7 @@ from workers.transfer.baselines import features
 from workers.transfer.baselines.choosing import Baseline, choose, readings_of
 from workers.transfer.baselines.readings import Reading
 from workers.transfer.data import Array
-from workers.transfer.methods.parts import trials
+from workers.transfer.methods.parts import rates, trials
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network, build
 from workers.transfer.proof.evaluation import Outcome
@@ -92,7 +92,7 @@ def readings(
 def folds(context: JobContext, training: Training) -> Array | None:
     """The folds by which the networks' rates are chosen, (n,) of the train rows; None by validation rows."""
     data, budget = context.target, training.budget
-    if trials.is_judged_by_validation(data, budget):
+    if rates.is_judged_by_validation(data, budget):
         return None
     numbers = np.full(len(data.train), -1)
     parts = trials.folds(data, 3 if budget is None else budget.search_folds, training.seed)
