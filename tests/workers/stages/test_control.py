@@ -80,6 +80,7 @@ def done(client: TestClient, services: Services, target: str = "target", **asked
     """The report of a job that this process runs."""
     of_target = {"dataset": target, "pseudo_labels": asked.pop("pseudo_labels", None)}
     request = {"model": "m", "network": SMALL, "training": EPOCHS, "champion": "never", **asked}
+    request["evaluation"] = {"seeds": 1, "baseline": False, **request.get("evaluation", {})}
     request.setdefault("source", {"dataset": "source", "training": EPOCHS})
     job_id = posted(client, request, of_target)
     job = attempted(client, services, job_id)
