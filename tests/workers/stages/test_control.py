@@ -81,6 +81,7 @@ def done(client: TestClient, services: Services, target: str = "target", **asked
     of_target = {"dataset": target, "pseudo_labels": asked.pop("pseudo_labels", None)}
     request = {"model": "m", "network": SMALL, "training": EPOCHS, "champion": "never", **asked}
     request.setdefault("source", {"dataset": "source", "training": EPOCHS})
+    request["evaluation"] = {"seeds": 1, **asked.get("evaluation", {})}
     job_id = posted(client, request, of_target)
     job = attempted(client, services, job_id)
     assert job["state"] == "succeeded", job["error"]
