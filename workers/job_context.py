@@ -212,7 +212,7 @@ class JobContext:
     def trials_of_an_arm(self) -> int:
         """The trainings of an arm with its first seed, at most: one a trial, or one a fold and another."""
         budget, rows, tried = self.training.budget, self.target.validation, len(self.rates_without_strength)
-        if budget is None or tried == 1 or (rows and len(rows) >= budget.search_validation_rows):
+        if budget is None or tried == 1 or (rows and len(rows) >= budget.least_validation_rows):
             return tried
         return tried * budget.search_folds + 1
 

@@ -29,8 +29,11 @@ def settled(training: Training, description: Description, metric: Metric | None 
     if training.epochs is not None:
         return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
     budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
+    most = budget.max_updates or max(_MAX_UPDATES, budget.min_updates, _LEAST_EPOCHS * epoch)
     filled = {
-        "max_updates": budget.max_updates or max(_MAX_UPDATES, budget.min_updates, _LEAST_EPOCHS * epoch),
+        # Trainings end with a round, so that a longer one would not keep to the limit.
+        "round_updates": min(budget.round_updates, most),
+        "max_updates": most,
         "short_epochs": _SHORT_EPOCHS.get(description.kind, 0)
         if budget.short_epochs is None
         else budget.short_epochs,

@@ -19,9 +19,6 @@ from app.settings import Settings
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
 
-_SEEDS_TO_LOWER = 3
-"""From so many trainings of the arms on, their number is what to lower."""
-
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
 
@@ -144,7 +141,7 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     # The control has two candidates, of which the first seed chooses one.
     first = _with_the_first_seed(method, training, target, one)
     of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
-    many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
+    many = training.epochs is not None and asked.seed_count * arms > training.epochs
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
@@ -170,7 +167,7 @@ def _with_the_first_seed(method: Method, training: Training, target: Examples, o
         trials += len(FURTHER_RATES)
     if budget is None or trials == 1:
         return one
-    if target.description.split.rows["validation"] >= budget.search_validation_rows:
+    if target.description.split.rows["validation"] >= budget.least_validation_rows:
         return trials * one
     return one + trials * budget.search_folds * min(one, _tried(budget, training, target))
 

@@ -88,6 +88,37 @@ class Control(BaseModel):
     candidates: list[Candidate]
 
 
+class BaselineCandidate(BaseModel):
+    """A model that a practitioner would use for such data, on held-out rows."""
+
+    name: str = Field(
+        description="What is fitted: of tables `linear` (logistic or ridge regression), `extra_trees`, "
+        "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences "
+        "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
+        "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
+        "is the same."
+    )
+    accuracy: float | None = Field(description="Of held-out rows; null of numbers.")
+    loss: float = Field(description="Log loss of the same rows; of numbers the squared error in deviations.")
+
+
+class Baseline(BaseModel):
+    """What a practitioner would use: of the candidates the best on held-out rows."""
+
+    chosen: str
+    by: Literal["validation", "cross-validation", "default"] = Field(
+        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
+    )
+    candidates: list[BaselineCandidate]
+
+
+class Versus(BaseModel):
+    """The transfer against another arm."""
+
+    gain: GainView | None = Field(description="Null where nothing can be told; its `control` is that arm.")
+    reason: str
+
+
 class DatasetOverlap(BaseModel):
     """Rows of the target among those of a data set that something in the transfer was trained on."""
 
@@ -191,7 +222,14 @@ class JobResult(BaseModel):
     reason: str
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
-        examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
+        examples=[
+            {
+                "transfer": {"accuracy": 0.91},
+                "control": {"accuracy": 0.78},
+                "baseline": {"accuracy": 0.86},
+                "constant": {"accuracy": 0.52},
+            }
+        ]
     )
     choices: dict[str, Choice] = Field(
         description="The learning rate of each arm, and its regulariser's strength.",
@@ -232,6 +270,60 @@ class JobResult(BaseModel):
                     {"name": "random_weights", "loss": 0.49, "accuracy": 0.83, "metrics": {"accuracy": 0.8}},
                 ],
             }
+        ],
+    )
+    baseline: Baseline | None = Field(
+        None,
+        description="What a practitioner would use. Null without `evaluation.baseline`.",
+        examples=[
+            {
+                "chosen": "pooled_extra_trees",
+                "by": "validation",
+                "candidates": [
+                    {"name": "linear", "accuracy": 0.8, "loss": 0.46},
+                    {"name": "pooled_extra_trees", "accuracy": 0.84, "loss": 0.41},
+                ],
+            }
+        ],
+    )
+    versus_control: Versus | None = Field(
+        None, description="`gain` and `reason` again. Null if no control was trained."
+    )
+    versus_baseline: Versus | None = Field(
+        None,
+        description="The same against the baseline. Null without `evaluation.baseline`.",
+        examples=[
+            {
+                "gain": {
+                    "metric": "accuracy",
+                    "value": 0.05,
+                    "low": 0.01,
+                    "high": 0.09,
+                    "confidence": 0.95,
+                    "transfer": 0.91,
+                    "control": 0.86,
+                    "rows": 400,
+                    "draws": 10000,
+                    "seeds": 3,
+                },
+                "reason": "With transfer the accuracy is 0.91, by the baseline (pooled extra trees) 0.86, "
+                "on 400 test rows and 3 seeds: a gain of +0.05, whose 95% interval, +0.01 to +0.09, lies "
+                "above 0.",
+            }
+        ],
+    )
+    recommendation: Literal["transfer", "control", "baseline", "train_both", "label_more"] | None = Field(
+        None,
+        description="What to use: the arm that is best on held-out rows. `train_both`: the test rows "
+        "contradict it. `label_more`: they are too few to tell, or no arm is shown to be better than one "
+        "answer for all rows. Null without `evaluation.baseline`.",
+        examples=["transfer"],
+    )
+    recommendation_reason: str | None = Field(
+        None,
+        examples=[
+            "Use the transfer: it has the highest accuracy on the 40 validation rows (0.9; the baseline "
+            "(pooled extra trees) 0.84, the control 0.8)."
         ],
     )
     rows_seen: RowsSeen = Field(

@@ -39,7 +39,8 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
 def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
     """The job's method on the job's source."""
     make = as_any_arm(context, partial(by_the_method, context, source), reads_unlabelled=True)
-    return Arm(Stage.TRANSFER, "transfer", make, is_by_the_method=True)
+    is_judged = context.job.spec.evaluation.baseline
+    return Arm(Stage.TRANSFER, "transfer", make, is_judged=is_judged, is_by_the_method=True)
 
 
 def by_the_method(

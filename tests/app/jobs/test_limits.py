@@ -214,7 +214,7 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
 @pytest.mark.parametrize(
     ("asked", "field", "words"),
     [
-        ({"training": {"epochs": 100_000}}, "training.epochs", "1 seed of 2 arms"),
+        ({"training": {"epochs": 100_000}}, "training.epochs", "3 seeds of 2 arms"),
         (
             {"evaluation": {"seeds": 20}, "training": {"epochs": 1000}},
             "training.epochs",
@@ -243,7 +243,7 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
         (
             {"training": {"budget": {"max_updates": 100_000_000}}},
             "training.budget.max_updates",
-            "1 seed of 2 arms",
+            "3 seeds of 2 arms",
         ),
     ],
 )

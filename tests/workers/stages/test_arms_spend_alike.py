@@ -39,8 +39,8 @@ BUDGET = {
     "short_epochs": 1,
     "few_validation_rows": 30,
 }
-BY_VALIDATION = {**BUDGET, "search_validation_rows": 5}
-BY_FOLDS = {**BUDGET, "search_validation_rows": 30, "search_folds": 2}
+BY_VALIDATION = {**BUDGET, "least_validation_rows": 5}
+BY_FOLDS = {**BUDGET, "least_validation_rows": 30, "search_folds": 2}
 
 ARM = re.compile(r"(?P<arm>.+?)/(?P<seed>\d+)(?P<trial>/.*)?$")
 
@@ -62,6 +62,7 @@ def given(training: Training, data: Data, updates: int | None) -> Given:
     epoch = -(-len(data.train) // training.batch_size)
     limits = asdict(training.budget)
     limits |= {name: limits[name] * epoch for name in ("short_epochs", "epochs_without_validation")}
+    limits["round_updates"] = max(limits["round_updates"], epoch)
     rows = 0 if data.validation is None else len(data.validation)
     most = training.budget.max_updates if updates is None else updates
     return Given(len(data.train), rows, training.batch_size, tuple(sorted(limits.items())), most)

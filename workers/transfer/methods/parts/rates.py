@@ -63,7 +63,7 @@ def choose_rate(
     """Train an arm at the rate that is best on held-out rows; ties go to the default rate.
 
     The best is that of the highest accuracy and of equal ones the lowest loss, or by loss alone, as the
-    budget's `chosen_by` says. With at least `search_validation_rows` validation rows (without a budget: with
+    budget's `chosen_by` says. With at least `least_validation_rows` validation rows (without a budget: with
     any) each rate is trained with once, and what the best came to is kept as it is. With fewer it is the mean
     over train rows, each held out once in `search_folds` folds, see `trials.out_of_fold`; then one training
     follows at the rate chosen. Of one rate nothing is searched, nor of an arm that does not train by steps.
@@ -95,7 +95,7 @@ def is_judged_by_validation(data: Data, budget: Budget | None) -> bool:
     """Whether there are validation rows enough to choose by."""
     if data.validation is None:
         return False
-    return budget is None or len(data.validation) >= budget.search_validation_rows
+    return budget is None or len(data.validation) >= budget.least_validation_rows
 
 
 def chosen_by(budget: Budget | None) -> ChosenBy:

@@ -25,7 +25,7 @@ from workers.transfer.training.options import Budget, Hooks, Training, TrainingD
 
 RATES = [0.003, 0.001, 0.03]
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.5, seed=3), Hooks(run="arm/3"))
-MANY, FEW = (Budget(search_validation_rows=rows) for rows in (20, 21))  # of 20 validation rows
+MANY, FEW = (Budget(least_validation_rows=rows) for rows in (20, 21))  # of 20 validation rows
 
 
 def plain_loss(network: Any, rows: Rows, train: Rows) -> float:
@@ -89,7 +89,7 @@ def test_of_classes_it_may_be_the_rate_of_the_highest_accuracy_and_then_of_the_l
     rows, task, options, numbers
 ):
     data, make = numbers(task=task), partial(scratch, options)
-    by_accuracy = Budget(search_validation_rows=rows, chosen_by="accuracy")
+    by_accuracy = Budget(least_validation_rows=rows, chosen_by="accuracy")
     choice, _ = choose_rate(make, data, FIT, RATES, by_accuracy)
     parts = [(data, data.validation)] if rows == 20 else list(folds(data, 3, 3))
     plain = {}
@@ -150,7 +150,7 @@ def towards_the_source(source: Network, data: Data, fit: Fit) -> Transferred:
 def test_the_strength_of_a_regulariser_is_the_best_at_the_best_rate(rows, plain_options, numbers):
     source = scratch(plain_options, numbers(), FIT.named("source", learning_rate=0.01)).network
     data, rates, strengths = numbers(seed=1), [0.001, 0.01], [3.0, 0.3, 100.0]
-    budget = Budget(search_validation_rows=rows)
+    budget = Budget(least_validation_rows=rows)
     make = partial(towards_the_source, source)
     choice, made = choose_rate(make, data, FIT, rates, budget, strengths)
 
