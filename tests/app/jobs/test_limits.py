@@ -56,6 +56,7 @@ def enlarged(inspection: Inspection) -> Inspection:
 
 def post(api: TestClient, dataset: str, **asked: Any) -> Any:
     request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}, **asked}
+    request["evaluation"] = {"seeds": 1, **asked.get("evaluation", {})}
     # As text: what is hostile in it is no JSON for the client's own writer.
     return api.post("/v1/jobs", content=json.dumps(request), headers={"Content-Type": "application/json"})
 
@@ -498,8 +499,7 @@ def test_trials_of_a_regularisers_strength_count_in_every_arm(
     api: TestClient, training: dict[str, Any], strength: float | None, trainings: int
 ) -> None:
     method = {"kind": "parameter", "regulariser": "l2_sp", "regulariser_strength": strength}
-    asked = {"training": training, "method": method, "evaluation": {"seeds": 1}}
-    job = post(api, "large-tabular", **asked).json()
+    job = post(api, "large-tabular", training=training, method=method).json()
     with api.app.state.sessions() as session:  # type: ignore[attr-defined]
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     assert estimate["steps"] == (1 + trainings) * 3 * 21_875  # and the source's

@@ -82,6 +82,7 @@ def done(client: TestClient, services: Services, target: str = "target", **asked
     request = {"model": "m", "network": SMALL, "training": EPOCHS, "champion": "never", **asked}
     request["evaluation"] = {"seeds": 1, "baseline": False, **request.get("evaluation", {})}
     request.setdefault("source", {"dataset": "source", "training": EPOCHS})
+    request["evaluation"] = {"seeds": 1, **asked.get("evaluation", {})}
     job_id = posted(client, request, of_target)
     job = attempted(client, services, job_id)
     assert job["state"] == "succeeded", job["error"]
