@@ -32,23 +32,27 @@ class GainView(BaseModel):
 
 
 class TriedRate(BaseModel):
-    """A learning rate that an arm was trained with to choose one."""
+    """A learning rate, and a strength of its regulariser, that an arm was trained with to choose them."""
 
     learning_rate: float
+    regulariser_strength: float | None = Field(description="Null where none is chosen.")
     loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
     accuracy: float | None = Field(description="Of held-out rows; null of numbers, too.")
 
 
 class Choice(BaseModel):
-    """The learning rate that an arm was trained with, and why."""
+    """The learning rate and the strength of its regulariser that an arm was trained with, and why."""
 
     learning_rate: float
+    regulariser_strength: float | None = Field(
+        description="Null where none is chosen, since the arm has no regulariser or a given strength."
+    )
     by: Literal["given", "validation", "cross-validation", "default"] = Field(
         description="`given`: there was one to take. `validation`: it was the best on the validation rows. "
         "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
         "`default`: nothing is trained by steps, or too few rows are there to choose by."
     )
-    tried: list[TriedRate] = Field(description="The rates that were compared, with the first seed.")
+    tried: list[TriedRate] = Field(description="What was compared, with the first seed.")
 
 
 ControlName = Literal[
@@ -228,16 +232,25 @@ class JobResult(BaseModel):
         ]
     )
     choices: dict[str, Choice] = Field(
-        description="The learning rate of each arm.",
+        description="The learning rate of each arm, and its regulariser's strength.",
         examples=[
             {
                 "transfer": {
                     "learning_rate": 0.003,
+                    "regulariser_strength": None,
                     "by": "validation",
                     "tried": [
-                        {"learning_rate": 0.001, "loss": 0.41, "accuracy": 0.82},
-                        {"learning_rate": 0.003, "loss": 0.38, "accuracy": 0.86},
-                        {"learning_rate": 0.01, "loss": 0.4, "accuracy": 0.84},
+                        {
+                            "learning_rate": rate,
+                            "regulariser_strength": None,
+                            "loss": loss,
+                            "accuracy": accuracy,
+                        }
+                        for rate, loss, accuracy in (
+                            (0.001, 0.41, 0.82),
+                            (0.003, 0.38, 0.86),
+                            (0.01, 0.4, 0.84),
+                        )
                     ],
                 }
             }

@@ -16,7 +16,7 @@ from workers.transfer.baselines import features
 from workers.transfer.baselines.choosing import Baseline, choose, readings_of
 from workers.transfer.baselines.readings import Reading
 from workers.transfer.data import Array
-from workers.transfer.methods.parts import rates
+from workers.transfer.methods.parts import rates, trials
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network, build
 from workers.transfer.proof.evaluation import Outcome
@@ -95,7 +95,7 @@ def folds(context: JobContext, training: Training) -> Array | None:
     if rates.is_judged_by_validation(data, budget):
         return None
     numbers = np.full(len(data.train), -1)
-    parts = rates.folds(data, 3 if budget is None else budget.search_folds, training.seed)
+    parts = trials.folds(data, 3 if budget is None else budget.search_folds, training.seed)
     for number, (_, held_out) in enumerate(parts):
         numbers[np.isin(data.train.numbers, held_out.numbers)] = number
     return numbers

@@ -95,7 +95,7 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     budget = context.training.budget
     spec = context.job.spec
     judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
-    enough = 1 if budget is None else max(1, budget.search_validation_rows)
+    enough = 1 if budget is None else max(1, budget.least_validation_rows)
     rows = 0 if context.target.validation is None else len(context.target.validation)
     by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
     return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)

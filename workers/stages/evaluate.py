@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from app.jobs.budgets import chosen_by
@@ -69,12 +70,12 @@ def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _choices(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
-    """By arm, its learning rate, what it was chosen by, and the losses of those tried."""
+    """By arm, its learning rate and strength, what they were chosen by, and the losses of those tried."""
     told = {}
     for arm in _trained(arms):
         chosen = _chosen(context, arm, control)
         told[arm] = {
-            "learning_rate": chosen.rate.learning_rate,
+            **asdict(chosen.rate.trial),
             "by": chosen.rate.by,
             "tried": chosen.rate.tried,
         }

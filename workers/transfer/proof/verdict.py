@@ -126,20 +126,27 @@ def verdict(
             return Verdict("no difference", reason + same, details)
         lies = "above" if gain.low > 0 else "below"
         return Verdict(outcome, f"{measured} lies {lies} 0.{same}", details)
-    needed = rows_needed(gain)
-    more = "" if within or needed is None else f" If that is so, about {needed:,} test rows would show it."
+    more = "" if within else _what_would_show_it(gain)
     return Verdict("no difference", f"{measured} contains 0: take the cheaper model.{same}{more}", details)
+
+
+def _what_would_show_it(gain: Gain) -> str:
+    if gain.value and gain.reach_of_seeds >= abs(gain.value):
+        return " More test rows alone would not show it, since seeds and source vary by more."
+    needed = rows_needed(gain)
+    return "" if needed is None else f" If that is so, about {needed:,} test rows would show it."
 
 
 def rows_needed(gain: Gain) -> int | None:
     """How many test rows would take 0 out of the interval, if the gain is as measured; None if none would.
 
-    The interval narrows with the root of the rows, if that of the seeds is small beside it.
+    What the rows add to the interval's square falls with their number; what seeds and source add remains.
     """
-    reach = (gain.high - gain.low) / 2
-    if not gain.value or reach <= abs(gain.value):
+    reach, size = (gain.high - gain.low) / 2, abs(gain.value)
+    if reach <= size or gain.reach_of_seeds >= size:
         return None
-    needed = gain.rows * (reach / abs(gain.value)) ** 2
+    rest = (gain.reach_of_seeds / size) ** 2
+    needed = gain.rows * max(1.0, ((reach / size) ** 2 - rest) / (1 - rest))
     return None if needed > 1e6 else math.ceil(needed - 1e-6)
 
 
