@@ -58,6 +58,13 @@ def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "Did the transfer help" not in _card()
 
 
+def test_what_to_use_is_a_sentence_of_the_card():
+    assert "lies above 0. **Use the transfer.**" in _card(
+        reason="lies above 0.", recommendation="Use the transfer."
+    )
+    assert "**" not in _card(reason="lies above 0.", recommendation=None).split("## Did")[1].split("##")[0]
+
+
 def test_what_the_trainings_took_is_a_line_with_what_reuse_saved():
     spent = {"updates": 1350, "cpu_seconds": 3.108}
     source = {"updates": 0, "cpu_seconds": 0.0, "reused": True}
