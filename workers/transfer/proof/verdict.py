@@ -155,7 +155,7 @@ def points_apart(metrics: Mapping[str, Mapping[str, float | None]], metric: str)
     values = {}
     for name in ("accuracy", "auc", "log_loss"):
         one, other = metrics["transfer"].get(name), metrics["control"].get(name)
-        if one is not None and other is not None:
+        if one is not None and other is not None and f"{one:.3g}" != f"{other:.3g}":
             values[name] = (one, other, (one - other) * (-1 if name == "log_loss" else 1))
     if metric not in values:
         return ""

@@ -124,3 +124,8 @@ def test_metrics_that_point_apart_are_told() -> None:
     assert "the accuracy points the other way" in points_apart(metrics, "auc")
     assert points_apart(metrics, "log_loss") == ""
     assert points_apart(metrics, "f1") == ""
+
+
+def test_metrics_that_look_the_same_point_nowhere() -> None:
+    metrics = {"transfer": {"accuracy": 0.8, "auc": 0.94301}, "control": {"accuracy": 0.7, "auc": 0.94302}}
+    assert points_apart(metrics, "accuracy") == ""
