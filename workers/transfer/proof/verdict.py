@@ -18,6 +18,9 @@ LEAST_CLASS_ROWS = 5
 MOST_UNDEFINED = 0.05
 """The share of draws on which the metric may be undefined."""
 
+_ROWS_OF_NOTHING = 3
+"""What was not seen once in n rows is less frequent than 3/n (rule of three, Hanley & Lippman-Hand 1983)."""
+
 _BY_CLASS = frozenset({"balanced_accuracy", "auc", "f1", "macro_f1"})
 
 CONTROLS: Mapping[str, str] = {
@@ -108,6 +111,8 @@ def verdict(
     """
     measured = _measured(gain, control)
     within = -margin < gain.low and gain.high < margin
+    if gain.low == gain.high:
+        within = within and gain.rows * margin >= _ROWS_OF_NOTHING
     details: tuple[Detail, ...] = ("equivalent",) if within else ()
     if is_one_seed:
         reason = (
