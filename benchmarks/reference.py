@@ -35,8 +35,9 @@ class Measured:
         result = job["result"]
         metric = result["gain"]["metric"] if result["gain"] else next(iter(result["metrics"]["transfer"]))
         self.transfer.append(result["metrics"]["transfer"][metric])
-        self.control.append(result["metrics"]["control"][metric])
-        self.chosen.append((result.get("control") or {"chosen": "from_scratch"})["chosen"])
+        if result["control"]:
+            self.control.append(result["metrics"]["control"][metric])
+            self.chosen.append(result["control"]["chosen"])
         self.verdicts.append(result["verdict"])
         self.updates.append(updates)
         self.seconds.append(seconds)
@@ -58,7 +59,7 @@ class Measured:
             str(len(self.transfer)),
             self.case.rows,
             f"{np.mean(self.transfer):.3f}",
-            f"{np.mean(self.control):.3f}",
+            f"{np.mean(self.control):.3f}" if self.control else "-",
             _counted(self.chosen),
             _counted(self.verdicts),
             f"{round(float(np.mean(self.updates))):,} (most {max(self.updates):,})",
@@ -68,6 +69,9 @@ class Measured:
         ]
         return "| " + " | ".join(cells) + " |"
 
+
+NO_ARMS = ("source", "total", "saved")
+"""What a job's cost tells beside its arms."""
 
 COLUMNS = {
     "Case": "---",
@@ -90,7 +94,8 @@ def measure(
 ) -> Iterator[Measured]:
     """Run each case as often as it asks for, or as often as it is told, and answer what it came to."""
     for case in known_answers.cases():
-        if only and not any(case.name.startswith(name) for name in only):
+        named = any(case.name.startswith(name) for name in only)
+        if not named and (only or case.is_long):
             continue
         missing = [name for name in case.files if not (data / name).exists()]
         if missing:
@@ -109,20 +114,19 @@ def _measured(service: Service, folder: Path, data: Path, case: Known, draws: in
         job = service.run(case.job)
         seconds = tree_seconds(service.process.pid) - before
         measured.add(job, _updates(job), seconds)
-        sys.stderr.write(
-            f"{case.name}, draw {draw}: {measured.transfer[-1]:.3f} {measured.control[-1]:.3f}\n"
-        )
+        both = [f"{values[-1]:.3f}" for values in (measured.transfer, measured.control) if values]
+        sys.stderr.write(f"{case.name}, draw {draw}: {' against '.join(both)}\n")
     return measured
 
 
 def _updates(job: dict[str, Any]) -> int:
     """Steps of the optimizer of all arms, rates, folds and seeds; the source's are not among them."""
-    cost = job["result"]["cost"]
-    return sum(arm["updates"] for name, arm in cost.items() if name not in ("source", "saved") and arm)
+    arms = {name: arm for name, arm in job["result"]["cost"].items() if name not in NO_ARMS and arm}
+    return sum(arm["updates"] for arm in arms.values())
 
 
 def _counted(words: Sequence[str | None]) -> str:
     found: dict[str, int] = {}
     for word in words:
-        found[str(word)] = found.get(str(word), 0) + 1
+        found[word or "-"] = found.get(word or "-", 0) + 1
     return ", ".join(f"{count} {word}" if len(words) > 1 else word for word, count in found.items())

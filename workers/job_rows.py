@@ -79,14 +79,14 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
     job = session.get_one(Job, job_id)
     source: DatasetFacts | VersionFacts | PresetFacts
     if job.source_version is not None:
-        source = _version(session, job.source_version)
+        source = read_version(session, job.source_version)
     elif job.source_preset is not None:
         source = PresetFacts(job.source_preset)
     else:
         assert job.source_dataset is not None  # the table's CHECK says so
         source = _dataset(job.source_dataset)
     spec = JobSpec.model_validate(job.spec)
-    others = [_version(session, session.get_one(Version, id_)) for id_ in spec.other_versions]
+    others = [read_version(session, session.get_one(Version, id_)) for id_ in spec.other_versions]
     return JobFacts(job.name, job.model, spec, source, others, _dataset(job.target_dataset))
 
 
@@ -96,7 +96,8 @@ def _dataset(dataset: Dataset) -> DatasetFacts:
     )
 
 
-def _version(session: Session, version: Version) -> VersionFacts:
+def read_version(session: Session, version: Version) -> VersionFacts:
+    """A version as a job needs it."""
     digest = models.find_artifact(session, version.id, "keras").digest
     ref, unknown = models.ref(version), models.trained_on(version).unknown
     files = [RowsFile(rows.dataset, rows.digest, rows.rows) for rows in version.trained_rows]

@@ -52,6 +52,10 @@ class Journal:
                 raise LeaseLost(self.lease.job_id)
             yield session
 
+    def reading(self) -> Session:
+        """A session to read with, a context."""
+        return self._sessions()
+
     def stage(self, session: Session, stage: Stage) -> JobStage:
         """The row of a stage."""
         return session.get_one(JobStage, (self.lease.job_id, stage))

@@ -104,6 +104,19 @@ class JobRows:
             told |= {part: int(seen[of].sum()), f"{part}_rows": len(of)}
         return self._keep_found(Seen(seen[numbers["test"]], seen[numbers["validation"]], told))
 
+    def seen_in(
+        self, files: Sequence[RowsFile], dataset: DatasetFacts, known: KnownRows, numbers: Array
+    ) -> Array:
+        """Which rows of a data set, whose rows are all `known`, are among the rows in the files."""
+        asked, seen = np.zeros(len(known), bool), np.zeros(len(known), bool)
+        asked[numbers] = True
+        for file in files:
+            trained = trained_rows.read(self.storage.require(file.digest))
+            same = _name(file.dataset) == _name(dataset.ref)
+            seen[asked] |= overlap(known, asked, trained, is_same_data=same, near=near).seen
+        marked: Array = seen[numbers]
+        return marked
+
     def _found(self) -> Seen | None:
         part = self.journal.part(Stage.SOURCE, SEEN)
         if part is None or part.digest is None or part.value is None or not self.storage.exists(part.digest):

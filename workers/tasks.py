@@ -225,5 +225,12 @@ def _publish(journal: Journal, outcome: Outcome) -> None:
     """The version and the job's end become visible in one transaction."""
     with journal.transaction() as session:
         job = session.get_one(Job, journal.lease.job_id)
-        version = models.publish(session, job, outcome.facts, outcome.artifacts, outcome.trained_rows)
+        version = models.publish(
+            session,
+            job,
+            outcome.facts,
+            outcome.artifacts,
+            outcome.trained_rows,
+            outcome.result["champion"],
+        )
         transitions.succeed(session, journal.lease, {"version": models.ref(version), **outcome.result})

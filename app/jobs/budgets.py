@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from app.datasets.reading.description import Description
-from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Metric, Training
+from app.jobs.recipes import (
+    DEFAULT_LEARNING_RATE,
+    LEARNING_RATES,
+    Budget,
+    Method,
+    Metric,
+    ParameterTransfer,
+    Training,
+)
 
 _MAX_UPDATES, _LEAST_EPOCHS = 3000, 3
 """What is learnt from many rows passes over them at least so often."""
@@ -50,6 +58,16 @@ def with_one_rate(training: Training) -> Training:
     """The same without a choice of learning rates, as sources are trained."""
     rate = training.learning_rate or DEFAULT_LEARNING_RATE
     return training.model_copy(update={"learning_rate": rate, "learning_rates": None})
+
+
+def chooses_strength(method: Method, training: Training) -> bool:
+    """Whether a regulariser's strength is chosen: not beside given rates, which bind all arms."""
+    return (
+        isinstance(method, ParameterTransfer)
+        and method.regulariser is not None
+        and method.regulariser_strength is None
+        and training.learning_rates == LEARNING_RATES
+    )
 
 
 def epoch_updates(training: Training, rows: int) -> int:

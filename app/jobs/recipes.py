@@ -56,7 +56,12 @@ class ParameterTransfer(Recipe):
         "suppresses the smallest singular values of the features. Not with a frozen backbone.",
     )
     regulariser_strength: float | None = Field(
-        None, gt=0, le=1000, description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5."
+        None,
+        gt=0,
+        le=1000,
+        description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5. Where the learning rate is chosen from "
+        "the default ones, a tenth and ten times of it are tried, too, at the rate chosen, and arms without "
+        "a regulariser try two further rates, 0.0003 and 0.03.",
     )
     wise_ft: bool = Field(
         False,
@@ -180,6 +185,9 @@ DEFAULT_LEARNING_RATE = 0.001
 LEARNING_RATES = [0.001, 0.003, 0.01]
 """The rates that each arm chooses from, where nobody gave one."""
 
+FURTHER_RATES = [0.0003, 0.03]
+"""Rates beside these for an arm without a regulariser, where others choose as many strengths of theirs."""
+
 
 class Budget(Recipe):
     """The limits of a training without a number of epochs, the same for every arm.
@@ -212,8 +220,8 @@ class Budget(Recipe):
         20,
         gt=0,
         le=100_000,
-        description="Without validation rows: train so many epochs, but at least `min_updates` and at most "
-        "`max_updates`.",
+        description="With fewer validation rows than `least_validation_rows`: train so many epochs, but at "
+        "least `min_updates` and at most `max_updates`, and keep the last weights.",
     )
     few_validation_rows: int = Field(
         100,
@@ -235,12 +243,12 @@ class Budget(Recipe):
         "equal accuracies the lower loss is the better one. Default: accuracy, but loss for numbers and "
         "where `evaluation.metric` is `auc` or `log_loss`.",
     )
-    search_validation_rows: int = Field(
+    least_validation_rows: int = Field(
         30,
         ge=0,
         le=1_000_000,
-        description="With fewer validation rows than this, learning rates are chosen by cross-validation of "
-        "the train rows.",
+        description="Fewer validation rows than this choose nothing; learning rates are then chosen by "
+        "cross-validation of the train rows.",
     )
     search_folds: int = Field(3, ge=2, le=20, description="Its folds.")
 
@@ -369,6 +377,11 @@ class Evaluation(Recipe):
         description="Also train networks without the source's knowledge on the target, and compare the "
         "transfer with the better one by validation: the network from scratch, and the same procedure from "
         "random weights, with a random structure of the same size, or from an untrained teacher.",
+    )
+    baseline: bool = Field(
+        True,
+        description="Also fit what a practitioner would use for such data in scikit-learn, the best of a few "
+        "on held-out rows, and one answer for all rows; tell the transfer's gain over it, and what to use.",
     )
     arms: list[Arm] = Field(
         default=[],

@@ -39,7 +39,7 @@ VERSION_EXAMPLE: JsonDict = {
 }
 
 
-Champion = Literal["unless_hurt", "always", "never"]
+Champion = Literal["unless_worse", "always", "never"]
 
 
 class Source(Recipe):
@@ -111,9 +111,10 @@ class JobRequest(Recipe):
     training: Training = Field(default_factory=Training)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     champion: Champion = Field(
-        "unless_hurt",
-        description="Whether the new version becomes `model@champion`: unless the transfer hurt, "
-        "always or never.",
+        "unless_worse",
+        description="Whether the new version becomes `model@champion`. `unless_worse`: unless it is worse "
+        "than the present champion on test rows that neither was trained on, or cannot be compared with it; "
+        "a first version, unless the transfer hurt.",
     )
     name: Name | None = Field(None, description="Name of the job. Default: made from the model's name.")
     queue: Line | None = Field(
@@ -143,7 +144,7 @@ class JobSpec(Recipe):
     source_network: Network
     training: Training
     source_training: Training | None
-    champion: Champion = "unless_hurt"
+    champion: Champion = "unless_worse"
     other_versions: list[str] = Field(default=[], description="Ids of the further source versions.")
     pseudo_labels: float | None = None
     evaluation: Evaluation

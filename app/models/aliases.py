@@ -1,6 +1,8 @@
-"""Names that move from version to version; `champion` is not given to one that hurt, unless forced."""
+"""Names that move from version to version; `champion` is not given to one that is worse, unless forced."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,22 +16,50 @@ from app.models.schemas import AliasView
 CHAMPION = "champion"
 
 
-def assign_champion(session: Session, job: Job, version: Version) -> None:
-    """Make a job's version its model's champion, as far as the job wants it; an event tells if it is not."""
+def holder(session: Session, model: str, alias: str) -> Version | None:
+    """The version that has the alias."""
+    given = session.get(Alias, (model, alias))
+    return None if given is None else session.get_one(Version, given.version_id)
+
+
+def assign_champion(session: Session, job: Job, version: Version, compared: dict[str, Any] | None) -> None:
+    """Make a job's version its model's champion, as far as the job wants it; an event tells how it went.
+
+    `compared` is how it did beside the champion, as `ChampionView`; None if there was none.
+    """
     wish = job.spec["champion"]
     if wish == "never":
         return
-    if wish == "always" or version.verdict != "hurt":
+    before = holder(session, version.model, CHAMPION)
+    becomes, why = (True, "as asked") if wish == "always" else _is_better(version, before, compared)
+    new = f"{version.model}@{version.number}"
+    if becomes:
         _give(session, version, CHAMPION)
+        record(session, job.id, job.attempt, "champion.given", f"{new} is the champion: {why}.")
         return
-    before = session.get(Alias, (version.model, CHAMPION))
-    stays = "there is none"
-    if before is not None:
-        stays = f"{version.model}@{session.get_one(Version, before.version_id).number} stays"
-    message = (
-        f"{version.model}@{version.number} did not become the champion, since the transfer hurt; {stays}."
-    )
+    stays = "there is none" if before is None else f"{before.model}@{before.number} stays"
+    message = f"{new} did not become the champion, since {why}; {stays}."
     record(session, job.id, job.attempt, "champion.kept", message, level="warning")
+
+
+def _is_better(version: Version, before: Version | None, compared: dict[str, Any] | None) -> tuple[bool, str]:
+    """Whether it takes the place of the champion, and why; it does unless it is shown to be worse."""
+    if before is None:
+        return (
+            version.verdict != "hurt",
+            "the transfer hurt" if version.verdict == "hurt" else "it is the first",
+        )
+    champion = f"{before.model}@{before.number}"
+    if compared is None or compared["version"] != champion:
+        return False, f"it was not compared with {champion}, which became the champion meanwhile"
+    if not compared["comparable"]:
+        return False, f"it cannot be compared with {champion}: {compared['why']}"
+    measured = (
+        f"on {compared['rows']} test rows its {compared['metric'].replace('_', ' ')} is "
+        f"{compared['new']:.3g}, and that of {champion} {compared['champion']:.3g}, a difference of "
+        f"{compared['value']:+.3g} ({compared['low']:+.3g} to {compared['high']:+.3g})"
+    )
+    return compared["high"] >= 0, measured
 
 
 def put(session: Session, version: Version, alias: str, force: bool) -> AliasView:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.results import GainView, JobCost
+from app.jobs.results import ChampionView, GainView, JobCost
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 
@@ -51,6 +51,9 @@ class Lineage(BaseModel):
         description="What the method reports: the structure found, the shares of its branches, …",
     )
     cost: JobCost | None = Field(None, description="What the job's trainings took, and what reuse saved.")
+    champion: ChampionView | None = Field(
+        None, description="How it did beside the model's champion at the time. Null if there was none."
+    )
     trained_on: TrainedOn = Field(
         default=TrainedOn(),
         description="Over all generations. Rows of a later target that are among them are not compared on.",

@@ -25,8 +25,12 @@ def publish(
     facts: dict[str, Any],
     artifacts: Sequence[dict[str, Any]],
     trained_rows: Sequence[dict[str, Any]],
+    compared: dict[str, Any] | None = None,
 ) -> Version:
-    """The next version of the job's model; its caller ends the job in the same transaction."""
+    """The next version of the job's model; its caller ends the job in the same transaction.
+
+    `compared`: how it did beside the model's champion, see `aliases.assign_champion`.
+    """
     lock_name(session, "models", job.model)
     if session.get(Model, job.model) is None:
         session.add(Model(name=job.model))
@@ -54,7 +58,7 @@ def publish(
     )
     session.add(version)
     session.flush()
-    aliases.assign_champion(session, job, version)
+    aliases.assign_champion(session, job, version, compared)
     return version
 
 

@@ -102,6 +102,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         findings: dict[str, Any] | None = None,
         backbone: dict[str, Any] | None = None,
         trained_rows: Sequence[dict[str, Any]] = (),
+        compared: dict[str, Any] | None = None,
         **asked: Any,
     ) -> dict[str, Any]:
         request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}, **asked}
@@ -136,13 +137,24 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         result["choices"] = (evaluated or {}).get("choices", {})
         result["control"] = (evaluated or {}).get("control")
+        result["verdict_details"] = (evaluated or {}).get("verdict_details", [])
+        compared = (
+            "baseline",
+            "versus_control",
+            "versus_baseline",
+            "recommendation",
+            "recommendation_reason",
+        )
+        result |= {name: (evaluated or {}).get(name) for name in compared}
         if evaluated and "cost" in evaluated:
             result["cost"] = evaluated["cost"]
         with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
             lease = transitions.claim(session, job["id"], "worker", 60.0)
             assert lease is not None
             session.get_one(JobStage, (job["id"], Stage.EVALUATE)).output = evaluated
-            version = models.publish(session, session.get_one(Job, job["id"]), facts, [], trained_rows)
+            version = models.publish(
+                session, session.get_one(Job, job["id"]), facts, [], trained_rows, compared
+            )
             transitions.succeed(session, lease, {**result, "version": models.ref(version)})
         return job
 

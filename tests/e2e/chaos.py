@@ -96,7 +96,7 @@ def training(number: int) -> dict[str, Any]:
     if number % 3 == 0:
         return {"epochs": 20, "learning_rate": 0.005}
     budget = {"round_updates": 20, "min_updates": 60, "patience_updates": 40, "max_updates": 120}
-    folds = {"search_validation_rows": 1000 if number % 3 == 1 else 0, "search_folds": 2}
+    folds = {"least_validation_rows": 1000 if number % 3 == 1 else 0, "search_folds": 2}
     return {"learning_rates": [0.001, 0.005], "budget": budget | folds}
 
 

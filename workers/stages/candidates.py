@@ -18,9 +18,10 @@ from workers.stages.transfer import as_any_arm, by_the_method
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.random_structures import has_random_structure, random_structure
-from workers.transfer.methods.parts.rates import DEFAULT_LEARNING_RATE, Make
+from workers.transfer.methods.parts.rates import DEFAULT_LEARNING_RATE
 from workers.transfer.methods.parts.receipt import Transferred
-from workers.transfer.methods.parts.untrained import comes_with_weights, untrained
+from workers.transfer.methods.parts.trials import Make
+from workers.transfer.methods.parts.untrained import is_a_preset_with_weights, untrained
 from workers.transfer.methods.structure import structure
 from workers.transfer.networks.inputs import geometry
 from workers.transfer.networks.network import Network, build, in_sequence, leaves
@@ -36,7 +37,9 @@ def candidates(context: JobContext, source: Sequence[Network]) -> dict[str, Arm]
     found = {"from_scratch": from_scratch(context, source[0])}
     method = context.job.spec.method
     if isinstance(method, ParameterTransfer | CombinedTransfer):
-        found[_without_the_source(context, source[0])] = partial(_same_procedure, context, source[0])
+        name = _without_the_source(context, source[0])
+        made = partial(_same_procedure, context, source[0])
+        found[name] = partial(_drawn_for_each_seed, made) if name == "random_weights" else made
     elif isinstance(method, Distillation):
         found["untrained_teacher"] = partial(_untrained_teacher, context, source)
     elif isinstance(method, StructureTransfer) and has_random_structure(source[0].options):
@@ -48,6 +51,7 @@ def candidates(context: JobContext, source: Sequence[Network]) -> dict[str, Arm]
             f"control/{name}",
             as_any_arm(context, make, reads_unlabelled=name in reads_all),
             rates_of_the_usual_network(context) if name == "from_scratch" else None,
+            is_by_the_method=name != "from_scratch",
             is_judged=True,
         )
         for name, make in found.items()
@@ -99,7 +103,8 @@ def _is_the_preset_transferred(context: JobContext) -> bool:
 def _without_the_source(context: JobContext, source: Network) -> str:
     """What the same procedure starts from: a preset that the source trained comes with its own weights."""
     is_the_source = isinstance(context.job.source, PresetFacts)
-    return "preset_weights" if comes_with_weights(source) and not is_the_source else "random_weights"
+    keeps = not is_the_source and is_a_preset_with_weights(source)
+    return "preset_weights" if keeps else "random_weights"
 
 
 def _same_procedure(context: JobContext, source: Network, data: Data, fit: Fit) -> Transferred:
@@ -113,6 +118,11 @@ def _same_procedure(context: JobContext, source: Network, data: Data, fit: Fit) 
         layers = sum(1 for _, layer in leaves(usual.backbone) if layer.weights)
         method = method.model_copy(update={"frozen_layers": min(method.frozen_layers, layers - 1)})
     return by_the_method(context, [usual], data, fit, method)
+
+
+def _drawn_for_each_seed(make: Make, data: Data, fit: Fit) -> Transferred:
+    """The seed enters with the weights, even where a method only fits a head to them."""
+    return replace(make(data, fit), is_deterministic=False)
 
 
 def _untrained_teacher(context: JobContext, source: Sequence[Network], data: Data, fit: Fit) -> Transferred:

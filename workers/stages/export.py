@@ -12,6 +12,7 @@ from app.datasets.reading.description import Description
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
+from workers.stages.champion import beside_champion
 from workers.transfer.delivery import export as exporting
 from workers.transfer.delivery.predictions import write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
@@ -36,7 +37,8 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
-    lineage = _lineage(context, made, evaluated["cost"])
+    compared = beside_champion(context, arms["transfer"][0].test)
+    lineage = {**_lineage(context, made, evaluated["cost"]), "champion": compared}
     assert context.target.test is not None
     inputs = context.target.test.inputs
     is_table = transferred.signature.kind == "tabular"
@@ -64,7 +66,7 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
     rows = [asdict(file) for file in context.version_trained_on]
-    return Outcome(facts, artifacts, rows, _result(evaluated))
+    return Outcome(facts, artifacts, rows, {**_result(evaluated), "champion": compared})
 
 
 def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
@@ -145,6 +147,8 @@ def _card(
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],
+        "baseline": evaluated["baseline"],
+        "recommendation": evaluated["recommendation_reason"],
         "choices": evaluated["choices"],
         "receipt": receipt,
         "findings": lineage["findings"],
@@ -186,6 +190,11 @@ def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
         "rows_seen",
         "choices",
         "control",
+        "baseline",
+        "versus_control",
+        "versus_baseline",
+        "recommendation",
+        "recommendation_reason",
         "cost",
     ]
     return {name: evaluated[name] for name in told}

@@ -21,6 +21,7 @@ from workers.transfer.methods.parts.searching import SearchResult, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.networks.presets import manifests
+from workers.transfer.training.rounds import rounds
 
 
 def source(context: JobContext) -> list[Network]:
@@ -71,7 +72,8 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
     if not isinstance(spec.method, StructureTransfer):
         fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
         made = scratch.scratch(options, data, fit)
-        keeps_best = spec.source_training.patience is not None
+        validation_rows = 0 if data.validation is None else len(data.validation)
+        keeps_best = rounds(fit.training, len(data.train), validation_rows).keeps_best
         losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
         return made.network, {}, losses
     if spec.method.strategy == "reuse":
@@ -88,7 +90,9 @@ def search_structure(
     assert isinstance(method, StructureTransfer)
 
     def on_trial(trial: Trial) -> None:
-        message = f"Trial {trial.number}, {trial.epochs} epochs: validation loss {trial.score:.4g}."
+        named = method.epochs_per_trial is not None or training.epochs is not None
+        length = f"{trial.epochs} {'epochs' if named else 'rounds'}"
+        message = f"Trial {trial.number}, {length}: validation loss {trial.score:.4g}."
         details = {
             "number": trial.number,
             "score": trial.score,

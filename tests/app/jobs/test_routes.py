@@ -49,7 +49,7 @@ SETTLED = {
     "few_validation_rows": 100,
     "short_epochs": 20,
     "chosen_by": "accuracy",
-    "search_validation_rows": 30,
+    "least_validation_rows": 30,
     "search_folds": 3,
 }
 
@@ -119,8 +119,10 @@ def test_options_of_a_training_that_exclude_each_other_are_refused(
     assert "expected expected" not in answer.json()["detail"].lower()
 
 
-def test_a_job_without_a_control_has_no_such_stage(client: TestClient) -> None:
-    job = post(client, evaluation={"control": False}).json()
+def test_a_job_that_compares_nothing_has_no_such_stage(client: TestClient) -> None:
+    asked = post(client, evaluation={"control": False}).json()
+    assert "control" in [stage["stage"] for stage in asked["stages"]]  # the baseline is fitted in it
+    job = post(client, evaluation={"control": False, "baseline": False}).json()
     assert [stage["stage"] for stage in job["stages"]] == ["source", "transfer", "evaluate", "export"]
 
 

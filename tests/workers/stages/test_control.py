@@ -152,7 +152,12 @@ def test_each_method_has_two_candidates_of_which_the_better_one_is_the_control(
     wanted = {"transfer/0", *(f"control/{one}/0" for one in expected)}
     assert {run for run in of_stages if not run.startswith("trial/")} == wanted  # nothing is searched
     assert {of_stages[run] for run in wanted} == {2}
-    assert report["evaluation"]["choices"]["transfer"] == {"learning_rate": 0.01, "by": "given", "tried": []}
+    assert report["evaluation"]["choices"]["transfer"] == {
+        "learning_rate": 0.01,
+        "regulariser_strength": None,
+        "by": "given",
+        "tried": [],
+    }
 
 
 @pytest.mark.parametrize(("target", "by"), [("target", "validation"), ("few", "cross-validation")])
@@ -180,6 +185,28 @@ def test_without_epochs_each_arm_chooses_its_rate_with_the_first_seed_alone(
     assert wanted <= set(of_stages)
     (other,) = {"from_scratch", "random_weights"} - {chosen}
     assert f"control/{other}/1" not in of_stages
+
+
+def test_a_probe_is_fitted_once_but_random_weights_are_drawn_anew_for_each_seed(
+    client: TestClient, services: Services
+) -> None:
+    # The network from scratch hardly moves, so that the probe on random features is the control.
+    limits = {**UPDATES["budget"], "min_updates": 1, "max_updates": 8, "patience_updates": None}
+    training = {**UPDATES, "budget": limits, "learning_rate": 1e-6}
+    report = done(
+        client,
+        services,
+        training=training,
+        network={"kind": "mlp", "hidden_units": [64], "dropout": 0.0},
+        method={"kind": "parameter", "strategy": "linear_probe"},
+        evaluation={"seeds": 3, "metric": "log_loss"},
+    )
+    evaluation = report["evaluation"]
+    assert evaluation["control"]["chosen"] == "random_weights"
+    told = {arm: [one["seed"] for one in seeds] for arm, seeds in evaluation["arms"].items()}
+    assert told == {"transfer": [0], "control": [0, 1, 2]}
+    losses = {one["metrics"]["log_loss"] for one in evaluation["arms"]["control"]}
+    assert len(losses) == 3
 
 
 @pytest.mark.parametrize("training", [EPOCHS, UPDATES], ids=["epochs", "updates"])

@@ -52,6 +52,12 @@ def test_a_source_is_told_of_by_its_own_validation_losses(
     assert all(event.level == "warning" and event.data["best"] == min(losses) for event in events)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_source_that_keeps_its_best_weights_is_not_called_overtrained(kept: bool) -> None:
+    found = source_losses(NETWORK, _epochs(0.5, 0.3, 0.9), DATA, keeps_best=kept)
+    assert found["kept"] == (0.3 if kept else 0.9)
+
+
 def test_without_validation_rows_nothing_is_told(sessions: Sessions, lease: Lease) -> None:
     found = source_losses(
         NETWORK, [{"epoch": 1, "loss": 9.0}], replace(DATA, validation=None), keeps_best=False

@@ -109,7 +109,7 @@ def verdict(
     of weights was trained once, `is_one_seed`, tells nothing of another draw. `p_of_rows`, McNemar's of
     accuracies of arms that were fitted once, must agree.
     """
-    measured = _measured(gain, control)
+    measured = measured_on_rows(gain, CONTROLS[control])
     within = -margin < gain.low and gain.high < margin
     if gain.low == gain.high:
         within = within and gain.rows * margin >= _ROWS_OF_NOTHING
@@ -173,12 +173,13 @@ def points_apart(metrics: Mapping[str, Mapping[str, float | None]], metric: str)
     return ""
 
 
-def _measured(gain: Gain, control: str) -> str:
+def measured_on_rows(gain: Gain, other: str) -> str:
+    """The beginning of a sentence: both metrics, the gain, its interval; `other` is how that arm is made."""
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
     value = f"{gain.value:+.3g}" if gain.value else "0"
     return (
         f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
-        f"{CONTROLS[control]} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
+        f"{other} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
         f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )
 

@@ -10,6 +10,7 @@ from workers.transfer.data import Unlabelled
 from workers.transfer.methods.distillation import decoupled, distillation, divergence
 from workers.transfer.methods.parts.teacher_answers import teacher_outputs
 from workers.transfer.methods.scratch import scratch
+from workers.transfer.networks.network import build
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Seen
@@ -131,6 +132,22 @@ def test_what_teachers_say_is_kept_and_not_computed_again(plain_options, numbers
     assert costs[0] == costs[1]  # which goes on where the first was stopped
     assert costs[0].cpu_seconds > 0
     assert costs[2] == Cost()
+
+
+def test_what_is_kept_of_one_teacher_is_not_taken_for_anothers_answers(plain_options, numbers, tmp_path):
+    data, kept = numbers(), {}
+
+    def keep(key, path):
+        kept[key] = tmp_path / f"{len(kept)}.npz"
+        kept[key].write_bytes(path.read_bytes())
+
+    hooks = Hooks("control/untrained_teacher/0", save_result=keep, load_result=kept.get)
+    for seed in (1, 2):  # they read the rows alike
+        teacher = build(plain_options, data, seed)
+        expected = teacher_outputs([teacher], data.signature, data.train.inputs, Hooks())
+        found = teacher_outputs([teacher], data.signature, data.train.inputs, hooks)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("strategy", ["logits", "decoupled", "hints"])

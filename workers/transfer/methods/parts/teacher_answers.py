@@ -10,7 +10,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Array, Signature
 from workers.transfer.networks.forwarding import forward
-from workers.transfer.networks.network import Network
+from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.training.checkpoints import fingerprint
 from workers.transfer.training.features import outputs, stopwatch
 from workers.transfer.training.options import Cost, Hooks
@@ -45,12 +45,13 @@ def teacher_outputs(
 
     Answers are logits of the target's classes, (n, k), or of the positive one, (n, 1), the mean over the
     teachers; of a regression the mean prediction (n, 1), float64 in the label's unit. Features (n, h) are
-    the first teacher's representation. Both are kept through the hooks under a key made from the rows, and
-    not computed again; `cost` counts what the training took that computed them.
+    the first teacher's representation. Both are kept through the hooks under a key made from the teachers'
+    weights and the rows, and not computed again; `cost` counts what the training took that computed them.
     """
     cost, seconds = cost or Cost(), stopwatch(hooks.features)
     features = [outputs(teacher, ["preprocessing"], inputs, hooks.features) for teacher in teachers]
-    key = f"teachers {fingerprint(arrays=features)[:16]}"
+    weights = [weights_digest(teacher) for teacher in teachers]
+    key = f"teachers {fingerprint(weights, arrays=features)[:16]}"
     known = hooks.load_result and hooks.load_result(key)
     if known:
         with np.load(known, allow_pickle=False) as file:

@@ -7,7 +7,7 @@ import keras
 from workers.transfer import tasks
 from workers.transfer.data import Data, Signature
 from workers.transfer.networks import inputs
-from workers.transfer.networks.input_spec import InputSpec
+from workers.transfer.networks.input_spec import InputSpec, input_spec_of
 from workers.transfer.networks.network import (
     Network,
     function_of,
@@ -43,10 +43,9 @@ def started_afresh(source: Network, data: Data, seed: int) -> Network:
     return _joined(source, first, backbone, data.signature, data, seed)
 
 
-def comes_with_weights(source: Network) -> bool:
-    """Whether an untrained source of this structure has a preset's weights."""
-    kind, weights = source.options["kind"], source.options.get("weights")
-    return bool(kind == "pretrained" and weights == "pretrained")
+def is_a_preset_with_weights(source: Network) -> bool:
+    """Whether an untrained source of this structure has a preset's weights: no layers were joined to it."""
+    return _of_the_preset(source, input_spec_of(source.backbone), 0) is not None
 
 
 def _reading(source: Network, data: Data) -> tuple[keras.Model, InputSpec]:
@@ -58,7 +57,7 @@ def _reading(source: Network, data: Data) -> tuple[keras.Model, InputSpec]:
 
 def _of_the_preset(source: Network, input_spec: InputSpec, seed: int) -> keras.Model | None:
     """The preset as it comes; None where there is none, or an earlier job joined it with other layers."""
-    if not comes_with_weights(source):
+    if source.options["kind"] != "pretrained" or source.options.get("weights") != "pretrained":
         return None
     backbone = new_backbone(source.options, input_spec, seed)
     return backbone if function_of(backbone) == function_of(source.backbone) else None

@@ -31,6 +31,20 @@ def test_patience_and_what_a_budget_counts_in_epochs_grow_alike():
     assert fit.training.budget == budget
 
 
+def test_rounds_over_fewer_rows_are_as_long_and_so_as_many(options, numbers):
+    told = []
+    for rows in (100, 20):
+        data = numbers(rows)
+        budget = Budget(round_updates=2, min_updates=8, max_updates=40, patience_updates=None)
+        fit = Fit(
+            Training(epochs=None, batch_size=6, learning_rate=0.01, seed=3, budget=budget), traced=TRACED
+        )
+        with as_many_updates(fit, len(data.train), 60):
+            history = fit(build(options, data, 3), data)
+        told.append([entry["updates"] for entry in history.epochs])
+    assert told[0] == told[1] == [10, 20, 30, 40]
+
+
 @pytest.mark.parametrize("has_validation", [True, False])
 def test_limits_in_updates_are_the_same_for_arms_that_read_fewer_rows(has_validation, options, numbers):
     limits = {"round_updates": 4, "min_updates": 8, "max_updates": 40, "patience_updates": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from tests.workers.transfer import examples
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.data import Data
 from workers.transfer.methods.combined import combined
+from workers.transfer.methods.parts.branches import adapter
 from workers.transfer.methods.parts.receipt import Transferred
-from workers.transfer.methods.parts.untrained import untrained
+from workers.transfer.methods.parts.untrained import is_a_preset_with_weights, untrained
 from workers.transfer.methods.scratch import scratch
-from workers.transfer.networks.network import Network, build, function_of, weights_digest
+from workers.transfer.networks.network import Network, build, function_of, join, weights_digest
 from workers.transfer.training.features import predict
 from workers.transfer.training.options import Training
 
@@ -138,3 +140,19 @@ def test_other_kinds_of_data_have_untrained_sources(kind, place):
     made, of_blank = by_the_method(ParameterTransfer(strategy="full"), blank, data)
     assert of_real == of_blank
     assert [one[:3] + one[4:] for one in trained(real)] == [one[:3] + one[4:] for one in trained(made)]
+
+
+def test_a_preset_keeps_its_weights_unless_an_earlier_job_joined_it_with_other_layers():
+    options = {
+        "kind": "pretrained",
+        "preset": "minilm_l6_v2",
+        "weights": "pretrained",
+        "length": 8,
+        "folder": None,
+    }
+    source = build(options, examples.make("text", rows=40), 0)
+    assert is_a_preset_with_weights(source)
+    assert not is_a_preset_with_weights(replace(source, options={**options, "weights": "random"}))
+    joined = adapter(source.backbone, options, 3, 4).backbone
+    parts = source.preprocessing, joined, source.head
+    assert not is_a_preset_with_weights(join(*parts, source.signature, options))
