@@ -21,6 +21,9 @@ MOST_UNDEFINED = 0.05
 _ROWS_OF_NOTHING = 3
 """What was not seen once in n rows is less frequent than 3/n (rule of three, Hanley & Lippman-Hand 1983)."""
 
+_OF_NUMBERS = frozenset({"rmse", "mae", "r2", "log_loss"})
+"""Metrics that are equal where the predictions are, and not where they only lie on the same side."""
+
 _BY_CLASS = frozenset({"balanced_accuracy", "auc", "f1", "macro_f1"})
 
 CONTROLS: Mapping[str, str] = {
@@ -111,7 +114,7 @@ def verdict(
     """
     measured = measured_on_rows(gain, CONTROLS[control])
     within = -margin < gain.low and gain.high < margin
-    if gain.low == gain.high:
+    if gain.low == gain.high and gain.metric not in _OF_NUMBERS:
         within = within and gain.rows * margin >= _ROWS_OF_NOTHING
     details: tuple[Detail, ...] = ("equivalent",) if within else ()
     if is_one_seed:
