@@ -14,6 +14,7 @@ from workers.transfer.proof.row_draws import drawn_means
 
 _IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
 _WITHOUT_BOUND = frozenset({"rmse", "mae", "r2", "log_loss"})
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def compare(
     seeds = of_seeds(*([value / size for value in of_arm] for of_arm in scores), shared_source=shared_source)
     parts = [of_rows(differences, len(np.unique(units))), *seeds]
     value = sign * (transfer - control)
+    value = value if abs(value) > _ROUNDING * size else 0.0  # means of the same scores in another order
     low, high = (bound * size for bound in interval(value / size, parts, confidence))
     if metric not in _WITHOUT_BOUND:
         low, high = max(low, -1.0), min(high, 1.0)

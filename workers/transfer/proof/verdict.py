@@ -18,6 +18,12 @@ LEAST_CLASS_ROWS = 5
 MOST_UNDEFINED = 0.05
 """The share of draws on which the metric may be undefined."""
 
+_ROWS_OF_NOTHING = 3
+"""What was not seen once in n rows is less frequent than 3/n (rule of three, Hanley & Lippman-Hand 1983)."""
+
+_OF_NUMBERS = frozenset({"rmse", "mae", "r2", "log_loss"})
+"""Metrics that are equal where the predictions are, and not where they only lie on the same side."""
+
 _BY_CLASS = frozenset({"balanced_accuracy", "auc", "f1", "macro_f1"})
 
 CONTROLS: Mapping[str, str] = {
@@ -108,6 +114,8 @@ def verdict(
     """
     measured = measured_on_rows(gain, CONTROLS[control])
     within = -margin < gain.low and gain.high < margin
+    if gain.low == gain.high and gain.metric not in _OF_NUMBERS:
+        within = within and gain.rows * margin >= _ROWS_OF_NOTHING
     details: tuple[Detail, ...] = ("equivalent",) if within else ()
     if is_one_seed:
         reason = (
@@ -155,7 +163,7 @@ def points_apart(metrics: Mapping[str, Mapping[str, float | None]], metric: str)
     values = {}
     for name in ("accuracy", "auc", "log_loss"):
         one, other = metrics["transfer"].get(name), metrics["control"].get(name)
-        if one is not None and other is not None:
+        if one is not None and other is not None and f"{one:.3g}" != f"{other:.3g}":
             values[name] = (one, other, (one - other) * (-1 if name == "log_loss" else 1))
     if metric not in values:
         return ""

@@ -118,6 +118,15 @@ def test_a_bound_that_is_0_but_for_rounding_is_0():
     assert compare("binary", y, seeds[:1], seeds[:1], "accuracy", draws=500).low == 0
 
 
+def test_a_gain_that_is_0_but_for_rounding_is_0():
+    y, rows = np.array([[0.0], [1.0]] * 28, np.float32), np.arange(56)[:, None]
+    # Means over the seeds of equal sums, 2.2e-16 apart.
+    arms = [[np.where(rows < wrong, 1 - y, y) for wrong in arm] for arm in ((1, 2, 5), (1, 3, 4))]
+    gain = compare("binary", y, *arms, "accuracy", draws=500)
+    assert gain.transfer != gain.control
+    assert gain.value == 0
+
+
 def test_a_metric_of_another_task_is_refused():
     with pytest.raises(ValueError, match="Received: 'r2'"):
         compare("binary", *_lists(_arms()), "r2")

@@ -34,7 +34,8 @@ def test_the_proof_of_two_equal_networks_is_no_difference(task, numbers, plain_o
     assert (proof["verdict"], proof["gain"]["value"], proof["gain"]["seeds"]) == ("no difference", 0.0, 2)
     assert proof["metrics"]["transfer"] == proof["metrics"]["control"]
     assert proof["curves"]["jumpstart"] == 0
-    assert "equivalent" in proof["verdict_details"]
+    # Classes of so few rows may be equal by chance.
+    assert ("equivalent" in proof["verdict_details"]) == (task == "regression")
     assert json.loads(json.dumps(proof, allow_nan=False)) == proof
 
 

@@ -44,6 +44,13 @@ def test_an_interval_within_the_margin_is_told_as_equivalent(low: float, high: f
     assert verdict(gain(low, high), margin=0.009).details == ()
 
 
+@pytest.mark.parametrize(("rows", "details"), [(149, ()), (150, ("equivalent",))])
+def test_few_rows_on_which_nothing_differs_do_not_show_equivalence(
+    rows: int, details: tuple[str, ...]
+) -> None:
+    assert verdict(replace(gain(0.0, 0.0), rows=rows), margin=0.02).details == details
+
+
 def test_mcnemars_test_must_agree_where_each_arm_was_fitted_once() -> None:
     assert verdict(gain(0.01, 0.2), p_of_rows=0.04).outcome == "helped"
     found = verdict(gain(0.01, 0.2), p_of_rows=0.06)
@@ -124,3 +131,8 @@ def test_metrics_that_point_apart_are_told() -> None:
     assert "the accuracy points the other way" in points_apart(metrics, "auc")
     assert points_apart(metrics, "log_loss") == ""
     assert points_apart(metrics, "f1") == ""
+
+
+def test_metrics_that_look_the_same_point_nowhere() -> None:
+    metrics = {"transfer": {"accuracy": 0.8, "auc": 0.94301}, "control": {"accuracy": 0.7, "auc": 0.94302}}
+    assert points_apart(metrics, "accuracy") == ""
