@@ -95,7 +95,7 @@ class Jobs:
         training = {"budget": budget, "learning_rates": RATES, "batch_size": 16}
         request = {"model": "m", "source": {"dataset": "source"}, **asked}
         request["source"] |= {"training": {"budget": budget, "batch_size": 16}}
-        request |= {"training": training}
+        request |= {"training": training, "evaluation": {"seeds": 1, **asked.get("evaluation", {})}}
         request.setdefault("target", {"dataset": "target"})
         request.setdefault("network", {"kind": "mlp", "hidden_units": [4, 4]})
         answer = self.client.post("/v1/jobs", json=request)
