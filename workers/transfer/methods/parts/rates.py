@@ -9,10 +9,10 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Data, Rows
-from workers.transfer.methods.parts.held_out import ChosenBy, HeldOut, Score, held_out
+from workers.transfer.methods.parts.held_out import HeldOut, Score, held_out
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Budget, TrainingDiverged
+from workers.transfer.training.options import Budget, ChosenBy, TrainingDiverged
 
 Make = Callable[[Data, Fit], Transferred]
 """What trains an arm on data."""
@@ -103,6 +103,11 @@ def out_of_fold_score(make: Make, data: Data, fit: Fit, rate: float, budget: Bud
     return None if found is None else found[0]
 
 
+def _trial(fit: Fit, rate: float) -> str:
+    """The name of a training at this rate, in full: rates that are nearly equal are not one another's."""
+    return f"{fit.hooks.run}/rate {rate!r}"
+
+
 def _by_validation(
     make: Make, data: Data, fit: Fit, rates: Sequence[float], by: ChosenBy
 ) -> tuple[RateChoice, Transferred]:
@@ -110,7 +115,7 @@ def _by_validation(
     best: tuple[Score, Transferred] | None = None
     failure: TrainingDiverged | None = None
     for rate in rates:
-        trial = fit.named(f"{fit.hooks.run}/rate {rate:g}", learning_rate=rate)
+        trial = fit.named(_trial(fit, rate), learning_rate=rate)
         scores[rate] = None
         try:
             made = make(data, trial)
@@ -173,7 +178,7 @@ def _of_folds(
     for number, (rest, held) in enumerate(
         folds(data, budget.search_folds if budget else 3, fit.training.seed)
     ):
-        run = f"{fit.hooks.run}/rate {rate:g}/fold {number}"
+        run = f"{_trial(fit, rate)}/fold {number}"
         told.append(_fold(make, rest, held, data, fit, run, rate))
         weights.append(len(held))
         if told[-1]["loss"] is None:
