@@ -16,8 +16,14 @@ import numpy.typing as npt
 from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
-from app.jobs.budgets import most_updates
-from app.jobs.recipes import DEFAULT_LEARNING_RATE, Method, ParameterTransfer, StructureTransfer
+from app.jobs.budgets import chooses_strength, most_updates
+from app.jobs.recipes import (
+    DEFAULT_LEARNING_RATE,
+    FURTHER_RATES,
+    Method,
+    ParameterTransfer,
+    StructureTransfer,
+)
 from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
 from app.storage import Storage
@@ -30,6 +36,7 @@ from workers.trained_rows import DatasetRows
 from workers.trainings import Trainings
 from workers.transfer.data import Data, Signature, from_table
 from workers.transfer.delivery import export
+from workers.transfer.methods.parts.regularisers import strengths_to_try
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network
 from workers.transfer.out_of_memory import is_out_of_memory
@@ -186,13 +193,28 @@ class JobContext:
         """The learning rates that each arm chooses from."""
         return self.training.learning_rates or [self.training.learning_rate or DEFAULT_LEARNING_RATE]
 
+    @cached_property
+    def strengths(self) -> list[float]:
+        """The strengths that an arm with the job's regulariser chooses from; none if there is no choice."""
+        method = self.job.spec.method
+        if not chooses_strength(method, self.training):
+            return []
+        assert isinstance(method, ParameterTransfer)
+        assert method.regulariser is not None
+        return strengths_to_try(method.regulariser)
+
+    @property
+    def rates_without_strength(self) -> list[float]:
+        """Those of an arm without the regulariser: as many more as the others try strengths."""
+        return [*self.rates, *(FURTHER_RATES if self.strengths else [])]
+
     @property
     def trials_of_an_arm(self) -> int:
-        """The trainings of an arm with its first seed, at most: one a rate, or one a fold and another."""
-        budget, rows = self.training.budget, self.target.validation
-        if budget is None or len(self.rates) == 1 or (rows and len(rows) >= budget.search_validation_rows):
-            return len(self.rates)
-        return len(self.rates) * budget.search_folds + 1
+        """The trainings of an arm with its first seed, at most: one a trial, or one a fold and another."""
+        budget, rows, tried = self.training.budget, self.target.validation, len(self.rates_without_strength)
+        if budget is None or tried == 1 or (rows and len(rows) >= budget.least_validation_rows):
+            return tried
+        return tried * budget.search_folds + 1
 
     @cached_property
     def method(self) -> Method:

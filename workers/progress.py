@@ -49,7 +49,8 @@ class Progress:
         order = list(Stage)
         before = sum(steps for done, steps in self._steps.items() if order.index(done) < order.index(stage))
         of_this = min(1.0, epoch / epochs) if epoch is not None and epochs else min(1.0, share or 0.0)
-        of_stage = min(1.0, (finished + of_this) / self._trainings.get(stage, 1))
+        # A stage that trains no network, since the baseline is all there is to fit, has none.
+        of_stage = min(1.0, (finished + of_this) / max(1, self._trainings.get(stage, 1)))
         within = self._steps.get(stage, 0) * of_stage
         fraction = (before + within) / self._total * (1 - SHARE_OF_THE_REST)
         fraction = self._highest = max(fraction, self._highest)

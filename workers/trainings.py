@@ -134,12 +134,24 @@ class Trainings:
             assert known is not None
             return _read(known), None
         outcome = self._observed(stage, run, made, data)
+        self._keep(stage, run, outcome)
+        return outcome, made
+
+    def computed(self, stage: Stage, run: str, compute: Callable[[], Outcome]) -> Outcome:
+        """What something of this name that is no network came to, found once for all attempts."""
+        known = self._find_file(stage, f"outcome {run}")
+        if known is not None:
+            return _read(known)
+        outcome = compute()
+        self._keep(stage, run, outcome)
+        return outcome
+
+    def _keep(self, stage: Stage, run: str, outcome: Outcome) -> None:
         with self.storage.workspace() as folder:
             path = folder / "outcome.npz"
             _write(path, outcome)
             value = {SPENT: self.spent(stage, run)}
             self.journal.save_part(stage, f"outcome {run}", digest=self.storage.put(path), value=value)
-        return outcome, made
 
     def _trained(self, stage: Stage, run: str, train: Callable[[], Transferred]) -> Transferred:
         """What the training made; one that diverged leaves what it took, since a job may do without it."""

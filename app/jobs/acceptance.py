@@ -234,7 +234,8 @@ def _source_training(request: JobRequest, source: Examples) -> Training:
 
 def _stages(request: JobRequest) -> list[Stage]:
     asked = request.evaluation
-    left_out = set() if asked.control or asked.arms or asked.few_shot else {Stage.CONTROL}
+    compares = asked.control or asked.baseline or asked.arms or asked.few_shot
+    left_out = set() if compares else {Stage.CONTROL}
     return [stage for stage in Stage if stage not in left_out]
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from app.datasets.reading.description import Description
-from app.jobs.recipes import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Metric, Training
+from app.jobs.recipes import (
+    DEFAULT_LEARNING_RATE,
+    LEARNING_RATES,
+    Budget,
+    Method,
+    Metric,
+    ParameterTransfer,
+    Training,
+)
 
 _MAX_UPDATES, _LEAST_EPOCHS = 3000, 3
 """What is learnt from many rows passes over them at least so often."""
@@ -21,8 +29,11 @@ def settled(training: Training, description: Description, metric: Metric | None 
     if training.epochs is not None:
         return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
     budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
+    most = budget.max_updates or max(_MAX_UPDATES, budget.min_updates, _LEAST_EPOCHS * epoch)
     filled = {
-        "max_updates": budget.max_updates or max(_MAX_UPDATES, budget.min_updates, _LEAST_EPOCHS * epoch),
+        # Trainings end with a round, so that a longer one would not keep to the limit.
+        "round_updates": min(budget.round_updates, most),
+        "max_updates": most,
         "short_epochs": _SHORT_EPOCHS.get(description.kind, 0)
         if budget.short_epochs is None
         else budget.short_epochs,
@@ -47,6 +58,16 @@ def with_one_rate(training: Training) -> Training:
     """The same without a choice of learning rates, as sources are trained."""
     rate = training.learning_rate or DEFAULT_LEARNING_RATE
     return training.model_copy(update={"learning_rate": rate, "learning_rates": None})
+
+
+def chooses_strength(method: Method, training: Training) -> bool:
+    """Whether a regulariser's strength is chosen: not beside given rates, which bind all arms."""
+    return (
+        isinstance(method, ParameterTransfer)
+        and method.regulariser is not None
+        and method.regulariser_strength is None
+        and training.learning_rates == LEARNING_RATES
+    )
 
 
 def epoch_updates(training: Training, rows: int) -> int:

@@ -6,21 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ServiceError
-from app.jobs.budgets import epoch_updates, most_updates
+from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
 from app.jobs.memory_advice import field_to_lower
 from app.jobs.networks import Application
-from app.jobs.recipes import Budget, StructureTransfer, Training
+from app.jobs.recipes import FURTHER_RATES, Budget, Method, StructureTransfer, Training
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
 from app.settings import Settings
 
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
-
-_SEEDS_TO_LOWER = 3
-"""From so many trainings of the arms on, their number is what to lower."""
 
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
@@ -53,7 +50,9 @@ def check(
     needs = list(memory_needs(spec, source, target, presets, is_preset=is_preset))
     most = max(needs, key=lambda need: need.bytes)
     if most.bytes > settings.max_job_memory_bytes:
-        raise _too_large(spec, most, settings.max_job_memory_bytes)
+        head = max(needs, key=lambda need: need.head_bytes)  # which no other batch makes less
+        refused = head if head.head_bytes > settings.max_job_memory_bytes else most
+        raise _too_large(spec, refused, settings.max_job_memory_bytes)
     parts = list(_parts(spec, source, target))
     steps = sum(part.steps for part in parts)
     if steps > settings.max_job_steps:
@@ -63,9 +62,11 @@ def check(
 
 def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:
     rows = f"{need.batch:,} row{'s' if need.batch > 1 else ''}"
-    received = f"{need.trained + need.frozen:,} weights, and at least {_gib(need.bytes)} for a step of {rows}"
+    what = f"a step of {rows}" if need.step_bytes >= need.head_bytes else "a head in closed form"
+    received = f"{need.trained + need.frozen:,} weights, and at least {_gib(need.bytes)} for {what}"
     of_batch = need.batch * need.row_bytes
-    if of_batch > need.weights_bytes + need.table and need.bytes - of_batch + need.row_bytes <= limit:
+    is_of_rows = of_batch > need.weights_bytes + need.table and need.head_bytes <= limit
+    if is_of_rows and need.step_bytes - of_batch + need.row_bytes <= limit:
         fits = (limit - need.weights_bytes - need.table) // need.row_bytes
         field = f"{need.training}.batch_size"
         hint = f"Lower `{field}` to {fits:,} or less"
@@ -138,9 +139,9 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
     )
     # The control has two candidates, of which the first seed chooses one.
-    first = _with_the_first_seed(training, target, one)
+    first = _with_the_first_seed(method, training, target, one)
     of_arms = (arms + asked.control) * first + arms * (asked.seed_count - 1) * one
-    many = asked.seed_count * arms > (training.epochs or _SEEDS_TO_LOWER)
+    many = training.epochs is not None and asked.seed_count * arms > training.epochs
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
@@ -159,14 +160,16 @@ def _of_an_arm(spec: JobSpec, target: Examples) -> int:
     return steps + (_steps(training, target, everything) if spec.pseudo_labels is not None else 0)
 
 
-def _with_the_first_seed(training: Training, target: Examples, one: int) -> int:
-    """Steps of an arm with the seed that chooses its learning rate from those there are."""
-    rates, budget = len(training.learning_rates or [None]), training.budget
-    if budget is None or rates == 1:
+def _with_the_first_seed(method: Method, training: Training, target: Examples, one: int) -> int:
+    """Steps of an arm with the seed that chooses its learning rate, and strength, from those there are."""
+    trials, budget = len(training.learning_rates or [None]), training.budget
+    if chooses_strength(method, training):
+        trials += len(FURTHER_RATES)
+    if budget is None or trials == 1:
         return one
-    if target.description.split.rows["validation"] >= budget.search_validation_rows:
-        return rates * one
-    return one + rates * budget.search_folds * min(one, _tried(budget, training, target))
+    if target.description.split.rows["validation"] >= budget.least_validation_rows:
+        return trials * one
+    return one + trials * budget.search_folds * min(one, _tried(budget, training, target))
 
 
 def _search(method: StructureTransfer, training: Training, examples: Examples, of: str) -> _Part:

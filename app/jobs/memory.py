@@ -29,6 +29,12 @@ from app.jobs.sizes import NUMBER_BYTES, InputSpec, Layer, PresetSize
 _COPIES = 4
 """Of a weight that is trained: itself, its gradient, Adam's two moments."""
 
+_HEAD_ROWS, _HEAD_VALUES = 2000, 1 << 25
+"""A head is fitted in closed form on so many rows, or on as many more as have so many values at most."""
+
+_HEAD_BYTES = 3 * 8
+"""Of each of their values in double precision: as it is, centred, and scaled."""
+
 Presets = Mapping[str, PresetSize]
 
 
@@ -36,7 +42,8 @@ Presets = Mapping[str, PresetSize]
 class MemoryNeed:
     """What one training needs: weights that are trained and that are not, and what is kept of a row.
 
-    `again` is the same with another network and method.
+    `head` are the bytes of fitting one in closed form, before the first step. `again` is the same with
+    another network and method.
     """
 
     place: str
@@ -49,6 +56,7 @@ class MemoryNeed:
     batch: int
     table: int
     again: Callable[[Network, Method], MemoryNeed]
+    head: int = 0
 
     @property
     def weights_bytes(self) -> int:
@@ -59,8 +67,17 @@ class MemoryNeed:
         return NUMBER_BYTES * self.activations
 
     @property
-    def bytes(self) -> int:
+    def step_bytes(self) -> int:
         return self.weights_bytes + self.batch * self.row_bytes + self.table
+
+    @property
+    def head_bytes(self) -> int:
+        """While a head is fitted: no weight has a gradient yet."""
+        return NUMBER_BYTES * (self.trained + self.frozen) + self.head + self.table if self.head else 0
+
+    @property
+    def bytes(self) -> int:
+        return max(self.step_bytes, self.head_bytes)
 
 
 def memory_needs(
@@ -116,7 +133,7 @@ def _transfer(
     """The method on the target."""
     input_spec = input_spec_of(network, target)
     layers = network.layers(input_spec, presets)
-    frozen, trained = 0, sizes.count_weights(layers)
+    frozen, trained, head = 0, sizes.count_weights(layers), _fitted_head(spec, layers, target)
     if isinstance(method, ParameterTransfer):
         if method.strategy == "linear_probe":
             # The backbone answers once, and its layers are not kept.
@@ -145,6 +162,7 @@ def _transfer(
         batch=_batch(spec.training, target),
         table=_table(input_spec, target),
         again=lambda other, changed: _transfer(spec, changed, other, target, presets),
+        head=head,
     )
     return _of_its_source(need, spec, method, target, presets)
 
@@ -196,6 +214,16 @@ def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
     task, classes = examples.description.task, examples.description.classes
     units = len(classes) if task in ("multiclass", "multilabel") else 1
     return sizes.dense(layers[-1].shape[-1:], units, "")
+
+
+def _fitted_head(spec: JobSpec, layers: Sequence[Layer], examples: Examples) -> int:
+    """Bytes that a head in closed form takes on the backbone's outputs; 0 where none is fitted."""
+    probes = isinstance(spec.method, ParameterTransfer) and spec.method.strategy in ("linear_probe", "lp_ft")
+    if spec.training.epochs is not None or not (probes or "random_frozen" in spec.evaluation.arms):
+        return 0
+    width = layers[-1].shape[-1]
+    rows = min(examples.description.split.rows["train"], max(_HEAD_ROWS, _HEAD_VALUES // width))
+    return _HEAD_BYTES * rows * width
 
 
 def _batch(training: Training, examples: Examples) -> int:

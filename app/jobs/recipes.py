@@ -56,7 +56,12 @@ class ParameterTransfer(Recipe):
         "suppresses the smallest singular values of the features. Not with a frozen backbone.",
     )
     regulariser_strength: float | None = Field(
-        None, gt=0, le=1000, description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5."
+        None,
+        gt=0,
+        le=1000,
+        description="Default: `l2_sp` 3, `bss` 0.03, `co_tuning` 0.5. Where the learning rate is chosen from "
+        "the default ones, a tenth and ten times of it are tried, too, at the rate chosen, and arms without "
+        "a regulariser try two further rates, 0.0003 and 0.03.",
     )
     wise_ft: bool = Field(
         False,
@@ -180,6 +185,9 @@ DEFAULT_LEARNING_RATE = 0.001
 LEARNING_RATES = [0.001, 0.003, 0.01]
 """The rates that each arm chooses from, where nobody gave one."""
 
+FURTHER_RATES = [0.0003, 0.03]
+"""Rates beside these for an arm without a regulariser, where others choose as many strengths of theirs."""
+
 
 class Budget(Recipe):
     """The limits of a training without a number of epochs, the same for every arm.
@@ -188,7 +196,10 @@ class Budget(Recipe):
     """
 
     round_updates: int = Field(
-        32, gt=0, le=100_000, description="Updates of a round; one epoch if that has more."
+        32,
+        gt=0,
+        le=100_000,
+        description="Updates of a round, at most `max_updates`; one epoch if that has more.",
     )
     min_updates: int = Field(300, gt=0, le=1_000_000, description="Train at least so many updates.")
     patience_updates: int | None = Field(
@@ -209,8 +220,8 @@ class Budget(Recipe):
         20,
         gt=0,
         le=100_000,
-        description="Without validation rows: train so many epochs, but at least `min_updates` and at most "
-        "`max_updates`.",
+        description="With fewer validation rows than `least_validation_rows`: train so many epochs, but at "
+        "least `min_updates` and at most `max_updates`, and keep the last weights.",
     )
     few_validation_rows: int = Field(
         100,
@@ -232,12 +243,12 @@ class Budget(Recipe):
         "equal accuracies the lower loss is the better one. Default: accuracy, but loss for numbers and "
         "where `evaluation.metric` is `auc` or `log_loss`.",
     )
-    search_validation_rows: int = Field(
+    least_validation_rows: int = Field(
         30,
         ge=0,
         le=1_000_000,
-        description="With fewer validation rows than this, learning rates are chosen by cross-validation of "
-        "the train rows.",
+        description="Fewer validation rows than this choose nothing; learning rates are then chosen by "
+        "cross-validation of the train rows.",
     )
     search_folds: int = Field(3, ge=2, le=20, description="Its folds.")
 
@@ -245,8 +256,8 @@ class Budget(Recipe):
     def _in_order(self) -> Budget:
         if self.max_updates is not None and self.max_updates < self.min_updates:
             raise ValueError(
-                f"Expected `max_updates` of at least `min_updates`, {self.min_updates}. "
-                f"Received: {self.max_updates}. Lower `min_updates` too."
+                f"expected `max_updates` of at least `min_updates`, {self.min_updates}, "
+                f"received {self.max_updates}; lower `min_updates` too"
             )
         return self
 
@@ -307,20 +318,18 @@ class Training(Recipe):
     def _one_way(self) -> Training:
         if self.epochs is None and self.patience is not None:
             raise ValueError(
-                "Expected `epochs` with `patience`, which counts epochs. Received: `patience` alone. "
-                "Send `epochs` too, or `budget` with `patience_updates`."
+                "expected `epochs` with `patience`, which counts epochs; "
+                "send `epochs` too, or `budget` with `patience_updates`"
             )
         if self.epochs is not None and self.budget is not None:
-            raise ValueError("Expected one of `epochs` and `budget`. Received: both. Leave one of them out.")
+            raise ValueError("expected one of `epochs` and `budget`; leave one of them out")
         if self.epochs is not None and self.learning_rates is not None:
             raise ValueError(
-                "Expected `learning_rate` with `epochs`. Received: `learning_rates`, which are chosen from "
-                "without `epochs`. Leave one of them out."
+                "expected `learning_rate` with `epochs`, since `learning_rates` are chosen from without "
+                "`epochs`; leave one of them out"
             )
         if self.learning_rate is not None and self.learning_rates is not None:
-            raise ValueError(
-                "Expected one of `learning_rate` and `learning_rates`. Received: both. Leave one of them out."
-            )
+            raise ValueError("expected one of `learning_rate` and `learning_rates`; leave one of them out")
         return self
 
 
@@ -368,6 +377,11 @@ class Evaluation(Recipe):
         description="Also train networks without the source's knowledge on the target, and compare the "
         "transfer with the better one by validation: the network from scratch, and the same procedure from "
         "random weights, with a random structure of the same size, or from an untrained teacher.",
+    )
+    baseline: bool = Field(
+        True,
+        description="Also fit what a practitioner would use for such data in scikit-learn, the best of a few "
+        "on held-out rows, and one answer for all rows; tell the transfer's gain over it, and what to use.",
     )
     arms: list[Arm] = Field(
         default=[],

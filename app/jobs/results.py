@@ -32,23 +32,27 @@ class GainView(BaseModel):
 
 
 class TriedRate(BaseModel):
-    """A learning rate that an arm was trained with to choose one."""
+    """A learning rate, and a strength of its regulariser, that an arm was trained with to choose them."""
 
     learning_rate: float
+    regulariser_strength: float | None = Field(description="Null where none is chosen.")
     loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
     accuracy: float | None = Field(description="Of held-out rows; null of numbers, too.")
 
 
 class Choice(BaseModel):
-    """The learning rate that an arm was trained with, and why."""
+    """The learning rate and the strength of its regulariser that an arm was trained with, and why."""
 
     learning_rate: float
+    regulariser_strength: float | None = Field(
+        description="Null where none is chosen, since the arm has no regulariser or a given strength."
+    )
     by: Literal["given", "validation", "cross-validation", "default"] = Field(
         description="`given`: there was one to take. `validation`: it was the best on the validation rows. "
         "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
         "`default`: nothing is trained by steps, or too few rows are there to choose by."
     )
-    tried: list[TriedRate] = Field(description="The rates that were compared, with the first seed.")
+    tried: list[TriedRate] = Field(description="What was compared, with the first seed.")
 
 
 ControlName = Literal[
@@ -82,6 +86,37 @@ class Control(BaseModel):
         description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
     )
     candidates: list[Candidate]
+
+
+class BaselineCandidate(BaseModel):
+    """A model that a practitioner would use for such data, on held-out rows."""
+
+    name: str = Field(
+        description="What is fitted: of tables `linear` (logistic or ridge regression), `extra_trees`, "
+        "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences "
+        "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
+        "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
+        "is the same."
+    )
+    accuracy: float | None = Field(description="Of held-out rows; null of numbers.")
+    loss: float = Field(description="Log loss of the same rows; of numbers the squared error in deviations.")
+
+
+class Baseline(BaseModel):
+    """What a practitioner would use: of the candidates the best on held-out rows."""
+
+    chosen: str
+    by: Literal["validation", "cross-validation", "default"] = Field(
+        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
+    )
+    candidates: list[BaselineCandidate]
+
+
+class Versus(BaseModel):
+    """The transfer against another arm."""
+
+    gain: GainView | None = Field(description="Null where nothing can be told; its `control` is that arm.")
+    reason: str
 
 
 class DatasetOverlap(BaseModel):
@@ -187,19 +222,35 @@ class JobResult(BaseModel):
     reason: str
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
-        examples=[{"transfer": {"accuracy": 0.91}, "control": {"accuracy": 0.78}}]
+        examples=[
+            {
+                "transfer": {"accuracy": 0.91},
+                "control": {"accuracy": 0.78},
+                "baseline": {"accuracy": 0.86},
+                "constant": {"accuracy": 0.52},
+            }
+        ]
     )
     choices: dict[str, Choice] = Field(
-        description="The learning rate of each arm.",
+        description="The learning rate of each arm, and its regulariser's strength.",
         examples=[
             {
                 "transfer": {
                     "learning_rate": 0.003,
+                    "regulariser_strength": None,
                     "by": "validation",
                     "tried": [
-                        {"learning_rate": 0.001, "loss": 0.41, "accuracy": 0.82},
-                        {"learning_rate": 0.003, "loss": 0.38, "accuracy": 0.86},
-                        {"learning_rate": 0.01, "loss": 0.4, "accuracy": 0.84},
+                        {
+                            "learning_rate": rate,
+                            "regulariser_strength": None,
+                            "loss": loss,
+                            "accuracy": accuracy,
+                        }
+                        for rate, loss, accuracy in (
+                            (0.001, 0.41, 0.82),
+                            (0.003, 0.38, 0.86),
+                            (0.01, 0.4, 0.84),
+                        )
                     ],
                 }
             }
@@ -219,6 +270,60 @@ class JobResult(BaseModel):
                     {"name": "random_weights", "loss": 0.49, "accuracy": 0.83, "metrics": {"accuracy": 0.8}},
                 ],
             }
+        ],
+    )
+    baseline: Baseline | None = Field(
+        None,
+        description="What a practitioner would use. Null without `evaluation.baseline`.",
+        examples=[
+            {
+                "chosen": "pooled_extra_trees",
+                "by": "validation",
+                "candidates": [
+                    {"name": "linear", "accuracy": 0.8, "loss": 0.46},
+                    {"name": "pooled_extra_trees", "accuracy": 0.84, "loss": 0.41},
+                ],
+            }
+        ],
+    )
+    versus_control: Versus | None = Field(
+        None, description="`gain` and `reason` again. Null if no control was trained."
+    )
+    versus_baseline: Versus | None = Field(
+        None,
+        description="The same against the baseline. Null without `evaluation.baseline`.",
+        examples=[
+            {
+                "gain": {
+                    "metric": "accuracy",
+                    "value": 0.05,
+                    "low": 0.01,
+                    "high": 0.09,
+                    "confidence": 0.95,
+                    "transfer": 0.91,
+                    "control": 0.86,
+                    "rows": 400,
+                    "draws": 10000,
+                    "seeds": 3,
+                },
+                "reason": "With transfer the accuracy is 0.91, by the baseline (pooled extra trees) 0.86, "
+                "on 400 test rows and 3 seeds: a gain of +0.05, whose 95% interval, +0.01 to +0.09, lies "
+                "above 0.",
+            }
+        ],
+    )
+    recommendation: Literal["transfer", "control", "baseline", "train_both", "label_more"] | None = Field(
+        None,
+        description="What to use: the arm that is best on held-out rows. `train_both`: the test rows "
+        "contradict it. `label_more`: they are too few to tell, or no arm is shown to be better than one "
+        "answer for all rows. Null without `evaluation.baseline`.",
+        examples=["transfer"],
+    )
+    recommendation_reason: str | None = Field(
+        None,
+        examples=[
+            "Use the transfer: it has the highest accuracy on the 40 validation rows (0.9; the baseline "
+            "(pooled extra trees) 0.84, the control 0.8)."
         ],
     )
     rows_seen: RowsSeen = Field(

@@ -55,6 +55,28 @@ class Interval:
     value: float
 
 
+@dataclass(frozen=True)
+class ArmPoint:
+    """An arm's metric, and the bounds of its difference from the reference, if they are known."""
+
+    name: str
+    y: float
+    at: float
+    label: str
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ArmsPlot:
+    """All arms on one axis, one below the other, with a line at the reference."""
+
+    height: float
+    ticks: list[Tick]
+    line: float
+    points: list[ArmPoint]
+
+
 def short(value: float) -> str:
     """At most three significant digits, and no trailing zeros."""
     return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
@@ -80,6 +102,20 @@ def interval(low: float, high: float, value: float, start: float = 20, end: floa
     place = _scale(least - margin, most + margin, start, end)
     ticks = [Tick(place(step), f"{step:+.3g}" if step else "0") for step in round_steps(least, most)]
     return Interval(ticks, place(0.0), place(low), place(high), place(value))
+
+
+def arms(values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]], reference: str) -> ArmsPlot:
+    """The metric of each arm; `bounds` are in its unit, around the arms that were compared."""
+    ends = [*values.values(), *(bound for pair in bounds.values() for bound in pair)]
+    least, most = min(ends), max(ends)
+    margin = 0.08 * (most - least) or abs(most) * 0.05 or 1.0
+    place = _scale(least - margin, most + margin, 190, 580)
+    points = []
+    for number, (name, value) in enumerate(values.items()):
+        low, high = (None, None) if name not in bounds else map(place, bounds[name])
+        points.append(ArmPoint(name, 18 + 26 * number, place(value), short(value), low, high))
+    ticks = [Tick(place(step), short(step)) for step in round_steps(least - margin, most + margin)]
+    return ArmsPlot(26 * len(values) + 36, ticks, place(values[reference]), points)
 
 
 def curves(lines: Mapping[str, Sequence[float]], metric: str) -> Plot:

@@ -28,6 +28,7 @@ ARMS = {
     "structure_with_parameters": "found structure, with parameters",
     "random_weights": "preset's architecture, random weights",
     "few_shot": "few-shot points",
+    "constant": "one answer for all rows",
 }
 """What the page calls the arms; any other keeps its name."""
 
@@ -47,6 +48,17 @@ CHOSEN_BY = {
     "default": "the default, nothing to choose by",
 }
 
+RECOMMENDED = {
+    "transfer": "Use the transfer",
+    "control": "Use the control, without the source",
+    "baseline": "Use the baseline",
+    "train_both": "Train both, and compare them on new rows",
+    "label_more": "Label more rows",
+}
+"""What the page says one should do."""
+
+_LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
+
 ORIGINS = ("copied", "partly copied", "new", "reinitialised")
 
 
@@ -61,6 +73,7 @@ def render(report: ReportView) -> str:
         lineage=report.lineage,
         receipt=report.receipt,
         interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
+        arms=_arms(evaluation),
         curves=_curves(evaluation["curves"]),
         few_shot=_few_shot(evaluation["few_shot"], gain),
         matrices=_matrices(confusion),
@@ -73,6 +86,27 @@ def render(report: ReportView) -> str:
         costs=_costs(None if report.job.result is None else report.job.result.cost),
         request=json.dumps(report.request, indent=2, ensure_ascii=False),
     )
+
+
+def _arms(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    """All arms' metric, with the interval of each difference from the transfer; None of one arm alone."""
+    versus = evaluation["versus_baseline"]
+    gains = {
+        "control": evaluation["gain"],
+        "baseline": versus and versus["gain"],
+        **evaluation["ablations"],
+    }
+    known = {arm: gain for arm, gain in gains.items() if gain}
+    if not known:
+        return None
+    metric = next(iter(known.values()))["metric"]
+    values = {arm: of[metric] for arm, of in evaluation["metrics"].items() if of[metric] is not None}
+    sign = -1 if metric in _LOWER_IS_BETTER else 1
+    bounds = {}
+    for arm, gain in known.items():
+        ends = sorted(gain["transfer"] - sign * gain[end] for end in ("low", "high"))
+        bounds[arm] = (ends[0], ends[1])
+    return {"metric": metric, "plot": charts.arms(values, bounds, "transfer")}
 
 
 def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:
@@ -218,6 +252,7 @@ _ENVIRONMENT.filters.update(
     arm=lambda name: ARMS.get(name, _words(name)),
     control=lambda name: CONTROLS.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),
+    recommended=lambda name: RECOMMENDED[name],
     number=_number,
     signed=_signed,
     percent=_percent,

@@ -137,6 +137,15 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         result["rows_seen"] = (evaluated or {}).get("rows_seen", nothing)
         result["choices"] = (evaluated or {}).get("choices", {})
         result["control"] = (evaluated or {}).get("control")
+        result["verdict_details"] = (evaluated or {}).get("verdict_details", [])
+        compared = (
+            "baseline",
+            "versus_control",
+            "versus_baseline",
+            "recommendation",
+            "recommendation_reason",
+        )
+        result |= {name: (evaluated or {}).get(name) for name in compared}
         if evaluated and "cost" in evaluated:
             result["cost"] = evaluated["cost"]
         with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]

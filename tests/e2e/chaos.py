@@ -91,6 +91,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
+def training(number: int) -> dict[str, Any]:
+    """So many epochs at one rate, or in updates, with rates chosen in folds or on validation rows."""
+    if number % 3 == 0:
+        return {"epochs": 20, "learning_rate": 0.005}
+    budget = {"round_updates": 20, "min_updates": 60, "patience_updates": 40, "max_updates": 120}
+    folds = {"least_validation_rows": 1000 if number % 3 == 1 else 0, "search_folds": 2}
+    return {"learning_rates": [0.001, 0.005], "budget": budget | folds}
+
+
 def job(number: int) -> dict[str, Any]:
     """The request of this number: methods and kinds of data mixed, each with another seed."""
     kind = list(NETWORKS)[number % len(NETWORKS)]
@@ -102,14 +111,13 @@ def job(number: int) -> dict[str, Any]:
         "target": {"dataset": f"{kind}-target"},
         "method": METHODS[number % len(METHODS)],
         "network": NETWORKS[kind],
-        "training": {
-            "epochs": 20,
-            "batch_size": 2,
-            "learning_rate": 0.005,
-            "seed": number,
-            "augment": augment,
+        "training": {"batch_size": 2, "seed": number, "augment": augment, **training(number)},
+        "evaluation": {
+            "seeds": 1 + number % 2,
+            "draws": 1000,
+            "arms": ["random_frozen"] if number % 4 == 1 else [],
+            "few_shot": [4] if number % 4 == 2 else [],
         },
-        "evaluation": {"seeds": 1 + number % 2, "draws": 1000},
         "owner": f"owner-{number % 3}",
     }
 
@@ -529,23 +537,30 @@ class Findings:
         return not (self.lost or self.duplicated or self.differing or self.orphans)
 
 
-Outcome = tuple[str, Any, Any]
+Outcome = tuple[str, dict[str, Any]]
 
 
 def outcomes(stack: Stack, count: int) -> dict[str, Outcome]:
-    """Digest of the weights, metrics and gain of each job that succeeded, by name."""
+    """Digest of the weights and result of each job that succeeded, by name."""
     told = {}
     for number in range(count):
         ended = stack.http("GET", f"/v1/jobs/chaos-{number}").json()
         if ended.get("state") == "succeeded":
             model, _, version = ended["result"]["version"].partition("@")
             made = stack.http("GET", f"/v1/models/{model}@{version}").json()
-            told[ended["name"]] = (
-                made["weights_sha256"],
-                ended["result"]["metrics"],
-                ended["result"]["gain"],
-            )
+            told[ended["name"]] = (made["weights_sha256"], _result(ended["result"]))
     return told
+
+
+def _result(result: dict[str, Any]) -> dict[str, Any]:
+    """What is the same for equal jobs: all but names, and seconds."""
+    cost = {
+        arm: cost["updates"]
+        for arm, cost in result["cost"].items()
+        if cost is not None and "updates" in cost and arm != "saved"
+    }
+    same = ("verdict", "verdict_details", "gain", "metrics", "choices", "control")
+    return {name: result[name] for name in same} | {"updates": cost}
 
 
 def upload(stack: Stack, files: dict[str, Path]) -> None:

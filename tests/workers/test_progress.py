@@ -45,3 +45,8 @@ def test_where_trainings_may_end_early_progress_never_goes_back_and_tells_no_tim
     assert [one["fraction"] for one in told] == sorted(one["fraction"] for one in told)
     assert told[0]["fraction"] < told[-1]["fraction"]
     assert {(one["epochs"], one["seconds_remaining"]) for one in told} == {(None, None)}
+
+
+def test_a_stage_that_trains_no_network_moves_nothing() -> None:
+    progress = Progress(STEPS, {Stage.CONTROL: 0})
+    assert progress.at(Stage.CONTROL)["fraction"] == progress.at(Stage.EVALUATE)["fraction"]

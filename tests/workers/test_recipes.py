@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import tracemalloc
 from collections.abc import Callable
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from app.jobs import memory
 from app.jobs.networks import NETWORKS, NetworkRecipe
 from app.jobs.recipes import (
     AUGMENTATIONS,
     DEFAULT_LEARNING_RATE,
+    FURTHER_RATES,
+    LEARNING_RATES,
     METRICS_OF_TASK,
     Budget,
     CombinedTransfer,
@@ -27,9 +32,9 @@ from app.jobs.recipes import (
 from app.jobs.results import ControlName
 from app.reports import page
 from workers.transfer import tasks
-from workers.transfer.methods.parts import rates
-from workers.transfer.proof.evaluation import CONTROLS
-from workers.transfer.training import augmentation
+from workers.transfer.methods.parts import rates, regularisers
+from workers.transfer.proof.verdict import CONTROLS
+from workers.transfer.training import augmentation, strengths
 from workers.transfer.training import options as training_options
 
 METHODS = [ParameterTransfer, StructureTransfer, CombinedTransfer, Distillation]
@@ -92,10 +97,11 @@ def test_every_augmentation_a_job_may_ask_for_is_made() -> None:
 
 
 def test_the_training_options_are_those_of_the_loop() -> None:
-    of_each_arm = {"learning_rates"}
-    assert set(Training.model_fields) - of_each_arm == {
-        field.name for field in dataclasses.fields(training_options.Training)
-    }
+    of_each_arm, of_the_method = {"learning_rates"}, {"regulariser_strength"}
+    assert (
+        set(Training.model_fields) - of_each_arm
+        == {field.name for field in dataclasses.fields(training_options.Training)} - of_the_method
+    )
 
 
 def test_a_budgets_limits_are_those_of_the_loop() -> None:
@@ -106,6 +112,33 @@ def test_a_budgets_limits_are_those_of_the_loop() -> None:
 
 def test_ties_go_to_the_rate_that_a_training_has_where_nobody_gave_one() -> None:
     assert rates.DEFAULT_LEARNING_RATE == DEFAULT_LEARNING_RATE
+
+
+@pytest.mark.parametrize("name", get_args(regularisers.Regulariser))
+def test_an_arm_without_a_regulariser_tries_as_many_further_rates_as_there_are_further_strengths(
+    name: regularisers.Regulariser,
+) -> None:
+    default, *further = regularisers.strengths_to_try(name)
+    assert default == regularisers.STRENGTHS[name]
+    assert sorted(further) == pytest.approx([default / 10, default * 10])
+    assert len(further) == len(FURTHER_RATES)
+    assert not {*FURTHER_RATES} & {*LEARNING_RATES}
+
+
+def test_the_memory_of_a_head_is_estimated_from_the_rows_that_it_is_fitted_on() -> None:
+    assert (memory._HEAD_ROWS, memory._HEAD_VALUES) == (strengths.CHOICE_ROWS, strengths.MOST_VALUES)
+
+
+def test_a_head_takes_at_least_the_memory_that_is_estimated_and_little_more() -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(3000, 200)).astype(np.float32), draw.normal(size=3000)
+    weights = np.ones(3000)
+    content = strengths.Content.of(x, y, weights)
+    tracemalloc.start()
+    strengths.fit_linear(x, y, "regression", 0, weights, content)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert memory._HEAD_BYTES * x.size <= most < 1.5 * memory._HEAD_BYTES * x.size
 
 
 def test_what_the_control_may_be_has_words_in_the_sentence_and_on_the_page() -> None:

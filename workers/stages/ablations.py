@@ -16,8 +16,8 @@ from workers.stages.transfer import as_any_arm
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parameter import parameter
-from workers.transfer.methods.parts.rates import Make
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.parts.trials import Make
 from workers.transfer.networks.network import Network
 from workers.transfer.training.fitting import Fit
 

@@ -1,4 +1,7 @@
-"""One way to train any arm: its rate is searched for with the first seed, and the other seeds take it."""
+"""One way to train any arm: its rate is searched for with the first seed, and the other seeds take it.
+
+So is the strength of a regulariser, where the arm has one.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import Any
 from app.jobs.states import Stage
 from workers.job_context import JobContext
 from workers.transfer.data import Data
-from workers.transfer.methods.parts import rates
+from workers.transfer.methods.parts import rates, trials
 from workers.transfer.methods.parts.held_out import Score
-from workers.transfer.methods.parts.rates import Make, RateChoice
+from workers.transfer.methods.parts.rates import RateChoice
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.parts.trials import Make, Trial
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.fitting import Fit
 
@@ -22,7 +26,8 @@ from workers.transfer.training.fitting import Fit
 class Arm:
     """What is trained under a name in a stage; each seed's run is `name/seed`.
 
-    rates: those to choose from, by default the job's. like: the name of the arm whose rate it takes.
+    rates: those to choose from, by default the job's. like: the name of the arm whose rate and strength it
+    takes. is_by_the_method: whether it has the job's regulariser, whose strength may have to be chosen.
     is_judged: whether its score on held-out rows is asked for, though no rate may have to be chosen.
     """
 
@@ -31,6 +36,7 @@ class Arm:
     make: Make
     rates: Sequence[float] | None = None
     like: str | None = None
+    is_by_the_method: bool = False
     is_judged: bool = False
 
 
@@ -102,28 +108,31 @@ def _search(context: JobContext, arm: Arm, data: Data, keep: Keep | None) -> Tra
         assert chosen is not None  # the arm it is like was trained before
         return _train(context, arm, data, seed, chosen)
     fit = _fit(context, arm, seed)
-    asked = arm.rates or context.rates
-    choice, made = rates.choose_rate(arm.make, data, fit, asked, fit.training.budget)
+    strengths = context.strengths if arm.is_by_the_method else []
+    asked = arm.rates or (context.rates if strengths else context.rates_without_strength)
+    choice, made = rates.choose_rate(arm.make, data, fit, asked, fit.training.budget, strengths)
     if arm.is_judged and choice.score is None:
-        choice = replace(choice, score=_judged(arm, data, fit, choice.learning_rate, made))
+        choice = replace(choice, score=_judged(arm, data, fit, choice.trial, made))
     chosen = Chosen(choice, made.is_deterministic)
     context.journal.save_part(arm.stage, f"choice {arm.name}", value=chosen.to_dict())
     return made if keep is None else keep(made)
 
 
-def _judged(arm: Arm, data: Data, fit: Fit, rate: float, made: Transferred) -> Score | None:
+def _judged(arm: Arm, data: Data, fit: Fit, trial: Trial, made: Transferred) -> Score | None:
     """How good it is on held-out rows, where no rate was searched for; None with epochs and no such rows."""
     budget = fit.training.budget
     if rates.is_judged_by_validation(data, budget):
-        return rates.validation_score(made, data, fit)
+        return trials.validation_score(made, data, fit)
     if fit.training.in_updates:
-        return rates.out_of_fold_score(arm.make, data, fit, rate, budget)
+        run = f"{fit.hooks.run}/rate {trial.learning_rate:g}"
+        judged = trials.out_of_fold(arm.make, data, fit, trial, run, budget)
+        return None if judged is None else judged.score
     return None
 
 
 def _train(context: JobContext, arm: Arm, data: Data, seed: int, chosen: Chosen) -> Transferred:
     fit = _fit(context, arm, seed)
-    return arm.make(data, fit.named(fit.hooks.run, learning_rate=chosen.rate.learning_rate))
+    return arm.make(data, chosen.rate.trial.fit(fit, fit.hooks.run))
 
 
 def _fit(context: JobContext, arm: Arm, seed: int) -> Fit:

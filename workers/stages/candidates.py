@@ -18,8 +18,9 @@ from workers.stages.transfer import as_any_arm, by_the_method
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.random_structures import has_random_structure, random_structure
-from workers.transfer.methods.parts.rates import DEFAULT_LEARNING_RATE, Make
+from workers.transfer.methods.parts.rates import DEFAULT_LEARNING_RATE
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.parts.trials import Make
 from workers.transfer.methods.parts.untrained import is_a_preset_with_weights, untrained
 from workers.transfer.methods.structure import structure
 from workers.transfer.networks.inputs import geometry
@@ -50,6 +51,7 @@ def candidates(context: JobContext, source: Sequence[Network]) -> dict[str, Arm]
             f"control/{name}",
             as_any_arm(context, make, reads_unlabelled=name in reads_all),
             rates_of_the_usual_network(context) if name == "from_scratch" else None,
+            is_by_the_method=name != "from_scratch",
             is_judged=True,
         )
         for name, make in found.items()

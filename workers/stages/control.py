@@ -12,12 +12,13 @@ from workers.job_context import Arms, JobContext
 from workers.stages import arms as training
 from workers.stages.ablations import ablation
 from workers.stages.arms import Arm
+from workers.stages.baseline import Fitted, baseline
 from workers.stages.candidates import candidates
 from workers.stages.transfer import transfer_arm
 from workers.transfer.data import few_shot_subset
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network
-from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.proof.evaluation import Outcome, constant
 from workers.transfer.training.options import TrainingDiverged
 
 
@@ -37,16 +38,17 @@ class Control:
 
 @dataclass(eq=False)
 class Compared:
-    """What the stage came to beside the arms: the control, and the arms by rows a class."""
+    """What the stage came to beside the arms: the control, the baseline, and the arms by rows a class."""
 
     control: Control | None = None
+    baseline: Fitted | None = None
     few_shot: dict[int, Arms] = field(default_factory=dict)
 
 
 def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compared:
     """The other arms, under the same budget and seeds, and the few-shot curve by rows of a class."""
     asked = context.job.spec.evaluation
-    if not (asked.control or asked.arms or asked.few_shot):
+    if not (asked.control or asked.baseline or asked.arms or asked.few_shot):
         return Compared()
     done = context.journal.finished(Stage.CONTROL)
     if done is None:
@@ -58,6 +60,10 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
         against = known[compared.control.chosen]
         first = compared.control.outcomes[compared.control.chosen]
         arms["control"] = [first, *training.train_others(context, against, context.target)]
+    if asked.baseline:
+        compared.baseline = baseline(context, source)
+        arms["baseline"] = [compared.baseline.outcome]
+        arms["constant"] = [constant(context.target, context.seeds[0])]
     for name in asked.arms:
         arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
     for count in asked.few_shot:
@@ -89,7 +95,7 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     budget = context.training.budget
     spec = context.job.spec
     judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
-    enough = 1 if budget is None else max(1, budget.search_validation_rows)
+    enough = 1 if budget is None else max(1, budget.least_validation_rows)
     rows = 0 if context.target.validation is None else len(context.target.validation)
     by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
     return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from app.jobs.budgets import chosen_by
 from app.jobs.states import Stage
 from workers import costs
 from workers.job_context import Arms, JobContext
 from workers.job_rows import PresetFacts
 from workers.stages.arms import Chosen, choice_of
+from workers.stages.baseline import Fitted
 from workers.stages.control import Compared, Control
 from workers.transfer.data import few_shot_subset
+from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.curves import labels_saved
+from workers.transfer.proof.recommendation import Choice, HeldOut, advice
 from workers.transfer.tasks import LOWER_IS_BETTER
 
 
@@ -29,13 +34,19 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
         "rows_seen": context.seen.told,
         "choices": _choices(context, arms, control),
         "control": control and _control(context, control),
+        "baseline": compared.baseline and compared.baseline.told,
     }
     output["reason"] += doubt(output["verdict"], context.seen.told["datasets"])
+    if control is not None:
+        output["versus_control"] = {"gain": output["gain"], "reason": output["reason"]}
+    if compared.baseline is not None:
+        output |= _advice(context, arms, control, compared.baseline)
     if compared.few_shot:
         points = [
             _point(context, count, of_count, control) for count, of_count in sorted(compared.few_shot.items())
         ]
-        points.append(_point(context, None, arms, control))
+        both: Arms = {arm: arms[arm] for arm in ("transfer", "control") if arm in arms}
+        points.append(_point(context, None, both, control))
         metric = context.job.spec.evaluation.metric or evaluation.default_metric(
             context.target.signature.task
         )
@@ -59,12 +70,12 @@ def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _choices(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
-    """By arm, its learning rate, what it was chosen by, and the losses of those tried."""
+    """By arm, its learning rate and strength, what they were chosen by, and the losses of those tried."""
     told = {}
-    for arm in arms:
+    for arm in _trained(arms):
         chosen = _chosen(context, arm, control)
         told[arm] = {
-            "learning_rate": chosen.rate.learning_rate,
+            **asdict(chosen.rate.trial),
             "by": chosen.rate.by,
             "tried": chosen.rate.tried,
         }
@@ -92,9 +103,37 @@ def _control(context: JobContext, control: Control) -> dict[str, Any]:
     }
 
 
-def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
+def _advice(context: JobContext, arms: Arms, control: Control | None, fitted: Fitted) -> dict[str, Any]:
+    """The transfer against the baseline, and what to use."""
+    scores: dict[str, Score | None] = {
+        arm: _chosen(context, arm, control).rate.score for arm in ("transfer", "control") if arm in arms
+    }
+    scores["baseline"] = fitted.score
+    held_out = {
+        arm: HeldOut(score.loss, score.accuracy) for arm, score in scores.items() if score is not None
+    }
+    spec, data = context.job.spec, context.target
+    rows = "train rows held out in folds"
+    if fitted.told["by"] == "validation":
+        rows = f"the {len(data.validation or ())} validation rows"
+    return advice(
+        arms,
+        data,
+        _rules(context, arms, control),
+        Choice(
+            held_out,
+            chosen_by(spec.training, spec.evaluation.metric, data.signature.task),
+            rows,
+            fitted.told["chosen"],
+        ),
+        seen=context.seen.test,
+        units=context.test_units,
+    )
+
+
+def _rules(context: JobContext, arms: Arms, control: Control | None) -> evaluation.Rules:
     asked = context.job.spec.evaluation
-    rules = evaluation.Rules(
+    return evaluation.Rules(
         metric=asked.metric,
         confidence=asked.confidence,
         draws=asked.draws,
@@ -103,10 +142,13 @@ def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[st
         shared_source=not isinstance(context.job.source, PresetFacts),
         drawn_once=_drawn_once(context, arms, control),
     )
+
+
+def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
     return evaluation.evaluate_arms(
         arms,
         context.target,
-        rules,
+        _rules(context, arms, control),
         seen=context.seen.test,
         units=context.test_units,
         control="from_scratch" if control is None else control.chosen,
@@ -115,8 +157,13 @@ def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[st
 
 def _drawn_once(context: JobContext, arms: Arms, control: Control | None) -> set[str]:
     """Arms that no seed enters."""
-    chosen = {arm: _chosen(context, arm, control) for arm in arms}
-    return {arm for arm, choice in chosen.items() if choice.is_deterministic}
+    chosen = {arm: _chosen(context, arm, control) for arm in _trained(arms)}
+    return {arm for arm, choice in chosen.items() if choice.is_deterministic} | (set(arms) - set(chosen))
+
+
+def _trained(arms: Arms) -> list[str]:
+    """Those that are networks."""
+    return [arm for arm in arms if arm not in ("baseline", "constant")]
 
 
 def _chosen(context: JobContext, arm: str, control: Control | None) -> Chosen:

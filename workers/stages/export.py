@@ -147,6 +147,8 @@ def _card(
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],
+        "baseline": evaluated["baseline"],
+        "recommendation": evaluated["recommendation_reason"],
         "choices": evaluated["choices"],
         "receipt": receipt,
         "findings": lineage["findings"],
@@ -188,6 +190,11 @@ def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
         "rows_seen",
         "choices",
         "control",
+        "baseline",
+        "versus_control",
+        "versus_baseline",
+        "recommendation",
+        "recommendation_reason",
         "cost",
     ]
     return {name: evaluated[name] for name in told}

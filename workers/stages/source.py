@@ -14,13 +14,14 @@ from workers.costs import SPENT
 from workers.job_context import JobContext, signature_of, versions
 from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts
 from workers.rows_seen import SOURCE
-from workers.stages.source_losses import Losses, keeps_best, source_losses, tell_losses
+from workers.stages.source_losses import Losses, source_losses, tell_losses
 from workers.transfer.data import Data, Signature
 from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import SearchResult, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.networks.presets import manifests
+from workers.transfer.training.rounds import rounds
 
 
 def source(context: JobContext) -> list[Network]:
@@ -71,8 +72,9 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
     if not isinstance(spec.method, StructureTransfer):
         fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
         made = scratch.scratch(options, data, fit)
-        kept = keeps_best(spec.source_training)
-        losses = source_losses(made.network, made.history.epochs, data, keeps_best=kept)
+        validation_rows = 0 if data.validation is None else len(data.validation)
+        keeps_best = rounds(fit.training, len(data.train), validation_rows).keeps_best
+        losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
         return made.network, {}, losses
     if spec.method.strategy == "reuse":
         return network.build(options, data, spec.source_training.seed), {}, {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.jobs.recipes import Training
 from workers.journal import Journal
 from workers.transfer.data import Data
 from workers.transfer.networks.network import Network
@@ -18,12 +17,6 @@ HARDLY_BETTER = 0.95
 """Share of the loss of one answer for all, from which on a source knows hardly more than that answer."""
 
 Losses = dict[str, float]
-
-
-def keeps_best(training: Training) -> bool:
-    """Whether the weights of the lowest validation loss are kept, and not the last ones."""
-    budget = training.budget
-    return (training.patience if budget is None else budget.patience_updates) is not None
 
 
 def source_losses(

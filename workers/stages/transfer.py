@@ -15,8 +15,8 @@ from workers.stages.unread import tell_unread
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.equal_updates import as_many_updates
 from workers.transfer.methods.parts.pseudo_labels import self_trained
-from workers.transfer.methods.parts.rates import Make
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.parts.trials import Make
 from workers.transfer.networks.network import Network
 from workers.transfer.training.fitting import Fit
 
@@ -39,7 +39,8 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
 def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
     """The job's method on the job's source."""
     make = as_any_arm(context, partial(by_the_method, context, source), reads_unlabelled=True)
-    return Arm(Stage.TRANSFER, "transfer", make)
+    is_judged = context.job.spec.evaluation.baseline
+    return Arm(Stage.TRANSFER, "transfer", make, is_judged=is_judged, is_by_the_method=True)
 
 
 def by_the_method(

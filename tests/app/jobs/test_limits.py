@@ -88,6 +88,14 @@ TOO_LARGE: list[tuple[str, dict[str, Any], str]] = [
     (
         "image",
         {"network": {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []}},
+        "network.image_size",  # the default method fits a head to a great many features
+    ),
+    (
+        "image",
+        {
+            "network": {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []},
+            "method": {"kind": "parameter", "strategy": "full"},
+        },
         "training.batch_size",
     ),
     ("image", {"network": {"kind": "convnet", "filters": [10**9]}}, "network.filters"),
@@ -205,7 +213,7 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
 @pytest.mark.parametrize(
     ("asked", "field", "words"),
     [
-        ({"training": {"epochs": 100_000}}, "training.epochs", "1 seed of 2 arms"),
+        ({"training": {"epochs": 100_000}}, "training.epochs", "3 seeds of 2 arms"),
         (
             {"evaluation": {"seeds": 20}, "training": {"epochs": 1000}},
             "training.epochs",
@@ -234,7 +242,7 @@ def test_a_number_beyond_any_machine_is_refused_by_its_field(
         (
             {"training": {"budget": {"max_updates": 100_000_000}}},
             "training.budget.max_updates",
-            "1 seed of 2 arms",
+            "3 seeds of 2 arms",
         ),
     ],
 )
@@ -317,13 +325,46 @@ def test_a_higher_limit_lets_a_larger_network_in(api: TestClient, monkeypatch: p
     assert post(api, "tabular", **asked).status_code == 202
 
 
+def test_a_head_in_closed_form_counts_where_one_is_fitted(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = 3 * 8 * 2**25  # three copies in double precision of what 524,288 rows of 64 features have
+
+    def memory(**asked: Any) -> int:
+        job = post(api, "large-tabular", network={"hidden_units": [64]}, **asked).json()
+        with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+            estimate: dict[str, int] = session.get_one(Job, job["id"]).spec["estimate"]
+        return estimate["memory_bytes"]
+
+    by_steps = memory(training={"epochs": 1})
+    for strategy in ("lp_ft", "linear_probe"):
+        assert head < memory(method={"kind": "parameter", "strategy": strategy}) < head + by_steps
+    full = {"kind": "parameter", "strategy": "full"}
+    assert memory(method=full) == by_steps
+    assert memory(method=full, evaluation={"arms": ["random_frozen"]}) > head
+    settings = api.app.state.settings  # type: ignore[attr-defined]
+    monkeypatch.setattr(settings, "max_job_memory_bytes", head)
+    problem = refused(api, "large-tabular", network={"hidden_units": [64]})
+    assert problem["code"] == "network_too_large"
+    assert "for a head in closed form" in problem["detail"]
+    assert "batch_size" not in problem["hint"]
+
+
 def test_the_batch_size_that_is_named_is_one_that_is_accepted(api: TestClient) -> None:
-    asked = {"network": {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []}}
+    network = {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []}
+    asked = {"network": network, "method": {"kind": "parameter", "strategy": "full"}}
     problem = refused(api, "image", **asked)
     fits = int(problem["hint"].split(" to ")[1].split(" ")[0])
     assert 0 < fits < 32
     assert refused(api, "image", **asked, training={"batch_size": fits + 1})["code"] == "network_too_large"
     assert post(api, "image", **asked, training={"batch_size": fits}).status_code == 202
+
+
+def test_no_batch_size_is_named_where_a_head_in_closed_form_is_too_large(api: TestClient) -> None:
+    network = {"kind": "convnet", "image_size": [4000, 4000], "dense_units": []}
+    problem = refused(api, "image", network=network)
+    assert problem["detail"].startswith("network.")
+    assert "batch_size" not in problem["hint"]
 
 
 def test_a_batch_is_never_larger_than_there_are_rows(api: TestClient) -> None:
@@ -447,3 +488,18 @@ def test_every_training_at_every_rate_of_every_candidate_counts(
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     one = (2 if training.get("epochs") else 3) * 21_875  # epochs of 700,000 rows in batches of 32
     assert estimate["steps"] == (1 + trainings) * one  # and the source's
+
+
+@pytest.mark.parametrize(
+    ("training", "strength", "trainings"),
+    [({}, None, 5 * 3), ({}, 1.0, 3 * 3), ({"learning_rates": [0.001, 0.01]}, None, 2 * 3)],
+)
+def test_trials_of_a_regularisers_strength_count_in_every_arm(
+    api: TestClient, training: dict[str, Any], strength: float | None, trainings: int
+) -> None:
+    method = {"kind": "parameter", "regulariser": "l2_sp", "regulariser_strength": strength}
+    asked = {"training": training, "method": method, "evaluation": {"seeds": 1}}
+    job = post(api, "large-tabular", **asked).json()
+    with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+        estimate = session.get_one(Job, job["id"]).spec["estimate"]
+    assert estimate["steps"] == (1 + trainings) * 3 * 21_875  # and the source's

@@ -49,7 +49,7 @@ SETTLED = {
     "few_validation_rows": 100,
     "short_epochs": 20,
     "chosen_by": "accuracy",
-    "search_validation_rows": 30,
+    "least_validation_rows": 30,
     "search_folds": 3,
 }
 
@@ -72,6 +72,10 @@ def spec_of(sessions: Sessions, job: dict[str, Any]) -> dict[str, Any]:
         (
             {"budget": {"min_updates": 5000}},
             {"budget": {**SETTLED, "min_updates": 5000, "max_updates": 5000}},
+        ),
+        (
+            {"budget": {"round_updates": 5000, "max_updates": 400}},
+            {"budget": {**SETTLED, "round_updates": 400, "max_updates": 400}},
         ),
         ({"epochs": 7}, {"epochs": 7, "learning_rate": 0.001, "learning_rates": None, "budget": None}),
         ({"epochs": 7, "patience": 2}, {"epochs": 7, "patience": 2}),
@@ -99,11 +103,11 @@ def test_a_source_is_trained_like_the_target_at_one_learning_rate(
 @pytest.mark.parametrize(
     ("training", "words"),
     [
-        ({"patience": 3}, "Send `epochs` too, or `budget` with `patience_updates`"),
-        ({"epochs": 3, "budget": {}}, "Leave one of them out"),
-        ({"epochs": 3, "learning_rates": [0.1]}, "Leave one of them out"),
-        ({"learning_rate": 0.1, "learning_rates": [0.1]}, "Leave one of them out"),
-        ({"budget": {"max_updates": 10}}, "Lower `min_updates` too"),
+        ({"patience": 3}, "send `epochs` too, or `budget` with `patience_updates`"),
+        ({"epochs": 3, "budget": {}}, "leave one of them out"),
+        ({"epochs": 3, "learning_rates": [0.1]}, "leave one of them out"),
+        ({"learning_rate": 0.1, "learning_rates": [0.1]}, "leave one of them out"),
+        ({"budget": {"max_updates": 10}}, "lower `min_updates` too"),
     ],
 )
 def test_options_of_a_training_that_exclude_each_other_are_refused(
@@ -111,11 +115,14 @@ def test_options_of_a_training_that_exclude_each_other_are_refused(
 ) -> None:
     answer = post(client, training=training)
     assert answer.status_code == 422
-    assert words in answer.text
+    assert words in answer.json()["detail"]
+    assert "expected expected" not in answer.json()["detail"].lower()
 
 
-def test_a_job_without_a_control_has_no_such_stage(client: TestClient) -> None:
-    job = post(client, evaluation={"control": False}).json()
+def test_a_job_that_compares_nothing_has_no_such_stage(client: TestClient) -> None:
+    asked = post(client, evaluation={"control": False}).json()
+    assert "control" in [stage["stage"] for stage in asked["stages"]]  # the baseline is fitted in it
+    job = post(client, evaluation={"control": False, "baseline": False}).json()
     assert [stage["stage"] for stage in job["stages"]] == ["source", "transfer", "evaluate", "export"]
 
 

@@ -115,11 +115,8 @@ def proved(classes: int, *, control: bool = True, seeds: int = 1, seen: int = 0)
     return evaluation.evaluate_arms(
         arms,
         Data(signature, rows, rows, rows),
+        evaluation.Rules(metric=None, confidence=0.95, draws=200, seed=0),
         seen=np.arange(200) < seen,
-        metric=None,
-        confidence=0.95,
-        draws=200,
-        seed=0,
     )
 
 
@@ -141,6 +138,19 @@ SEEN = {
     "unknown": ["mini_lm"],
 }
 
+STRENGTH = {
+    "transfer": {
+        "learning_rate": 0.003,
+        "regulariser_strength": 0.3,
+        "by": "validation",
+        "tried": [
+            {"learning_rate": 0.003, "regulariser_strength": 0.3, "loss": 0.25, "accuracy": 0.875},
+            {"learning_rate": 0.003, "regulariser_strength": 3.0, "loss": None, "accuracy": None},
+        ],
+    },
+    "control": {"learning_rate": 0.01, "regulariser_strength": None, "by": "given", "tried": []},
+}
+
 FEW_SHOT = {
     "points": [
         {"per_class": 5, "rows": 15, "transfer": 0.7, "control": 0.5, "gain": None},
@@ -159,13 +169,14 @@ CHOSEN = {
     "choices": {
         "transfer": {
             "learning_rate": 0.003,
+            "regulariser_strength": None,
             "by": "cross-validation",
             "tried": [
-                {"learning_rate": 0.003, "loss": 0.25, "accuracy": 0.875},
-                {"learning_rate": 0.03, "loss": None, "accuracy": None},
+                {"learning_rate": 0.003, "regulariser_strength": None, "loss": 0.25, "accuracy": 0.875},
+                {"learning_rate": 0.03, "regulariser_strength": None, "loss": None, "accuracy": None},
             ],
         },
-        "control": {"learning_rate": 0.01, "by": "given", "tried": []},
+        "control": {"learning_rate": 0.01, "regulariser_strength": None, "by": "given", "tried": []},
     },
     "control": {
         "chosen": "random_weights",
@@ -211,6 +222,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no validation rows": ({**proved(3), "curves": None}, {}),
     "a search": (proved(3), TRIALS),
     "a chosen control": ({**proved(3), **CHOSEN}, {}),
+    "a chosen strength": ({**proved(3), **CHOSEN, "choices": STRENGTH}, {}),
     "costs": ({**proved(3), "cost": COST}, {}),
     "rows seen": ({**proved(3, seen=7), "rows_seen": SEEN}, {}),
     "all rows of a regression seen": ({**proved(0, seen=200), "rows_seen": SEEN}, {}),
@@ -291,6 +303,20 @@ def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
     other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
     assert "compared with" not in other
     assert "Learning rates" not in other
+
+
+def test_a_chosen_strength_stands_on_the_page_beside_the_rate(client: TestClient, publish: Publish) -> None:
+    evaluated, _ = CASES["a chosen strength"]
+    page = client.get(f"/v1/jobs/{publish('helped', RECEIPT, evaluated)['id']}/report?format=html").text
+    assert "Learning rates and strengths of the regulariser" in page
+    assert '<td class="figure">0.003</td><td class="figure">0.3</td>' in page
+    assert "0.003, strength 0.3: 0.25, 0.875<br>" in page
+    assert '<td class="figure">0.01</td><td class="figure">–</td>' in page
+    plain = publish("helped", RECEIPT, CASES["a chosen control"][0])
+    other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
+    assert "Learning rates" in other
+    assert "strengths of the regulariser" not in other
+    assert ", strength" not in other
 
 
 def test_what_trainings_took_and_reuse_saved_stands_on_the_page_and_in_the_result(

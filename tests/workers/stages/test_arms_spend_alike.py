@@ -39,8 +39,8 @@ BUDGET = {
     "short_epochs": 1,
     "few_validation_rows": 30,
 }
-BY_VALIDATION = {**BUDGET, "search_validation_rows": 5}
-BY_FOLDS = {**BUDGET, "search_validation_rows": 30, "search_folds": 2}
+BY_VALIDATION = {**BUDGET, "least_validation_rows": 5}
+BY_FOLDS = {**BUDGET, "least_validation_rows": 30, "search_folds": 2}
 
 ARM = re.compile(r"(?P<arm>.+?)/(?P<seed>\d+)(?P<trial>/.*)?$")
 
@@ -70,10 +70,14 @@ def given(training: Training, data: Data, updates: int | None) -> Given:
 
 @dataclass
 class Job:
-    """A job that has run, and what each arm's trainings were given, by seed and trial."""
+    """A job that has run, and what each arm's trainings were given, by seed and trial.
+
+    tried: the learning rate and the regulariser's strength of each run.
+    """
 
     result: dict[str, Any]
     arms: dict[str, dict[tuple[int, str], list[Given]]]
+    tried: dict[str, tuple[float, float | None]]
 
 
 class Jobs:
@@ -82,17 +86,19 @@ class Jobs:
     def __init__(self, client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         self.client, self.services = client, services
         self.seen: list[tuple[str, Given]] = []
+        self.tried: dict[str, tuple[float, float | None]] = {}
         train = Fit.__call__
 
         def watched(fit: Fit, network: Network, data: Data, **asked: Any) -> History:
             if ARM.match(fit.hooks.run):
+                self.tried[fit.hooks.run] = fit.training.learning_rate, fit.training.regulariser_strength
                 self.seen.append((fit.hooks.run, given(fit.training, data, asked.get("updates"))))
             return train(fit, network, data, **asked)
 
         monkeypatch.setattr(Fit, "__call__", watched)
 
-    def run(self, budget: Mapping[str, int], **asked: Any) -> Job:
-        training = {"budget": budget, "learning_rates": RATES, "batch_size": 16}
+    def run(self, budget: Mapping[str, int], rates: list[float] | None = RATES, **asked: Any) -> Job:
+        training = {"budget": budget, "learning_rates": rates, "batch_size": 16}
         request = {"model": "m", "source": {"dataset": "source"}, **asked}
         request["source"] |= {"training": {"budget": budget, "batch_size": 16}}
         request |= {"training": training, "evaluation": {"seeds": 1, **asked.get("evaluation", {})}}
@@ -110,7 +116,7 @@ class Jobs:
             found = ARM.match(run)
             assert found is not None
             arms[found["arm"]][int(found["seed"]), found["trial"] or ""].append(what)
-        return Job(job["result"], arms)
+        return Job(job["result"], arms, self.tried)
 
 
 @pytest.fixture
@@ -187,6 +193,45 @@ def test_every_arm_and_candidate_may_spend_the_same(jobs: Jobs, name: str, budge
             allowed[run] |= limits
             assert sum(one.most for one in calls) <= BUDGET["max_updates"], (arm, run)
     assert all(len(limits) == 1 for limits in allowed.values()), allowed
+
+
+REGULARISED = {"kind": "parameter", "strategy": "full", "regulariser": "l2_sp"}
+
+
+def strength(of: dict[str, Any]) -> tuple[float, float | None]:
+    """With the learning rate."""
+    return of["learning_rate"], of["regulariser_strength"]
+
+
+@pytest.mark.parametrize(
+    "budget", [BY_VALIDATION, pytest.param(BY_FOLDS, marks=pytest.mark.slow)], ids=["validation", "folds"]
+)
+def test_an_arm_without_a_regulariser_may_try_a_further_rate_for_each_further_strength(
+    jobs: Jobs, budget: dict[str, int]
+) -> None:
+    asked = {"arms": ["usual_network"], "seeds": 2, "few_shot": [8]}
+    job = jobs.run(budget, None, method=REGULARISED, evaluation=asked)
+    searched = {
+        arm: {run: calls for run, calls in job.arms[arm].items() if run[1]}
+        for arm in ("transfer", SAME, FROM_SCRATCH, "usual_network")
+    }
+    names = [{trial.split("/fold")[0] for _, trial in runs} for runs in searched.values()]
+    with_strength = {"/rate 0.001", "/rate 0.003", "/rate 0.01", "/strength 0.3", "/strength 30"}
+    without = {f"/rate {rate:g}" for rate in (0.0003, 0.001, 0.003, 0.01, 0.03)}
+    assert names == [with_strength, with_strength, without, without]
+    spent = [sorted(map(str, runs.values())) for runs in searched.values()]
+    assert all(one == spent[0] for one in spent)
+
+    choices = job.result["choices"]
+    tried = {arm: [strength(one) for one in choice["tried"]] for arm, choice in choices.items()}
+    chosen = {arm: strength(choice) for arm, choice in choices.items()}
+    assert all(len(tried[arm]) == 5 and chosen[arm] in tried[arm] for arm in choices)
+    assert {one for _, one in tried["transfer"]} == {0.3, 3.0, 30.0}
+    assert {one for _, one in tried["usual_network"]} == {None}
+    for run in ("transfer/1", "few_shot/8/transfer/0", "few_shot/8/transfer/1"):
+        assert job.tried[run] == chosen["transfer"]
+    control = job.result["control"]["chosen"]
+    assert job.tried[f"control/{control}/1"] == job.tried["few_shot/8/control/0"] == chosen["control"]
 
 
 def test_the_other_seeds_of_every_arm_may_spend_the_same_and_search_for_nothing(jobs: Jobs) -> None:

@@ -152,7 +152,12 @@ def test_each_method_has_two_candidates_of_which_the_better_one_is_the_control(
     wanted = {"transfer/0", *(f"control/{one}/0" for one in expected)}
     assert {run for run in of_stages if not run.startswith("trial/")} == wanted  # nothing is searched
     assert {of_stages[run] for run in wanted} == {2}
-    assert report["evaluation"]["choices"]["transfer"] == {"learning_rate": 0.01, "by": "given", "tried": []}
+    assert report["evaluation"]["choices"]["transfer"] == {
+        "learning_rate": 0.01,
+        "regulariser_strength": None,
+        "by": "given",
+        "tried": [],
+    }
 
 
 @pytest.mark.parametrize(("target", "by"), [("target", "validation"), ("few", "cross-validation")])

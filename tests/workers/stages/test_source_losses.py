@@ -9,11 +9,10 @@ from sqlalchemy import select
 
 from app.db.session import Sessions
 from app.db.tables import Event
-from app.jobs.recipes import Budget, Training
 from app.jobs.transitions import Lease
 from tests.workers.transfer import examples
 from workers.journal import Journal
-from workers.stages.source_losses import keeps_best, source_losses, tell_losses
+from workers.stages.source_losses import source_losses, tell_losses
 from workers.transfer.networks.network import build
 from workers.transfer.proof.one_answer import one_answer_loss
 from workers.transfer.tasks import LabelUnit
@@ -53,20 +52,9 @@ def test_a_source_is_told_of_by_its_own_validation_losses(
     assert all(event.level == "warning" and event.data["best"] == min(losses) for event in events)
 
 
-@pytest.mark.parametrize(
-    ("training", "kept"),
-    [
-        (Training(epochs=9), False),
-        (Training(epochs=9, patience=2), True),
-        (Training(budget=Budget()), True),
-        (Training(budget=Budget(patience_updates=None)), False),
-    ],
-)
-def test_a_source_that_keeps_its_best_weights_is_not_called_overtrained(
-    training: Training, kept: bool
-) -> None:
-    assert keeps_best(training) is kept
-    found = source_losses(NETWORK, _epochs(0.5, 0.3, 0.9), DATA, keeps_best=keeps_best(training))
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_source_that_keeps_its_best_weights_is_not_called_overtrained(kept: bool) -> None:
+    found = source_losses(NETWORK, _epochs(0.5, 0.3, 0.9), DATA, keeps_best=kept)
     assert found["kept"] == (0.3 if kept else 0.9)
 
 

@@ -176,6 +176,8 @@ def _proof(card: Mapping[str, Any]) -> str:
     words = [_cell(card["reason"])]
     if card.get("verdict") is not None:
         words.insert(0, f"Against {_control(card)}, transfer: **{card['verdict']}**.")
+    if card.get("recommendation"):
+        words.append(f"**{_cell(card['recommendation'])}**")
     return "## Did the transfer help?\n\n" + " ".join(words)
 
 

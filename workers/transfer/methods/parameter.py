@@ -61,9 +61,9 @@ def parameter(
     objective = Objective()
     if regulariser:
         is_new = origins["head"].origin != "copied"
-        objective = objective + regularise(
-            regulariser, source, network, data, regulariser_strength, has_new_head=is_new
-        )
+        asked = fit.training.regulariser_strength
+        strength = asked if regulariser_strength is None else regulariser_strength
+        objective = objective + regularise(regulariser, source, network, data, strength, has_new_head=is_new)
     adapted: list[str] = []
     findings: dict[str, Any] = {}
     before = probes.weights_of(network) if wise_ft else []

@@ -22,7 +22,8 @@ class Gain:
 
     `transfer` and `control` are the metric's own values, means over the trainings of each arm, of which the
     one with more has `seeds`; `low` and `high` bound `value` with `confidence`, see `intervals`; `draws`
-    counts the resamplings on which the metric is defined.
+    counts the resamplings on which the metric is defined. `reach_of_seeds` is how far from `value` the bounds
+    would lie with test rows without end.
     """
 
     metric: str
@@ -35,10 +36,11 @@ class Gain:
     rows: int
     draws: int
     seeds: int = 1
+    reach_of_seeds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values of what is told."""
+        return {name: value for name, value in asdict(self).items() if name != "reach_of_seeds"}
 
 
 def compare(
@@ -76,8 +78,8 @@ def compare(
         raise ValueError(
             f"Expected resampled test rows on which {metric} is defined. Received: none. Add test rows."
         )
-    parts = [of_rows(differences, len(np.unique(units)))]
-    parts += of_seeds(*([value / size for value in of_arm] for of_arm in scores), shared_source=shared_source)
+    seeds = of_seeds(*([value / size for value in of_arm] for of_arm in scores), shared_source=shared_source)
+    parts = [of_rows(differences, len(np.unique(units))), *seeds]
     value = sign * (transfer - control)
     low, high = (bound * size for bound in interval(value / size, parts, confidence))
     if metric not in _WITHOUT_BOUND:
@@ -93,6 +95,7 @@ def compare(
         rows=len(y),
         draws=defined,
         seeds=max(len(p_transfer), len(p_control)),
+        reach_of_seeds=interval(0.0, seeds, confidence)[1] * size,
     )
 
 

@@ -22,6 +22,9 @@ _NEITHER = " Neither is shown to be better than one answer for all rows ({:.3g})
 _LEFT_OUT = (
     "{} of the {} test rows were left out, since something in the transfer was trained or validated on them. "
 )
+_CHEAP = ("baseline", "constant")
+"""Arms that the transfer is compared with in `recommendation`."""
+
 _RELATIVE = frozenset({"rmse", "mae", "log_loss"})
 """Metrics whose margin is a share of the control's value."""
 
@@ -83,7 +86,8 @@ def evaluate_arms(
     `arms` holds "transfer", perhaps "control", of the kind `control`, see `CONTROLS`, perhaps others; each
     with one outcome a seed, in the same order, or with one alone if no seed enters. `metrics` are means over
     the seeds; calibration, classes, confusion and McNemar's test (of rows right in all labels) are of the
-    first seed, whose network is the model. `ablations` are the gains of the transfer over the other arms.
+    first seed, whose network is the model. `ablations` are the gains of the transfer over the other arms, but
+    for "baseline" and "constant", see `recommendation`.
     Without a control, or where the metric is undefined on these rows, gain and verdict are None, and the
     reason says so; as it does where the control learnt nothing, which makes any transfer look good.
     """
@@ -111,6 +115,11 @@ def evaluate_arms(
         "few_shot": None,
         "choices": {},
         "control": None,
+        "baseline": None,
+        "versus_control": None,
+        "versus_baseline": None,
+        "recommendation": None,
+        "recommendation_reason": None,
         **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
@@ -125,7 +134,7 @@ def evaluate_arms(
             return None
         return _compared(arms["transfer"], [one.test for one in arms[arm]], metric, y, units, task, rules)
 
-    gains = {arm: gain_over(arm) for arm in arms if arm != "transfer"}
+    gains = {arm: gain_over(arm) for arm in arms if arm not in ("transfer", *_CHEAP)}
     ablations = {arm: gain for arm, gain in gains.items() if arm != "control" and gain is not None}
     output["ablations"] = {arm: gain.to_dict() for arm, gain in ablations.items()}
     if "control" not in arms:
@@ -192,6 +201,17 @@ def _judged(
         is_one_seed=bool(once - set(rules.drawn_once)),
         p_of_rows=output["mcnemar"]["p_value"] if is_fitted_once and output["mcnemar"] else None,
     )
+
+
+def constant(data: Data, seed: int) -> Outcome:
+    """One answer for all rows, the mean of the train rows' targets."""
+    assert data.test is not None  # checked before the job was accepted
+    task, y = data.signature.task, data.train.targets
+    width = len(data.signature.classes) if task in ("multiclass", "multilabel") else 1
+    parts = [None if rows is None else np.zeros((len(rows), width)) for rows in (data.test, data.validation)]
+    test, validation = (None if p is None else tasks.one_answer(task, y, p) for p in parts)
+    assert test is not None
+    return Outcome(seed, test, validation, [])
 
 
 def metrics_of(outcome: Outcome, data: Data, seen: Array) -> dict[str, float | None]:

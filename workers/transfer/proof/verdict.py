@@ -107,7 +107,7 @@ def verdict(
     of weights was trained once, `is_one_seed`, tells nothing of another draw. `p_of_rows`, McNemar's of
     accuracies of arms that were fitted once, must agree.
     """
-    measured = _measured(gain, control)
+    measured = measured_on_rows(gain, CONTROLS[control])
     within = -margin < gain.low and gain.high < margin
     details: tuple[Detail, ...] = ("equivalent",) if within else ()
     if is_one_seed:
@@ -127,20 +127,27 @@ def verdict(
             return Verdict("no difference", reason + same, details)
         lies = "above" if gain.low > 0 else "below"
         return Verdict(outcome, f"{measured} lies {lies} 0.{same}", details)
-    needed = rows_needed(gain)
-    more = "" if within or needed is None else f" If that is so, about {needed:,} test rows would show it."
+    more = "" if within else _what_would_show_it(gain)
     return Verdict("no difference", f"{measured} contains 0: take the cheaper model.{same}{more}", details)
+
+
+def _what_would_show_it(gain: Gain) -> str:
+    if gain.value and gain.reach_of_seeds >= abs(gain.value):
+        return " More test rows alone would not show it, since seeds and source vary by more."
+    needed = rows_needed(gain)
+    return "" if needed is None else f" If that is so, about {needed:,} test rows would show it."
 
 
 def rows_needed(gain: Gain) -> int | None:
     """How many test rows would take 0 out of the interval, if the gain is as measured; None if none would.
 
-    The interval narrows with the root of the rows, if that of the seeds is small beside it.
+    What the rows add to the interval's square falls with their number; what seeds and source add remains.
     """
-    reach = (gain.high - gain.low) / 2
-    if not gain.value or reach <= abs(gain.value):
+    reach, size = (gain.high - gain.low) / 2, abs(gain.value)
+    if reach <= size or gain.reach_of_seeds >= size:
         return None
-    needed = gain.rows * (reach / abs(gain.value)) ** 2
+    rest = (gain.reach_of_seeds / size) ** 2
+    needed = gain.rows * max(1.0, ((reach / size) ** 2 - rest) / (1 - rest))
     return None if needed > 1e6 else math.ceil(needed - 1e-6)
 
 
@@ -162,12 +169,13 @@ def points_apart(metrics: Mapping[str, Mapping[str, float | None]], metric: str)
     return ""
 
 
-def _measured(gain: Gain, control: str) -> str:
+def measured_on_rows(gain: Gain, other: str) -> str:
+    """The beginning of a sentence: both metrics, the gain, its interval; `other` is how that arm is made."""
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
     value = f"{gain.value:+.3g}" if gain.value else "0"
     return (
         f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
-        f"{CONTROLS[control]} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
+        f"{other} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
         f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )
 

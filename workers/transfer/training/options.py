@@ -33,10 +33,10 @@ class Budget:
     lower validation loss, or with `max_updates`. The weights of the lowest loss are kept; with fewer than
     `few_validation_rows` validation rows not those from before `min_updates`; but in their place the ones
     after `short_epochs` epochs (0: none) if these are better, `chosen_by` validation loss, or by accuracy and
-    then by loss. Without validation rows it takes `epochs_without_validation` epochs, but
-    at least `min_updates`, and keeps the last weights; as it does, after `max_updates`, where
-    `patience_updates` is None. The learning rates of a search are compared on the validation rows, or, where
-    these are fewer than `search_validation_rows`, by `search_folds` folds of the train rows.
+    then by loss. Fewer validation rows than `least_validation_rows` choose nothing: it takes
+    `epochs_without_validation` epochs, but at least `min_updates`, and keeps the last weights; as it does,
+    after `max_updates`, where `patience_updates` is None. What a search tries is compared on the validation
+    rows, or, where these are so few, by `search_folds` folds of the train rows.
     """
 
     round_updates: int = 32
@@ -48,7 +48,7 @@ class Budget:
     few_validation_rows: int = 100
     short_epochs: int = 0
     chosen_by: ChosenBy = "loss"
-    search_validation_rows: int = 30
+    least_validation_rows: int = 30
     search_folds: int = 3
 
 
@@ -64,6 +64,7 @@ class Training:
         a row's loss is multiplied by it.
     augment: changes of the examples that are drawn anew in each step, see `augmentation`; a frozen backbone's
         features are computed without.
+    regulariser_strength: of a method's regulariser, where the method is given none; None is its default.
     """
 
     epochs: int | None
@@ -76,6 +77,7 @@ class Training:
     class_weights: Mapping[str, float] | str | None = None
     augment: Sequence[str] | None = None
     budget: Budget | None = None
+    regulariser_strength: float | None = None
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.budget is None):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workers.transfer.data import Array
+from workers.transfer.data import Array, Data
 from workers.transfer.training.options import Budget, ChosenBy, Training
 from workers.transfer.training.sampling import epoch_order
 
@@ -29,7 +29,7 @@ class Rounds:
     most: int
     first: int
     is_watched: bool
-    """Whether there are validation rows."""
+    """Whether there are validation rows, and with a budget enough of them to choose by."""
     is_few: bool = False
     """Whether these are few."""
 
@@ -76,11 +76,22 @@ class Rounds:
         return waited >= budget.patience_rounds and waited * self.updates >= budget.patience_updates
 
 
+def is_watched(training: Training, data: Data) -> bool:
+    """Whether the data has validation rows, and with a budget enough of them to choose by."""
+    count = 0 if data.validation is None else len(data.validation)
+    return _are_enough(training, count)
+
+
+def _are_enough(training: Training, validation_rows: int) -> bool:
+    budget = training.budget
+    return validation_rows >= (1 if budget is None else max(1, budget.least_validation_rows))
+
+
 def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) -> Rounds:
     """How a run over so many train rows is cut."""
     batch, budget = min(training.batch_size, max(rows, 1)), training.budget
     epoch = _epoch(rows, batch)
-    watched = validation_rows > 0
+    watched = _are_enough(training, validation_rows)
     if budget is None:
         assert training.epochs is not None
         return Rounds(training, rows, batch, epoch, training.epochs, first, watched)

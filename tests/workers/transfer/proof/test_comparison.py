@@ -144,6 +144,8 @@ def test_trainings_that_differ_widen_the_interval_by_their_variance_over_their_n
     assert gain.value == pytest.approx(scores[0].mean() - scores[1].mean())
     assert [gain.low, gain.high] == pytest.approx([gain.value - reach, gain.value + reach], rel=0.02)
     assert gain.seeds == 3
+    without_rows = max(np.floor(seeds.sum() ** 2 / (seeds**2 / 2).sum()) - 1, 2)
+    assert gain.reach_of_seeds == pytest.approx(t.ppf(0.975, without_rows) * np.sqrt(seeds.sum()))
 
 
 def test_a_source_that_all_trainings_share_widens_it_by_one_more_draw_of_the_control():

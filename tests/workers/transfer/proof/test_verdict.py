@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,16 @@ def test_the_rows_that_would_show_a_gain_are_those_that_narrow_its_interval_to_i
     assert rows_needed(gain(0.05, 0.15)) is None
     assert rows_needed(gain(-0.1, 0.1)) is None
     assert "about 400 test rows would show it" in verdict(gain(-0.05, 0.15)).reason
+
+
+def test_rows_are_not_asked_for_where_seeds_alone_keep_0_in_the_interval() -> None:
+    of_seeds = replace(gain(-0.05, 0.15), reach_of_seeds=0.05)
+    assert "would not show it, since seeds" in verdict(of_seeds).reason
+    assert rows_needed(of_seeds) is None
+    assert (
+        rows_needed(replace(of_seeds, reach_of_seeds=0.03))
+        == 100 * (0.1**2 - 0.03**2) / (0.05**2 - 0.03**2) // 1 + 1
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 2, 19])

@@ -314,7 +314,12 @@ BUDGET = Training(
     learning_rate=0.01,
     seed=3,
     budget=Budget(
-        round_updates=5, min_updates=10, patience_updates=10, max_updates=40, few_validation_rows=0
+        round_updates=5,
+        min_updates=10,
+        patience_updates=10,
+        max_updates=40,
+        few_validation_rows=0,
+        least_validation_rows=1,
     ),
 )
 

@@ -114,3 +114,10 @@ def test_never_fewer_updates_than_asked_for_nor_more_than_a_round_beyond() -> No
 def test_a_training_has_epochs_or_a_budget(given: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="Expected epochs or a budget"):
         replace(EPOCHS, **given)
+
+
+def test_fewer_than_30_validation_rows_choose_nothing() -> None:
+    few, enough = (rounds(BUDGET, 40, validation_rows=count) for count in (29, 30))
+    assert (few.keeps_best, few.most * few.updates) == (False, 320)
+    assert (enough.keeps_best, enough.most * enough.updates) == (True, 2976)
+    assert not few.is_over(9, 1)

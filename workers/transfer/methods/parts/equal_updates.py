@@ -34,9 +34,8 @@ def _stretched(training: Training, rows: int, as_of: int) -> Training:
     budget = training.budget
     if budget is not None:
         unwatched, short = more(budget.epochs_without_validation), more(budget.short_epochs)
-        limits = {"epochs_without_validation": unwatched, "short_epochs": short}
-        longest = max(budget.round_updates, wanted)
-        return replace(training, budget=replace(budget, round_updates=longest, **limits))
+        longer = replace(budget, epochs_without_validation=unwatched, short_epochs=short)
+        return replace(training, budget=replace(longer, round_updates=max(budget.round_updates, wanted)))
     assert training.epochs is not None
     return replace(
         training, epochs=more(training.epochs), patience=training.patience and more(training.patience)

@@ -13,7 +13,7 @@ from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History
-from workers.transfer.training.rounds import is_better
+from workers.transfer.training.rounds import is_better, is_watched
 
 FROZEN: Rates = {"backbone": 0.0}
 
@@ -63,8 +63,8 @@ def tuned_by_updates(
 ) -> Tuned:
     """The head in closed form, then all layers but the frozen at a tenth of the rate; the better is kept.
 
-    By what the budget chooses by on validation rows; of equal ones it is the head alone, and without such
-    rows what was tuned. With `mixes` it is the best mix of both, see `interpolation`.
+    By what the budget chooses by on validation rows; of equal ones it is the head alone, and without enough
+    such rows what was tuned. With `mixes` it is the best mix of both, see `interpolation`.
     """
     history, findings = probe(network, data, fit)
     before, rate = weights_of(network), fit.training.learning_rate * FINE_TUNING_FACTOR
@@ -75,13 +75,13 @@ def tuned_by_updates(
         **alone,
         "why": "The head is fitted in closed form and takes no updates, so probe_share is not used.",
     }
-    after = {} if data.validation is None else held_out(network, data.validation).score.told()
+    after = held_out(network, data.validation).score.told() if data.validation is not None else {}
     findings["fine_tuning"] = {"learning_rate": rate, **after}
     if mixes:
         findings["wise_ft"] = wise_ft(network, before, data)
         is_kept = findings["wise_ft"]["a"] > 0
     else:
-        is_kept = not after or is_better(fit.training.budget, after, alone)
+        is_kept = not is_watched(fit.training, data) or is_better(fit.training.budget, after, alone)
     if not is_kept:
         network.model.set_weights(before)
     findings["kept"] = "fine_tuning" if is_kept else "probe"

@@ -20,8 +20,15 @@ Regulariser = Literal["l2_sp", "bss", "co_tuning"]
 STRENGTHS: dict[str, float] = {"l2_sp": 3.0, "bss": 0.03, "co_tuning": 0.5}
 """The strength of each where none is given: what gained on data at hand, see docs/decisions/0039."""
 
+_FACTORS = (1.0, 0.1, 10.0)
+
 HEAD_DECAY = 0.01
 """β, the decay of a new head towards 0 that L²-SP sets beside the pull on what is the source's."""
+
+
+def strengths_to_try(name: Regulariser) -> list[float]:
+    """From which one may be chosen; the default is the first."""
+    return [float(f"{STRENGTHS[name] * factor:g}") for factor in _FACTORS]
 
 
 def regulariser(

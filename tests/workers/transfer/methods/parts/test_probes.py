@@ -25,7 +25,7 @@ from workers.transfer.training.closed_form import fit_head
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Budget, Stopped, Training
 
-BUDGET = Budget(min_updates=64, max_updates=64, few_validation_rows=0)
+BUDGET = Budget(min_updates=64, max_updates=64, few_validation_rows=0, least_validation_rows=1)
 FIT = shared_fit(Training(epochs=None, batch_size=16, learning_rate=0.01, seed=3, budget=BUDGET))
 BY_EPOCHS = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.01, seed=3))
 MLP = {"kind": "mlp", "hidden_units": [8, 8], "activation": "relu", "dropout": 0.2, "preprocessing": True}

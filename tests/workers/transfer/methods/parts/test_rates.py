@@ -1,4 +1,4 @@
-"""The choice of a learning rate against a plain loop over the rates."""
+"""The choice of a learning rate, and of a strength, against a plain loop over them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ import pytest
 from tests.workers.transfer.traces import TRACED, shared_fit
 from workers.transfer import tasks
 from workers.transfer.data import Data, Rows
-from workers.transfer.methods.parts.rates import RateChoice, choose_rate, folds
+from workers.transfer.methods.parameter import parameter
+from workers.transfer.methods.parts.rates import RateChoice, choose_rate
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.methods.parts.trials import folds
 from workers.transfer.methods.scratch import scratch
-from workers.transfer.networks.network import weights_digest
+from workers.transfer.networks.network import Network, weights_digest
 from workers.transfer.training.features import predict
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Budget, Hooks, Training, TrainingDiverged
 
 RATES = [0.003, 0.001, 0.03]
 FIT = shared_fit(Training(epochs=3, batch_size=16, learning_rate=0.5, seed=3), Hooks(run="arm/3"))
-MANY, FEW = (Budget(search_validation_rows=rows) for rows in (20, 21))  # of 20 validation rows
+MANY, FEW = (Budget(least_validation_rows=rows) for rows in (20, 21))  # of 20 validation rows
 
 
 def plain_loss(network: Any, rows: Rows, train: Rows) -> float:
@@ -96,7 +98,7 @@ def test_of_classes_it_may_be_the_rate_of_the_highest_accuracy_and_then_of_the_l
     rows, task, options, numbers
 ):
     data, make = numbers(task=task), partial(scratch, options)
-    by_accuracy = Budget(search_validation_rows=rows, chosen_by="accuracy")
+    by_accuracy = Budget(least_validation_rows=rows, chosen_by="accuracy")
     choice, _ = choose_rate(make, data, FIT, RATES, by_accuracy)
     parts = [(data, data.validation)] if rows == 20 else list(folds(data, 3, 3))
     plain = {}
@@ -147,6 +149,47 @@ def test_a_rate_that_diverges_loses_and_all_that_do_end_the_job(budget, options,
     assert [one["loss"] is None for one in choice.tried] == [False, True, True]
     with pytest.raises(TrainingDiverged):
         choose_rate(partial(diverging, 0.0, options), numbers(), FIT, RATES, budget)
+
+
+def towards_the_source(source: Network, data: Data, fit: Fit) -> Transferred:
+    return parameter(source, source.options, data, fit, strategy="full", regulariser="l2_sp")
+
+
+@pytest.mark.parametrize("rows", [20, 21], ids=["validation", "folds"])
+def test_the_strength_of_a_regulariser_is_the_best_at_the_best_rate(rows, plain_options, numbers):
+    source = scratch(plain_options, numbers(), FIT.named("source", learning_rate=0.01)).network
+    data, rates, strengths = numbers(seed=1), [0.001, 0.01], [3.0, 0.3, 100.0]
+    budget = Budget(least_validation_rows=rows)
+    make = partial(towards_the_source, source)
+    choice, made = choose_rate(make, data, FIT, rates, budget, strengths)
+
+    def trained(part: Data, rate: float, strength: float) -> Network:
+        fit = FIT.named("plain", learning_rate=rate)
+        options = {"strategy": "full", "regulariser": "l2_sp", "regulariser_strength": strength}
+        return parameter(source, source.options, part, fit, **options).network
+
+    parts = [(data, data.validation)] if rows == 20 else list(folds(data, 3, 3))
+    losses = {}
+    for rate, strength in [(rate, 3.0) for rate in rates] + [
+        (choice.learning_rate, one) for one in strengths[1:]
+    ]:
+        of_parts = [plain_loss(trained(part, rate, strength), held, data.train) for part, held in parts]
+        losses[rate, strength] = float(np.average(of_parts, weights=[len(held) for _, held in parts]))
+    assert choice.learning_rate == min(rates, key=lambda rate: losses[rate, 3.0])
+    assert (choice.learning_rate, choice.regulariser_strength) == min(losses, key=lambda one: losses[one])
+    told = {(one["learning_rate"], one["regulariser_strength"]): one["loss"] for one in choice.tried}
+    assert told == {one: pytest.approx(loss, rel=1e-4) for one, loss in losses.items()}
+    assert list(told) == sorted(losses)
+    assert choice.score.loss == min(told.values())
+    whole = trained(data, choice.learning_rate, choice.regulariser_strength)
+    assert weights_digest(made.network) == weights_digest(whole)
+
+
+@pytest.mark.parametrize("budget", [MANY, FEW])
+def test_of_strengths_that_change_nothing_the_default_is_taken(budget, options, numbers):
+    choice, _ = choose_rate(partial(scratch, options), numbers(), FIT, RATES[:2], budget, [3.0, 0.3, 30.0])
+    assert choice.regulariser_strength == 3.0
+    assert len(choice.tried) == 4
 
 
 @pytest.mark.parametrize("budget", [MANY, FEW])
@@ -215,6 +258,61 @@ def test_a_crash_in_a_later_trial_trains_no_earlier_one_again(budget, options, n
     assert before + runs.told[len(before) :] == whole.told
     assert choice == expected
     assert weights_digest(made.network) == weights_digest(network.network)
+
+
+@pytest.mark.parametrize("budget", [MANY, FEW])
+def test_a_crash_in_the_trial_of_a_strength_trains_no_earlier_one_again(budget, options, numbers, tmp_path):
+    make, data, strengths = partial(scratch, options), numbers(), [3.0, 0.3, 30.0]
+    whole = Runs()
+    expected, network = choose_rate(make, data, whole.fit(), RATES[:2], budget, strengths)
+    runs = Runs()
+    runs.folder, runs.stop_at = tmp_path, next(run for run in whole.told if "strength 30" in run)
+    with pytest.raises(InterruptedError):
+        choose_rate(make, data, runs.fit(), RATES[:2], budget, strengths)
+    before = list(runs.told)
+    runs.stop_at = ""
+    choice, made = choose_rate(make, data, runs.fit(), RATES[:2], budget, strengths)
+    assert before + runs.told[len(before) :] == whole.told
+    assert choice == expected
+    assert weights_digest(made.network) == weights_digest(network.network)
+
+
+@pytest.mark.parametrize("budget", [MANY, FEW])
+def test_a_trial_that_diverged_is_not_trained_again(budget, options, numbers, tmp_path):
+    data, tried = numbers(), []
+
+    def make(data: Data, fit: Fit) -> Transferred:
+        tried.append(fit.hooks.run)
+        made = scratch(options, data, fit)
+        if fit.training.learning_rate == 0.003:
+            raise TrainingDiverged("Expected a finite loss. Received: nan.")
+        return made
+
+    whole = Runs()
+    expected_fit = whole.fit()
+    expected, _ = choose_rate(make, data, expected_fit, RATES, budget)
+    runs = Runs()
+    runs.folder, runs.stop_at = tmp_path, next(run for run in whole.told if "rate 0.03" in run)
+    with pytest.raises(InterruptedError):
+        choose_rate(make, data, runs.fit(), RATES, budget)
+    runs.stop_at = ""
+    tried.clear()
+    fit = runs.fit()
+    choice, _ = choose_rate(make, data, fit, RATES, budget)
+    assert choice == expected
+    assert any("rate 0.03" in run for run in tried)
+    assert not any(run.split("/fold")[0] == "arm/3/rate 0.003" for run in tried)
+    assert fit.cost.updates == expected_fit.cost.updates
+
+
+def test_where_all_diverged_a_later_attempt_tells_the_same(options, numbers):
+    runs, data = Runs(), numbers()
+    told = []
+    for _ in range(2):
+        with pytest.raises(TrainingDiverged) as failure:
+            choose_rate(partial(diverging, 0.0, options), data, runs.fit(), RATES, MANY)
+        told.append(str(failure.value))
+    assert told[0] == told[1] == "Expected a finite loss. Received: nan."
 
 
 def test_folds_hold_out_every_row_once_and_each_class_alike(numbers):
