@@ -73,7 +73,7 @@ def put(session: Session, version: Version, alias: str, force: bool) -> AliasVie
     if alias == CHAMPION and version.verdict == "hurt" and not force:
         message = (
             f"Expected a champion whose transfer did not hurt. Received: {version.model}@{version.number}, "
-            "whose verdict is `hurt`: the same network from scratch does better."
+            "whose verdict is `hurt`: its control, which knows no source, does better."
         )
         raise ServiceError(
             409, "verdict_hurt", message, hint="Send `force: true` to make it the champion anyway."

@@ -141,7 +141,8 @@ def evaluate_arms(
         return output
     gain = gains["control"]
     if gain is None:
-        return {**output, "reason": f"{told}The {metric} is not defined on these {len(y)} test rows."}
+        reason = f"{told}The {metric} is not defined on these {len(y)} test rows."
+        return {**output, "verdict_details": ["rows_seen" if left_out else "too_few_rows"], "reason": reason}
     output["gain"] = gain.to_dict()
     unsaid = silence(task, metric, y, count, left_out=left_out, gain=gain, draws=rules.draws)
     if unsaid is not None:

@@ -68,6 +68,7 @@ def silence(
 
     `left_out` test rows were seen before; `gain`, if it is known, was defined on some of so many draws.
     """
+    detail: Detail = "rows_seen" if left_out else "too_few_rows"
     if units < LEAST_TEST_ROWS:
         apart = "" if units == len(y) else f" in {units} groups of rows that belong together"
         if left_out:
@@ -75,12 +76,12 @@ def silence(
                 f"{len(y)} remain{apart}, fewer than the {LEAST_TEST_ROWS} that a verdict needs, so whether "
                 "the transfer helped is not known: use a target with rows that the source has not seen."
             )
-            return Silence("rows_seen", reason)
+            return Silence(detail, reason)
         reason = (
             f"A verdict needs {LEAST_TEST_ROWS} test rows, and there are {len(y)}{apart}, so whether the "
             "transfer helped is not known: label more rows."
         )
-        return Silence("too_few_rows", reason)
+        return Silence(detail, reason)
     fewest = _fewest(task, y) if metric in _BY_CLASS else None
     name = metric.replace("_", " ")
     if fewest is not None and fewest < LEAST_CLASS_ROWS:
@@ -88,13 +89,13 @@ def silence(
             f"The {name} needs {LEAST_CLASS_ROWS} test rows of each class, and one has {fewest}, so whether "
             "the transfer helped is not known: label more rows of it, or use the accuracy."
         )
-        return Silence("too_few_rows", reason)
+        return Silence(detail, reason)
     if gain is not None and gain.draws < (1 - MOST_UNDEFINED) * draws:
         reason = (
             f"The {name} is not defined on {1 - gain.draws / draws:.0%} of the draws from the {len(y)} test "
             "rows, so whether the transfer helped is not known: label more rows."
         )
-        return Silence("too_few_rows", reason)
+        return Silence(detail, reason)
     return None
 
 

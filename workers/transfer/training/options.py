@@ -9,6 +9,9 @@ from workers.transfer.networks.network import Network
 from workers.transfer.training.features import FeatureStore
 from workers.transfer.training.schedules import Schedule
 
+ChosenBy = Literal["accuracy", "loss"]
+"""What the better one is judged by on held-out rows: by accuracy means by loss, too, where that is equal."""
+
 
 class Stopped(Exception):
     """The run was asked to stop; its checkpoint has been saved."""
@@ -44,7 +47,7 @@ class Budget:
     epochs_without_validation: int = 20
     few_validation_rows: int = 100
     short_epochs: int = 0
-    chosen_by: Literal["accuracy", "loss"] = "loss"
+    chosen_by: ChosenBy = "loss"
     least_validation_rows: int = 30
     search_folds: int = 3
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workers.transfer.data import Array, Data
-from workers.transfer.training.options import Budget, Training
+from workers.transfer.training.options import Budget, ChosenBy, Training
 from workers.transfer.training.sampling import epoch_order
 
 
@@ -107,9 +107,16 @@ def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) 
 
 def is_better(budget: Budget | None, one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     """Whether one validation (`val_loss`, `val_accuracy`) is better than another, by the budget's choice."""
-    by_accuracy = budget is not None and budget.chosen_by == "accuracy" and "val_accuracy" in one
-    gains = one["val_accuracy"] - other["val_accuracy"] if by_accuracy else 0.0
-    return gains > 0 or (gains == 0 and one["val_loss"] < other["val_loss"])
+    by: ChosenBy = "loss" if budget is None else budget.chosen_by
+    penalties = [penalty(by, seen["val_loss"], seen.get("val_accuracy")) for seen in (one, other)]
+    return penalties[0] < penalties[1]
+
+
+def penalty(chosen_by: ChosenBy, loss: float, accuracy: float | None) -> tuple[float, float]:
+    """What is lower of the better one: the loss; or the negative accuracy, and then the loss."""
+    if chosen_by == "loss" or accuracy is None:
+        return loss, 0.0
+    return -accuracy, loss
 
 
 def exactly(training: Training, updates: int, rows: int) -> Training:

@@ -168,3 +168,4 @@ def test_a_metric_undefined_on_the_test_rows_gives_no_verdict_and_a_reason(numbe
     proof = _prove({"transfer": [outcome], "control": [outcome]}, data)
     assert proof["verdict"] is None
     assert proof["reason"] == "The r2 is not defined on these 40 test rows."
+    assert proof["verdict_details"] == ["too_few_rows"]

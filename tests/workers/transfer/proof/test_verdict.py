@@ -107,6 +107,18 @@ def test_metrics_by_class_need_5_rows_of_each(task, metric: str, rows: list[floa
     assert (silence(task, metric, y, len(y), left_out=0) is None) is speaks
 
 
+@pytest.mark.parametrize(("left_out", "detail"), [(0, "too_few_rows"), (5, "rows_seen")])
+def test_a_rare_class_is_told_by_whether_rows_were_left_out(left_out: int, detail: str) -> None:
+    y = np.array([[0]] * 40 + [[1]] * 4)
+    few = silence("binary", "auc", y, 44, left_out=left_out)
+    undefined = silence(
+        "binary", "auc", Y, 60, left_out=left_out, gain=gain(0.1, 0.2, "auc", draws=9), draws=1000
+    )
+    assert few is not None
+    assert undefined is not None
+    assert (few.detail, undefined.detail) == (detail, detail)
+
+
 def test_of_several_labels_each_must_be_there_5_times_and_lack_5_times() -> None:
     y = np.array([[1, 0]] * 20 + [[0, 1]] * 20)
     assert silence("multilabel", "macro_f1", y, 40, left_out=0) is None

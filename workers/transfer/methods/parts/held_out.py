@@ -1,7 +1,6 @@
 """How good is a network on rows that it was not trained on? What everything is chosen by."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -10,8 +9,8 @@ from workers.transfer.data import Array, Rows
 from workers.transfer.networks.network import Network
 from workers.transfer.tasks import LabelUnit
 from workers.transfer.training.features import FeatureStore, predict
-
-ChosenBy = Literal["accuracy", "loss"]
+from workers.transfer.training.options import ChosenBy
+from workers.transfer.training.rounds import penalty
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,8 @@ class Score:
         return {"val_loss": self.loss, **of_classes}
 
     def penalty(self, chosen_by: ChosenBy) -> tuple[float, float]:
-        """What is lower of the better one: the loss; or the negative accuracy, and then the loss."""
-        if chosen_by == "loss" or self.accuracy is None:
-            return self.loss, 0.0
-        return -self.accuracy, self.loss
+        """What is lower of the better one, see `rounds.penalty`."""
+        return penalty(chosen_by, self.loss, self.accuracy)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Literal
 
 from workers.transfer.data import Data
-from workers.transfer.methods.parts.held_out import ChosenBy, Score
+from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.parts.trials import Judged, Make, Trial, on_validation, out_of_fold
 from workers.transfer.training.fitting import Fit
-from workers.transfer.training.options import Budget, TrainingDiverged
+from workers.transfer.training.options import Budget, ChosenBy, TrainingDiverged
 
 DEFAULT_LEARNING_RATE = 0.001
 """The one that ties go to: `app.jobs.recipes` has the same."""
@@ -84,7 +84,8 @@ def choose_rate(
     rates = sorted(rates, key=lambda rate: rate != DEFAULT_LEARNING_RATE)  # ties go to the first
     first = Trial(rates[0], strengths[0] if strengths else None)
     search = _Search(make, data, fit, budget)
-    search.go({f"rate {rate:g}": replace(first, learning_rate=rate) for rate in rates})
+    # In full, since nearly equal rates are not one another's.
+    search.go({f"rate {rate!r}": replace(first, learning_rate=rate) for rate in rates})
     if search.best is not None:
         best = search.best.trial
         search.go({f"strength {one:g}": replace(best, regulariser_strength=one) for one in strengths[1:]})

@@ -56,6 +56,15 @@ def test_with_validation_rows_it_is_the_rate_of_the_lowest_loss_on_them(task, op
     assert weights_digest(made.network) == weights_digest(plain[choice.learning_rate].network)
 
 
+@pytest.mark.parametrize("budget", [MANY, FEW])
+def test_nearly_equal_rates_are_trained_under_names_of_their_own(budget, options, numbers):
+    runs = set()
+    hooks = Hooks(run="arm/3", on_epoch=lambda run, epoch, values: runs.add(run))
+    fit = Fit(replace(FIT.training, epochs=1), hooks, TRACED)
+    choose_rate(partial(scratch, options), numbers(), fit, [0.003, 0.0030000001], budget)
+    assert len({run.partition("/rate ")[2].partition("/")[0] for run in runs if "/rate " in run}) == 2
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_with_few_validation_rows_it_is_that_of_the_lowest_loss_out_of_fold(task, options, numbers):
     data = numbers(task=task)
