@@ -47,9 +47,7 @@ def tabular(folder: Path) -> Demo:
         rows = ([*pixels.reshape(-1).astype(int), digit, part(n)] for digit, n, pixels in _digits(first))
         _write(files[name], header, (row if split else row[:-1] for row in rows))
     job = {
-        "method": {"kind": "parameter", "strategy": "full", "backbone_learning_rate_factor": 1.0},
         "network": {"kind": "mlp", "hidden_units": [64, 64]},
-        "training": {"epochs": 60, "batch_size": 8, "learning_rate": 0.001, "seed": 0},
     }
     return _demo(files, {"label": "digit", "task": "multiclass"}, job)
 
@@ -66,9 +64,7 @@ def image(folder: Path) -> Demo:
                 above = f"{part(place)}/" if split else ""
                 archive.writestr(f"{above}{digit}/{place}.png", out.getvalue())
     job = {
-        "method": {"kind": "parameter", "strategy": "full", "backbone_learning_rate_factor": 1.0},
         "network": {"kind": "convnet", "filters": [16, 32], "dense_units": [64], "dropout": 0.2},
-        "training": {"epochs": 40, "batch_size": 8, "learning_rate": 0.001, "seed": 0},
     }
     return _demo(files, {}, job)
 
@@ -86,8 +82,6 @@ def text(folder: Path) -> Demo:
     job = {
         "source": {"preset": "minilm_l6_v2"},
         "method": {"kind": "parameter", "strategy": "linear_probe"},
-        "training": {"epochs": 20, "batch_size": 8, "learning_rate": 0.01, "seed": 0},
-        "evaluation": {"control": True, "arms": ["usual_network"]},
     }
     return _demo({"docstrings": path}, {"label": "library", "kind": "text"}, job)
 
@@ -104,11 +98,7 @@ def sequence(folder: Path) -> Demo:
     places = {"anticancer": count(), "random": count()}
     marked = [[letters, label, part(next(places[label]))] for letters, label in target]
     _write(files["anticancer"], ["sequence", "activity", "split"], marked)
-    job = {
-        "method": {"kind": "parameter", "strategy": "lp_ft"},
-        "training": {"epochs": 30, "batch_size": 8, "learning_rate": 0.001, "seed": 0},
-    }
-    return _demo(files, {"label": "activity", "kind": "sequence"}, job)
+    return _demo(files, {"label": "activity", "kind": "sequence"}, {})
 
 
 DEMOS: dict[str, Callable[[Path], Demo]] = {

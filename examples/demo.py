@@ -128,16 +128,23 @@ def watch(http: httpx2.Client, job_id: str) -> Any:
 
 
 def show_result(job: Any, version: Any) -> None:
-    """Verdict, metrics and receipt."""
+    """Verdict, recommendation, metrics, cost and receipt."""
     result, gain = job["result"], job["result"]["gain"]
     colour = {"helped": "green", "hurt": "red"}.get(result["verdict"], "yellow")
-    console.print(f"\n[bold]Verdict: [{colour}]{result['verdict']}[/][/]. {result['reason']}")
-    arms = {"transfer": "transfer", "control": "control", "usual_network": "usual network from scratch"}
+    console.print(f"\n[bold]Verdict: [{colour}]{result['verdict'] or 'none'}[/][/]. {result['reason']}")
+    console.print(f"[bold]Use: {result['recommendation']}[/]. {result['recommendation_reason']}")
+    arms = {"transfer": "transfer", "control": "control", "baseline": "baseline", "constant": "one answer"}
     arms = {arm: words for arm, words in arms.items() if arm in result["metrics"]}
-    table = Table("metric, on test rows", *arms.values(), title=f"{gain['rows']} test rows")
+    rows = f"{gain['rows']} test rows" if gain else "test rows"
+    table = Table("metric, on test rows", *arms.values(), title=rows)
     for name in result["metrics"]["transfer"]:
         table.add_row(name, *(number(result["metrics"][arm][name]) for arm in arms))
     console.print(table)
+    spent, saved = result["cost"]["total"], result["cost"]["saved"]
+    console.print(
+        f"Cost: {spent['updates']:,} updates, {spent['cpu_seconds']:.1f} CPU seconds. "
+        + " ".join(saved["why"])
+    )
     receipt = Table("part", "layer", "weight", "origin", "training", "moved", title="Receipt")
     weights = [
         (layer["part"], weight["origin"], weight["training"], layer["layer"], weight)
