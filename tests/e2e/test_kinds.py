@@ -23,7 +23,7 @@ TRAINING = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01}
 
 
 def texts_file(path: Path, seed: int, label: str = "label") -> Path:
-    data = examples.make("text", seed=seed, rows=90)
+    data = examples.make("text", seed=seed, rows=110)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", label])
@@ -33,14 +33,14 @@ def texts_file(path: Path, seed: int, label: str = "label") -> Path:
 
 
 def sequences_file(path: Path, seed: int, classes: tuple[str, ...]) -> Path:
-    data = examples.make("sequence", "multiclass", seed=seed, rows=90)
+    data = examples.make("sequence", "multiclass", seed=seed, rows=110)
     rows = zip(data.train.inputs["sequence"], data.train.targets, strict=True)
     path.write_text("".join(f">s{n} label={classes[int(y)]}\n{x}\n" for n, (x, y) in enumerate(rows)))
     return path
 
 
 def images_file(path: Path, seed: int) -> Path:
-    data = examples.make("image", "multiclass", seed=seed, rows=90)
+    data = examples.make("image", "multiclass", seed=seed, rows=110)
     with zipfile.ZipFile(path, "w") as archive:
         for number, (x, y) in enumerate(zip(data.train.inputs["image"], data.train.targets, strict=True)):
             archive.writestr(f"class {int(y)}/{number}.png", x)
@@ -78,7 +78,7 @@ def predicted(
 
 
 @pytest.mark.parametrize("kind", ["text", "sequence", "image"])
-def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts(
+def test_a_transfer_of_every_kind_ends_with_a_recommendation_and_a_bundle_that_predicts(
     service: Service, plain: PlainPython, kind: str, tmp_path: Path
 ) -> None:
     source, target = uploaded(service, kind, tmp_path)
@@ -92,8 +92,13 @@ def test_a_transfer_of_every_kind_ends_with_a_verdict_and_a_bundle_that_predicts
         source={"dataset": source},
         target={"dataset": target},
         training=TRAINING,
+        evaluation={"seeds": 2},
     )
-    assert ended["result"]["verdict"] in ("helped", "no difference", "hurt")
+    told = ended["result"]
+    # The made-up texts and pictures are so much alike that they count as few.
+    is_silent = (told["verdict"], told["verdict_details"]) == (None, ["too_few_rows"])
+    assert is_silent or told["verdict"] in ("helped", "no difference", "hurt")
+    assert told["recommendation"]
     version = ended["result"]["version"]
     if kind == "text":
         (tmp_path / "new.txt").write_text("the film was great, I think!\nthis book was bad, I say!\n")
@@ -125,7 +130,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
         "method": {"kind": "parameter", "strategy": "linear_probe"},
         "training": {"epochs": 6, "batch_size": 32, "learning_rate": 0.05},
     }
-    ended = succeeded(service, **asked, evaluation={"arms": ["random_weights"]})
+    ended = succeeded(service, **asked, evaluation={"seeds": 1, "arms": ["random_weights"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
     assert version["lineage"]["source"] == {"preset": "minilm_l6_v2"}
     states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
@@ -162,10 +167,10 @@ def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
     assert head["origin"] == "partly copied"
 
 
-def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names_them(
+def test_texts_of_several_labels_each_end_with_a_report_and_a_bundle_that_names_them(
     service: Service, plain: PlainPython, tmp_path: Path
 ) -> None:
-    source, target = (examples.make("text", "multilabel", seed=seed, rows=90).train for seed in (0, 1))
+    source, target = (examples.make("text", "multilabel", seed=seed, rows=110).train for seed in (0, 1))
     names = examples.CLASSES["multilabel"]
     with (tmp_path / "source.csv").open("w", newline="") as file:
         marks = ["|".join(compress(names, row)) or "|" for row in source.targets]
@@ -181,9 +186,9 @@ def test_texts_of_several_labels_each_end_with_a_verdict_and_a_bundle_that_names
         source={"dataset": "several-source"},
         target={"dataset": "several-target"},
         training={**TRAINING, "epochs": 12},
-        evaluation={"few_shot": [5]},
+        evaluation={"seeds": 2, "few_shot": [5]},
     )
-    assert ended["result"]["gain"]["metric"] == "micro_f1"
+    assert {"micro_f1", "exact_match"} <= ended["result"]["metrics"]["baseline"].keys()
     report = service.http.get(f"/v1/jobs/{ended['id']}/report").json()
     assert [known["class"] for known in report["evaluation"]["classes"]["transfer"]] == ["even", "low", "top"]
     page = service.http.get(f"/v1/jobs/{ended['id']}/report", headers={"Accept": "text/html"})

@@ -16,6 +16,7 @@ from tests.conftest import WriteCsv, wait_for
 from tests.e2e.conftest import Service
 from tests.plain_python import PlainPython
 
+BRIEF = {"seeds": 2, "baseline": False}
 SMALL = {"network": {"kind": "mlp", "hidden_units": [16]}, "training": {"epochs": 3, "batch_size": 32}}
 
 
@@ -24,7 +25,7 @@ def uploaded(service: Service, tmp_path_factory: pytest.TempPathFactory, write_c
     """The data sets `source` and `target`."""
     folder = tmp_path_factory.mktemp("data")
     service.upload("source", write_csv(folder / "source.csv", 600, seed=1), label="y")
-    service.upload("target", write_csv(folder / "target.csv", 200, seed=2, shift=0.3), label="y")
+    service.upload("target", write_csv(folder / "target.csv", 320, seed=2, shift=0.3), label="y")
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def finished(service: Service, uploaded: None) -> dict[str, Any]:
         source={"dataset": "source"},
         target={"dataset": "target"},
         method={"kind": "parameter", "strategy": "full"},
+        evaluation=BRIEF,
         **SMALL,
     )
     ended = service.wait(job["id"])
@@ -60,7 +62,9 @@ def test_each_epoch_of_each_training_stage_has_its_metrics(
 ) -> None:
     epochs = service.http.get(f"/v1/jobs/{finished['id']}/metrics").json()["data"]
     places = {(row["run"], row["epoch"]) for row in epochs}
-    runs = ("source", "transfer/0", "control/from_scratch/0", "control/random_weights/0")
+    chosen = finished["result"]["control"]["chosen"]
+    runs = ["source", "transfer/0", "transfer/1", f"control/{chosen}/1"]
+    runs += ["control/from_scratch/0", "control/random_weights/0"]
     assert places == {(run, epoch) for run in runs for epoch in (1, 2, 3)}
     assert all({"loss", "val_loss", "accuracy", "val_accuracy"} <= row["values"].keys() for row in epochs)
 
@@ -71,7 +75,8 @@ def test_the_event_log_tells_the_job_from_its_beginning_to_its_end(
     events = service.http.get(f"/v1/jobs/{finished['id']}/events").json()["data"]
     # Its source has three epochs, and learns so little that a warning may be told.
     types = [event["type"] for event in events if event["level"] != "warning"]
-    assert types == ["job.created", "job.started", *["stage.started", "stage.finished"] * 5, "job.succeeded"]
+    ends = ["champion.given", "job.succeeded"]
+    assert types == ["job.created", "job.started", *["stage.started", "stage.finished"] * 5, *ends]
 
 
 def test_the_downloaded_model_predicts_in_plain_keras_what_the_service_measured(
@@ -107,7 +112,9 @@ def test_the_files_in_the_bundle_agree_with_the_api(service: Service, finished: 
     )
     assert json.loads(bundle.read("metrics.json")) == version["metrics"]
     assert json.loads(bundle.read("receipt.json")) == version["receipt"]
-    assert json.loads(bundle.read("lineage.json")) == version["lineage"]
+    lineage = json.loads(bundle.read("lineage.json"))
+    cost = {arm: spent for arm, spent in version["lineage"]["cost"].items() if spent is not None}
+    assert lineage == {**version["lineage"], "cost": cost}
     assert version["lineage"]["job"] == finished["name"]
 
 
@@ -147,6 +154,7 @@ def test_the_same_job_again_gives_the_same_weights_and_pays_for_the_source_once(
         source={"dataset": "source"},
         target={"dataset": "target"},
         method={"kind": "parameter", "strategy": "full"},
+        evaluation=BRIEF,
         **SMALL,
     )
     ended = service.wait(again["id"])
@@ -154,7 +162,17 @@ def test_the_same_job_again_gives_the_same_weights_and_pays_for_the_source_once(
     assert "is reused" in service.events_until(again["id"], "stage.finished")["message"]
     digests = {service.http.get(f"/v1/models/grades@{n}").json()["weights_sha256"] for n in (1, 2)}
     assert len(digests) == 1
-    assert ended["result"] == {**finished["result"], "version": "grades@2"}
+    first, second = finished["result"], ended["result"]
+    assert (first["champion"], second["champion"]["value"], second["champion"]["version"]) == (
+        None,
+        0.0,
+        "grades@1",
+    )
+    assert second["cost"]["saved"]["updates"] == first["cost"]["source"]["updates"] > 0
+    differ = ("version", "champion", "cost")
+    assert {k: v for k, v in second.items() if k not in differ} == {
+        k: v for k, v in first.items() if k not in differ
+    }
 
 
 def test_other_classes_in_the_target_get_a_new_head(
@@ -277,10 +295,13 @@ def test_every_method_ends_with_a_model_a_report_and_a_champion(
 ) -> None:
     kind = asked["method"]["kind"]
     sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
-    job = service.post(**{**SMALL, **sides, "model": f"by-{kind}", "champion": "always", **asked})
+    evaluation = {**BRIEF, **asked.get("evaluation", {})}
+    job = service.post(
+        **{**SMALL, **sides, "model": f"by-{kind}", "champion": "always", **asked, "evaluation": evaluation}
+    )
     ended = service.wait(job["id"])
     assert ended["state"] == "succeeded", ended
-    assert ended["result"]["verdict"] in ("helped", "no difference", "hurt")
+    assert ended["result"]["verdict"] in ("helped", "no difference", "hurt"), ended["result"]["reason"]
     assert ended["result"]["metrics"].keys() >= {"transfer", "control"}
     report = service.http.get(f"/v1/jobs/{job['id']}/report").json()
     page = service.http.get(f"/v1/jobs/{job['id']}/report", headers={"Accept": "text/html"})

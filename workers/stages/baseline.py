@@ -79,7 +79,7 @@ def readings(
     context: JobContext, source: Sequence[Network], store: FeatureStore | None = None
 ) -> list[Reading]:
     """Those of the kind of data, with the source's rows pooled; with a preset its frozen features, too."""
-    pooled = context.source_data()[0] if isinstance(context.job.source, DatasetFacts) else None
+    pooled = context.data(context.job.source) if isinstance(context.job.source, DatasetFacts) else None
     found = readings_of(context.target, pooled)
     if isinstance(context.job.source, PresetFacts):
         found.append(features.reading(source[0], store))

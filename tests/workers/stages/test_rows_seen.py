@@ -96,6 +96,7 @@ def _table(
 def _result(client: TestClient, services: Services, **asked: Any) -> dict[str, Any]:
     """The result of a job that this process runs."""
     request = {"model": "m", "network": LARGE, "training": LITTLE, "champion": "never", **asked}
+    request["evaluation"] = {"seeds": 5, "baseline": False, **request.get("evaluation", {})}
     request.setdefault("method", {"kind": "parameter", "strategy": "full"})
     if "dataset" in request["source"]:
         request["source"] = {"training": BY_HEART, **request["source"]}
