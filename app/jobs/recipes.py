@@ -425,7 +425,8 @@ class Evaluation(Recipe):
         10_000,
         ge=100,
         le=100_000,
-        description="Bootstrap draws of the test rows, for their part of the interval.",
+        description="Bootstrap draws of the test rows, for their part of the interval; fewer, but at least "
+        "1,000, of more than 2,000 rows.",
     )
 
     @property

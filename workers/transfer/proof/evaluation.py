@@ -15,8 +15,8 @@ from workers.transfer.proof.curves import compare_curves, mean_curve
 from workers.transfer.proof.verdict import Verdict, points_apart, silence, verdict
 
 _LEARNT_NOTHING = (
-    " The control is not shown to be better than one answer for all rows ({:.3g}): the arm `usual_network`, "
-    "another learning rate or more epochs may be a fairer comparison."
+    " The control is not shown to be better than one answer for all rows ({:.3g}): another "
+    "network, more labels or a longer training may be a fairer comparison."
 )
 _NEITHER = " Neither is shown to be better than one answer for all rows ({:.3g})."
 _LEFT_OUT = (
@@ -144,7 +144,7 @@ def evaluate_arms(
         reason = f"{told}The {metric} is not defined on these {len(y)} test rows."
         return {**output, "verdict_details": ["rows_seen" if left_out else "too_few_rows"], "reason": reason}
     output["gain"] = gain.to_dict()
-    unsaid = silence(task, metric, y, count, left_out=left_out, gain=gain, draws=rules.draws)
+    unsaid = silence(task, metric, y, count, left_out=left_out, gain=gain)
     if unsaid is not None:
         return {**output, "verdict_details": [unsaid.detail], "reason": told + unsaid.reason}
     judged = _judged(gain, control, arms, output, rules)

@@ -62,11 +62,11 @@ class Silence(NamedTuple):
 
 
 def silence(
-    task: Task, metric: str, y: Array, units: int, *, left_out: int, gain: Gain | None = None, draws: int = 0
+    task: Task, metric: str, y: Array, units: int, *, left_out: int, gain: Gain | None = None
 ) -> Silence | None:
     """Why targets y, of so many units that are drawn whole, are too few for a verdict; None if they are not.
 
-    `left_out` test rows were seen before; `gain`, if it is known, was defined on some of so many draws.
+    `left_out` test rows were seen before; `gain`, if it is known, was defined on some of its draws.
     """
     detail: Detail = "rows_seen" if left_out else "too_few_rows"
     if units < LEAST_TEST_ROWS:
@@ -90,10 +90,10 @@ def silence(
             "the transfer helped is not known: label more rows of it, or use the accuracy."
         )
         return Silence(detail, reason)
-    if gain is not None and gain.draws < (1 - MOST_UNDEFINED) * draws:
+    if gain is not None and gain.draws < (1 - MOST_UNDEFINED) * gain.drawn:
         reason = (
-            f"The {name} is not defined on {1 - gain.draws / draws:.0%} of the draws from the {len(y)} test "
-            "rows, so whether the transfer helped is not known: label more rows."
+            f"The {name} is not defined on {1 - gain.draws / gain.drawn:.0%} of the draws from the {len(y)} "
+            "test rows, so whether the transfer helped is not known: label more rows."
         )
         return Silence(detail, reason)
     return None
@@ -182,7 +182,7 @@ def measured_on_rows(gain: Gain, other: str) -> str:
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
     value = f"{gain.value:+.3g}" if gain.value else "0"
     return (
-        f"With transfer the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
+        f"With transfer from this source the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
         f"{other} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
         f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )

@@ -207,3 +207,15 @@ def test_mcnemars_mid_p_counts_half_of_what_is_as_extreme(ours, theirs):
     tail = sum(comb(n, i) for i in range(k)) / 2**n + comb(n, k) / 2**n / 2
     assert (found["transfer_only"], found["control_only"]) == (ours, theirs)
     assert found["p_value"] == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_of_many_rows_fewer_draws_tell_their_variance():
+    y, good, poor = _arms(40_000)
+    gain = compare("binary", y, [good], [poor], "log_loss")
+    assert (gain.draws, gain.drawn) == (1000, 1000)
+    assert "drawn" not in gain.to_dict()
+    p_of = [np.where(y > 0.5, p, 1 - p).reshape(-1) for p in (good, poor)]
+    difference = np.log(p_of[0]) - np.log(p_of[1])
+    reach = 1.96 * difference.std() / 200
+    assert gain.high - gain.value == pytest.approx(reach, rel=0.1)
+    assert compare("binary", y, [good], [poor], "log_loss", draws=200).draws == 200

@@ -10,7 +10,9 @@ Y = np.array([[0.0], [1.0]] * 30, np.float32)
 
 
 def gain(low: float, high: float, metric: str = "accuracy", draws: int = 1000) -> Gain:
-    return Gain(metric, (low + high) / 2, low, high, 0.95, 0.9, 0.8, rows=100, draws=draws, seeds=3)
+    return Gain(
+        metric, (low + high) / 2, low, high, 0.95, 0.9, 0.8, rows=100, draws=draws, seeds=3, drawn=1000
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ def test_the_verdict_follows_the_interval(low: float, high: float, outcome: str)
     found = verdict(gain(low, high))
     assert found.outcome == outcome
     told = f"on 100 test rows and 3 seeds: a gain of {(low + high) / 2:+.3g}, whose 95% interval, {low:+.3g}"
-    assert "With transfer the accuracy is 0.9, from scratch 0.8, " + told in found.reason
+    assert "With transfer from this source the accuracy is 0.9, from scratch 0.8, " + told in found.reason
 
 
 @pytest.mark.parametrize("control", CONTROLS)
@@ -111,9 +113,7 @@ def test_metrics_by_class_need_5_rows_of_each(task, metric: str, rows: list[floa
 def test_a_rare_class_is_told_by_whether_rows_were_left_out(left_out: int, detail: str) -> None:
     y = np.array([[0]] * 40 + [[1]] * 4)
     few = silence("binary", "auc", y, 44, left_out=left_out)
-    undefined = silence(
-        "binary", "auc", Y, 60, left_out=left_out, gain=gain(0.1, 0.2, "auc", draws=9), draws=1000
-    )
+    undefined = silence("binary", "auc", Y, 60, left_out=left_out, gain=gain(0.1, 0.2, "auc", draws=9))
     assert few is not None
     assert undefined is not None
     assert (few.detail, undefined.detail) == (detail, detail)
@@ -128,9 +128,7 @@ def test_of_several_labels_each_must_be_there_5_times_and_lack_5_times() -> None
 
 def test_a_metric_that_many_draws_leave_undefined_says_nothing() -> None:
     for draws, speaks in ((949, False), (950, True)):
-        found = silence(
-            "binary", "auc", Y, 60, left_out=0, gain=gain(0.1, 0.2, "auc", draws=draws), draws=1000
-        )
+        found = silence("binary", "auc", Y, 60, left_out=0, gain=gain(0.1, 0.2, "auc", draws=draws))
         assert (found is None) is speaks
 
 
