@@ -180,7 +180,8 @@ SOURCE_UPDATES, TARGET_UPDATES = EPOCHS * 64 // 16, EPOCHS * 48 // 16
 def _posted(client: TestClient, kind: str = "", *, seed: int = 0, **asked: Any) -> str:
     source = {"dataset": f"source{kind}", "training": {**TRAINING, "seed": seed}}
     request = {"model": "m", "source": source, "target": {"dataset": f"target{kind}"}, "training": TRAINING}
-    answer = client.post("/v1/jobs", json={"champion": "never", **request, **asked})
+    evaluation = {"seeds": 1, "baseline": False, **asked.pop("evaluation", {})}
+    answer = client.post("/v1/jobs", json={"champion": "never", **request, **asked, "evaluation": evaluation})
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["id"]
     return job_id

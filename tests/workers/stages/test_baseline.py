@@ -52,7 +52,7 @@ def client(services: Services) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def report(client: TestClient, services: Services) -> dict[str, Any]:
-    return done(client, services, evaluation={"seeds": 2})
+    return done(client, services, evaluation={"seeds": 2, "baseline": True})
 
 
 def test_a_job_has_both_arms_and_a_recommendation(report: dict[str, Any]) -> None:
@@ -83,9 +83,9 @@ def test_with_few_validation_rows_it_is_chosen_by_folds(client: TestClient, serv
         "learning_rate": 0.01,
         "budget": {"round_updates": 8, "min_updates": 16, "max_updates": 24, "patience_updates": 8},
     }
-    told = done(client, services, "few", training=training, evaluation={"control": False, "seeds": 1})["job"][
-        "result"
-    ]
+    told = done(client, services, "few", training=training, evaluation={"control": False, "baseline": True})[
+        "job"
+    ]["result"]
     assert told["baseline"]["by"] == "cross-validation"
     assert (
         "train rows held out in folds" in told["recommendation_reason"]

@@ -12,7 +12,7 @@ from tests.workers.transfer import examples
 from workers.transfer.baselines import choosing
 from workers.transfer.baselines.choosing import Score, choose, readings_of
 from workers.transfer.data import Data
-from workers.transfer.proof.evaluation import Outcome, evaluate_arms
+from workers.transfer.proof.evaluation import Outcome, Rules, evaluate_arms
 from workers.transfer.training.options import Hooks, Stopped, Training
 
 TRAINING = Training(epochs=1, batch_size=8, learning_rate=0.001, seed=3)
@@ -36,7 +36,7 @@ def test_the_answers_are_an_outcome_as_a_networks(kind: str, task) -> None:
     assert p.shape == (len(data.test), k)
     nothing = made.answers({name: values[:0] for name, values in data.test.inputs.items()})
     assert (nothing.shape, nothing.dtype) == ((0, k), p.dtype)
-    told = evaluate_arms({"transfer": [outcome]}, data, metric=None, confidence=0.95, draws=10, seed=0)
+    told = evaluate_arms({"transfer": [outcome]}, data, Rules(None, 0.95, draws=100, seed=0))
     assert told["metrics"]["transfer"]["r2" if task == "regression" else "accuracy"] > 0.5
 
 
