@@ -130,14 +130,14 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
         "method": {"kind": "parameter", "strategy": "linear_probe"},
         "training": {"epochs": 6, "batch_size": 32, "learning_rate": 0.05},
     }
-    ended = succeeded(service, **asked, evaluation={"seeds": 1, "arms": ["random_weights"]})
+    ended = succeeded(service, **asked, evaluation={"seeds": 1, "arms": ["random_frozen"]})
     version = service.http.get("/v1/models/of-minilm@1").json()
     assert version["lineage"]["source"] == {"preset": "minilm_l6_v2"}
     states = {layer["part"]: layer["origin"] for layer in version["receipt"]["layers"]}
     assert (states["backbone"], states["head"]) == ("copied", "new")
     accuracy = {arm: values["accuracy"] for arm, values in ended["result"]["metrics"].items()}
     assert accuracy["transfer"] > 0.7
-    assert accuracy["random_weights"] < accuracy["transfer"]
+    assert accuracy["random_frozen"] < accuracy["transfer"]
     control = ended["result"]["control"]
     assert [one["name"] for one in control["candidates"]] == ["from_scratch", "random_weights"]
     assert accuracy["control"] == next(
