@@ -170,7 +170,7 @@ def cases() -> list[Any]:
         pytest.param(name, budget, id=f"{name} {how}", marks=[] if is_quick else [pytest.mark.slow])
         for how, budget in (("by validation", BY_VALIDATION), ("by folds", BY_FOLDS))
         for name in METHODS
-        if (is_quick := name == "lp_ft" or (name in QUICK and budget is BY_VALIDATION)) is not None
+        if (is_quick := name in ("lp_ft", *QUICK) and budget is BY_VALIDATION) is not None
     ]
 
 
