@@ -115,7 +115,10 @@ ASKED: dict[str, dict[str, Any]] = {
         "evaluation": {"seeds": 2, "arms": ["random_frozen"]},
     },
     "search": {"method": {"kind": "structure", "strategy": "search", "trials": 2}},
-    "combined": {"method": {"kind": "combined", "strategy": "progressive"}},
+    "combined": {
+        "method": {"kind": "combined", "strategy": "progressive"},
+        "evaluation": {"seeds": 1, "baseline": False},
+    },
     "distillation": {"method": {"kind": "distillation"}, "training": {"epochs": 2, "patience": 1}},
 }
 
