@@ -16,7 +16,7 @@ from tests.e2e.conftest import Service
 
 pytestmark = pytest.mark.timeout(900)
 
-KILLS, JOBS = 12, 2
+KILLS, JOBS = 8, 2
 # A worker that was killed is 10 seconds away: here it is struck seldom, and `serve` as a whole not at all.
 WEIGHTS = {"worker": 1, "database": 2, "broker": 4, "api": 2, "sweeper": 4, "job": 20}
 
