@@ -135,8 +135,8 @@ def show_result(job: Any, version: Any) -> None:
     console.print(f"[bold]Use: {result['recommendation']}[/]. {result['recommendation_reason']}")
     arms = {"transfer": "transfer", "control": "control", "baseline": "baseline", "constant": "one answer"}
     arms = {arm: words for arm, words in arms.items() if arm in result["metrics"]}
-    rows = f"{gain['rows']} test rows" if gain else "test rows"
-    table = Table("metric, on test rows", *arms.values(), title=rows)
+    title = f"{gain['rows']} test rows" if gain else "test rows"
+    table = Table("metric, on test rows", *arms.values(), title=title)
     for name in result["metrics"]["transfer"]:
         table.add_row(name, *(number(result["metrics"][arm][name]) for arm in arms))
     console.print(table)

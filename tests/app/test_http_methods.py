@@ -88,7 +88,7 @@ def test_the_headers_of_a_stream_come_while_the_job_waits(client: TestClient, da
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_what_answers_without_a_body_declares_and_sends_none(client: TestClient, publish: Publish) -> None:
     publish("helped")
-    publish("helped")
+    publish("helped", champion="always")
     client.put("/v1/models/m/aliases/first", json={"version": 1})
     content = "a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(20))
     store(client, "unused", content.encode(), label="y")

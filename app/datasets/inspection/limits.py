@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import sys
 
+if sys.platform != "win32":
+    import resource  # here, so that a fork of the server that has imported this opens no file for it
+
 _THREADS = 3  # that compute at once: two parse, one looks at what they made
 
 
@@ -15,8 +18,6 @@ def limit_process(memory_bytes: int, seconds: float) -> None:
     """
     if sys.platform == "win32":
         return
-    import resource
-
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_FSIZE, 0)
     _lower(resource.RLIMIT_CPU, math.ceil(_THREADS * seconds) + 1)
@@ -25,8 +26,6 @@ def limit_process(memory_bytes: int, seconds: float) -> None:
 
 
 def _lower(kind: int, value: int) -> None:
-    import resource
-
     _, hard = resource.getrlimit(kind)
     allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (allowed, allowed))
