@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.broker import Broker
-from app.db.session import make_engine, make_sessions
 from app.jobs.states import Stage
 from app.main import create_app
-from app.settings import Settings
-from app.storage import Storage
-from tests.conftest import migrated
 from tests.stored import store
 from tests.workers.conftest import claimed
 from tests.workers.stages.test_control import EPOCHS, SMALL, done, rows
@@ -25,19 +20,6 @@ from workers.transfer.baselines import tables
 from workers.transfer.baselines.trees import extra_trees
 
 POOLED = ["linear", "extra_trees", "pooled_linear", "pooled_extra_trees"]
-
-
-@pytest.fixture(scope="module")
-def services(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker_url: str
-) -> Iterator[Services]:
-    """What a worker holds."""
-    folder = tmp_path_factory.mktemp("baseline")
-    with migrated(request, "sqlite", folder) as url:
-        settings = Settings(data_dir=folder / "data", database_url=url, broker_url=broker_url)
-        engine = make_engine(url)
-        yield Services(settings, make_sessions(engine), Storage(settings.storage_dir), Broker(broker_url))
-        engine.dispose()
 
 
 @pytest.fixture(scope="module")

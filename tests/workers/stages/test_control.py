@@ -11,14 +11,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.broker import Broker
-from app.db.session import make_engine, make_sessions
 from app.db.tables import EpochMetrics
 from app.jobs.states import Stage
 from app.main import create_app
-from app.settings import Settings
-from app.storage import Storage
-from tests.conftest import migrated
 from tests.stored import store
 from tests.workers.conftest import claimed
 from workers.heartbeat import Heartbeat
@@ -37,19 +32,6 @@ UPDATES = {
 
 BRIEF = {"seeds": 1, "baseline": False}
 """An evaluation of one training an arm, and nothing beside the control."""
-
-
-@pytest.fixture(scope="module")
-def services(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker_url: str
-) -> Iterator[Services]:
-    """What a worker holds."""
-    folder = tmp_path_factory.mktemp("control")
-    with migrated(request, "sqlite", folder) as url:
-        settings = Settings(data_dir=folder / "data", database_url=url, broker_url=broker_url)
-        engine = make_engine(url)
-        yield Services(settings, make_sessions(engine), Storage(settings.storage_dir), Broker(broker_url))
-        engine.dispose()
 
 
 @pytest.fixture(scope="module")

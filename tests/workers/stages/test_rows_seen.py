@@ -18,14 +18,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import select
 
-from app.broker import Broker
-from app.db.session import make_engine, make_sessions
 from app.db.tables import TrainedRows
 from app.jobs.sweeper import forget_parts, orphans
 from app.main import create_app
-from app.settings import Settings
-from app.storage import Storage
-from tests.conftest import migrated
 from tests.stored import store
 from tests.workers.conftest import claimed
 from workers import rows_seen
@@ -40,19 +35,6 @@ LITTLE = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-5}
 """So little that what the source knows by heart is not forgotten."""
 
 LARGE = {"kind": "mlp", "hidden_units": [256], "dropout": 0.0}
-
-
-@pytest.fixture(scope="module")
-def services(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker_url: str
-) -> Iterator[Services]:
-    """What a worker holds; of all tests here, so that each source is trained once."""
-    folder = tmp_path_factory.mktemp("seen")
-    with migrated(request, "sqlite", folder) as url:
-        settings = Settings(data_dir=folder / "data", database_url=url, broker_url=broker_url)
-        engine = make_engine(url)
-        yield Services(settings, make_sessions(engine), Storage(settings.storage_dir), Broker(broker_url))
-        engine.dispose()
 
 
 @pytest.fixture(scope="module")
