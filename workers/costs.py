@@ -91,7 +91,7 @@ def gathered(journal: Journal) -> dict[str, Any]:
 
 
 def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The `cost` of a job's result, see `app.jobs.results.JobCost`; `spent` are all trainings but the source.
+    """A result's `cost`, see `app.jobs.result_cost.JobCost`; `spent` are all trainings but the source.
 
     What an earlier job computed is saved once; what several trainings of this job needed, once for each but
     the one that computed it, or found it.

@@ -17,15 +17,10 @@ from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.budgets import chooses_strength, most_updates
-from app.jobs.recipes import (
-    DEFAULT_LEARNING_RATE,
-    FURTHER_RATES,
-    Method,
-    ParameterTransfer,
-    StructureTransfer,
-)
-from app.jobs.recipes import Training as TrainingOptions
+from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.states import Stage
+from app.jobs.training import DEFAULT_LEARNING_RATE, FURTHER_RATES
+from app.jobs.training import Training as TrainingOptions
 from app.storage import Storage
 from workers.job_rows import DatasetFacts, JobFacts, RowsFile, VersionFacts
 from workers.journal import Journal

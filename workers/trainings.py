@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from app.jobs.recipes import DEFAULT_LEARNING_RATE
-from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import INTERIM, Stage
+from app.jobs.training import DEFAULT_LEARNING_RATE
+from app.jobs.training import Training as TrainingOptions
 from app.storage import Storage
 from workers.costs import SPENT, Spending, arm_of, owner
 from workers.journal import Journal

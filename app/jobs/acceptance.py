@@ -19,11 +19,12 @@ from app.jobs import budgets, compatibility, limits, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
-from app.jobs.recipes import StructureTransfer, Training
+from app.jobs.recipes import StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
 from app.jobs.states import MEANING, Stage, State
+from app.jobs.training import Training
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.presets.schemas import PresetView

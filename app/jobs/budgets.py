@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from app.datasets.reading.description import Description
-from app.jobs.recipes import (
-    DEFAULT_LEARNING_RATE,
-    LEARNING_RATES,
-    Budget,
-    Method,
-    Metric,
-    ParameterTransfer,
-    Training,
-)
+from app.jobs.evaluation import Metric
+from app.jobs.recipes import Method, ParameterTransfer
+from app.jobs.training import DEFAULT_LEARNING_RATE, LEARNING_RATES, Budget, Training
 
 _MAX_UPDATES, _LEAST_EPOCHS = 3000, 3
 """What is learnt from many rows passes over them at least so often."""

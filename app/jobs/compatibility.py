@@ -8,10 +8,12 @@ from typing import Any
 from app.datasets.reading.description import Description
 from app.errors import ServiceError
 from app.jobs import requirements, search_spaces
+from app.jobs.evaluation import METRICS_OF_TASK
 from app.jobs.networks import NETWORKS, Convnet, Mlp, Network
-from app.jobs.recipes import AUGMENTATIONS, METRICS_OF_TASK, StructureTransfer, Training
+from app.jobs.recipes import StructureTransfer
 from app.jobs.requirements import Examples, needs_validation
 from app.jobs.schemas import JobSpec
+from app.jobs.training import AUGMENTATIONS, Training
 from app.models.signature import Backbone, Signature, features, signature
 
 

@@ -11,9 +11,10 @@ from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
 from app.jobs.memory_advice import field_to_lower
 from app.jobs.networks import Application
-from app.jobs.recipes import FURTHER_RATES, Budget, Method, StructureTransfer, Training
+from app.jobs.recipes import Method, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
+from app.jobs.training import FURTHER_RATES, Budget, Training
 from app.settings import Settings
 
 _STEPS_AN_EPOCH = 10

@@ -14,17 +14,11 @@ from math import prod
 from app.jobs import search_spaces, sizes
 from app.jobs.input_specs import input_spec_of
 from app.jobs.networks import Network
-from app.jobs.recipes import (
-    CombinedTransfer,
-    Distillation,
-    Method,
-    ParameterTransfer,
-    StructureTransfer,
-    Training,
-)
+from app.jobs.recipes import CombinedTransfer, Distillation, Method, ParameterTransfer, StructureTransfer
 from app.jobs.requirements import Examples, controls_are_usual
 from app.jobs.schemas import JobSpec
 from app.jobs.sizes import NUMBER_BYTES, InputSpec, Layer, PresetSize
+from app.jobs.training import Training
 
 _COPIES = 4
 """Of a weight that is trained: itself, its gradient, Adam's two moments."""

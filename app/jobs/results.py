@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from app.jobs.result_arms import Baseline, Choice, Control
+from app.jobs.result_cost import JobCost
 
 VerdictDetail = Literal[
     "equivalent",
@@ -29,87 +32,6 @@ class GainView(BaseModel):
     rows: int = Field(description="Test rows on which both were measured.")
     draws: int = Field(description="Bootstrap draws of the test rows on which the metric is defined.")
     seeds: int = Field(1, description="Trainings of each arm that were measured, one for each seed.")
-
-
-class TriedRate(BaseModel):
-    """A learning rate, and a strength of its regulariser, that an arm was trained with to choose them."""
-
-    learning_rate: float
-    regulariser_strength: float | None = Field(description="Null where none is chosen.")
-    loss: float | None = Field(description="Of held-out rows; null if the training diverged.")
-    accuracy: float | None = Field(description="Of held-out rows; null of numbers, too.")
-
-
-class Choice(BaseModel):
-    """The learning rate and the strength of its regulariser that an arm was trained with, and why."""
-
-    learning_rate: float
-    regulariser_strength: float | None = Field(
-        description="Null where none is chosen, since the arm has no regulariser or a given strength."
-    )
-    by: Literal["given", "validation", "cross-validation", "default"] = Field(
-        description="`given`: there was one to take. `validation`: it was the best on the validation rows. "
-        "`cross-validation`: the same of train rows that were held out, since there are few validation rows. "
-        "`default`: nothing is trained by steps, or too few rows are there to choose by."
-    )
-    tried: list[TriedRate] = Field(description="What was compared, with the first seed.")
-
-
-ControlName = Literal[
-    "from_scratch", "random_weights", "preset_weights", "random_structure", "untrained_teacher"
-]
-
-
-class Candidate(BaseModel):
-    """A network without the source's knowledge, trained with the first seed."""
-
-    name: ControlName = Field(
-        description="`from_scratch`: the network from scratch. The others by the job's own method: "
-        "`random_weights` and `preset_weights` from a source that was never trained, `random_structure` with "
-        "another structure of the source's size, `untrained_teacher` from teachers that were never trained."
-    )
-    loss: float | None = Field(
-        description="Of held-out rows, of the validation rows where there are enough; null if there are none "
-        "or the training diverged."
-    )
-    accuracy: float | None = Field(description="Of the same rows; null of numbers, too.")
-    metrics: dict[str, float | None] | None = Field(
-        description="On the test rows, which choose nothing; null if the training diverged."
-    )
-
-
-class Control(BaseModel):
-    """What the transfer is compared with: of the candidates the better one on held-out rows."""
-
-    chosen: ControlName
-    by: Literal["validation", "cross-validation", "default"] = Field(
-        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
-    )
-    candidates: list[Candidate]
-
-
-class BaselineCandidate(BaseModel):
-    """A model that a practitioner would use for such data, on held-out rows."""
-
-    name: str = Field(
-        description="What is fitted: of tables `linear` (logistic or ridge regression), `extra_trees`, "
-        "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences "
-        "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
-        "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
-        "is the same."
-    )
-    accuracy: float | None = Field(description="Of held-out rows; null of numbers.")
-    loss: float = Field(description="Log loss of the same rows; of numbers the squared error in deviations.")
-
-
-class Baseline(BaseModel):
-    """What a practitioner would use: of the candidates the best on held-out rows."""
-
-    chosen: str
-    by: Literal["validation", "cross-validation", "default"] = Field(
-        description="What it was chosen by; `default`: there were no rows to choose by, so it is the first."
-    )
-    candidates: list[BaselineCandidate]
 
 
 class Versus(BaseModel):
@@ -151,44 +73,6 @@ class RowsSeen(BaseModel):
         description="Presets, and versions without a record of their rows: what they were trained on is not "
         "known, so none of it is left out."
     )
-
-
-class Spent(BaseModel):
-    """What trainings took, those included that chose a learning rate or a structure."""
-
-    updates: int = Field(description="Steps of the optimizer, each on one batch.")
-    cpu_seconds: float = Field(
-        description="Time of the worker's processors, all threads together, for training, for the features "
-        "of frozen layers and for predictions. What a GPU computes is not in it."
-    )
-
-
-class SourceSpent(Spent):
-    """What the source took in this job."""
-
-    reused: bool = Field(
-        description="It was there before: of an equal stage of an earlier job, a version or a preset."
-    )
-
-
-class Saved(Spent):
-    """What would have been done as well, had it not been done before."""
-
-    why: list[str] = Field(description="What was reused, and what each of it would have taken.")
-
-
-class JobCost(BaseModel):
-    """What the job's trainings took, by arm; of all attempts, but for work that was lost and done again."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Spent]
-
-    source: SourceSpent
-    transfer: Spent
-    control: Spent | None = Field(None, description="Null if none was trained.")
-    few_shot: Spent | None = Field(None, description="All few-shot points together, of transfer and control.")
-    total: Spent = Field(description="All of them, and the other arms, each by its name.")
-    saved: Saved
 
 
 class ChampionView(BaseModel):

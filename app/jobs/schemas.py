@@ -9,11 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from app.datasets.reading.profile import Notice
+from app.jobs.evaluation import Evaluation
 from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
-from app.jobs.recipes import Evaluation, Method, ParameterTransfer, Training
+from app.jobs.recipes import Method, ParameterTransfer
 from app.jobs.results import JobResult
 from app.jobs.states import Stage, State
+from app.jobs.training import Training
 from app.references import Name, Reference
 from app.texts import Line, Metadata
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.results import ChampionView, GainView, JobCost
+from app.jobs.result_cost import JobCost
+from app.jobs.results import ChampionView, GainView
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 

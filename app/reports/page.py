@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.jobs.results import JobCost, Spent
+from app.jobs.result_cost import JobCost, Spent
 from app.reports import charts
 from app.reports.schemas import ReportView
 

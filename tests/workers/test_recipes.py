@@ -15,21 +15,18 @@ import pytest
 from pydantic import BaseModel
 
 from app.jobs import memory
+from app.jobs.evaluation import METRICS_OF_TASK
 from app.jobs.networks import NETWORKS, NetworkRecipe
-from app.jobs.recipes import (
+from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
+from app.jobs.result_arms import ControlName
+from app.jobs.training import (
     AUGMENTATIONS,
     DEFAULT_LEARNING_RATE,
     FURTHER_RATES,
     LEARNING_RATES,
-    METRICS_OF_TASK,
     Budget,
-    CombinedTransfer,
-    Distillation,
-    ParameterTransfer,
-    StructureTransfer,
     Training,
 )
-from app.jobs.results import ControlName
 from app.reports import page
 from workers.transfer import tasks
 from workers.transfer.methods.parts import rates, regularisers

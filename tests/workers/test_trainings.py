@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from app.db.session import Sessions
-from app.jobs.recipes import Training
 from app.jobs.states import Stage
+from app.jobs.training import Training
 from app.jobs.transitions import Lease
 from app.storage import Storage
 from tests.workers.conftest import accepted, claimed

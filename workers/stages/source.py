@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.jobs.recipes import StructureTransfer
-from app.jobs.recipes import Training as TrainingOptions
 from app.jobs.states import Stage
+from app.jobs.training import Training as TrainingOptions
 from workers.costs import SPENT
 from workers.job_context import JobContext, signature_of, versions
 from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.jobs import recipes
-from app.jobs.recipes import Recipe
+from app.jobs.recipe import Recipe
 from tests.workers.transfer.traces import shared_fit
 from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.scratch import scratch

@@ -15,7 +15,7 @@ from workers.transfer.training.fitting import Fit
 from workers.transfer.training.options import Budget, ChosenBy, TrainingDiverged
 
 DEFAULT_LEARNING_RATE = 0.001
-"""The one that ties go to: `app.jobs.recipes` has the same."""
+"""The one that ties go to: `app.jobs.training` has the same."""
 
 By = Literal["given", "validation", "cross-validation", "default"]
 

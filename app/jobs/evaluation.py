@@ -1,0 +1,110 @@
+"""What a job may ask of its proof: which arms are compared, by which metric, over how many seeds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.jobs.recipe import Positive, Recipe
+
+Metric = Literal[
+    "accuracy",
+    "balanced_accuracy",
+    "exact_match",
+    "auc",
+    "f1",
+    "micro_f1",
+    "macro_f1",
+    "log_loss",
+    "rmse",
+    "mae",
+    "r2",
+]
+
+METRICS_OF_TASK: dict[str, frozenset[str]] = {
+    "binary": frozenset({"accuracy", "balanced_accuracy", "auc", "f1", "log_loss"}),
+    "multiclass": frozenset({"accuracy", "balanced_accuracy", "macro_f1", "log_loss"}),
+    "multilabel": frozenset({"accuracy", "exact_match", "micro_f1", "macro_f1", "auc", "log_loss"}),
+    "regression": frozenset({"rmse", "mae", "r2"}),
+}
+
+
+Arm = Literal[
+    "random_frozen",
+    "source_frozen",
+    "usual_network",
+    "random_structure",
+    "structure_with_parameters",
+    "random_weights",
+]
+
+
+SEEDS = 3
+"""Trainings of each arm where nobody said how many."""
+
+
+class Evaluation(Recipe):
+    """How the transfer is evaluated."""
+
+    control: bool = Field(
+        True,
+        description="Also train networks without the source's knowledge on the target, and compare the "
+        "transfer with the better one by validation: the network from scratch, and the same procedure from "
+        "random weights, with a random structure of the same size, or from an untrained teacher.",
+    )
+    baseline: bool = Field(
+        True,
+        description="Also fit what a practitioner would use for such data in scikit-learn, the best of a few "
+        "on held-out rows, and one answer for all rows; tell the transfer's gain over it, and what to use.",
+    )
+    arms: list[Arm] = Field(
+        default=[],
+        max_length=6,
+        description="Ablations, each trained with the same budget and compared with the transfer. "
+        "`random_frozen`: a head on random features. `source_frozen`: a head on the source's features. "
+        "`usual_network`: the default network for such data from scratch, if the job uses another one. "
+        "`random_structure`: random structures of the same size as the found one, a new one for each seed. "
+        "`structure_with_parameters`: the found structure with the parameters it learns on the source. These "
+        "two need structure transfer. `random_weights`: a preset's architecture from random weights, if the "
+        "source is a preset.",
+    )
+    seeds: int | None = Field(
+        None,
+        gt=0,
+        le=20,
+        description="Trainings of each arm, with consecutive seeds from `training.seed`; the first "
+        "makes the model. Default: 3. With 1 there is no verdict, since another seed may turn it round; an "
+        "arm that no seed enters is trained once.",
+    )
+    margin: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Arms whose difference lies within this margin are told to be equivalent; of rmse, mae "
+        "and log_loss it is a share of the control's value.",
+    )
+    few_shot: list[Positive] = Field(
+        default=[],
+        max_length=10,
+        description="Also train transfer and control on this many labelled rows of each class or label (for "
+        "regression: rows in total), and report how many labels the transfer saves.",
+    )
+    metric: Metric | None = Field(
+        None,
+        description="Metric of the gain. Default: accuracy for classes, micro_f1 for several labels per row, "
+        "r2 for numbers.",
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence level of the gain's interval.")
+    draws: int = Field(
+        10_000,
+        ge=100,
+        le=100_000,
+        description="Bootstrap draws of the test rows, for their part of the interval; fewer, but at least "
+        "1,000, of more than 2,000 rows.",
+    )
+
+    @property
+    def seed_count(self) -> int:
+        """How many trainings an arm has."""
+        return SEEDS if self.seeds is None else self.seeds
