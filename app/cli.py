@@ -1,4 +1,4 @@
-"""The command line: each verb starts one of the service's processes."""
+"""The command line: verbs that start the service's processes, and those of `client/commands` that use it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from app.client.commands import datasets, jobs, models
 from app.logs import configure
 from app.private_files import make_folder
 from app.redaction import without_secrets
@@ -23,11 +24,12 @@ cli = typer.Typer(
     name="model-transfer",
     help="Transfer learning over HTTP, with the proof of whether it helped.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 presets = typer.Typer(help="List pretrained backbones, and download others.", no_args_is_help=True)
 cli.add_typer(presets, name="presets")
+for name, group in (("datasets", datasets), ("jobs", jobs), ("models", models)):
+    cli.add_typer(group, name=name)
 console = Console(stderr=True, highlight=False)
 
 
