@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from app.client.commands import datasets, jobs, models
+from app.client.commands import datasets, jobs, models, predict
 from app.logs import configure
 from app.private_files import make_folder
 from app.redaction import without_secrets
@@ -30,6 +30,7 @@ presets = typer.Typer(help="List pretrained backbones, and download others.", no
 cli.add_typer(presets, name="presets")
 for name, group in (("datasets", datasets), ("jobs", jobs), ("models", models)):
     cli.add_typer(group, name=name)
+cli.command("predict")(predict)
 console = Console(stderr=True, highlight=False)
 
 
@@ -88,6 +89,13 @@ def worker() -> None:
     words = ["celery", "-q", "-A", "workers.celery", "worker", "--without-gossip", "--without-mingle"]
     words += ["--loglevel", settings.log_level, "--hostname", f"{os.getpid()}@%h"]
     os.execv(sys.executable, [sys.executable, "-m", *words])
+
+
+@cli.command()
+def predictor() -> None:
+    """Run a predictor, which answers `:predict`. Start several behind one address where one is not enough."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "KERAS_BACKEND": "tensorflow"}
+    os.execve(sys.executable, [sys.executable, "-m", "workers.predictor"], environment)
 
 
 @cli.command()

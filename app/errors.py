@@ -304,6 +304,7 @@ _EXAMPLES = {
     416: ("range_not_satisfiable", "Expected a range within the file's 340 bytes. Received: bytes=900-."),
     421: ("host_not_allowed", "Expected a request to localhost, … Received: evil.example."),
     422: ("invalid_request", "limit: expected less than or equal to 1000. Received: 2000."),
+    429: ("busy", "Expected a predictor with room for 500 rows. Received: 19,800 rows wait."),
     500: ("internal_error", "The service failed to process this request; nothing of it was stored."),
     503: ("unavailable", "Expected the database to answer. Received: no answer."),
     507: ("quota_full", "Expected less than 1000000 bytes to be kept. Received: 1000200 bytes of datasets."),

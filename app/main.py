@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
@@ -30,6 +31,8 @@ from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
 from app.openapi import DESCRIPTION, TAGS, describe
+from app.predictions import routes as predictions
+from app.predictions.predictor import Predictor
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
@@ -59,7 +62,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.sessions = make_sessions(engine)
         app.state.readers = make_read_sessions(engine)
         app.state.broker = broker
+        app.state.predictor = Predictor(settings.effective_predictor_url, settings.predictor_seconds)
+        app.state.predicting = CapacityLimiter(predictions.MOST_AT_ONCE)
         yield
+        app.state.predictor.close()
     finally:
         app.state.validations.close()
         broker.close()
@@ -120,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         datasets.router,
         jobs.router,
         reports.router,
+        predictions.router,
         models.router,
         methods.router,
         presets.router,

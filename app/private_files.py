@@ -68,3 +68,29 @@ def make_short_folder(folder: Path) -> Path:
     part.symlink_to(made)
     os.replace(part, folder / _SHORT_NAME)
     return Path(made)
+
+
+LONGEST_SOCKET = 100
+"""Bytes; the system takes the path of a socket up to 107 of them."""
+
+
+def socket_path(folder: Path, name: str) -> Path:
+    """Where a process has its socket; in a folder of a short path where this one's is too long.
+
+    That is made when the process starts; until then nothing answers on what is too long.
+    """
+    path = folder / name
+    if len(str(path).encode()) < LONGEST_SOCKET:
+        return path
+    return (find_short_folder(folder) or folder) / name
+
+
+def prepare_socket(folder: Path, name: str) -> None:
+    """Make the folder and, where the path to the socket in it is too long, one of a short path.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+    make_folder(folder)
+    if len(str(folder / name).encode()) >= LONGEST_SOCKET:
+        make_short_folder(folder)

@@ -16,14 +16,12 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import setting_formats
-from app.private_files import find_short_folder
+from app.private_files import socket_path
 from app.redaction import MASK, without_secrets
 
 SECOND = 1.0
 _KEYS = ("storage_access_key", "storage_secret_key")
 MIB = 1 << 20
-LONGEST_SOCKET = 100
-"""Bytes; the system takes the path of a socket up to 107 of them."""
 
 
 class Settings(BaseSettings):
@@ -226,6 +224,23 @@ class Settings(BaseSettings):
         description="Uploads under 8 MB that one API process validates at once; as many larger ones, and as "
         "many during their upload.",
     )
+    predictor_url: str = Field(
+        "",
+        description="Where the API finds the predictor, such as http://predictor:8001. Empty: on the "
+        "socket of the one on this machine, in the data folder.",
+    )
+    predictor_memory_bytes: int = Field(
+        1024 * MIB, gt=0, description="Memory of the versions that a predictor keeps loaded."
+    )
+    predictor_waiting_rows: int = Field(
+        20_000, gt=0, description="Rows that wait in a predictor above which requests are refused."
+    )
+    predictor_seconds: float = Field(
+        60 * SECOND, gt=0, description="How long the API waits for the predictor's answer."
+    )
+    max_instances_bytes: int = Field(
+        32 * MIB, ge=1024, description="Maximum size of a request for predictions."
+    )
     orphan_seconds: float = Field(
         3600 * SECOND, gt=0, description="Age at which an unreferenced file is deleted."
     )
@@ -281,12 +296,14 @@ class Settings(BaseSettings):
 
     @property
     def broker_socket(self) -> Path:
-        """Unix socket of the bundled broker; a socket's path must stay under 108 bytes."""
-        path = self.data_dir / "broker" / "broker.sock"
-        if len(str(path).encode()) < LONGEST_SOCKET:
-            return path
-        # Made when the broker starts; until then nothing answers on what is too long.
-        return (find_short_folder(path.parent) or path.parent) / path.name
+        """Unix socket of the bundled broker."""
+        return socket_path(self.data_dir / "broker", "broker.sock")
+
+    @property
+    def effective_predictor_url(self) -> str:
+        """The configured predictor, or the socket of the one on this machine."""
+        folder = self.data_dir / "predictor"
+        return self.predictor_url or f"unix:{socket_path(folder, 'predictor.sock')}"
 
     @property
     def secrets(self) -> list[str]:

@@ -29,8 +29,11 @@ class StrictRoute(APIRoute):
 
     Those are query parameters that it does not have or that come twice, text that no database or answer can
     hold, and JSON with a key that comes twice, numbers beyond 64 bits or that are none, or too many levels.
-    A body has `max_json_bytes` at most; an upload, which its route receives by itself, has its own limit.
+    A body has `limit` bytes at most; an upload, which its route receives by itself, has its own limit.
     """
+
+    limit = "max_json_bytes"
+    """The setting that says how large a body may be."""
 
     def get_route_handler(self) -> Handler:
         """The handler, with the checks before it."""
@@ -42,7 +45,7 @@ class StrictRoute(APIRoute):
             _check_query(request, known, repeatable)
             if self.body_field is not None:
                 request = _Whole(request.scope, request.receive)
-                await request.read(request.app.state.settings.max_json_bytes)
+                await request.read(getattr(request.app.state.settings, self.limit), self.limit)
             return await handle(request)
 
         return checked
@@ -51,7 +54,7 @@ class StrictRoute(APIRoute):
 class _Whole(Request):
     """A request whose body is read before FastAPI asks for it."""
 
-    async def read(self, most: int) -> None:
+    async def read(self, most: int, setting: str) -> None:
         """Read the body, and its JSON if it says that it is some.
 
         Raises:
@@ -59,13 +62,13 @@ class _Whole(Request):
         """
         announced = self.headers.get("content-length", "")
         if len(announced) > 18 or (announced.isdecimal() and int(announced) > most):
-            raise _too_large(most)
+            raise _too_large(most, setting)
         body = bytearray()
         try:
             async for chunk in self.stream():
                 body += chunk
                 if len(body) > most:
-                    raise _too_large(most)
+                    raise _too_large(most, setting)
         except ClientDisconnect:  # nobody hears the answer
             log.info("the client of %s %s left before its request was whole", self.method, self.url.path)
             raise ServiceError(
@@ -81,9 +84,9 @@ class _Whole(Request):
             raise field_problem(error.place, error.expected, error.received) from None
 
 
-def _too_large(most: int) -> ServiceError:
+def _too_large(most: int, setting: str) -> ServiceError:
     message = f"Expected a body of at most {most} bytes. Received: a larger one."
-    hint = "Send less; whoever runs the service can raise MODEL_TRANSFER_MAX_JSON_BYTES."
+    hint = f"Send less; whoever runs the service can raise MODEL_TRANSFER_{setting.upper()}."
     return ServiceError(413, "too_large", message, hint=hint)
 
 

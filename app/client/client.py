@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -205,6 +205,18 @@ class Client:
         params = {"format": format, **({"arm": arm} if arm else {})}
         path = f"/v1/models/{_quoted(ref)}/download"
         return receive(self.connection, path, params, Path(to or "."), received)
+
+    def predict(self, ref: str, instances: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The service's answers for rows, in their order, see `POST /v1/models/{model}:predict`.
+
+        A prediction changes nothing: it is asked for again while no predictor answers.
+        """
+        body, headers = {"instances": list(instances)}, {"Idempotency-Key": f"client-{uuid.uuid4().hex}"}
+        answer = self.connection.json(
+            "POST", f"/v1/models/{_quoted(ref)}:predict", json=body, headers=headers
+        )
+        predictions: list[dict[str, Any]] = answer["predictions"]
+        return predictions
 
     def report(self, ref: str) -> str:
         """A job's report, an HTML page by itself."""

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
+from app.datasets.file_limits import file_limits
 from app.datasets.followers import cut_off, inspection_ended, service_ends
 from app.datasets.process_start import ServerEnded
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
-from app.datasets.reading.limits import Limits
 from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetView
 from app.datasets.upload import LARGE, Upload
@@ -255,7 +255,7 @@ class Validation:
         return Inspector(
             self._incoming.path,
             declaration,
-            _limits(settings),
+            file_limits(settings),
             memory_bytes=settings.inspection_memory_bytes,
             seconds=seconds,
         )
@@ -292,14 +292,3 @@ def _form(upload: Upload) -> DatasetForm:
         # What concerns several fields together has no place of its own.
         told = [{**one, "loc": one["loc"] or ("form",)} for one in error.errors()]
         raise RequestValidationError(told) from error
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        entries=settings.max_archive_files,
-        unpacked_bytes=settings.max_unpacked_bytes,
-        unpacked_ratio=settings.max_unpacked_ratio,
-        unpacked_freely=settings.free_unpacked_bytes,
-        example_bytes=settings.max_example_bytes,
-        pixels=settings.max_image_pixels,
-    )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
-from app.private_files import make_folder, make_short_folder
-from app.settings import LONGEST_SOCKET, Settings
+from app.private_files import prepare_socket
+from app.settings import Settings
 
 START_SECONDS = 10.0
 
@@ -21,10 +21,7 @@ def prepare(settings: Settings) -> None:
     Raises:
         OSError: they cannot be made.
     """
-    folder = settings.data_dir / "broker"
-    make_folder(folder)
-    if len(str(folder / settings.broker_socket.name).encode()) >= LONGEST_SOCKET:
-        make_short_folder(folder)
+    prepare_socket(settings.data_dir / "broker", settings.broker_socket.name)
 
 
 def command(settings: Settings) -> list[str]:

@@ -19,7 +19,7 @@ from app.addresses import is_loopback
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.object_storage import storage_of
-from app.private_files import make_folder, readable_by_others
+from app.private_files import make_folder, prepare_socket, readable_by_others
 from app.serving import local_broker
 from app.serving.listening_socket import CannotServe, open_listening_socket
 from app.serving.server import api_children
@@ -42,6 +42,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     port = int(listener.getsockname()[1])
     if not settings.broker_url:
         local_broker.prepare(settings)
+    prepare_socket(settings.data_dir / "predictor", "predictor.sock")
     _export(settings, port)
     engine = make_engine(settings.effective_database_url)
     upgrade(engine)
@@ -98,6 +99,7 @@ def _export(settings: Settings, port: int) -> None:
     os.environ["MODEL_TRANSFER_PORT"] = str(port)
     os.environ["MODEL_TRANSFER_DATA_DIR"] = str(settings.data_dir)
     os.environ["MODEL_TRANSFER_BROKER_URL"] = settings.effective_broker_url
+    os.environ["MODEL_TRANSFER_PREDICTOR_URL"] = settings.effective_predictor_url
 
 
 def _start(settings: Settings, supervisor: Supervisor, listener: socket.socket) -> None:
@@ -114,6 +116,7 @@ def _start(settings: Settings, supervisor: Supervisor, listener: socket.socket) 
     supervisor.add(Child("sweeper", [*this, "sweeper"], stop_seconds=10))
     for child in api_children(settings, listener):
         supervisor.add(child)
+    supervisor.add(Child("predictor", [*this, "predictor"], stop_seconds=35))
     supervisor.add(Child("worker", [*this, "worker"], stop_seconds=settings.stop_grace_seconds + 5))
 
 

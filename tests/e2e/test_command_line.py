@@ -34,3 +34,8 @@ def test_a_model_is_made_and_fetched_from_a_shell(
     assert fetched.returncode == 0, fetched.stderr
     size = (tmp_path / "shell-1.keras").stat().st_size
     assert json.loads(fetched.stdout) == {"path": str(tmp_path / "shell-1.keras"), "size": size}
+    predicted = typed("predict", "shell@champion", tmp_path / "shell-target.csv", "--id", "city")
+    assert predicted.returncode == 0, predicted.stderr
+    header, *rows = predicted.stdout.splitlines()
+    assert header == "city,prediction,probability_fail,probability_pass"
+    assert len(rows) == 240

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -77,15 +78,23 @@ def predicted(
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
+def served(service: Service, version: str, instances: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the service itself says to the same rows."""
+    answer = service.http.post(f"/v1/models/{version}:predict", json={"instances": instances})
+    assert answer.status_code == 200, answer.text
+    predictions: list[dict[str, Any]] = answer.json()["predictions"]
+    return predictions
+
+
 @pytest.mark.parametrize("kind", ["text", "sequence", "image"])
-def test_a_transfer_of_every_kind_ends_with_a_recommendation_and_a_bundle_that_predicts(
+def test_a_transfer_of_every_kind_ends_with_a_bundle_that_predicts_what_the_service_answers(
     service: Service, plain: PlainPython, kind: str, tmp_path: Path
 ) -> None:
     source, target = uploaded(service, kind, tmp_path)
     about = service.http.get(f"/v1/datasets/{target}").json()
     assert about["kind"] == kind
-    rows = service.http.get(f"/v1/datasets/{target}/rows").json()["data"]
-    assert kind in rows[0]
+    shown = service.http.get(f"/v1/datasets/{target}/rows").json()["data"]
+    assert kind in shown[0]
     ended = succeeded(
         service,
         model=f"of-{kind}",
@@ -103,13 +112,16 @@ def test_a_transfer_of_every_kind_ends_with_a_recommendation_and_a_bundle_that_p
     if kind == "text":
         (tmp_path / "new.txt").write_text("the film was great, I think!\nthis book was bad, I say!\n")
         files = [str(tmp_path / "new.txt")]
+        rows = [{"text": line} for line in (tmp_path / "new.txt").read_text().splitlines()]
     elif kind == "sequence":
         (tmp_path / "new.fa").write_text(">x\nACGTACGTTATAAAACGTACGTACGT\n>y\nacgtacgtgcgcgcacgtnnacguacg\n")
         files = [str(tmp_path / "new.fa")]
+        rows = [{"sequence": line} for line in (tmp_path / "new.fa").read_text().splitlines()[1::2]]
     else:
         Image.new("RGBA", (30, 20), "red").save(tmp_path / "a.png")
         Image.new("L", (8, 8)).save(tmp_path / "b.jpg")
         files = [str(tmp_path / "a.png"), str(tmp_path / "b.jpg")]
+        rows = [{"image": base64.b64encode(Path(file).read_bytes()).decode()} for file in files]
     answers = predicted(service, plain, version, tmp_path / "bundle", files)
     assert len(answers) == 2
     classes = about["description"]["classes"]
@@ -117,6 +129,12 @@ def test_a_transfer_of_every_kind_ends_with_a_recommendation_and_a_bundle_that_p
         chances = [float(answer[f"probability_{name}"]) for name in classes]
         assert sum(chances) == pytest.approx(1, abs=1e-5)
         assert answer["prediction"] == classes[chances.index(max(chances))]
+    for said, answer in zip(served(service, version, rows), answers, strict=True):
+        assert said["class"] == answer["prediction"]
+        expected = {name: float(answer[f"probability_{name}"]) for name in classes}
+        assert said["probabilities"] == pytest.approx(expected, abs=1e-6)
+        calibrated = said["calibrated_probabilities"]
+        assert calibrated is None or sum(calibrated.values()) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
@@ -201,3 +219,6 @@ def test_texts_of_several_labels_each_end_with_a_report_and_a_bundle_that_names_
     for answer in answers:
         told = [name for name in ("even", "low", "top") if float(answer[f"probability_{name}"]) > 0.5]
         assert answer["prediction"] == "|".join(told)
+    lines = (tmp_path / "new.txt").read_text().splitlines()
+    said = served(service, ended["result"]["version"], [{"text": line} for line in lines])
+    assert ["|".join(one["classes"]) for one in said] == [answer["prediction"] for answer in answers]

@@ -144,6 +144,7 @@ def _card(
         "source": context.job.source.ref,
         "dataset": context.job.target.ref,
         "seed": context.job.spec.training.seed,
+        "temperature": ((evaluated["calibration"] or {}).get("transfer") or {}).get("temperature"),
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],

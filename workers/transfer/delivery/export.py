@@ -61,7 +61,7 @@ def write_bundle(
     `model` is the `.keras` file, if it is written already.
 
     `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
-    `receipt`, `lineage`, `seed`: plain JSON values, each left out of the card if absent.
+    `receipt`, `lineage`, `seed`, `temperature`: plain JSON values, each left out of the card if absent.
     """
     needed = {**versions(), **reader.versions}
     with zipfile.ZipFile(path, "w") as bundle:
@@ -69,7 +69,11 @@ def write_bundle(
         levels = _levels(network, reader.rules)
         told = model_card(network.signature, versions(), card, _channels(network), levels)
         _add(bundle, "README.md", told.encode())
-        _add(bundle, "signature.json", _json({**describe(network, levels), "reading": reader.rules}))
+        _add(
+            bundle,
+            "signature.json",
+            _json({**describe(network, levels, card.get("temperature")), "reading": reader.rules}),
+        )
         for part in ("metrics", "receipt", "lineage"):
             _add(bundle, f"{part}.json", _json(card.get(part, {})))
         lines = [f"{name}=={version}\n" for name, version in needed.items() if name != "python"]
@@ -169,8 +173,13 @@ def _scale(network: Network, expected: Array) -> Array:
     return np.where(scale > 0, scale, 1.0)
 
 
-def describe(network: Network, levels: Levels | None = None) -> dict[str, Any]:
-    """signature.json: inputs with Keras' key, type and how they are written; outputs with classes."""
+def describe(
+    network: Network, levels: Levels | None = None, temperature: float | None = None
+) -> dict[str, Any]:
+    """signature.json: inputs with Keras' key, type and how they are written; outputs with classes.
+
+    temperature: by which logits are divided to calibrate the probabilities; None where none was fitted.
+    """
     signature = network.signature
     inputs: list[dict[str, Any]] = [
         {
@@ -191,7 +200,7 @@ def describe(network: Network, levels: Levels | None = None) -> dict[str, Any]:
         "regression": "value in the label's unit, shape (n, 1)",
     }[signature.task]
     output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}
-    return {"inputs": inputs, "output": {**output, "meaning": meaning}}
+    return {"inputs": inputs, "output": {**output, "meaning": meaning, "temperature": temperature}}
 
 
 def versions() -> dict[str, str]:

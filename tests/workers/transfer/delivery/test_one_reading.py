@@ -1,7 +1,8 @@
-"""One reading, three places: the upload, plain Keras and the bundle's program agree on every cell."""
+"""One reading, four places: the upload, plain Keras, the bundle's program and the predictor agree."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ from app.datasets.inspection.inspect_file import inspect
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.description import Description
 from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
 from app.datasets.reading.rows import RowsFile
 from app.datasets.reading.table import read
 from tests.plain_python import PlainPython
@@ -24,6 +26,7 @@ from tests.stored import inspected
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
 from workers.job_context import signature_of
+from workers.predictor.loading import groups, load
 from workers.stages.export import reader
 from workers.transfer import arrays
 from workers.transfer.data import from_table
@@ -160,6 +163,29 @@ def test_plain_keras_finds_its_inputs_by_name_whatever_else_is_in_the_dict(
     assert more == plain
     key = list(made[name].network.signature.keys.values())[-1]
     assert f'Missing data for input "{key}"' in less
+
+
+def _instances(made: Made) -> list[dict[str, Any]]:
+    """The rows as a request holds them."""
+    columns = {}
+    for column in made.network.signature.columns:
+        values = made.inputs[column.name].tolist()
+        if column.type == "image":
+            values = [base64.b64encode(value).decode() for value in values]
+        elif column.is_numeric:
+            values = [None if value != value else value for value in values]
+        columns[column.name] = values
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_predictor_answers_the_same_rows_alike(name: str, made: dict[str, Made]) -> None:
+    one = made[name]
+    version = load(one.folder / "model.zip")
+    answers = np.empty_like(one.expected)
+    for places, inputs in groups(version.read(_instances(one), Limits())):
+        answers[places] = version.answer(inputs)
+    assert np.abs(answers - one.expected).max() <= 1e-6
 
 
 @pytest.mark.parametrize("name", NAMES)

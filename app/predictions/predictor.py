@@ -1,0 +1,84 @@
+"""The predictor as the API sees it: a server on a socket or a port that has TensorFlow.
+
+The standard library's client, since others would cost each API process some MB. Connections are kept; one
+that the predictor has closed meanwhile is opened again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class PredictorAway(Exception):
+    """Nothing answers; says why."""
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("predictor", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Predictor:
+    """Asks the predictor at an address, `unix:/path` or `http://host:port`."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._idle: deque[http.client.HTTPConnection] = deque()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def ask(self, bundle: str, instances: Sequence[Mapping[str, Any]]) -> tuple[int, dict[str, Any]]:
+        """The status and the body of its answer.
+
+        Raises:
+            PredictorAway: it does not run, is stopping, or does not answer in time.
+        """
+        body = json.dumps({"bundle": bundle, "instances": instances}).encode()
+        while True:
+            try:
+                connection, is_kept = self._idle.pop(), True
+            except IndexError:
+                connection, is_kept = self._new(), False
+            try:
+                answer = _answer(connection, body)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                connection.close()
+                if isinstance(error, TimeoutError):
+                    raise PredictorAway(f"no answer within {self._timeout:g} seconds") from error
+                if not is_kept:
+                    raise PredictorAway(type(error).__name__) from error
+                continue  # an old connection; a prediction changes nothing, so it may be asked for twice
+            self._idle.append(connection)
+            return answer
+
+    def _new(self) -> http.client.HTTPConnection:
+        if self._address.startswith("unix:"):
+            return _SocketConnection(self._address.removeprefix("unix:"), self._timeout)
+        place = urlsplit(self._address)
+        kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+        return kind(place.hostname or "", place.port, timeout=self._timeout)
+
+
+def _answer(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, dict[str, Any]]:
+    connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer: dict[str, Any] = json.loads(response.read())
+    return response.status, answer

@@ -1,0 +1,50 @@
+"""`/v1/models/{model}:predict`."""
+
+from __future__ import annotations
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from app.access.requests import StrictRoute
+from app.errors import responses
+from app.models.routes import ModelPath
+from app.predictions import service
+from app.predictions.schemas import PredictionList, PredictRequest
+
+
+class PredictRoute(StrictRoute):
+    """Rows take more room than options."""
+
+    limit = "max_instances_bytes"
+
+
+router = APIRouter(prefix="/v1/models", tags=["models"], route_class=PredictRoute)
+
+MOST_AT_ONCE = 64
+"""Requests that wait for the predictor in one API process; they hold no thread of other routes."""
+
+
+@router.post(
+    "/{model}:predict",
+    summary="Predict rows",
+    response_model=PredictionList,
+    response_model_exclude_unset=True,
+    responses=responses(404, 410, 413, 422, 429, 503),
+)
+async def predict(model: ModelPath, body: PredictRequest, request: Request) -> JSONResponse:
+    """Rows in, classes with probabilities or values out, as the downloaded file answers them.
+
+    Every value is read by the rules of the data set that the model was trained on, and what cannot be read
+    is told by its place, such as `instances[3].age`.
+    """
+    limiter: CapacityLimiter = request.app.state.predicting
+    return await to_thread.run_sync(_predict, model, body, request, limiter=limiter)
+
+
+def _predict(model: str, body: PredictRequest, request: Request) -> JSONResponse:
+    state = request.app.state
+    with state.readers() as session:
+        version, bundle = service.find(session, model)
+    answers = service.predict(state.predictor, version, bundle, body.instances)
+    return JSONResponse({"version": version, "predictions": answers})

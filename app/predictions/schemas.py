@@ -1,0 +1,70 @@
+"""What goes in and out of `:predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Instance = dict[str, str | bool | int | float | None]
+
+MOST_INSTANCES = 10_000
+
+
+class PredictRequest(BaseModel):
+    """Rows as the model reads them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"instances": [{"a": 0.5, "b": None, "c": 0, "city": "rome"}]}]},
+    )
+
+    instances: list[Instance] = Field(
+        min_length=1,
+        max_length=MOST_INSTANCES,
+        description="A row each, by the model's columns, see its `signature`; what is missing is null or "
+        "left out, other columns are passed over. Texts and sequences as `text` and `sequence`, images as "
+        "`image`, their file in base64. Numbers may be numbers, or text as in the data set's file.",
+    )
+
+
+class Prediction(BaseModel):
+    """The answer for a row: of one class `class`, of several labels `classes`, of numbers `value`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_: str | None = Field(None, alias="class", description="The most probable class.")
+    classes: list[str] | None = Field(None, description="Of several labels a row, those it has.")
+    probabilities: dict[str, float] | None = Field(None, description="By class or label.")
+    calibrated_probabilities: dict[str, float] | None = Field(
+        None,
+        description="The same at the temperature that was found on the validation rows: what the model says "
+        "as often as it is right. Null where none was found.",
+    )
+    value: float | None = Field(None, description="In the label's unit.")
+
+
+class PredictionList(BaseModel):
+    """Answers in the order of the rows."""
+
+    version: str = Field(description="Which version answered.", examples=["grades@1"])
+    predictions: list[Prediction] = Field(
+        examples=[
+            [
+                {
+                    "class": "pass",
+                    "probabilities": {"fail": 0.08, "pass": 0.92},
+                    "calibrated_probabilities": {"fail": 0.13, "pass": 0.87},
+                }
+            ]
+        ]
+    )
+
+
+class PredictorProblem(BaseModel):
+    """What the predictor says where it does not answer."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    errors: list[dict[str, Any]] = []

@@ -1,0 +1,146 @@
+"""Rows over HTTP, from the API to a predictor on a socket, and back."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from app.datasets.reading.limits import Limits
+from app.db.tables import Artifact, Version
+from app.predictions.predictor import Predictor
+from tests.app.conftest import Publish
+from tests.conftest import DATABASES, wait_for
+from tests.workers.predictor.conftest import Make, bundle  # noqa: F401
+from workers.predictor.server import application
+from workers.predictor.versions import Versions
+
+pytestmark = pytest.mark.parametrize("database_url", DATABASES[:1], indirect=True)
+
+
+@contextmanager
+def running(client: TestClient, socket: Path, most_waiting_rows: int = 1000) -> Iterator[None]:
+    """A predictor on a Unix socket, in a thread of this process, which the API asks."""
+    state = client.app.state  # type: ignore[attr-defined]
+    versions = Versions(state.storage.require, 1 << 30)
+    app = application(versions, Limits(), most_waiting_rows)
+    server = uvicorn.Server(uvicorn.Config(app, uds=str(socket), log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    state.predictor.close()
+    state.predictor = Predictor(f"unix:{socket}", 60)
+    try:
+        wait_for(lambda: server.started)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def version(client: TestClient, publish: Publish, bundle: Make) -> str:  # noqa: F811
+    """m@1, with the bundle of a network."""
+    publish("helped")
+    state = client.app.state  # type: ignore[attr-defined]
+    with state.storage.workspace() as folder:
+        shutil.copyfile(bundle(1), folder / "m-1.zip")
+        digest = state.storage.put(folder / "m-1.zip")
+    with state.sessions.begin() as session:
+        made = session.scalars(select(Version)).one()
+        size, about = bundle(1).stat().st_size, {"filename": "m-1.zip", "media_type": "application/zip"}
+        made.artifacts.append(Artifact(format="bundle", digest=digest, size=size, **about))
+    return "m@1"
+
+
+def asked(client: TestClient, instances: Any, model: str = "m@champion") -> Any:
+    return client.post(f"/v1/models/{model}:predict", json={"instances": instances})
+
+
+def test_rows_are_answered_in_their_order_by_the_version_that_is_meant(
+    client: TestClient, version: str, tmp_path: Path
+) -> None:
+    with running(client, tmp_path / "p.sock"):
+        answer = asked(client, [{"a": 1, "b": 2}, {"b": "-0.5", "a": None}, {"a": 1, "b": 2, "else": "x"}])
+    assert answer.status_code == 422  # a number and a text in one column
+    assert answer.json()["errors"][0]["field"] == "instances[1].b"
+    with running(client, tmp_path / "q.sock"):
+        answer = asked(client, [{"a": 1, "b": 2}, {"b": -0.5}, {"a": 1, "b": 2, "else": "x"}])
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["version"] == version
+    first, second, third = answer.json()["predictions"]
+    assert first == third != second
+    assert set(first) == {"class", "probabilities", "calibrated_probabilities"}
+    assert sum(first["probabilities"].values()) == pytest.approx(1)
+    assert first["calibrated_probabilities"] != first["probabilities"]
+
+
+@pytest.mark.usefixtures("version")
+@pytest.mark.parametrize(
+    ("instances", "field"),
+    [
+        ([{"a": 1, "b": 2}, {"a": 1, "b": "two"}], "instances[1].b"),
+        ([{"a": "1", "b": "2"}, {"a": "1", "b": "two"}], "instances[1].b"),
+        ([{"a": 1}], "instances.b"),
+        ([{"a": 1, "b": [2]}], "instances.0.b"),
+        ([], "instances"),
+        ("rows", "instances"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_its_place(
+    client: TestClient, tmp_path: Path, instances: Any, field: str
+) -> None:
+    with running(client, tmp_path / "p.sock"):
+        answer = asked(client, instances)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"].startswith(field), answer.text
+    assert "Received: " in answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("version")
+def test_where_no_predictor_answers_it_is_503_and_soon_again_an_answer(
+    client: TestClient, tmp_path: Path
+) -> None:
+    state = client.app.state  # type: ignore[attr-defined]
+    state.predictor = Predictor(f"unix:{tmp_path / 'nobody.sock'}", 60)
+    answer = asked(client, [{"a": 1, "b": 2}])
+    assert (answer.status_code, answer.json()["code"]) == (503, "predictor_away")
+    assert answer.headers["retry-after"] == "1"
+    with running(client, tmp_path / "p.sock"):
+        assert asked(client, [{"a": 1, "b": 2}]).status_code == 200
+        kept = state.predictor
+        assert kept._idle
+        state.predictor = Predictor("unix:/nowhere", 60)
+    with running(client, tmp_path / "p.sock"):  # started again; the API's connection is an old one
+        state.predictor = kept
+        assert asked(client, [{"a": 1, "b": 2}]).status_code == 200
+
+
+def test_unknown_and_deleted_versions_are_told_before_anything_is_predicted(
+    client: TestClient, version: str
+) -> None:
+    assert asked(client, [{"a": 1, "b": 2}], "none").status_code == 404
+    client.delete(f"/v1/models/{version}/aliases/champion")
+    client.delete("/v1/models/m/aliases/champion")
+    client.delete(f"/v1/models/{version}")
+    assert asked(client, [{"a": 1, "b": 2}], version).status_code == 410
+
+
+@pytest.mark.usefixtures("version")
+def test_a_request_for_predictions_may_be_larger_than_one_for_jobs(
+    client: TestClient, tmp_path: Path
+) -> None:
+    settings = client.app.state.settings  # type: ignore[attr-defined]
+    long = "x" * settings.max_json_bytes
+    with running(client, tmp_path / "p.sock"):
+        assert asked(client, [{"a": 1, "b": 2, "note": long}]).status_code == 200
+        refused = asked(client, [{"a": 1, "b": 2, "note": long * 40}])
+    assert refused.status_code == 413
+    assert "MODEL_TRANSFER_MAX_INSTANCES_BYTES" in refused.json()["hint"]

@@ -1,0 +1,50 @@
+"""What a network's outputs mean, as plain JSON: class and probabilities, labels, or a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from workers.transfer.data import Array
+from workers.transfer.proof.calibration import rescaled
+
+
+def told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """An answer for each row of (n, outputs); `output` is that part of `signature.json`."""
+    task, classes, temperature = output["task"], output["classes"], output.get("temperature")
+    if task == "regression":
+        return [{"value": float(row[0])} for row in outputs]
+    if task == "multilabel":
+        # Each label is a binary task of its own.
+        calibrated = None if temperature is None else rescaled("binary", outputs, temperature)
+        return [
+            {
+                "classes": [name for name, p in zip(classes, row, strict=True) if p > 0.5],
+                "probabilities": _named(classes, row),
+                "calibrated_probabilities": None
+                if calibrated is None
+                else _named(classes, calibrated[place]),
+            }
+            for place, row in enumerate(outputs)
+        ]
+    calibrated = None if temperature is None else _both(task, rescaled(task, outputs, temperature))
+    both = _both(task, outputs)
+    return [
+        {
+            "class": classes[int(np.argmax(row))],
+            "probabilities": _named(classes, row),
+            "calibrated_probabilities": None if calibrated is None else _named(classes, calibrated[place]),
+        }
+        for place, row in enumerate(both)
+    ]
+
+
+def _both(task: str, p: Array) -> Array:
+    """The probability of every class, (n, classes)."""
+    return np.concatenate([1 - p, p], axis=1) if task == "binary" else p
+
+
+def _named(classes: Sequence[str], row: Array) -> dict[str, float]:
+    return {name: float(p) for name, p in zip(classes, row, strict=True)}

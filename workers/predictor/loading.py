@@ -1,0 +1,106 @@
+"""A version's bundle as something that answers: its network as one graph, and how its rows are read."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+
+from app.datasets.reading.description import Reading
+from app.datasets.reading.limits import Limits
+from app.datasets.reading.rows import read_instances
+from workers.transfer.arrays import values
+from workers.transfer.data import Array
+from workers.transfer.networks.inputs.pictures import decode
+
+GRAPH_BYTES = 16 << 20
+"""What a loaded network takes beside its weights: layers and their graph."""
+
+Inputs = dict[str, Array]
+"""By the network's input, (n, …); of images all of one size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A version's network and what is known of it.
+
+    about: `signature.json` of the bundle. most_rows: that one call of the graph takes.
+    """
+
+    about: Mapping[str, Any]
+    reading: Reading
+    graph: Any
+    specs: Mapping[str, Any]
+    bytes: int
+    most_rows: int
+
+    def read(self, instances: Sequence[Mapping[str, Any]], limits: Limits) -> Inputs | list[Array]:
+        """What the network takes of these rows; of images their pixels, each (h, w, channels).
+
+        Raises:
+            DatasetError: a value is none that the upload would take.
+        """
+        batch = read_instances(instances, self.reading, limits)
+        inputs = {
+            column["key"]: values(pa.chunked_array([batch[column["name"]]]), column["type"])
+            for column in self.about["inputs"]
+        }
+        if "image" not in inputs:
+            return inputs
+        channels = int(self.about["inputs"][0]["channels"])
+        return [decode(data, channels) for data in inputs["image"]]
+
+    def answer(self, inputs: Inputs) -> Array:
+        """The network's outputs, (n, outputs), float64."""
+        tensors = {name: self._tensor(name, column) for name, column in inputs.items()}
+        rows: Array = self.graph(tensors).numpy().astype(np.float64)
+        return rows
+
+    def _tensor(self, name: str, column: Array) -> Any:
+        """A column as the graph takes it: cells by themselves are rows of one, pixels are floats."""
+        spec = self.specs[name]
+        shaped = column.reshape(-1, 1) if len(spec.shape) > column.ndim else column
+        return tf.constant(shaped, None if spec.dtype == tf.string else spec.dtype)
+
+
+def load(bundle: Path) -> Loaded:
+    """What a bundle holds; its network is traced once for any number of rows."""
+    with zipfile.ZipFile(bundle) as file, tempfile.TemporaryDirectory() as folder:
+        about = json.loads(file.read("signature.json"))
+        model = keras.saving.load_model(file.extract("model.keras", folder), compile=False)
+    specs = {
+        column["key"]: _spec(model, place, column["key"]) for place, column in enumerate(about["inputs"])
+    }
+    graph = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    graph.get_concrete_function()  # traced now, so that the first row does not wait for it
+    weights = sum(weight.numpy().nbytes for weight in model.weights)
+    most_rows = 32 if about["reading"]["kind"] == "image" else 1024
+    reading = Reading.model_validate(about["reading"])
+    return Loaded(about, reading, graph, specs, weights + GRAPH_BYTES, most_rows)
+
+
+def _spec(model: Any, place: int, key: str) -> Any:
+    """Any number of rows, of what the network says it takes."""
+    found = next((one for one in model.inputs if one.name == key), model.inputs[place])
+    return tf.TensorSpec((None, *found.shape[1:]), found.dtype, name=key)
+
+
+def groups(rows: Inputs | list[Array]) -> Iterator[tuple[list[int], Inputs]]:
+    """Rows that one call takes together, and which they are: all, or of images those of one size."""
+    if isinstance(rows, dict):
+        yield list(range(len(next(iter(rows.values()))))), rows
+        return
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for place, pixels in enumerate(rows):
+        by_shape.setdefault(pixels.shape, []).append(place)
+    for places in by_shape.values():
+        yield places, {"image": np.stack([rows[place] for place in places])}

@@ -1,0 +1,76 @@
+"""The predictor over HTTP, for the API alone: `POST /predict` with a bundle's digest and rows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.datasets.reading.errors import DatasetError
+from app.datasets.reading.limits import Limits
+from workers.predictor.answers import told
+from workers.predictor.batching import Batches, Busy
+from workers.predictor.loading import groups
+from workers.predictor.versions import Versions
+from workers.transfer.data import Array
+
+log = logging.getLogger(__name__)
+
+
+def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> Starlette:
+    """The ASGI application; its batches are answered to the end before it ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.batches = Batches(most_waiting_rows)
+        yield
+        await run_in_threadpool(app.state.batches.close)
+
+    async def predict(request: Request) -> Response:
+        asked = json.loads(await request.body())
+        batches: Batches = request.app.state.batches
+        try:
+            # In a thread: to read rows takes time, and to load a version takes a second.
+            waiting, output, places = await run_in_threadpool(
+                _submit, versions, limits, batches, asked["bundle"], asked["instances"]
+            )
+            outputs = await asyncio.gather(*map(asyncio.wrap_future, waiting))
+        except DatasetError as error:
+            body = {"code": error.code, "message": error.message, "hint": error.hint, "errors": error.errors}
+            return JSONResponse(body, status_code=422)
+        except Busy as busy:
+            return JSONResponse({"code": "busy", "message": str(busy)}, status_code=429)
+        except FileNotFoundError:
+            return JSONResponse({"code": "gone", "message": asked["bundle"]}, status_code=404)
+        except Exception:
+            log.exception("rows could not be predicted by %s", asked["bundle"])
+            return JSONResponse({"code": "failed", "message": "see the predictor's log"}, status_code=500)
+        in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
+        return JSONResponse({"predictions": told(in_order, output)})
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"loaded": len(versions.digests)})
+
+    routes = [Route("/predict", predict, methods=["POST"]), Route("/healthz", health)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _submit(
+    versions: Versions, limits: Limits, batches: Batches, digest: str, instances: Sequence[Mapping[str, Any]]
+) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]]]:
+    """What will bring the outputs, what they mean, and which rows each of them is of."""
+    version = versions.get(digest)
+    parts = list(groups(version.read(instances, limits)))
+    waiting = [batches.submit(version, inputs) for _, inputs in parts]
+    return waiting, version.about["output"], [places for places, _ in parts]
