@@ -24,6 +24,7 @@ from benchmarks import (
     many,
     near_duplicates,
     overhead,
+    predict,
     reference,
     report,
     seen,
@@ -51,6 +52,7 @@ class Benchmark(StrEnum):
     ENDURANCE = "endurance"
     NEAR_DUPLICATES = "near-duplicates"
     REFERENCE = "reference"
+    PREDICT = "predict"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
@@ -143,6 +145,8 @@ def _tell_reference(folder: Path, data: Path, only: Sequence[str], draws: int | 
 
 def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list[report.Line]:
     try:
+        if name is Benchmark.PREDICT:
+            return predict.measure(folder)
         if name is Benchmark.JOB:
             return job.measure(folder, rounds)
         if name is Benchmark.OVERHEAD:

@@ -51,12 +51,13 @@ def _ask_until(address: str, path: str, end: float) -> int:
         reader = connection.makefile("rb")
         while time.perf_counter() < end:
             connection.sendall(request)
-            _read_answer(reader)
+            read_answer(reader)
             answered += 1
     return answered
 
 
-def _read_answer(reader: BufferedReader) -> None:
+def read_answer(reader: BufferedReader) -> None:
+    """An answer to its end; raises RuntimeError where its status is not 200."""
     head = iter(reader.readline, b"\r\n")
     status = next(head).split()[1]
     fields = dict(line.lower().split(b":", 1) for line in head)

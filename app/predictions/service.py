@@ -18,8 +18,7 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 def find(session: Session, reference: str) -> tuple[str, str]:
     """The version that is meant, `name@version`, and the digest of its bundle."""
-    artifact = models.find_artifact(session, reference, "bundle")
-    return models.ref(models.find_version(session, reference)), artifact.digest
+    return models.find_digest(session, reference, "bundle")
 
 
 def predict(
