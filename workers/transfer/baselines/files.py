@@ -76,19 +76,17 @@ def _arrays(solved: Solved) -> bytes:
 
 def ask(model: keras.Model, signature: Signature, inputs: Mapping[str, Array]) -> Array:
     """What a Keras model answers for raw inputs, as a program that loaded its file would ask it."""
-    if signature.kind != "image":
+    if signature.kind == "image":
+        channels = int(model.inputs[0].shape[-1])
+        pixels = [decode(value, channels).astype(np.float32)[np.newaxis] for value in inputs["image"]]
+        asked = [{"image": one} for one in pixels]
+    else:
         rows = len(next(iter(inputs.values())))
         blocks = [slice(at, at + _ROWS) for at in range(0, max(rows, 1), _ROWS)]
         keyed = {signature.keys[name]: values for name, values in inputs.items()}
-        return np.concatenate(
-            [
-                np.asarray(model({key: _tensor(values[some]) for key, values in keyed.items()}))
-                for some in blocks
-            ]
-        )
-    channels = int(model.inputs[0].shape[-1])
-    pixels = [decode(value, channels)[np.newaxis] for value in inputs["image"]]
-    return np.concatenate([np.asarray(model({"image": one.astype(np.float32)})) for one in pixels])
+        asked = [{key: _tensor(values[some]) for key, values in keyed.items()} for some in blocks]
+    # A preset may have dropout, which is in force unless a call says otherwise.
+    return np.concatenate([np.asarray(model(one, training=False)) for one in asked])
 
 
 def _tensor(values: Array) -> Any:
