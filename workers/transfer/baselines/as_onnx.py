@@ -157,26 +157,30 @@ def _not_above(thresholds: Array) -> Array:
 
 
 class _Graph:
-    """Nodes one after the other, each with one output."""
+    """Nodes one after the other, each with one output; built in place, since trees are large."""
 
     def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", TREES_OPSET)]
+        self._model = onnx.ModelProto(ir_version=IR, producer_name="model-transfer", opset_import=opsets)
+        self._graph = self._model.graph
+        self._graph.name = "baseline"
 
     def add(self, kind: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
-        name = output or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        name = output or f"{kind.lower()}_{len(self._graph.node)}"
+        self._graph.node.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
     def constant(self, values: Array) -> str:
-        name = f"constant_{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(values, name))
+        name = f"constant_{len(self._graph.initializer)}"
+        self._graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
     def forest(self, forest: Forest) -> str:
         """What the trees answer together, (n, targets)."""
-        name = f"trees_{len(self._nodes)}"
-        node = helper.make_node("TreeEnsembleRegressor", ["features"], [name], domain="ai.onnx.ml")
+        name = f"trees_{len(self._graph.node)}"
+        node = self._graph.node.add(
+            op_type="TreeEnsembleRegressor", domain="ai.onnx.ml", input=["features"], output=[name]
+        )
         node.attribute.append(helper.make_attribute("n_targets", forest.targets))
         node.attribute.append(helper.make_attribute("aggregate_function", "SUM"))
         leaves = np.flatnonzero(forest.is_leaf)
@@ -210,18 +214,14 @@ class _Graph:
             node.attribute.add(name=key, type=onnx.AttributeProto.FLOATS).floats.extend(values.tolist())
         modes = np.where(forest.is_leaf, b"LEAF", b"BRANCH_LEQ").tolist()
         node.attribute.add(name="nodes_modes", type=onnx.AttributeProto.STRINGS).strings.extend(modes)
-        self._nodes.append(node)
         if not forest.base.any():
             return name
         return self.add("Add", [name, self.constant(forest.base.astype(np.float32))])
 
     def bytes(self, width: int, outputs: int, dtype: int) -> bytes:
-        """The file, checked."""
-        x = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", width])
-        y = helper.make_tensor_value_info("predictions", dtype, ["rows", outputs])
-        graph = helper.make_graph(self._nodes, "baseline", [x], [y], self._constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", TREES_OPSET)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="model-transfer")
-        onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString(deterministic=True)
+        """The file."""
+        about = helper.make_tensor_value_info
+        self._graph.input.append(about("features", TensorProto.FLOAT, ["rows", width]))
+        self._graph.output.append(about("predictions", dtype, ["rows", outputs]))
+        content: bytes = self._model.SerializeToString(deterministic=True)
         return content

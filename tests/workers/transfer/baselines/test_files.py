@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import pytest
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -195,6 +196,8 @@ def test_the_file_is_of_the_form_that_is_documented_and_answers_what_the_candida
         again = ask(keras.saving.load_model(one.path), one.data.signature, one.data.test.inputs)
     else:
         assert {file.name for file in one.path.iterdir()} == {FEATURES, form}
+        if form == TREES:
+            onnx.checker.check_model(one.path / TREES)
         again = bundled_model.Baseline(one.path).predict(_keyed(one.data), batch_size=7)
     assert again.dtype == one.answers().dtype
     np.testing.assert_allclose(again, one.answers(), rtol=1e-5, atol=1e-5)
