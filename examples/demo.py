@@ -154,7 +154,9 @@ def number(value: float | None) -> str:
 
 def files(client: Client, job: Job, version: Version, folder: Path) -> list[Path]:
     """GET the model's files, and the report."""
-    paths = [client.download(version.ref, folder, format=one.format) for one in version.artifacts]
+    paths = [
+        client.download(version.ref, folder, format=one.format, arm=one.arm) for one in version.artifacts
+    ]
     report = folder / "report.html"
     report.write_text(client.report(job.id), encoding="utf-8")
     return [*paths, report]

@@ -192,17 +192,20 @@ class Client:
         ref: str,
         to: str | Path | None = None,
         *,
-        format: str = "keras",
+        format: str | None = None,
         arm: str | None = None,
         received: Callable[[int], None] | None = None,
     ) -> Path:
         """Fetch a file of a version; whole and with the digest that the service names, or not at all.
 
         to: a file, or a folder for the file's own name; by default the working directory.
-        format: `keras`, `bundle`, `predictions`. arm: another arm's model, such as `baseline`.
+        format: `keras`, `bundle`, `predictions`; by default `keras`, or the bundle where there is none.
+        arm: another arm's model, such as `baseline`.
         received: called with the bytes so far.
         """
-        params = {"format": format, **({"arm": arm} if arm else {})}
+        # Predictions are of all arms.
+        asked = {"format": format, "arm": None if arm == "all" else arm}
+        params = {name: value for name, value in asked.items() if value is not None}
         path = f"/v1/models/{_quoted(ref)}/download"
         return receive(self.connection, path, params, Path(to or "."), received)
 

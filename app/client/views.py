@@ -118,6 +118,7 @@ class Event(View):
 class Artifact(View):
     """A file of a version."""
 
+    arm: str = "transfer"
     format: str
     filename: str
     size: int

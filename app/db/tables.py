@@ -311,11 +311,12 @@ class Alias(Base):
 
 
 class Artifact(Base):
-    """One downloadable file of a version."""
+    """One downloadable file of a version: the model of one of its job's arms, or a file of `all` of them."""
 
     __tablename__ = "artifacts"
 
     version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"), primary_key=True)
+    arm: Mapped[str] = mapped_column(String(20), primary_key=True)
     format: Mapped[str] = mapped_column(String(20), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)

@@ -15,6 +15,7 @@ from app.models.schemas import (
     AliasList,
     AliasRequest,
     AliasView,
+    Arm,
     ModelList,
     VersionList,
     VersionView,
@@ -111,15 +112,23 @@ def download(
     request: Request,
     session: ReadSession,
     format: Annotated[
-        Literal["keras", "bundle", "predictions"],
+        Literal["keras", "bundle", "predictions"] | None,
         Query(
             description="`keras`: a file for `keras.saving.load_model`; `bundle`: a zip with the "
             "model, its card and `predict.py`; `predictions`: a Parquet file with what every arm and seed "
-            "predicted on the test rows, from which the proof can be worked out again."
+            "predicted on the test rows, from which the proof can be worked out again. By default `keras`, "
+            "or `bundle` where the arm's model is no network."
         ),
-    ] = "keras",
+    ] = None,
+    arm: Annotated[
+        Arm,
+        Query(
+            description="Whose model: the `transfer`'s, the `control`'s, which knows nothing of the source, "
+            "or the `baseline`'s. The version lists the files of all arms that the job trained."
+        ),
+    ] = "transfer",
 ) -> Response:
-    """The whole network: raw rows in, predictions out. `curl -OJ` uses the file's name."""
-    artifact = service.find_artifact(session, model, format)
+    """The whole model: raw rows in, predictions out. `curl -OJ` uses the file's name."""
+    artifact = service.find_artifact(session, model, format, arm)
     storage = request.app.state.storage
     return blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)

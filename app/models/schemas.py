@@ -12,10 +12,16 @@ from app.jobs.results import ChampionView, GainView
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 
+Arm = Literal["transfer", "control", "baseline"]
+"""The arms whose models can be downloaded."""
+
 
 class ArtifactView(BaseModel):
     """A downloadable file."""
 
+    arm: Literal["transfer", "control", "baseline", "all"] = Field(
+        description="Whose model it is; `all` of the predictions of every arm."
+    )
     format: Literal["keras", "bundle", "predictions"]
     filename: str
     media_type: str

@@ -13,12 +13,14 @@ from app.db.locks import lock_name, lock_names
 from app.db.tables import Alias, Artifact, Job, Model, TrainedRows, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
-from app.models.schemas import ModelView, TrainedOn, VersionSummary, VersionView
+from app.models.schemas import Arm, ModelView, TrainedOn, VersionSummary, VersionView
 from app.models.signature import Backbone, Signature
 from app.pages import page
 from app.references import is_id, new_id, split_alias, split_reference
 
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
+_OTHER_ARMS = ("control", "baseline")
+"""Those whose name is part of their files' names."""
 
 
 def publish(
@@ -47,11 +49,12 @@ def publish(
         parent_id=job.source_version_id,
         artifacts=[
             Artifact(
+                arm=artifact["arm"],
                 format=artifact["format"],
                 digest=artifact["digest"],
                 size=artifact["size"],
                 media_type=artifact["media_type"],
-                filename=f"{job.model}-{number}.{artifact['suffix']}",
+                filename=_filename(job.model, number, artifact),
             )
             for artifact in artifacts
         ],
@@ -62,6 +65,11 @@ def publish(
     session.flush()
     aliases.assign_champion(session, job, version, compared)
     return version
+
+
+def _filename(model: str, number: int, artifact: dict[str, Any]) -> str:
+    arm = f"-{artifact['arm']}" if artifact["arm"] in _OTHER_ARMS else ""
+    return f"{model}-{number}{arm}.{artifact['suffix']}"
 
 
 def find_version(session: Session, reference: str) -> Version:
@@ -81,7 +89,9 @@ def find_digest(session: Session, reference: str, format_: str) -> tuple[str, st
     """
     columns = select(Version.model, Version.number, Artifact.digest)
     joined = columns.join(Artifact, Artifact.version_id == Version.id)
-    wanted = joined.where(Artifact.format == format_, Version.deleted_at.is_(None))
+    wanted = joined.where(
+        Artifact.format == format_, Artifact.arm == "transfer", Version.deleted_at.is_(None)
+    )
     statement = _matching(wanted, reference)
     found = None if statement is None else session.execute(statement).one_or_none()
     if found is None:
@@ -125,15 +135,38 @@ def _not_found(session: Session, reference: str) -> ServiceError:
     return ServiceError(404, "model_not_found", message, hint=hint)
 
 
-def find_artifact(session: Session, reference: str, format_: str) -> Artifact:
-    """The file of a version in a format."""
+def find_artifact(
+    session: Session, reference: str, format_: str | None = "keras", arm: Arm = "transfer"
+) -> Artifact:
+    """The file of an arm's model in a format: by default the Keras file, or the bundle where there is none.
+
+    Predictions are of all arms.
+    """
     version = usable(find_version(session, reference))
-    for artifact in version.artifacts:
-        if artifact.format == format_:
-            return artifact
-    there = ", ".join(artifact.format for artifact in version.artifacts) or "none"
-    message = f"Expected a format that {ref(version)} has: {there}. Received: {format_}."
+    by_arm = _by_arm(version.artifacts)
+    if arm not in by_arm and format_ != "predictions":
+        there = ", ".join(name for name in by_arm if name != "all")
+        message = f"Expected an arm whose model {ref(version)} has: {there or 'none'}. Received: {arm}."
+        hint = "Ask for one of these; a job trains the arms that its `evaluation` asks for."
+        raise ServiceError(404, "arm_not_found", message, hint=hint)
+    known = {one.format: one for one in [*by_arm.get(arm, []), *by_arm.get("all", [])]}
+    if format_ is None:
+        format_ = "keras" if "keras" in known else "bundle"
+    if format_ in known:
+        return known[format_]
+    there = ", ".join(known) or "none"
+    of = f" of the {arm}" if arm != "transfer" else ""
+    message = f"Expected a format{of} that {ref(version)} has: {there}. Received: {format_}."
     raise ServiceError(404, "format_not_found", message, hint="Ask for one of these.")
+
+
+def _by_arm(artifacts: Sequence[Artifact]) -> dict[str, list[Artifact]]:
+    """The transfer's first, those of all arms last."""
+    order = ("transfer", *_OTHER_ARMS, "all")
+    found: dict[str, list[Artifact]] = {}
+    for artifact in sorted(artifacts, key=lambda one: (order.index(one.arm), one.format)):
+        found.setdefault(artifact.arm, []).append(artifact)
+    return found
 
 
 def usable(version: Version) -> Version:
@@ -233,6 +266,12 @@ def ref(version: Version) -> str:
     return f"{version.model}@{version.number}"
 
 
+def url(version: Version, artifact: Artifact) -> str:
+    """Where a file is downloaded."""
+    arm = f"arm={artifact.arm}&" if artifact.arm in _OTHER_ARMS else ""
+    return f"/v1/models/{ref(version)}/download?{arm}format={artifact.format}"
+
+
 def summary(session: Session, version: Version) -> VersionSummary:
     """The version as lists show it."""
     return VersionSummary.model_validate(_plain(session, version))
@@ -264,14 +303,16 @@ def _plain(session: Session, version: Version) -> dict[str, Any]:
         "weights_sha256": version.weights_digest,
         "artifacts": [
             {
+                "arm": artifact.arm,
                 "format": artifact.format,
                 "filename": artifact.filename,
                 "media_type": artifact.media_type,
                 "size": artifact.size,
                 "sha256": artifact.digest,
-                "url": f"/v1/models/{ref(version)}/download?format={artifact.format}",
+                "url": url(version, artifact),
             }
-            for artifact in version.artifacts
+            for artifacts in _by_arm(version.artifacts).values()
+            for artifact in artifacts
         ],
         "created_at": version.created_at,
         "deleted_at": version.deleted_at,

@@ -236,6 +236,10 @@ def _value(value: Any) -> str:
     return _number(value) if isinstance(value, int | float) else str(value)
 
 
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
@@ -260,5 +264,6 @@ _ENVIRONMENT.filters.update(
     options=_options,
     value=_value,
     words=_words,
+    size=_size,
 )
 _ENVIRONMENT.globals.update(seconds=_seconds, chart=charts)

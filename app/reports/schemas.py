@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from app.jobs.schemas import JobView
+from app.models.schemas import ArtifactView
 
 
 class ReportView(BaseModel):
@@ -24,7 +25,7 @@ class ReportView(BaseModel):
     lineage: dict[str, Any] = Field(description="Sources, target, method, what it found, library versions.")
     version: str = Field(description="The version's id.")
     weights_sha256: str
-    artifacts: dict[str, str] = Field(description="sha256 of each downloadable file, by format.")
+    artifacts: list[ArtifactView] = Field(description="The downloadable files of all arms.")
     published_at: datetime
     request: dict[str, Any] = Field(
         description="POST this to /v1/jobs and the same weights come out, on the same kind of machine."

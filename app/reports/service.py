@@ -28,7 +28,7 @@ def report(session: Session, reference: str) -> ReportView:
         lineage=version.lineage,
         version=version.id,
         weights_sha256=version.weights_digest,
-        artifacts={artifact.format: artifact.digest for artifact in version.artifacts},
+        artifacts=models.summary(session, version).artifacts,
         published_at=version.created_at,
         request=_request(session, job),
     )

@@ -62,7 +62,7 @@ def _give_files(state: Any) -> None:
         }
         version = session.scalars(select(Version)).one()
         for kind, ending in (("keras", "keras"), ("bundle", "zip")):
-            version.artifacts.append(Artifact(format=kind, filename=f"m-1.{ending}", **about))
+            version.artifacts.append(Artifact(arm="transfer", format=kind, filename=f"m-1.{ending}", **about))
 
 
 @pytest.mark.parametrize(

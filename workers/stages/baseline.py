@@ -12,6 +12,7 @@ from app.jobs.budgets import chosen_by
 from app.jobs.states import Stage
 from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts, PresetFacts
+from workers.stages.arm_models import keep_baseline
 from workers.transfer.baselines import features
 from workers.transfer.baselines.choosing import Baseline, choose, readings_of
 from workers.transfer.baselines.readings import Reading
@@ -40,10 +41,10 @@ class Fitted:
         return scores.get(self.told["chosen"])
 
 
-def baseline(context: JobContext, source: Sequence[Network]) -> Fitted:
+def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: bool = True) -> Fitted:
     """The candidate that is best on the rows by which the networks' rates are chosen; no seed enters.
 
-    Its answers become durable, its model does not.
+    Its answers become durable, and before them the file of its model, if it is kept.
     """
     seed = context.seeds[0]
     run = f"baseline/{seed}"
@@ -65,6 +66,8 @@ def baseline(context: JobContext, source: Sequence[Network]) -> Fitted:
         held_out = None if data.validation is None else made.answers(data.validation.inputs)
         outcome = Outcome(seed, made.answers(data.test.inputs), held_out, [])
         fit.cost.add(0, seconds() + made.earlier_seconds)
+        if keeps_model:
+            keep_baseline(context, made)
         context.journal.save_part(Stage.CONTROL, CHOICE, value=_told(made))
         return outcome
 

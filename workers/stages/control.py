@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from app.jobs.budgets import chosen_by
@@ -11,6 +12,7 @@ from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
 from workers.stages import arms as training
 from workers.stages.ablations import ablation
+from workers.stages.arm_models import keep_network
 from workers.stages.arms import Arm
 from workers.stages.baseline import Fitted, baseline
 from workers.stages.candidates import candidates
@@ -45,8 +47,13 @@ class Compared:
     few_shot: dict[int, Arms] = field(default_factory=dict)
 
 
-def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compared:
-    """The other arms, under the same budget and seeds, and the few-shot curve by rows of a class."""
+def control(
+    context: JobContext, source: Sequence[Network], arms: Arms, *, keeps_models: bool = True
+) -> Compared:
+    """The other arms, under the same budget and seeds, and the few-shot curve by rows of a class.
+
+    keeps_models: whether the control's and the baseline's are to be downloaded.
+    """
     asked = context.job.spec.evaluation
     if not (asked.control or asked.baseline or asked.arms or asked.few_shot):
         return Compared()
@@ -56,12 +63,12 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
     compared, against = Compared(), None
     if asked.control:
         known = candidates(context, source)
-        compared.control = _control(context, known)
+        compared.control = _control(context, known, keeps_models)
         against = known[compared.control.chosen]
         first = compared.control.outcomes[compared.control.chosen]
         arms["control"] = [first, *training.train_others(context, against, context.target)]
     if asked.baseline:
-        compared.baseline = baseline(context, source)
+        compared.baseline = baseline(context, source, keeps_model=keeps_models)
         arms["baseline"] = [compared.baseline.outcome]
         arms["constant"] = [constant(context.target, context.seeds[0])]
     for name in asked.arms:
@@ -73,7 +80,7 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
     return compared
 
 
-def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
+def _control(context: JobContext, known: Mapping[str, Arm], keeps_models: bool) -> Control:
     """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
     outcomes: dict[str, Outcome] = {}
     scores: dict[str, Score | None] = {}
@@ -81,7 +88,8 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     for name, arm in known.items():
         scores[name] = None
         try:
-            outcomes[name], _ = training.train_first(context, arm, context.target)
+            keep = partial(keep_network, context, arm.name) if keeps_models else None
+            outcomes[name], _ = training.train_first(context, arm, context.target, keep)
         except TrainingDiverged as error:
             failure = failure or error
             continue

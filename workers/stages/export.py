@@ -12,15 +12,13 @@ from app.datasets.reading.description import Description
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
+from workers.stages.arm_models import COMPARED, Written, temperature_of, write_models
 from workers.stages.champion import beside_champion
 from workers.transfer.delivery import export as exporting
 from workers.transfer.delivery.predictions import write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
-
-_COMPARED = 4
-"""Test rows whose predictions are compared beside all weights, but for tables, where it is all rows."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +42,23 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
     is_table = transferred.signature.kind == "tabular"
     if not is_table:
         inputs = {
-            name: values[:_COMPARED] for name, values in inputs.items()
+            name: values[:COMPARED] for name, values in inputs.items()
         }  # large networks take their time
     frozen = is_backbone_frozen(made.receipt)
     expected = predict(transferred, inputs, context.features, frozen_backbone=frozen and not is_table)
     digest = weights_digest(transferred)
     card = _card(context, evaluated, made.receipt, lineage)
+    read = reader(context.job.target.description)
     with context.storage.workspace() as folder:
         model, bundle = folder / "model.keras", folder / "model.zip"
         # What was made durable after the training is what is compared and offered: it is not written anew.
         model.symlink_to(context.storage.require(made.digest))
         exporting.verify(model, transferred, digest, inputs, expected, context.cache.loaded)
-        exporting.write_bundle(transferred, bundle, card, reader(context.job.target.description), model)
-        sizes = model.stat().st_size, bundle.stat().st_size
-        artifacts = [
-            _about("keras", model, made.digest, sizes[0]),
-            _about("bundle", bundle, context.storage.put(bundle), sizes[1]),
-            _predictions(context, arms, folder / "predictions.parquet"),
-        ]
+        exporting.write_bundle(transferred, bundle, card, read, model)
+        files = [Written("transfer", "keras", model, made.digest), Written("transfer", "bundle", bundle, "")]
+        files += write_models(context, arms, evaluated, card, read, folder)
+        artifacts = [_stored(context, file) for file in files]
+        artifacts.append(_predictions(context, arms, folder / "predictions.parquet"))
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
@@ -82,8 +79,7 @@ def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
         units=context.test_units,
         seen=context.seen.test,
     )
-    size = path.stat().st_size  # before it is moved away
-    about = _about("predictions", path, context.storage.put(path), size)
+    about = _stored(context, Written("all", "predictions", path, ""))
     return {**about, "media_type": "application/vnd.apache.parquet"}
 
 
@@ -98,10 +94,17 @@ def reader(description: Description) -> exporting.Reader:
     return exporting.Reader(files, rules, {name: version_of(name) for name in reading.PACKAGES})
 
 
-def _about(format_: str, path: Path, digest: str, size: int) -> dict[str, Any]:
-    """A file in storage, as the service speaks of it."""
-    about = {"format": format_, "suffix": path.suffix[1:], "media_type": "application/zip", "size": size}
-    return {**about, "digest": digest}
+def _stored(context: JobContext, file: Written) -> dict[str, Any]:
+    """A file, put in storage if it is not there yet, as the service speaks of it."""
+    size = file.path.stat().st_size  # before it is moved away
+    return {
+        "arm": file.arm,
+        "format": file.format,
+        "suffix": file.path.suffix[1:],
+        "media_type": "application/zip",
+        "size": size,
+        "digest": file.digest or context.storage.put(file.path),
+    }
 
 
 def _lineage(context: JobContext, made: StoredNetwork, cost: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def _card(
         "source": context.job.source.ref,
         "dataset": context.job.target.ref,
         "seed": context.job.spec.training.seed,
-        "temperature": ((evaluated["calibration"] or {}).get("transfer") or {}).get("temperature"),
+        "temperature": temperature_of(evaluated, "transfer"),
         "metrics": evaluated["metrics"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],

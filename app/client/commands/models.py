@@ -71,8 +71,8 @@ def show(ref: Ref, as_json: AsJson = False) -> None:
     print_table(
         ("test rows", *arms), ((name, *(found.metrics[arm].get(name) for arm in arms)) for name in names)
     )
-    rows = ((one.format, one.filename, f"{one.size / 1024:,.0f} KiB") for one in found.artifacts)
-    print_table(("format", "file", "size"), rows)
+    rows = ((one.arm, one.format, one.filename, f"{one.size / 1024:,.0f} KiB") for one in found.artifacts)
+    print_table(("arm", "format", "file", "size"), rows)
 
 
 @models.command("get")
@@ -81,7 +81,9 @@ def get(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="A file, or a folder for the file's own name.")
     ] = Path("."),
-    format: Annotated[str, typer.Option(help="keras, bundle or predictions.")] = "keras",
+    format: Annotated[
+        str | None, typer.Option(help="keras, bundle or predictions. Default: keras, if there is one.")
+    ] = None,
     arm: Annotated[str | None, typer.Option(help="Another arm's model, such as baseline.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -122,3 +122,5 @@ def test_a_later_attempt_fits_nothing_again(
     assert not fits
     assert [one["name"] for one in result["baseline"]["candidates"]] == POOLED
     assert result["cost"]["baseline"]["cpu_seconds"] > 0
+    kept = client.get(f"/v1/models/{result['version']}/download", params={"arm": "baseline"})
+    assert kept.status_code == 200

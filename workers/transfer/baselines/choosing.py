@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from workers.transfer import tasks
-from workers.transfer.baselines.learners import Answers, Problem
+from workers.transfer.baselines.learners import Answers, Problem, Solved
 from workers.transfer.baselines.pooling import pooled_rows, without
 from workers.transfer.baselines.readings import Inputs, Reading, join, spread, take
 from workers.transfer.data import Array, Data, Rows
@@ -55,7 +55,7 @@ class Baseline:
 
     answers: of a class probabilities (n, 1) or (n, k), of a number values (n, 1) in the label's unit.
     by: default where nothing could be held out; then the first is taken. earlier_seconds: CPU seconds of
-    earlier runs, whose scores were remembered.
+    earlier runs, whose scores were remembered. reading, features, solved: what the answers are made by.
     """
 
     chosen: str
@@ -63,6 +63,9 @@ class Baseline:
     candidates: list[Score]
     earlier_seconds: float
     answers: Callable[[Mapping[str, Array]], Array]
+    reading: Reading
+    features: Callable[[Inputs], Any]
+    solved: Solved
 
 
 def readings_of(data: Data, source: Data | None = None) -> list[Reading]:
@@ -111,7 +114,7 @@ def choose(
             prepared = reading.prepare(inputs)
             return _in_blocks(answers, features, prepared, len(next(iter(inputs.values()))), data)
 
-    return Baseline(name, search.by, scores, search.earlier_seconds, predict)
+    return Baseline(name, search.by, scores, search.earlier_seconds, predict, reading, features, answers)
 
 
 Features = Callable[[Inputs], Any]
@@ -139,7 +142,7 @@ class _Search:
     _reading: Reading | None = None
     _prepared: dict[str, Inputs] = field(default_factory=dict)
     _splits: dict[int, _Split] = field(default_factory=dict)
-    _fitted: dict[str, tuple[Features, Answers]] = field(default_factory=dict)
+    _fitted: dict[str, tuple[Features, Solved]] = field(default_factory=dict)
 
     @property
     def by(self) -> By:
@@ -160,7 +163,7 @@ class _Search:
             self.hooks.save_value(key, {**score.to_dict(), "cpu_seconds": seconds()})
         return score
 
-    def fitted(self, reading: Reading, name: str) -> tuple[Features, Answers]:
+    def fitted(self, reading: Reading, name: str) -> tuple[Features, Solved]:
         """A candidate on all train rows."""
         if name not in self._fitted:
             split = self._split(reading, -1)
@@ -205,7 +208,7 @@ class _Search:
             return Score(name, accuracy, float(tasks.mark_losses(y, p).mean()))
         return Score(name, accuracy, float(tasks.log_losses(task, y.reshape(-1).astype(np.int64), p).mean()))
 
-    def _fit(self, reading: Reading, name: str, split: _Split) -> Answers:
+    def _fit(self, reading: Reading, name: str, split: _Split) -> Solved:
         self._pause()
         signature = self.data.signature
         unit = self._unit if signature.task == "regression" else None

@@ -6,6 +6,8 @@ from functools import partial
 import keras
 import numpy as np
 
+from workers.transfer.baselines import image_layers
+from workers.transfer.baselines.image_layers import CLIPPED, ORIENTATIONS, cell_of
 from workers.transfer.baselines.linear import linear
 from workers.transfer.baselines.readings import MOST_ROWS, MOST_VALUES, Inputs, Reading, as_they_are
 from workers.transfer.data import Array, Data, Rows
@@ -13,10 +15,6 @@ from workers.transfer.networks.inputs import image
 
 LARGEST_PIXELS = 32
 """The height and width, at most, of pictures that are read by their pixels."""
-
-ORIENTATIONS = 9
-_CELLS, _SMALLEST_CELL, _LARGEST_CELL = 7, 2, 8
-_CLIPPED = 0.2
 
 
 def readings(data: Data, pool: Rows | None = None) -> list[Reading]:
@@ -36,7 +34,9 @@ def readings(data: Data, pool: Rows | None = None) -> list[Reading]:
             prepare = partial(_prepared, name, part, features)
             example = features(np.zeros((1, *part.output_shape[1:]), np.uint8)).shape[1]
             most = min(MOST_ROWS, MOST_VALUES // example)
-            found.append(Reading({f"{prefix}{name}": linear}, as_they_are(name), prepare, most, rows))
+            parts = partial(image_layers.flat if name == "pixels" else image_layers.hog, part)
+            learners = {f"{prefix}{name}": linear}
+            found.append(Reading(learners, as_they_are(name), prepare, most, rows, parts=parts))
     return found
 
 
@@ -72,8 +72,7 @@ def _hog(pixels: Array) -> Array:
     size = np.hypot(rows, columns)
     bins = (np.degrees(np.arctan2(rows, columns)) % 180 / (180 / ORIENTATIONS)).astype(np.int64)
     bins %= ORIENTATIONS
-    cell = int(np.clip(min(height, width) // _CELLS, _SMALLEST_CELL, _LARGEST_CELL))
-    cell = min(cell, height, width)
+    cell = cell_of(height, width)
     down, across = height // cell, width // cell
     cells = np.empty((n, down, across, ORIENTATIONS), np.float32)
     for number in range(ORIENTATIONS):
@@ -82,7 +81,7 @@ def _hog(pixels: Array) -> Array:
     tall, wide = min(2, down), min(2, across)
     corners = [(i, j) for i in range(tall) for j in range(wide)]
     parts = [cells[:, i : down - tall + 1 + i, j : across - wide + 1 + j] for i, j in corners]
-    blocks = _unit(np.clip(_unit(np.concatenate(parts, axis=-1)), 0, _CLIPPED))
+    blocks = _unit(np.clip(_unit(np.concatenate(parts, axis=-1)), 0, CLIPPED))
     return blocks.reshape(n, np.prod(blocks.shape[1:]))
 
 

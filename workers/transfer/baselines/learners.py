@@ -1,6 +1,6 @@
 """How one scikit-learn model answers each task in the shape of a network's predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ class Problem:
 class Learner(Protocol):
     """Fits a model on features x (n, d), targets as in `data.Rows` and the rows' weights (n,)."""
 
-    def __call__(self, x: Any, y: Array, weights: Array, problem: Problem) -> Answers: ...
+    def __call__(self, x: Any, y: Array, weights: Array, problem: Problem) -> "Solved": ...
 
 
 class Classifier(Protocol):
@@ -44,9 +44,58 @@ Regressor = Classifier
 """Fits on numbers y (n,) in units of the label; answers (n,)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """Probabilities (n, k), by a model of the classes that had rows; of one such class there is no model.
+
+    width: of the features. share: the probability of each class that had none.
+    """
+
+    width: int
+    k: int
+    present: Array
+    share: float
+    known: Answers | None
+
+    def __call__(self, x: Any) -> Array:
+        p = np.full((x.shape[0], self.k), self.share)
+        p[:, self.present] = self.rest * (1.0 if self.known is None else self.known(x))
+        return p
+
+    @property
+    def rest(self) -> float:
+        """The probability of all classes that had rows."""
+        return 1 - self.share * (self.k - len(self.present))
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Probabilities (n, labels), each by a model of its own; one label of a binary task."""
+
+    each: Sequence[Classes]
+
+    def __call__(self, x: Any) -> Array:
+        return np.stack([answers(x)[:, 1] for answers in self.each], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """Numbers (n, 1) in the label's unit, by a model of them in `unit`."""
+
+    width: int
+    unit: LabelUnit
+    known: Answers
+
+    def __call__(self, x: Any) -> Array:
+        return self.unit.labels(self.known(x)).reshape(-1, 1)
+
+
+Solved = Classes | Labels | Number
+
+
 def solve(
     x: Any, y: Array, weights: Array, problem: Problem, classifier: Classifier, regressor: Regressor
-) -> Answers:
+) -> Solved:
     """The answers of a task, by a model of classes or of a number; several labels get a model each.
 
     Rows of weight 0 are as if they were not there, unless all are. A class without rows gets the probability
@@ -58,28 +107,19 @@ def solve(
     weights = weights / weights.mean() if counts.any() else np.ones(len(y))
     if problem.task == "regression":
         assert problem.unit is not None
-        unit = problem.unit
         problem.pause()
-        number = regressor(x, unit.standardised(y).reshape(-1).astype(np.float64), weights, problem)
-        return lambda x: unit.labels(number(x)).reshape(-1, 1)
+        units = problem.unit.standardised(y).reshape(-1).astype(np.float64)
+        return Number(x.shape[1], problem.unit, regressor(x, units, weights, problem))
     if problem.task == "multiclass":
         return _of_classes(x, y.reshape(-1), weights, problem, problem.classes, classifier)
     columns = y.reshape(len(y), -1)
-    labels = [_of_classes(x, column, weights, problem, 2, classifier) for column in columns.T]
-    return lambda x: np.stack([answers(x)[:, 1] for answers in labels], axis=1)
+    return Labels([_of_classes(x, column, weights, problem, 2, classifier) for column in columns.T])
 
 
 def _of_classes(
     x: Any, y: Array, weights: Array, problem: Problem, k: int, classifier: Classifier
-) -> Answers:
+) -> Classes:
     present, numbers = np.unique(y.astype(np.int64), return_inverse=True)
     problem.pause()
-    share = 0.5 / (len(y) + k / 2)
     known = classifier(x, numbers, weights, problem) if len(present) > 1 else None
-
-    def answers(x: Any) -> Array:
-        p = np.full((x.shape[0], k), share)
-        p[:, present] = (1 - share * (k - len(present))) * (1.0 if known is None else known(x))
-        return p
-
-    return answers
+    return Classes(x.shape[1], k, present, 0.5 / (len(y) + k / 2), known)

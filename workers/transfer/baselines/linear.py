@@ -8,6 +8,7 @@ the rows, which is exact, since the best weights lie in it.
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from workers.transfer import tasks
-from workers.transfer.baselines.learners import Answers, Problem, solve
+from workers.transfer.baselines.learners import Answers, Problem, Solved, solve
 from workers.transfer.baselines.readings import spread
 from workers.transfer.data import Array
 
@@ -37,7 +38,7 @@ Fit = Callable[[Any, Array, Array, Sequence[float], Problem, float], list[Answer
 """Scaled features, targets, weights, rising C, the problem and a tolerance to a model for each C."""
 
 
-def linear(x: Any, y: Array, weights: Array, problem: Problem) -> Answers:
+def linear(x: Any, y: Array, weights: Array, problem: Problem) -> Solved:
     """Logistic regression, or ridge regression of a number."""
     return solve(x, y, weights, problem, _classes, _numbers)
 
@@ -66,13 +67,13 @@ def _chosen(
     for number in range(fold.max(initial=-1) + 1):
         train, test = some[fold != number], some[fold == number]
         scale, z = scaled(x[train])
-        z_test = scale(x[test])
+        z_test = x[test] if scale is None else scale(x[test])
         for place, model in enumerate(fit(z, y[train], weights[train], STRENGTHS, problem, IN_FOLDS)):
             total[place] += (weights[test] * losses(model(z_test), y[test])).sum()
     strength = STRENGTHS[int(total.argmin())] if fold.max(initial=-1) >= 0 else FIXED
     scale, z = scaled(x)
     (best,) = fit(z, y, weights, [strength], problem, TOLERANCE)
-    return lambda x: best(scale(x))
+    return Linear(scale, best)
 
 
 def folds(rows: int, classes: Array | None, seed: int) -> Array:
@@ -96,25 +97,73 @@ def folds(rows: int, classes: Array | None, seed: int) -> Array:
     return fold
 
 
-def scaled(x: Any) -> tuple[Callable[[Any], Any], Any]:
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """(x - mean) · factor, in the basis (d, rank) if there is one."""
+
+    mean: Array
+    factor: Array
+    basis: Array | None = None
+
+    def __call__(self, x: Any) -> Array:
+        z = (np.asarray(x, np.float64) - self.mean) * self.factor
+        return z if self.basis is None else np.asarray(z @ self.basis)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A linear model of features that are scaled before; sparse ones are not."""
+
+    scale: Scale | None
+    model: Any
+
+    def __call__(self, x: Any) -> Array:
+        answers: Array = self.model(x if self.scale is None else self.scale(x))
+        return answers
+
+    def weights(self) -> tuple[Array, Array]:
+        """Kernel (d, m) and bias (m,) on the features as they come; m is 1 of two classes, or of a number."""
+        estimator = self.model.estimator
+        kernel = np.atleast_2d(estimator.coef_).T
+        bias = np.atleast_1d(np.asarray(estimator.intercept_, np.float64))
+        if self.scale is None:
+            return kernel, bias
+        if self.scale.basis is not None:
+            kernel = self.scale.basis @ kernel
+        kernel = self.scale.factor[:, None] * kernel
+        return kernel, bias - self.scale.mean @ kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """What an estimator of scikit-learn answers."""
+
+    estimator: LogisticRegression | Ridge
+
+    def __call__(self, x: Any) -> Array:
+        if isinstance(self.estimator, LogisticRegression):
+            return np.asarray(self.estimator.predict_proba(x))
+        return np.asarray(self.estimator.predict(x))
+
+
+def scaled(x: Any) -> tuple[Scale | None, Any]:
     """What scales features (n, d) as those of the train rows want it, and these scaled.
 
     Sparse ones are of one length a row and stay as they are.
     """
     if scipy.sparse.issparse(x):
-        return (lambda x: x), x
+        return None, x
     x = np.asarray(x, np.float64)
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     varies = deviation > 1e-9 * np.maximum(1e-9, np.abs(mean))
     factor = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0) / math.sqrt(max(1, varies.sum()))
     z = (x - mean) * factor
     if z.shape[1] <= len(z):
-        return (lambda x: (np.asarray(x, np.float64) - mean) * factor), z
+        return Scale(mean, factor), z
     u, s, vt = np.linalg.svd(z, full_matrices=False)
     kept = s > s[0] * max(z.shape) * np.finfo(float).eps
     kept[0] = True
-    basis = vt[kept].T
-    return (lambda x: (np.asarray(x, np.float64) - mean) * factor @ basis), u[:, kept] * s[kept]
+    return Scale(mean, factor, vt[kept].T), u[:, kept] * s[kept]
 
 
 def _logistic(
@@ -137,7 +186,7 @@ def _logistic(
             model.fit(z, y, sample_weight=weights)
         begin = model.coef_.copy(), model.intercept_.copy()
         models.append(model)
-    return [_probabilities(model) for model in models]
+    return [Estimated(model) for model in models]
 
 
 def _ridge(
@@ -148,12 +197,4 @@ def _ridge(
         problem.pause()
         solver = "sparse_cg" if scipy.sparse.issparse(z) else "cholesky"
         models.append(Ridge(1 / strength, solver=solver, tol=tolerance).fit(z, y, sample_weight=weights))
-    return [_predictions(model) for model in models]
-
-
-def _probabilities(model: LogisticRegression) -> Answers:
-    return lambda x: np.asarray(model.predict_proba(x))
-
-
-def _predictions(model: Ridge) -> Answers:
-    return lambda x: np.asarray(model.predict(x))
+    return [Estimated(model) for model in models]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from workers.transfer.baselines.as_network import Parts
 from workers.transfer.baselines.learners import Learner
 from workers.transfer.data import Array, Rows
 
@@ -29,6 +30,8 @@ class Reading:
     learn: prepared inputs of the train rows to what makes features (n, d) of any prepared inputs.
     most_rows: train rows, at most.
     pool: rows of the source that are trained on beside the target's own; prepared by `prepare_pool` if given.
+    parts: makes features and scores of a linear model two parts of a network; None where no layers can.
+    about: what the features were learnt as, for `bundled_model`; None where it makes no such features.
     """
 
     learners: Mapping[str, Learner]
@@ -37,6 +40,8 @@ class Reading:
     most_rows: int = MOST_ROWS
     pool: Rows | None = None
     prepare_pool: Callable[[Inputs], Inputs] | None = None
+    parts: Parts | None = None
+    about: Callable[[Any], dict[str, Any]] | None = None
 
 
 def as_they_are(name: str) -> Callable[[Inputs], Callable[[Inputs], Any]]:

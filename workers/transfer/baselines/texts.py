@@ -1,6 +1,6 @@
 """Texts: tf-idf of words and pairs of them, or of the characters in words."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,21 +33,49 @@ def readings(data: Data, pool: Rows | None = None) -> list[Reading]:
         most = int(np.clip(MOST_CHARACTERS / max(length, 1), 100, MOST_ROWS))
         for name, options in (("tfidf_words", _WORDS), ("tfidf_characters", _CHARACTERS)):
             learn = partial(_learn, options, 10 * MOST_CHARACTERS // most)
-            found.append(Reading({f"{prefix}{name}": linear}, learn, most_rows=most, pool=rows))
+            learners = {f"{prefix}{name}": linear}
+            found.append(Reading(learners, learn, most_rows=most, pool=rows, about=lambda terms: terms.about))
     return found
 
 
-def _learn(options: dict[str, Any], length: int, train: Inputs) -> Callable[[Inputs], Any]:
+def _learn(options: dict[str, Any], length: int, train: Inputs) -> "Terms":
     """Term counts as 1 + ln, times the inverse document frequency, of unit length a row; sparse (n, d)."""
     vectorizer = TfidfVectorizer(**options, sublinear_tf=True, max_features=MOST_FEATURES)
-
-    def cut(values: Array) -> list[str]:
-        return [value[:length] for value in values.tolist()]
-
     try:
-        vectorizer.fit(cut(train["text"]))
+        vectorizer.fit(_cut(train["text"], length))
     except ValueError as error:
         if "empty vocabulary" not in str(error):
             raise
-        return lambda inputs: scipy.sparse.csr_matrix((len(inputs["text"]), 1))
-    return lambda inputs: vectorizer.transform(cut(inputs["text"]))
+        return Terms(None, options, length)
+    return Terms(vectorizer, options, length)
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What makes features of texts cut to a length; without a term there is one feature, 0."""
+
+    vectorizer: TfidfVectorizer | None
+    options: dict[str, Any]
+    length: int
+
+    def __call__(self, inputs: Inputs) -> Any:
+        if self.vectorizer is None:
+            return scipy.sparse.csr_matrix((len(inputs["text"]), 1))
+        return self.vectorizer.transform(_cut(inputs["text"], self.length))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As in `bundled_model`."""
+        known = self.vectorizer
+        return {
+            "kind": "tfidf",
+            "analyzer": self.options["analyzer"],
+            "ngrams": list(self.options["ngram_range"]),
+            "length": self.length,
+            "terms": [] if known is None else known.get_feature_names_out().tolist(),
+            "idf": [] if known is None else known.idf_.tolist(),
+        }
+
+
+def _cut(values: Array, length: int) -> list[str]:
+    return [value[:length] for value in values.tolist()]

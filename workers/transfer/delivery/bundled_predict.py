@@ -45,7 +45,15 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"{path}: {getattr(error, 'strerror', None) or error}\n")
             return 1
     try:
-        _predict(opened, about, sys.stdout)
+        model = _model()
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"Expected the package {error.name}, which this model needs. Received: none. "
+            f"Run: pip install -r {_folder() / 'requirements.txt'}\n"
+        )
+        return 1
+    try:
+        _predict(model, opened, about, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough, as `head` has
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,13 +129,17 @@ def _told(error: Any) -> str:
 
 def _model() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not (_folder() / "model.keras").exists():
+        from baseline import Baseline
+
+        return Baseline(_folder())
     import keras  # only now: a wrong file is refused at once
 
     return keras.saving.load_model(_folder() / "model.keras")
 
 
-def _predict(opened: Sequence[Opened], about: Mapping[str, Any], output: TextIO) -> None:
-    model, writer = _model(), csv.writer(output, lineterminator="\n")
+def _predict(model: Any, opened: Sequence[Opened], about: Mapping[str, Any], output: TextIO) -> None:
+    writer = csv.writer(output, lineterminator="\n")
     alone = len(opened) == 1
     named = ["file"] if not alone or any(file.rows.is_of_files for file in opened) else []
     answers = ["prediction", *(f"probability_{name}" for name in about["output"]["classes"])]

@@ -35,6 +35,27 @@ model.predict({EXAMPLE})
 ```"""
 
 
+_USE_FILES = """
+Or in Python; `baseline.py` says what the files hold. Strings are object arrays and never None, and nothing is
+corrected: the table above says how values must be written.
+
+```python
+from pathlib import Path
+
+import numpy as np
+
+from baseline import Baseline
+
+model = Baseline(Path())
+model.predict({EXAMPLE})
+```"""
+
+_ARMS = {
+    "control": "what the transfer was compared with, and knows nothing of the source",
+    "baseline": "what a practitioner would use for such data in scikit-learn",
+}
+"""Whose model it is, if it is not the transfer's."""
+
 _MARKUP = re.compile(r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])")
 """What marks text up in Markdown; an underscore does at a word's begin and end."""
 
@@ -120,12 +141,13 @@ def model_card(
     card: Mapping[str, Any],
     channels: int = 3,
     levels: Levels | None = None,
+    is_network: bool = True,
 ) -> str:
     """README.md of a bundle. `card` as in `export.write_bundle`; `channels` and `levels` are of images."""
     sections = [
         _what(signature, card),
         _inputs(signature, levels),
-        _use(signature, channels),
+        _use(signature, channels, is_network),
         _proof(card),
         _rows_seen(card.get("rows_seen", {})),
         _metrics(card.get("metrics", {})),
@@ -142,6 +164,9 @@ def _what(signature: Signature, card: Mapping[str, Any]) -> str:
     if signature.classes:
         facts.append(["classes", ", ".join(signature.classes)])
     facts += [[key, card[key]] for key in ("method", "source", "dataset", "seed") if key in card]
+    arm = card.get("arm", "transfer")
+    if arm != "transfer":
+        facts.insert(0, ["model of", f"the {arm}: {_ARMS[arm]}"])
     return f"# {_cell(card.get('name', 'Model'))}\n\n" + _table(["", ""], facts)
 
 
@@ -155,8 +180,9 @@ def _inputs(signature: Signature, levels: Levels | None) -> str:
     return f"## Inputs\n\n{_NOTES[signature.kind]}\n\n" + _table(header, rows)
 
 
-def _use(signature: Signature, channels: int) -> str:
-    use = _USE.replace("READS", f"it takes {_READS[signature.kind]}")
+def _use(signature: Signature, channels: int, is_network: bool) -> str:
+    use = _USE if is_network else _USE.partition("\nOr in Python")[0] + _USE_FILES
+    use = use.replace("READS", f"it takes {_READS[signature.kind]}")
     use = use.replace("FILES", _FILES[signature.kind])
     if signature.kind == "image":
         pixels = _PIXELS.replace("CHANNELS", str(channels))

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from workers.transfer import arrays
-from workers.transfer.data import Array
+from workers.transfer.data import Array, Signature
 from workers.transfer.delivery import bundled_predict
 from workers.transfer.delivery.card import MISSING, Levels, model_card, written
 from workers.transfer.networks.inputs import pictures
@@ -63,25 +63,53 @@ def write_bundle(
     `card` may hold `name`, `method`, `source`, `dataset`, `metrics`, `gain`, `verdict`, `reason`,
     `receipt`, `lineage`, `seed`, `temperature`: plain JSON values, each left out of the card if absent.
     """
-    needed = {**versions(), **reader.versions}
+    files = {"model.keras": model.read_bytes() if model else _keras_bytes(network)}
+    if network.signature.kind == "image":
+        files["pictures.py"] = Path(pictures.__file__).read_bytes()
+    levels, signature = _levels(network, reader.rules), network.signature
+    told = model_card(signature, versions(), card, _channels(network), levels)
+    about = describe(network, levels, card.get("temperature"))
+    _write(path, card, reader, files, versions(), told, about)
+
+
+def write_bundle_of_files(
+    signature: Signature,
+    path: Path,
+    card: Mapping[str, Any],
+    reader: Reader,
+    files: Mapping[str, bytes],
+    packages: Mapping[str, str],
+) -> None:
+    """The same around a model that is no network but these files, which need these packages.
+
+    One of them is `baseline.py` with a `Baseline(folder)` to predict with.
+    """
+    made_with = {"python": platform.python_version(), **packages}
+    told = model_card(signature, made_with, card, is_network=False)
+    _write(path, card, reader, files, made_with, told, _described(signature, None, card.get("temperature")))
+
+
+def _write(
+    path: Path,
+    card: Mapping[str, Any],
+    reader: Reader,
+    files: Mapping[str, bytes],
+    packages: Mapping[str, str],
+    told: str,
+    about: Mapping[str, Any],
+) -> None:
     with zipfile.ZipFile(path, "w") as bundle:
-        _add(bundle, "model.keras", model.read_bytes() if model else _keras_bytes(network))
-        levels = _levels(network, reader.rules)
-        told = model_card(network.signature, versions(), card, _channels(network), levels)
+        for name, content in files.items():
+            _add(bundle, name, content)
         _add(bundle, "README.md", told.encode())
-        _add(
-            bundle,
-            "signature.json",
-            _json({**describe(network, levels, card.get("temperature")), "reading": reader.rules}),
-        )
+        _add(bundle, "signature.json", _json({**about, "reading": reader.rules}))
         for part in ("metrics", "receipt", "lineage"):
             _add(bundle, f"{part}.json", _json(card.get(part, {})))
+        needed = {**packages, **reader.versions}
         lines = [f"{name}=={version}\n" for name, version in needed.items() if name != "python"]
         _add(bundle, "requirements.txt", "".join(lines).encode())
         _add(bundle, "predict.py", Path(bundled_predict.__file__).read_bytes())
         _add(bundle, "arrays.py", Path(arrays.__file__).read_bytes())
-        if network.signature.kind == "image":
-            _add(bundle, "pictures.py", Path(pictures.__file__).read_bytes())
         for name, content in reader.files.items():
             _add(bundle, name, content)
 
@@ -148,27 +176,53 @@ def verify(
         ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
     """
     loaded = (before or Loaded(0)).load(path, network)
-    if (received := weights_digest(loaded)) != digest:
+    return compare(loaded, path.name, digest, predict(loaded, rows), expected)
+
+
+def compare(
+    loaded: Network,
+    name: str,
+    digest: str | None,
+    predicted: Array,
+    expected: Array,
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Compare the weights of a network that was loaded, where their digest is given, and its predictions.
+
+    Raises:
+        ExportDiffers: see `verify`.
+    """
+    if digest is not None and (received := weights_digest(loaded)) != digest:
         raise ExportDiffers(
-            f"Expected {path.name} to hold the weights that were trained, {digest[:12]}. Received: others, "
+            f"Expected {name} to hold the weights that were trained, {digest[:12]}. Received: others, "
             f"{received[:12]}. Export again; if it persists, report it with the model."
         )
-    again = predict(loaded, rows)
-    counted = np.abs(again - expected) / _scale(network, expected)
+    return check(loaded.signature, name, predicted, expected, tolerance)
+
+
+def check(
+    signature: Signature, name: str, predicted: Array, expected: Array, tolerance: float = TOLERANCE
+) -> float:
+    """The largest difference between what a file predicts and what was measured.
+
+    Raises:
+        ExportDiffers: it is above the tolerance.
+    """
+    counted = np.abs(predicted - expected) / _scale(signature, expected, tolerance)
     difference = float(np.max(counted, initial=0.0))
-    if not difference <= TOLERANCE:
+    if not difference <= tolerance:
         raise ExportDiffers(
-            f"Expected {path.name} to predict what was measured, to {TOLERANCE}. Received: a difference of "
+            f"Expected {name} to predict what was measured, to {tolerance}. Received: a difference of "
             f"{difference}. Export again; if it persists, report it with the model."
         )
     return difference
 
 
-def _scale(network: Network, expected: Array) -> Array:
+def _scale(signature: Signature, expected: Array, tolerance: float) -> Array:
     """What a difference from each expected value is measured in."""
-    if network.signature.task != "regression":
+    if signature.task != "regression":
         return np.maximum(1, np.abs(expected))
-    rounding = 8 * float(np.finfo(expected.dtype).eps) / TOLERANCE
+    rounding = 8 * float(np.finfo(expected.dtype).eps) / tolerance
     scale = np.maximum(np.ptp(expected) if expected.size else 0.0, rounding * np.abs(expected))
     return np.where(scale > 0, scale, 1.0)
 
@@ -180,7 +234,13 @@ def describe(
 
     temperature: by which logits are divided to calibrate the probabilities; None where none was fitted.
     """
-    signature = network.signature
+    described = _described(network.signature, levels, temperature)
+    if network.signature.kind == "image":
+        described["inputs"][0]["channels"] = _channels(network)
+    return described
+
+
+def _described(signature: Signature, levels: Levels | None, temperature: float | None) -> dict[str, Any]:
     inputs: list[dict[str, Any]] = [
         {
             "name": column.name,
@@ -191,8 +251,6 @@ def describe(
         }
         for column in signature.columns
     ]
-    if signature.kind == "image":
-        inputs[0]["channels"] = _channels(network)
     meaning = {
         "binary": "probability of the second class, shape (n, 1)",
         "multiclass": "probability of each class, shape (n, classes)",

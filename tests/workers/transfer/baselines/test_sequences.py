@@ -7,7 +7,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from tests.workers.transfer import examples
-from workers.transfer.baselines import sequences
+from workers.transfer.baselines import bundled_model, sequences
 from workers.transfer.baselines.pooling import pooled_rows
 from workers.transfer.data import Column, Data
 from workers.transfer.networks.inputs import sequence
@@ -45,7 +45,7 @@ def test_letters_are_read_as_the_networks_read_them() -> None:
 def test_rows_in_several_blocks_are_as_in_one(monkeypatch) -> None:
     values = examples.make("sequence").train.inputs["sequence"]
     whole = sequences.kmers(values, "nucleotide")
-    monkeypatch.setattr(sequences, "_BLOCK_LETTERS", 50)
+    monkeypatch.setattr(bundled_model, "_BLOCK_LETTERS", 50)
     assert (sequences.kmers(values, "nucleotide") == whole).all()
 
 
