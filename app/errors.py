@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -45,7 +45,7 @@ class Problem(BaseModel):
     )
     hint: str | None = Field(None, description="What to do.", examples=["Did you mean: source?"])
     instance: str = Field(examples=["/v1/datasets/sorce"])
-    errors: list[dict[str, Any]] = Field(
+    errors: list[Annotated[dict[str, Any], Field(description="One of the errors.")]] = Field(
         default_factory=list,
         description="If there are several: field, row or column of each, what was expected and received.",
     )

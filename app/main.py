@@ -109,7 +109,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=_lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
-        servers=[{"url": settings.public_url}] if settings.public_url else None,
+        # Relative to where the document is read, unless users reach the API by an address of its own.
+        servers=[{"url": settings.public_url or "/"}],
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
     app.state.storage = storage_of(settings)

@@ -50,6 +50,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
             tags=app.openapi_tags,
+            servers=app.servers,
         )
         schemas = document["components"]["schemas"]
         schemas["Problem"] = errors.Problem.model_json_schema()
@@ -59,6 +60,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _add_common(method, operation)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        _numbers_as_choices(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -86,6 +88,18 @@ def _add_common(method: str, operation: dict[str, Any]) -> None:
     for status, answer in errors.responses(*statuses).items():
         answers.setdefault(str(status), answer)
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _numbers_as_choices(node: Any) -> None:
+    """A number that is the only one allowed as a choice of one: openapi-python-client writes it as a name."""
+    if isinstance(node, dict):
+        if isinstance(node.get("const"), int):
+            node["enum"] = [node.pop("const")]
+        for value in node.values():
+            _numbers_as_choices(value)
+    elif isinstance(node, list):
+        for value in node:
+            _numbers_as_choices(value)
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
         **responses(404, 422),
     },
 )
-async def get_events(
+async def list_job_events(
     job: str,
     request: Request,
     after: Annotated[int, Query(ge=0, le=LARGEST, description="The id of the last event you have.")] = 0,
@@ -184,7 +184,7 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     response_class=Response,
     responses={**answers("application/zip"), **responses(404, 409, 410)},
 )
-def get_model(job: str, request: Request, session: ReadSession) -> Response:
+def download_job_model(job: str, request: Request, session: ReadSession) -> Response:
     """The target's network during the job and after a failure; after success, that of its version.
 
     A `.keras` file of the best network so far, not evaluated and without a receipt.
@@ -199,6 +199,6 @@ def get_model(job: str, request: Request, session: ReadSession) -> Response:
 
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))
-def get_metrics(job: str, session: ReadSession) -> EpochList:
+def list_job_metrics(job: str, session: ReadSession) -> EpochList:
     """Loss and metrics of each epoch of each stage, during the job and afterwards."""
     return EpochList(data=service.epochs(session, service.find(session, job).id))

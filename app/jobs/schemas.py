@@ -15,6 +15,7 @@ from app.jobs.recipe import Recipe
 from app.jobs.recipes import Method, ParameterTransfer
 from app.jobs.results import JobResult
 from app.jobs.states import Stage, State
+from app.jobs.stored_options import StoredEvaluation, StoredMethod, StoredNetwork, StoredTraining
 from app.jobs.training import Training
 from app.references import Name, Reference
 from app.texts import Line, Metadata
@@ -216,10 +217,10 @@ class JobSummary(BaseModel):
 class JobView(JobSummary):
     """The current state of a job."""
 
-    method: dict[str, Any]
-    network: dict[str, Any]
-    training: dict[str, Any]
-    evaluation: dict[str, Any]
+    method: StoredMethod
+    network: StoredNetwork
+    training: StoredTraining
+    evaluation: StoredEvaluation
     warnings: list[Notice] = Field(
         default=[],
         description="What its sender should know, told when it was accepted: such as columns that source and "
@@ -241,7 +242,7 @@ class EventView(BaseModel):
     level: Literal["info", "warning", "error"]
     type: str
     message: str
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="What `type` has to tell besides, by name.")
     attempt: int
     created_at: datetime
 
