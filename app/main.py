@@ -26,6 +26,9 @@ from app.db.session import make_engine, make_read_sessions, make_sessions
 from app.health import routes as health
 from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
+from app.jobs.events import telling
+from app.jobs.following import Following
+from app.jobs.status import Statuses
 from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
@@ -56,10 +59,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         except OSError as error:  # it may come back: until then /readyz says so
             log.warning("the storage is not available: %s", error)
         _hear_of_the_end(app)
-        app.state.sessions = make_sessions(engine)
+        app.state.sessions = telling(make_sessions(engine), broker.tell)
         app.state.readers = make_read_sessions(engine)
+        app.state.statuses = Statuses(engine)
         app.state.broker = broker
-        yield
+        app.state.following = Following(app.state.readers, broker, app.state.stopping.is_set)
+        try:
+            yield
+        finally:
+            app.state.following.close()
     finally:
         app.state.validations.close()
         broker.close()

@@ -1,4 +1,4 @@
-"""A client that a generator makes of the OpenAPI document does what a user would: nothing in it is by hand."""
+"""A client that a generator makes of the OpenAPI document does what a user would."""
 
 from __future__ import annotations
 
