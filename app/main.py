@@ -18,6 +18,8 @@ from starlette.middleware.cors import CORSMiddleware
 from app import errors, logs
 from app.access.headers import SecurityHeaders
 from app.access.origins import OriginGuard
+from app.access.rates import RequestRates
+from app.access.slow_bodies import SlowBodies
 from app.broker import Broker
 from app.datasets import routes as datasets
 from app.datasets.validation_queues import ValidationQueues
@@ -40,7 +42,15 @@ from app.storage import prepare
 
 PAGES = frozenset({"/docs", "/redoc"})
 
-EXPOSED = ["Location", "ETag", "Repr-Digest", "Content-Disposition", "Content-Range", "Retry-After"]
+EXPOSED = [
+    "Location",
+    "ETag",
+    "Repr-Digest",
+    "Content-Disposition",
+    "Content-Range",
+    "Retry-After",
+    "RateLimit",
+]
 """Headers of answers that scripts of other origins may read, where these are allowed at all."""
 
 log = logging.getLogger(__name__)
@@ -92,6 +102,9 @@ def _hear_of_the_end(app: FastAPI) -> None:
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
+    app.add_middleware(SlowBodies, seconds=settings.slow_body_seconds, rate=settings.min_body_rate)
+    if settings.request_rate:
+        app.add_middleware(RequestRates, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -72,11 +72,11 @@ def _replace_validation_error(answers: dict[str, Any]) -> None:
 
 def _add_common(method: str, operation: dict[str, Any]) -> None:
     """What every route shares: refusals made before it, and what `StrictRoute` asks of its parameters."""
-    statuses = [400, 421, 422, 500, 503]
+    statuses = [400, 421, 422, 429, 500, 503]
     if method.upper() not in SAFE_METHODS:
         statuses.append(403)
     if "requestBody" in operation:
-        statuses.append(413)
+        statuses += [408, 413]
         form = operation["requestBody"]["content"].get("multipart/form-data", {}).get("schema", {})
         for name, schema in form.get("properties", {}).items():
             form["properties"][name] = _without_null(schema)

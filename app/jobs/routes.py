@@ -21,6 +21,7 @@ from app.errors import responses
 from app.idempotency import IdempotencyKey, once
 from app.jobs import service
 from app.jobs.acceptance import accept
+from app.jobs.limits import require_place
 from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
 from app.models.service import find_artifact
@@ -35,7 +36,9 @@ NOTICE_LEAVING_SECONDS = 5.0
 EventId = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
-@router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422))
+@router.post(
+    "", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422, 429)
+)
 async def create_job(
     body: JobRequest, request: Request, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobView:
@@ -55,6 +58,8 @@ def _moved(
     about = ["POST", request.url.path, body]
     with request.app.state.sessions.begin() as session:
         view, is_new = once(session, key, about, JobView, lambda: service.view(move(session)))
+        if is_new and view.state == State.QUEUED:
+            require_place(session, request.app.state.settings.max_queued_jobs)
     if is_new:
         _announce(request, view)
     return view
@@ -127,14 +132,16 @@ def pause_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
     return _moved(request, idempotency_key, lambda session: service.pause(session, job))
 
 
-@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409))
+@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409, 429))
 def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues where it stopped."""
     return _moved(request, idempotency_key, lambda session: service.resume(session, job))
 
 
 @router.post(
-    "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409, 410)
+    "/{job}:retry",
+    summary="Retry a job that failed or was cancelled",
+    responses=responses(404, 409, 410, 429),
 )
 def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues from its last finished stage and checkpoint, as long as they are kept."""

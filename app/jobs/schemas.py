@@ -14,6 +14,7 @@ from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import Method, ParameterTransfer
 from app.jobs.results import JobResult
+from app.jobs.running_time import Limits
 from app.jobs.states import Stage, State
 from app.jobs.stored_options import StoredEvaluation, StoredMethod, StoredNetwork, StoredTraining
 from app.jobs.training import Training
@@ -119,6 +120,7 @@ class JobRequest(Recipe):
         "than the present champion on test rows that neither was trained on, or cannot be compared with it; "
         "a first version, unless the transfer hurt.",
     )
+    limits: Limits = Field(default_factory=Limits)
     name: Name | None = Field(None, description="Name of the job. Default: made from the model's name.")
     queue: Line | None = Field(
         None, description="Queue of the workers that may run it. Default: the first queue."
@@ -199,6 +201,10 @@ class JobSummary(BaseModel):
     priority: int
     retry_at: datetime | None = Field(
         description="When it is tried again, after a temporary error such as a full disk."
+    )
+    limits: Limits = Field(default=Limits(), description="What it may use, the operator's limits included.")
+    ran_seconds: float = Field(
+        0.0, description="Running time over all attempts since the last retry, told every few seconds."
     )
     source: dict[str, str] = Field(
         examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]

@@ -235,6 +235,8 @@ def _plain(job: Any, source: dict[str, str], target: str, stages: Sequence[Any])
         "owner": job.owner or None,
         "priority": job.priority,
         "retry_at": job.retry_at,
+        "limits": {"max_seconds": job.max_seconds},
+        "ran_seconds": job.ran_seconds,
         "source": source,
         "target": {"dataset": target, "id": job.target_dataset_id},
         "metadata": job.extra,

@@ -53,6 +53,7 @@ def _request(session: Session, job: Job) -> dict[str, Any]:
         "training": spec.training.model_dump(mode="json"),
         "evaluation": spec.evaluation.model_dump(mode="json"),
         "champion": spec.champion,
+        **({} if job.max_seconds is None else {"limits": {"max_seconds": job.max_seconds}}),
     }
 
 
