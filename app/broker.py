@@ -6,6 +6,9 @@ process 3 MB and 0.2 seconds.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 
 PREFIX = "model-transfer"
 RUN_NEXT = "workers.tasks.run_next"
+CHANGES = f"{PREFIX}.changes"
+"""The channel on which all processes hear which jobs changed; of several databases of one Redis, too."""
+
+QUIET_SECONDS = 5.0
+"""How long changes are not told after the broker was found away: a commit must not wait for it each time."""
+
 CONNECT_SECONDS = 5
 MOST_CONNECTIONS = 10
 TRANSPORT = {
@@ -31,6 +40,10 @@ TRANSPORT = {
 }
 
 
+class BrokerAway(Exception):
+    """The broker cannot be reached, or has no channels."""
+
+
 class Broker:
     """Notifies the workers, by the name of their task and without importing them.
 
@@ -39,6 +52,7 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._quiet_until = 0.0
 
     @cached_property
     def _connection(self) -> Connection:
@@ -58,7 +72,7 @@ class Broker:
         from kombu.exceptions import OperationalError
 
         known = self._connection
-        return (OperationalError, OSError, *known.connection_errors, *known.channel_errors)
+        return (BrokerAway, OperationalError, OSError, *known.connection_errors, *known.channel_errors)
 
     def notify(self, queue: str = "default") -> bool:
         """Announce a queued job; False where the broker does not take it (a sweep does it later)."""
@@ -71,6 +85,44 @@ class Broker:
         except self._away:
             return False
         return True
+
+    def tell(self, job_ids: Collection[str]) -> None:
+        """Let those who follow these jobs know that they changed. Who misses it looks by himself."""
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            with self._client(self._connection) as client:
+                for job_id in job_ids:
+                    client.publish(CHANGES, job_id)
+        except self._away:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+
+    @contextmanager
+    def hearing(self) -> Iterator[Callable[[float], list[str]]]:
+        """A function that answers which jobs changed, within so many seconds.
+
+        Raises:
+            BrokerAway: from now on nothing is heard; within the block, too.
+        """
+        try:
+            with (
+                self._connection.clone() as connection,
+                self._client(connection) as client,
+                client.pubsub(ignore_subscribe_messages=True) as channel,
+            ):
+                channel.subscribe(CHANGES)
+                yield lambda seconds: _heard(channel, seconds)
+        except self._away as error:
+            raise BrokerAway(str(error)) from error
+
+    @contextmanager
+    def _client(self, connection: Connection) -> Iterator[Any]:
+        """The client of Redis below Kombu's connection: it knows sockets, passwords and sentinels."""
+        if connection.transport.driver_type != "redis":
+            raise BrokerAway(connection.transport.driver_type)
+        channel: Any = connection.default_channel
+        with channel.conn_or_acquire() as client:
+            yield client
 
     def count_waiting(self, queue: str = "default") -> int | None:
         """Messages of a queue that no worker took yet; None where the broker cannot be reached."""
@@ -104,6 +156,15 @@ class Broker:
         if "_producers" in self.__dict__:
             self._producers.force_close_all()
             self._producers.connections.force_close_all()
+
+
+def _heard(channel: Any, seconds: float) -> list[str]:
+    """What came within this time, and all that came with it."""
+    heard, message = [], channel.get_message(timeout=seconds)
+    while message is not None:
+        heard.append(message["data"].decode())
+        message = channel.get_message()
+    return heard
 
 
 def _task(name: str) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def sweeper() -> None:
     """Run the sweeper: repeats lost notifications, requeues jobs of lost workers, deletes orphan files."""
     from app.broker import Broker
     from app.db.session import make_engine, make_sessions
+    from app.jobs.events import telling
     from app.jobs.sweeper import sweep_forever
     from app.object_storage import storage_of
 
@@ -111,8 +112,8 @@ def sweeper() -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    sessions = make_sessions(make_engine(settings.effective_database_url))
     broker = Broker(settings.effective_broker_url)
+    sessions = telling(make_sessions(make_engine(settings.effective_database_url)), broker.tell)
     sweep_forever(sessions, broker, storage_of(settings), settings, over)
 
 

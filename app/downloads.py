@@ -36,7 +36,8 @@ def answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """What a download is answered with, for its OpenAPI description."""
     unchanged = {name: _HEADERS[name] for name in ("ETag", "Repr-Digest")}
     file: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
-    files = dict.fromkeys(media_types, file)
+    # First what programs that know none of the others take for bytes.
+    files = dict.fromkeys(("application/octet-stream", *media_types), file)
     refused = responses(416)
     refused[416]["headers"] = _CONTENT_RANGE
     return {

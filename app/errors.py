@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -45,7 +45,7 @@ class Problem(BaseModel):
     )
     hint: str | None = Field(None, description="What to do.", examples=["Did you mean: source?"])
     instance: str = Field(examples=["/v1/datasets/sorce"])
-    errors: list[dict[str, Any]] = Field(
+    errors: list[Annotated[dict[str, Any], Field(description="One of the errors.")]] = Field(
         default_factory=list,
         description="If there are several: field, row or column of each, what was expected and received.",
     )
@@ -300,11 +300,12 @@ _EXAMPLES = {
     404: ("dataset_not_found", "Expected the id, the name or `name@version` of a data set. Received: sorce."),
     409: ("job_state", "Expected a job that can be paused. Received: grades-7b, which is failed."),
     410: ("version_deleted", "Expected a version whose files are kept. Received: grades@1."),
+    408: ("too_slow", "Expected at least 1024 bytes of the body a second. Received: fewer for 30 seconds."),
     413: ("too_large", "Expected a body of at most 1048576 bytes. Received: a larger one."),
     416: ("range_not_satisfiable", "Expected a range within the file's 340 bytes. Received: bytes=900-."),
     421: ("host_not_allowed", "Expected a request to localhost, … Received: evil.example."),
     422: ("invalid_request", "limit: expected less than or equal to 1000. Received: 2000."),
-    429: ("busy", "Expected a predictor with room for 500 rows. Received: 19,800 rows wait."),
+    429: ("too_many_requests", "Expected at most 600 requests per 1 minute. Received: one more."),
     500: ("internal_error", "The service failed to process this request; nothing of it was stored."),
     503: ("unavailable", "Expected the database to answer. Received: no answer."),
     507: ("quota_full", "Expected less than 1000000 bytes to be kept. Received: 1000200 bytes of datasets."),

@@ -19,6 +19,8 @@ from starlette.middleware.cors import CORSMiddleware
 from app import errors, logs
 from app.access.headers import SecurityHeaders
 from app.access.origins import OriginGuard
+from app.access.rates import RequestRates
+from app.access.slow_bodies import SlowBodies
 from app.broker import Broker
 from app.datasets import routes as datasets
 from app.datasets.validation_queues import ValidationQueues
@@ -27,6 +29,9 @@ from app.db.session import make_engine, make_read_sessions, make_sessions
 from app.health import routes as health
 from app.http_methods import HttpMethods
 from app.jobs import routes as jobs
+from app.jobs.events import telling
+from app.jobs.following import Following
+from app.jobs.status import Statuses
 from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
@@ -40,7 +45,15 @@ from app.storage import prepare
 
 PAGES = frozenset({"/docs", "/redoc"})
 
-EXPOSED = ["Location", "ETag", "Repr-Digest", "Content-Disposition", "Content-Range", "Retry-After"]
+EXPOSED = [
+    "Location",
+    "ETag",
+    "Repr-Digest",
+    "Content-Disposition",
+    "Content-Range",
+    "Retry-After",
+    "RateLimit",
+]
 """Headers of answers that scripts of other origins may read, where these are allowed at all."""
 
 log = logging.getLogger(__name__)
@@ -59,13 +72,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         except OSError as error:  # it may come back: until then /readyz says so
             log.warning("the storage is not available: %s", error)
         _hear_of_the_end(app)
-        app.state.sessions = make_sessions(engine)
+        app.state.sessions = telling(make_sessions(engine), broker.tell)
         app.state.readers = make_read_sessions(engine)
+        app.state.statuses = Statuses(engine)
         app.state.broker = broker
         app.state.predictor = Predictor(settings.effective_predictor_url, settings.predictor_seconds)
         app.state.predicting = CapacityLimiter(predictions.MOST_AT_ONCE)
-        yield
-        app.state.predictor.close()
+        app.state.following = Following(app.state.readers, broker, app.state.stopping.is_set)
+        try:
+            yield
+        finally:
+            app.state.following.close()
+            app.state.predictor.close()
     finally:
         app.state.validations.close()
         broker.close()
@@ -90,6 +108,9 @@ def _hear_of_the_end(app: FastAPI) -> None:
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
+    app.add_middleware(SlowBodies, seconds=settings.slow_body_seconds, rate=settings.min_body_rate)
+    if settings.request_rate:
+        app.add_middleware(RequestRates, settings=settings)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -115,7 +136,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=TAGS,
         lifespan=_lifespan,
         swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
-        servers=[{"url": settings.public_url}] if settings.public_url else None,
+        # Relative to where the document is read, unless users reach the API by an address of its own.
+        servers=[{"url": settings.public_url or "/"}],
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
     app.state.storage = storage_of(settings)

@@ -50,6 +50,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
             tags=app.openapi_tags,
+            servers=app.servers,
         )
         schemas = document["components"]["schemas"]
         schemas["Problem"] = errors.Problem.model_json_schema()
@@ -59,6 +60,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _add_common(method, operation)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        _numbers_as_choices(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -70,11 +72,11 @@ def _replace_validation_error(answers: dict[str, Any]) -> None:
 
 def _add_common(method: str, operation: dict[str, Any]) -> None:
     """What every route shares: refusals made before it, and what `StrictRoute` asks of its parameters."""
-    statuses = [400, 421, 422, 500, 503]
+    statuses = [400, 421, 422, 429, 500, 503]
     if method.upper() not in SAFE_METHODS:
         statuses.append(403)
     if "requestBody" in operation:
-        statuses.append(413)
+        statuses += [408, 413]
         form = operation["requestBody"]["content"].get("multipart/form-data", {}).get("schema", {})
         for name, schema in form.get("properties", {}).items():
             form["properties"][name] = _without_null(schema)
@@ -86,6 +88,18 @@ def _add_common(method: str, operation: dict[str, Any]) -> None:
     for status, answer in errors.responses(*statuses).items():
         answers.setdefault(str(status), answer)
     operation["responses"] = dict(sorted(answers.items()))
+
+
+def _numbers_as_choices(node: Any) -> None:
+    """A number that is the only one allowed as a choice of one: openapi-python-client writes it as a name."""
+    if isinstance(node, dict):
+        if isinstance(node.get("const"), int):
+            node["enum"] = [node.pop("const")]
+        for value in node.values():
+            _numbers_as_choices(value)
+    elif isinstance(node, list):
+        for value in node:
+            _numbers_as_choices(value)
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,16 @@ def storage_url(url: str) -> str:
     return url
 
 
+def rate(text: str) -> str:
+    """Requests in a second, a minute or an hour."""
+    if text and not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", text):
+        raise ValueError(
+            f"expected a number of requests in a second, a minute or an hour, such as 600/minute. "
+            f"Received: {text}"
+        )
+    return text
+
+
 def broker_url(url: str) -> str:
     """A broker's address that reads in only one way; libraries would quote another one with its password."""
     for one in url.split(";"):

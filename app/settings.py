@@ -183,10 +183,37 @@ class Settings(BaseSettings):
         gt=0,
         description="Estimated training steps that a job may need; a job that needs more is refused.",
     )
+    max_job_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="Running time of a job, over all attempts, after which it fails with `out_of_time`. 0: "
+        "no limit.",
+    )
+    max_queued_jobs: int = Field(
+        0, ge=0, description="Waiting jobs above which new ones are refused with 429. 0: no limit."
+    )
     max_json_bytes: int = Field(
         MIB,
         ge=1024,
         description="Maximum size of a JSON body, and of all fields beside an upload's file.",
+    )
+    request_rate: Annotated[str, AfterValidator(setting_formats.rate)] = Field(
+        "",
+        description="Requests that one client may send, such as 600/minute or 20/second; more get 429. "
+        "Empty: no limit.",
+    )
+    header_seconds: float = Field(
+        20 * SECOND, gt=0, description="Maximum time for the headers of a request; then it is cut off."
+    )
+    slow_body_seconds: float = Field(
+        30 * SECOND,
+        gt=0,
+        description="Time of waiting for a body after which it must have come at the minimum rate.",
+    )
+    min_body_rate: int = Field(
+        1024,
+        ge=0,
+        description="Minimum bytes a second of a body; slower ones get 408. 0: silence alone does.",
     )
     max_upload_bytes: int = Field(20 * 1024 * MIB, gt=0, description="Maximum size of an upload.")
     inspection_seconds: float = Field(

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 
 from app.db.session import Sessions
 from app.jobs import transitions
-from app.jobs.transitions import Lease
+from app.jobs.running_time import run_out
+from app.jobs.transitions import OUT_OF_TIME, Lease
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ SHUTDOWN = "shutdown"
 
 
 class Heartbeat:
-    """Renews the lease; `reason` tells why the job should stop: cancel, pause, shutdown or lost."""
+    """Renews the lease; `reason` tells why to stop: cancel, pause, out of time, shutdown or lost."""
 
     def __init__(
         self, sessions: Sessions, lease: Lease, settings: Settings, shutting_down: Callable[[], bool]
@@ -38,6 +39,7 @@ class Heartbeat:
         self._settings = settings
         self._shutting_down = shutting_down
         self._over = threading.Event()
+        self._counted_at = time.monotonic()
         self._parent = os.getppid()
         log_context = contextvars.copy_context()  # its lines name the job as the others do
         name = f"heartbeat {lease.job_id}"
@@ -71,12 +73,16 @@ class Heartbeat:
                     self._stop_by_force()
 
     def _renew(self) -> None:
+        now = time.monotonic()
         try:
             with self._sessions.begin() as session:
-                is_held, request = transitions.heartbeat(session, self._lease, self._settings.lease_seconds)
+                is_held, request = transitions.heartbeat(
+                    session, self._lease, self._settings.lease_seconds, now - self._counted_at
+                )
         except SQLAlchemyError as error:
             log.warning("the lease of %s could not be renewed: %s", self._lease.job_id, error)
             return
+        self._counted_at = now
         if not is_held:
             self.reason = LOST
         elif request is not None and self.reason in (None, "pause"):
@@ -97,5 +103,7 @@ def end(session: Session, lease: Lease, reason: str | None) -> None:
     """Make the move that a stop for this reason means; a lost job is not ours to move."""
     if reason in ("cancel", "pause"):
         transitions.stop(session, lease, reason)
+    elif reason == OUT_OF_TIME:
+        run_out(session, lease)
     elif reason == SHUTDOWN:
         transitions.release(session, lease)

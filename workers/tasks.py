@@ -20,6 +20,7 @@ from app.db.session import Sessions, make_engine, make_sessions
 from app.db.tables import Job
 from app.errors import is_transient, is_unreachable
 from app.jobs import scheduling, transitions
+from app.jobs.events import telling
 from app.jobs.transitions import MOST_RETRIES, Lease
 from app.logs import job_log_context
 from app.models import service as models
@@ -74,7 +75,8 @@ def get_services() -> Services:
     )
     engine = make_engine(settings.effective_database_url)
     broker = Broker(settings.effective_broker_url)
-    return Services(settings, make_sessions(engine), storage_of(settings), broker)
+    sessions = telling(make_sessions(engine), broker.tell)
+    return Services(settings, sessions, storage_of(settings), broker)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -37,21 +38,16 @@ DatasetPath = Annotated[
 ]
 
 
-_RAW = (
-    "text/csv",
-    "application/vnd.apache.parquet",
-    "application/x-ndjson",
-    "application/zip",
-    "text/x-fasta",
-    "application/octet-stream",
-)
-
-
 def _fields() -> dict[str, dict[str, Any]]:
     """The fields beside the file, as the text that they are in a form or an address."""
     fields: dict[str, dict[str, Any]] = DatasetForm.model_json_schema()["properties"]
     text = {"type": "string", "maxLength": MIB}
-    fields["metadata"] = {**text, "description": fields["metadata"]["description"], "default": "{}"}
+    fields["metadata"] = {**text, "description": fields["metadata"]["description"]}
+    for field in fields.values():
+        # A program would send each default, and those of the address beside a form, where none may stand.
+        default = field.pop("default", None)
+        if default not in (None, "", "{}"):
+            field["description"] = f"{field['description']} Default: {json.dumps(default)}."
     for name in REPEATABLE:
         about = fields[name]["description"]
         fields[name] = {"type": "array", "maxItems": MAX_FIELDS, "items": text, "description": about}
@@ -68,8 +64,12 @@ def _request_body() -> dict[str, Any]:
         "required": ["file"],
         "additionalProperties": False,
     }
-    content = {"multipart/form-data": {"schema": form}, **{one: {"schema": binary} for one in _RAW}}
-    return {"required": True, "content": content}
+    described = (
+        "A form, or the bytes of the file alone, under any media type: `application/octet-stream`, or its "
+        "own, such as `text/csv` or `application/vnd.apache.parquet`, which is kept."
+    )
+    content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": binary}}
+    return {"required": True, "description": described, "content": content}
 
 
 def _query_parameters() -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _query_parameters() -> list[dict[str, Any]]:
     },
     openapi_extra={"requestBody": _request_body(), "parameters": _query_parameters()},
 )
-async def create_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
+async def upload_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
     """Send a table, texts, images or sequences; the file is validated before the data set exists.
 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
@@ -165,7 +165,7 @@ def get_dataset(dataset: DatasetPath, session: ReadSession) -> DatasetView:
 
 
 @router.get("/{dataset}/rows", summary="Preview rows", responses=responses(404, 422))
-def get_rows(
+def preview_dataset_rows(
     dataset: DatasetPath,
     session: ReadSession,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -183,7 +183,7 @@ def get_rows(
     response_class=Response,
     responses={**answers("*/*"), **responses(404)},
 )
-def get_content(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
+def download_dataset(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
     """Byte for byte as it was uploaded, with ETag and Range."""
     found = service.find(session, dataset)
     return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)

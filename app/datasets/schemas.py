@@ -162,5 +162,5 @@ class DatasetList(BaseModel):
 class RowList(BaseModel):
     """The first rows of a data set, as the service reads them."""
 
-    data: list[dict[str, Any]]
+    data: list[Annotated[dict[str, Any], Field(description="A row: its cells by column.")]]
     has_more: bool = Field(description="Whether the data set has more rows; its content has all of them.")

@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -123,6 +124,9 @@ class Job(Base):
     queue: Mapped[str] = mapped_column(String(50), default="default", server_default="default")
     owner: Mapped[str] = mapped_column(String(100), default="", server_default="")
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Over all attempts since the last retry, as told at each heartbeat.
+    ran_seconds: Mapped[float] = mapped_column(Double, default=0.0, server_default="0")
+    max_seconds: Mapped[float | None] = mapped_column(Double)
     worker: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[datetime | None]
     stop_request: Mapped[str | None] = mapped_column(String(10))

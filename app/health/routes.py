@@ -29,13 +29,13 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz", summary="Is the process alive?")
-def healthz() -> Health:
+def get_health() -> Health:
     """Touches nothing else."""
     return Health()
 
 
 @router.get("/readyz", summary="Can the service do its work?", responses={503: {"model": Readiness}})
-def readyz(request: Request, response: Response) -> Readiness:
+def get_readiness(request: Request, response: Response) -> Readiness:
     """503 while the database, the storage or the broker cannot be reached."""
     parts = {"database": _database(request), "storage": _storage(request), "broker": _broker(request)}
     ready = all(state == "ok" for state in parts.values())
@@ -50,7 +50,7 @@ def readyz(request: Request, response: Response) -> Readiness:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def prometheus(request: Request) -> Response:
+def get_metrics(request: Request) -> Response:
     """Jobs by state, waits, times of stages, expired leases, retries, disk."""
     from app.health.metrics import exposition
 

@@ -15,7 +15,7 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import budgets, compatibility, limits, search_spaces
+from app.jobs import budgets, compatibility, limits, running_time, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
@@ -68,6 +68,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
         source_preset=request.source.preset,
         target_dataset=target,
         max_attempts=settings.max_attempts,
+        max_seconds=running_time.allowed(request.limits, settings.max_job_seconds),
         queue=queue,
         owner=request.owner or "",
         priority=request.priority,

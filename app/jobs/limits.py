@@ -1,10 +1,14 @@
-"""Is a job too large to run, or too long? Estimated from its options and its data, before it is accepted."""
+"""Is a job too large to run, or too long, or do too many wait? Told before it is accepted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Job
 from app.errors import ServiceError
 from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
@@ -14,11 +18,15 @@ from app.jobs.networks import Application
 from app.jobs.recipes import Method, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
+from app.jobs.states import State
 from app.jobs.training import FURTHER_RATES, Budget, Training
 from app.settings import Settings
 
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
+
+_TRY_AGAIN_SECONDS = 60
+"""What is told to who finds the queue full."""
 
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
@@ -59,6 +67,19 @@ def check(
     if steps > settings.max_job_steps:
         raise _too_long(parts, steps, settings.max_job_steps)
     return Estimate(parameters=most.trained + most.frozen, memory_bytes=most.bytes, steps=steps)
+
+
+def require_place(session: Session, most: int) -> None:
+    """Refuse what would wait behind as many jobs as may; 0 of `most`: there is no limit."""
+    queued = session.scalar(select(func.count()).where(Job.state == State.QUEUED)) if most else 0
+    if queued is not None and queued > most:
+        message = f"Expected at most {most} waiting jobs. Received: one more than that."
+        hint = (
+            "Wait until one has begun, or cancel one: GET /v1/jobs?state=queued lists them. The operator can "
+            "start more workers, or raise MODEL_TRANSFER_MAX_QUEUED_JOBS."
+        )
+        headers = {"Retry-After": str(_TRY_AGAIN_SECONDS)}
+        raise ServiceError(429, "too_many_queued", message, hint=hint, headers=headers)
 
 
 def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:

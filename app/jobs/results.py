@@ -98,6 +98,7 @@ class JobResult(BaseModel):
         description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
     )
     verdict_details: list[VerdictDetail] = Field(
+        default=[],
         description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
         "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
         "control, or both, are not shown to be better than one answer for all rows.",
@@ -116,6 +117,7 @@ class JobResult(BaseModel):
         ]
     )
     choices: dict[str, Choice] = Field(
+        default={},
         description="The learning rate of each arm, and its regulariser's strength.",
         examples=[
             {
@@ -144,6 +146,7 @@ class JobResult(BaseModel):
         None, description="How it did beside the model's champion at the time. Null if there was none."
     )
     control: Control | None = Field(
+        None,
         description="What the transfer is compared with. Null if no control was trained.",
         examples=[
             {
@@ -210,8 +213,10 @@ class JobResult(BaseModel):
             "(pooled extra trees) 0.84, the control 0.8)."
         ],
     )
-    rows_seen: RowsSeen = Field(
-        description="Rows of the target that something in the transfer was trained or validated on.",
+    rows_seen: RowsSeen | None = Field(
+        None,
+        description="Rows of the target that something in the transfer was trained or validated on. Null if "
+        "the job ran before the service told that.",
         examples=[
             {
                 "test": 4,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
@@ -22,6 +21,7 @@ from app.errors import responses
 from app.idempotency import IdempotencyKey, once
 from app.jobs import service
 from app.jobs.acceptance import accept
+from app.jobs.limits import require_place
 from app.jobs.schemas import EpochList, EventList, EventView, JobList, JobRequest, JobView
 from app.jobs.states import State
 from app.models.service import find_artifact
@@ -30,12 +30,15 @@ from app.texts import LARGEST, Line
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
-POLL_SECONDS = 0.1
+NOTICE_LEAVING_SECONDS = 5.0
+"""How late it may be noticed that a client which waits has left."""
 
 EventId = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
-@router.post("", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422))
+@router.post(
+    "", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422, 429)
+)
 async def create_job(
     body: JobRequest, request: Request, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobView:
@@ -55,6 +58,8 @@ def _moved(
     about = ["POST", request.url.path, body]
     with request.app.state.sessions.begin() as session:
         view, is_new = once(session, key, about, JobView, lambda: service.view(move(session)))
+        if is_new and view.state == State.QUEUED:
+            require_place(session, request.app.state.settings.max_queued_jobs)
     if is_new:
         _announce(request, view)
     return view
@@ -80,29 +85,39 @@ def list_jobs(
     return JobList(data=[service.summary(job) for job in jobs], has_more=has_more)
 
 
-@router.get("/{job}", summary="Get a job", responses=responses(404, 422))
+@router.get("/{job}", summary="Get a job", response_model=JobView, responses=responses(404, 422))
 async def get_job(
     job: str,
     request: Request,
     wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job's end.")] = 0,
-) -> JobView:
+) -> Response:
     """By id or name. With `wait`, the answer comes when the job has ended or the time has passed.
 
     It comes earlier, with `terminal` false, if the server is stopping: ask again.
     """
-    deadline = time.monotonic() + wait
-    while True:
-        view = await run_in_threadpool(_get, request, job)
-        left = deadline - time.monotonic()
-        stopping = request.app.state.stopping.is_set()
-        if view.terminal or left <= 0 or stopping or await request.is_disconnected():
-            return view
-        await asyncio.sleep(min(POLL_SECONDS, left))
+    statuses = request.app.state.statuses
+    status = await run_in_threadpool(statuses.read, job)
+    if wait and not status.ended:
+        await _wait_for_end(request, status.id, time.monotonic() + wait)
+        status = await run_in_threadpool(statuses.read, status.id)
+    return Response(status.body, media_type="application/json")
 
 
-def _get(request: Request, job: str) -> JobView:
+async def _wait_for_end(request: Request, job_id: str, deadline: float) -> None:
+    """Until the job has ended, the time has passed, the server stops or the client is gone."""
+    state = request.app.state
+    with state.following.follow(job_id) as follower:
+        await run_in_threadpool(state.following.look, job_id, follower)
+        while not follower.seen.ended and not state.stopping.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0 or await request.is_disconnected():
+                return
+            await follower.change(min(left, NOTICE_LEAVING_SECONDS))
+
+
+def _id_of(request: Request, job: str) -> str:
     with request.app.state.readers() as session:
-        return service.view(service.find(session, job))
+        return service.find_id(session, job)
 
 
 @router.post("/{job}:cancel", summary="Cancel a job", responses=responses(404, 409))
@@ -117,14 +132,16 @@ def pause_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
     return _moved(request, idempotency_key, lambda session: service.pause(session, job))
 
 
-@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409))
+@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409, 429))
 def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues where it stopped."""
     return _moved(request, idempotency_key, lambda session: service.resume(session, job))
 
 
 @router.post(
-    "/{job}:retry", summary="Retry a job that failed or was cancelled", responses=responses(404, 409, 410)
+    "/{job}:retry",
+    summary="Retry a job that failed or was cancelled",
+    responses=responses(404, 409, 410, 429),
 )
 def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues from its last finished stage and checkpoint, as long as they are kept."""
@@ -141,7 +158,7 @@ def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
         **responses(404, 422),
     },
 )
-async def get_events(
+async def list_job_events(
     job: str,
     request: Request,
     after: Annotated[int, Query(ge=0, le=LARGEST, description="The id of the last event you have.")] = 0,
@@ -152,11 +169,11 @@ async def get_events(
 
     A broken stream continues with `Last-Event-ID`, which browsers send by themselves.
     """
-    view = await run_in_threadpool(_get, request, job)
+    job_id = await run_in_threadpool(_id_of, request, job)
     if "text/event-stream" in request.headers.get("accept", ""):
-        stream = _stream(request, view.id, after if last_event_id is None else last_event_id)
+        stream = _stream(request, job_id, after if last_event_id is None else last_event_id)
         return EventSourceResponse(stream, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-    events, has_more = await run_in_threadpool(_events, request, view.id, after, limit)
+    events, has_more = await run_in_threadpool(_events, request, job_id, after, limit)
     return JSONResponse(EventList(data=events, has_more=has_more).model_dump(mode="json"))
 
 
@@ -166,16 +183,22 @@ def _events(request: Request, job_id: str, after: int, limit: int) -> tuple[list
 
 
 async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[bytes]:
-    while not await request.is_disconnected():
-        # The state is read before the events, so that none written before the end is missed.
-        ended = (await run_in_threadpool(_get, request, job_id)).terminal
-        events, _ = await run_in_threadpool(_events, request, job_id, after, 1000)
-        for event in events:
-            after = event.id
-            yield format_sse_event(data_str=event.model_dump_json(), event=event.type, id=str(event.id))
-        if (ended and not events) or request.app.state.stopping.is_set():
-            return
-        await asyncio.sleep(0 if events else POLL_SECONDS)
+    state = request.app.state
+    with state.following.follow(job_id) as follower:
+        await run_in_threadpool(state.following.look, job_id, follower)
+        while True:
+            # It is older than the events that are read, so that none written before the end is missed.
+            seen = follower.seen
+            events: list[EventView] = []
+            if seen.last_event > after:
+                events, _ = await run_in_threadpool(_events, request, job_id, after, 1000)
+            for event in events:
+                after = event.id
+                yield format_sse_event(data_str=event.model_dump_json(), event=event.type, id=str(event.id))
+            if (seen.ended and not events) or state.stopping.is_set():
+                return
+            if not events:
+                await follower.change(NOTICE_LEAVING_SECONDS)
 
 
 @router.get(
@@ -184,7 +207,7 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     response_class=Response,
     responses={**answers("application/zip"), **responses(404, 409, 410)},
 )
-def get_model(job: str, request: Request, session: ReadSession) -> Response:
+def download_job_model(job: str, request: Request, session: ReadSession) -> Response:
     """The target's network during the job and after a failure; after success, that of its version.
 
     A `.keras` file of the best network so far, not evaluated and without a receipt.
@@ -199,6 +222,6 @@ def get_model(job: str, request: Request, session: ReadSession) -> Response:
 
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))
-def get_metrics(job: str, session: ReadSession) -> EpochList:
+def list_job_metrics(job: str, session: ReadSession) -> EpochList:
     """Loss and metrics of each epoch of each stage, during the job and afterwards."""
     return EpochList(data=service.epochs(session, service.find(session, job).id))

@@ -14,7 +14,9 @@ from app.jobs.networks import Network
 from app.jobs.recipe import Recipe
 from app.jobs.recipes import Method, ParameterTransfer
 from app.jobs.results import JobResult
+from app.jobs.running_time import Limits
 from app.jobs.states import Stage, State
+from app.jobs.stored_options import StoredEvaluation, StoredMethod, StoredNetwork, StoredTraining
 from app.jobs.training import Training
 from app.references import Name, Reference
 from app.texts import Line, Metadata
@@ -118,6 +120,7 @@ class JobRequest(Recipe):
         "than the present champion on test rows that neither was trained on, or cannot be compared with it; "
         "a first version, unless the transfer hurt.",
     )
+    limits: Limits = Field(default_factory=Limits)
     name: Name | None = Field(None, description="Name of the job. Default: made from the model's name.")
     queue: Line | None = Field(
         None, description="Queue of the workers that may run it. Default: the first queue."
@@ -199,6 +202,10 @@ class JobSummary(BaseModel):
     retry_at: datetime | None = Field(
         description="When it is tried again, after a temporary error such as a full disk."
     )
+    limits: Limits = Field(default=Limits(), description="What it may use, the operator's limits included.")
+    ran_seconds: float = Field(
+        0.0, description="Running time over all attempts since the last retry, told every few seconds."
+    )
     source: dict[str, str] = Field(
         examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
     )
@@ -216,10 +223,10 @@ class JobSummary(BaseModel):
 class JobView(JobSummary):
     """The current state of a job."""
 
-    method: dict[str, Any]
-    network: dict[str, Any]
-    training: dict[str, Any]
-    evaluation: dict[str, Any]
+    method: StoredMethod
+    network: StoredNetwork
+    training: StoredTraining
+    evaluation: StoredEvaluation
     warnings: list[Notice] = Field(
         default=[],
         description="What its sender should know, told when it was accepted: such as columns that source and "
@@ -241,7 +248,7 @@ class EventView(BaseModel):
     level: Literal["info", "warning", "error"]
     type: str
     message: str
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(description="What `type` has to tell besides, by name.")
     attempt: int
     created_at: datetime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -31,6 +32,12 @@ def find(session: Session, reference: str) -> Job:
         message = f"Expected the id or the name of a job. Received: {reference}."
         raise ServiceError(404, "job_not_found", message, hint=hint)
     return found
+
+
+def find_id(session: Session, reference: str) -> str:
+    """The same where no more is needed than its id."""
+    by = Job.id == reference if is_id(reference) else Job.name == reference
+    return session.scalar(select(Job.id).where(by)) or find(session, reference).id
 
 
 def not_announced(session: Session, job_id: str) -> None:
@@ -188,23 +195,30 @@ def epochs(session: Session, job_id: str) -> list[EpochView]:
 
 def summary(job: Job) -> JobSummary:
     """The job as lists show it."""
-    return JobSummary.model_validate(_plain(job))
+    return JobSummary.model_validate(_plain(job, _source(job), datasets.ref(job.target_dataset), job.stages))
 
 
 def view(job: Job) -> JobView:
     """The job as the API shows it."""
+    return shown(job, _source(job), datasets.ref(job.target_dataset), job.stages)
+
+
+def shown(job: Any, source: dict[str, str], target: str, stages: Sequence[Any]) -> JobView:
+    """The same of a job, or a row with what it has, and of its source, its target's reference, its stages."""
     options = {part: job.spec[part] for part in ("method", "network", "training", "evaluation")}
-    return JobView.model_validate({**_plain(job), **options, "warnings": job.spec.get("warnings", [])})
+    told = {**_plain(job, source, target, stages), **options, "warnings": job.spec.get("warnings", [])}
+    return JobView.model_validate(told)
 
 
-def _plain(job: Job) -> dict[str, Any]:
-    source: dict[str, str] = {}
+def _source(job: Job) -> dict[str, str]:
     if job.source_dataset is not None:
-        source = {"dataset": datasets.ref(job.source_dataset), "id": job.source_dataset.id}
-    elif job.source_version is not None:
-        source = {"version": models.ref(job.source_version), "id": job.source_version.id}
-    elif job.source_preset is not None:
-        source = {"preset": job.source_preset}
+        return {"dataset": datasets.ref(job.source_dataset), "id": job.source_dataset.id}
+    if job.source_version is not None:
+        return {"version": models.ref(job.source_version), "id": job.source_version.id}
+    return {"preset": job.source_preset or ""}
+
+
+def _plain(job: Any, source: dict[str, str], target: str, stages: Sequence[Any]) -> dict[str, Any]:
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
@@ -221,8 +235,10 @@ def _plain(job: Job) -> dict[str, Any]:
         "owner": job.owner or None,
         "priority": job.priority,
         "retry_at": job.retry_at,
+        "limits": {"max_seconds": job.max_seconds},
+        "ran_seconds": job.ran_seconds,
         "source": source,
-        "target": {"dataset": datasets.ref(job.target_dataset), "id": job.target_dataset.id},
+        "target": {"dataset": target, "id": job.target_dataset_id},
         "metadata": job.extra,
         "progress": job.progress,
         "stages": [
@@ -233,7 +249,7 @@ def _plain(job: Job) -> dict[str, Any]:
                 "started_at": stage.started_at,
                 "finished_at": stage.finished_at,
             }
-            for stage in job.stages
+            for stage in stages
         ],
         "error": error,
         "result": job.result,

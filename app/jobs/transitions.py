@@ -22,6 +22,8 @@ from app.redaction import without_paths, without_secrets
 MOST_RETRIES = 10
 """Tries one after the other at what met an error that may pass, with nothing kept between: 25 minutes."""
 
+OUT_OF_TIME = "out_of_time"
+
 _FIRST_WAIT = 5.0
 _LONGEST_WAIT = 300.0
 
@@ -114,11 +116,20 @@ def check_lease(session: Session, lease: Lease, *, kept: bool = False) -> bool:
     return _changed(session, statement.values(kept_attempt=lease.attempt) if kept else statement)
 
 
-def heartbeat(session: Session, lease: Lease, lease_seconds: float) -> tuple[bool, str | None]:
-    """Renew the lease; answer whether it is still held and which stop is asked for, if any."""
-    if not _changed(session, _running_update(lease).values(lease_expires_at=db_now(lease_seconds))):
+def heartbeat(
+    session: Session, lease: Lease, lease_seconds: float, ran: float = 0.0
+) -> tuple[bool, str | None]:
+    """Renew the lease; answer whether it is still held and which stop is asked for, if any.
+
+    `ran`: seconds since the last heartbeat. A job that has run for longer than it may is to stop, too.
+    """
+    values = {"lease_expires_at": db_now(lease_seconds), "ran_seconds": Job.ran_seconds + ran}
+    if not _changed(session, _running_update(lease).values(**values)):
         return False, None
-    return True, session.scalars(select(Job.stop_request).where(Job.id == lease.job_id)).one()
+    asked, over = session.execute(
+        select(Job.stop_request, Job.ran_seconds >= Job.max_seconds).where(Job.id == lease.job_id)
+    ).one()
+    return True, OUT_OF_TIME if over and asked is None else asked
 
 
 def succeed(session: Session, lease: Lease, result: dict[str, Any]) -> bool:
@@ -258,6 +269,7 @@ def reopen(session: Session, job_id: str, attempts: int) -> bool:
         "max_attempts": Job.attempt + attempts,
         "retries": 0,
         "retry_at": null(),
+        "ran_seconds": 0.0,
         "queued_at": db_now(),
         "announced_at": db_now(),
         **dict.fromkeys(("error_code", "error_message", "error_hint"), null()),

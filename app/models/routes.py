@@ -52,7 +52,7 @@ def list_models(session: ReadSession, after: After = None, limit: Limit = 20) ->
 
 
 @router.get("/{model}", summary="Get a model version", responses=responses(404))
-def get_model(model: ModelPath, session: ReadSession) -> VersionView:
+def get_model_version(model: ModelPath, session: ReadSession) -> VersionView:
     """By id, `name@version` or name (the newest version): metrics, verdict, receipt, lineage, files."""
     return service.view(session, service.find_version(session, model))
 
@@ -64,26 +64,28 @@ def get_model(model: ModelPath, session: ReadSession) -> VersionView:
     summary="Delete a version's files",
     responses=responses(404, 409),
 )
-def delete_version(model: VersionPath, session: WriteSession) -> None:
+def delete_model_version(model: VersionPath, session: WriteSession) -> None:
     """By id or `name@version`. Its record stays readable, and versions made from it keep working."""
     service.delete(session, model)
 
 
 @router.get("/{model}/versions", summary="List the versions of a model", responses=responses(404, 422))
-def list_versions(model: str, session: ReadSession, after: After = None, limit: Limit = 20) -> VersionList:
+def list_model_versions(
+    model: str, session: ReadSession, after: After = None, limit: Limit = 20
+) -> VersionList:
     """Newest first."""
     data, has_more = service.versions_page(session, model, after, limit)
     return VersionList(data=data, has_more=has_more)
 
 
 @router.get("/{model}/aliases", summary="List the aliases of a model", responses=responses(404))
-def list_aliases(model: str, session: ReadSession) -> AliasList:
+def list_model_aliases(model: str, session: ReadSession) -> AliasList:
     """Names that can move from version to version, such as `champion`."""
     return AliasList(data=aliases.listed(session, service.find_version(session, model).model))
 
 
 @router.put("/{model}/aliases/{alias}", summary="Set an alias", responses=responses(404, 409, 410, 422))
-def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
+def set_model_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
     """A version whose verdict is `hurt` cannot become `champion`, unless forced."""
     version = service.find_version_of(session, model, body.version)
     return aliases.put(session, version, alias, body.force)
@@ -96,7 +98,7 @@ def put_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSe
     summary="Delete an alias",
     responses=responses(404),
 )
-def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
+def delete_model_alias(model: str, alias: AliasName, session: WriteSession) -> None:
     """The version stays."""
     aliases.delete(session, service.find_version(session, model).model, alias)
 
@@ -107,7 +109,7 @@ def delete_alias(model: str, alias: AliasName, session: WriteSession) -> None:
     response_class=Response,
     responses={**answers("application/zip", PARQUET), **responses(404, 410, 422)},
 )
-def download(
+def download_model_version(
     model: ModelPath,
     request: Request,
     session: ReadSession,

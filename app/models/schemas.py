@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.result_cost import JobCost
 from app.jobs.results import ChampionView, GainView
+from app.jobs.stored_options import StoredMethod, StoredTraining
+from app.models.receipt import Receipt
 from app.models.signature import Backbone, Signature
 from app.references import Reference
 
@@ -51,8 +53,8 @@ class Lineage(BaseModel):
     job: str
     source: dict[str, str] = Field(examples=[{"dataset": "source@1"}])
     target: dict[str, str] = Field(examples=[{"dataset": "target@1"}])
-    method: dict[str, Any]
-    training: dict[str, Any]
+    method: StoredMethod
+    training: StoredTraining
     findings: dict[str, Any] = Field(
         default_factory=dict,
         description="What the method reports: the structure found, the shares of its branches, …",
@@ -87,14 +89,20 @@ class VersionSummary(BaseModel):
     deleted_at: datetime | None = Field(description="When its files were deleted; its record stays.")
 
 
+class BuiltNetwork(BaseModel):
+    """The network's options, those of its kind: `GET /v1/networks/{kind}` describes them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = Field(examples=["mlp"])
+
+
 class VersionView(VersionSummary):
     """An immutable version of a model."""
 
     signature: Signature
-    network: dict[str, Any]
-    receipt: dict[str, Any] = Field(
-        description="For each layer and weight: copied or new, trained or frozen, why."
-    )
+    network: BuiltNetwork
+    receipt: Receipt
     lineage: Lineage
 
 

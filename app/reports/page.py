@@ -64,14 +64,14 @@ ORIGINS = ("copied", "partly copied", "new", "reinitialised")
 
 def render(report: ReportView) -> str:
     """The page, as UTF-8 text."""
-    evaluation = report.evaluation
+    evaluation, receipt = (part.model_dump(by_alias=True) for part in (report.evaluation, report.receipt))
     gain, confusion = evaluation["gain"], evaluation["confusion"]
     return _ENVIRONMENT.get_template("report.html").render(
         report=report,
-        job=report.job,
+        job=report.job.model_dump(),
         evaluation=evaluation,
-        lineage=report.lineage,
-        receipt=report.receipt,
+        lineage=report.lineage.model_dump(),
+        receipt=receipt,
         interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
         arms=_arms(evaluation),
         curves=_curves(evaluation["curves"]),
@@ -79,12 +79,14 @@ def render(report: ReportView) -> str:
         matrices=_matrices(confusion),
         confusions=_confusions(confusion),
         classes=_classes(evaluation["classes"]),
-        layers=[layer for layer in report.receipt["layers"] if layer["weights"]],
+        layers=[layer for layer in receipt["layers"] if layer["weights"]],
         seeds_of=max(len(of_arm) for of_arm in evaluation["arms"].values()),
-        origins=_origins(report.receipt["totals"]),
+        origins=_origins(receipt["totals"]),
         seeds=_seeds(evaluation["arms"], gain),
         costs=_costs(None if report.job.result is None else report.job.result.cost),
-        request=json.dumps(report.request, indent=2, ensure_ascii=False),
+        request=json.dumps(
+            report.request.model_dump(mode="json", exclude_unset=True), indent=2, ensure_ascii=False
+        ),
     )
 
 
@@ -128,7 +130,7 @@ def _matrices(confusion: Mapping[str, Any] | None) -> dict[str, list[list[tuple[
     return {
         arm: [[(count, count / (sum(row) or 1)) for count in row] for row in confusion[arm]]
         for arm in ("transfer", "control")
-        if arm in confusion
+        if confusion[arm]
     }
 
 

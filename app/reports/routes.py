@@ -25,7 +25,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
     response_model=ReportView,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **responses(404, 409, 422)},
 )
-def get_report(
+def get_job_report(
     job: str,
     session: ReadSession,
     format: Annotated[
@@ -44,4 +44,7 @@ def get_report(
 
         headers = {"Content-Security-Policy": POLICY, "Vary": "Accept"}
         return HTMLResponse(page.render(report), headers=headers)
-    return JSONResponse(report.model_dump(mode="json"), headers={"Vary": "Accept"})
+    # What the job did not write down is left out, but for the job, which is answered as everywhere.
+    shown = report.job.model_dump(mode="json")
+    answer = report.model_dump(mode="json", by_alias=True, exclude_unset=True) | {"job": shown}
+    return JSONResponse(answer, headers={"Vary": "Accept"})

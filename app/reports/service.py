@@ -8,9 +8,12 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Job, JobStage, Version
 from app.jobs import service as jobs
-from app.jobs.schemas import JobSpec
+from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.states import Stage
 from app.models import service as models
+from app.models.receipt import Receipt
+from app.models.schemas import Lineage
+from app.reports.proof import Proof
 from app.reports.schemas import ReportView
 
 
@@ -23,20 +26,20 @@ def report(session: Session, reference: str) -> ReportView:
     evaluated = session.get_one(JobStage, (job.id, Stage.EVALUATE))
     return ReportView(
         job=jobs.view(job),
-        evaluation=evaluated.output or {},
-        receipt=version.receipt,
-        lineage=version.lineage,
+        evaluation=Proof.model_validate(evaluated.output or {}),
+        receipt=Receipt.model_validate(version.receipt),
+        lineage=Lineage.model_validate(version.lineage),
         version=version.id,
         weights_sha256=version.weights_digest,
         artifacts=models.summary(session, version).artifacts,
         published_at=version.created_at,
-        request=_request(session, job),
+        request=JobRequest.model_validate(_request(session, job)),
     )
 
 
 def _request(session: Session, job: Job) -> dict[str, Any]:
     """The request with every default and reference filled in."""
-    spec = JobSpec.model_validate(job.spec)
+    spec = JobSpec.model_validate(job.spec, extra="ignore")
     view = jobs.view(job)
     target: dict[str, Any] = {"dataset": view.target["dataset"]}
     if spec.pseudo_labels is not None:
@@ -50,6 +53,7 @@ def _request(session: Session, job: Job) -> dict[str, Any]:
         "training": spec.training.model_dump(mode="json"),
         "evaluation": spec.evaluation.model_dump(mode="json"),
         "champion": spec.champion,
+        **({} if job.max_seconds is None else {"limits": {"max_seconds": job.max_seconds}}),
     }
 
 

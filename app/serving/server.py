@@ -18,6 +18,7 @@ from uvicorn.logging import AccessFormatter, DefaultFormatter
 from app.logs import known_secrets
 from app.redaction import without_secrets
 from app.serving.listening_socket import open_listening_socket
+from app.serving.slow_headers import impatient
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
 
@@ -109,6 +110,7 @@ def uvicorn_config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         "app.main:create_app",
         factory=True,
+        http=impatient(settings.header_seconds),
         log_level=settings.log_level,
         log_config=_log_config(settings) if settings.log_format == "text" else None,
         access_log=settings.log_level in ("debug", "info") and not sys.stderr.isatty(),

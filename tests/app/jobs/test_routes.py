@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 from app.db.session import Sessions
 from app.db.tables import Job, JobStage
 from tests.app.conftest import Publish
+from tests.conftest import wait_for
 from tests.stored import store
 
 SHORTEST = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
@@ -305,6 +307,28 @@ def test_waiting_for_a_job_that_has_ended_answers_at_once(client: TestClient) ->
     post(client, name="j")
     client.post("/v1/jobs/j:cancel")
     assert client.get("/v1/jobs/j?wait=300").json()["state"] == "cancelled"
+
+
+def test_who_waits_hears_of_the_end_while_he_waits(client: TestClient) -> None:
+    post(client, name="j")
+    following = client.app.state.following  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(2) as pool:
+        wait = pool.submit(client.get, "/v1/jobs/j?wait=300")
+        stream = pool.submit(client.get, "/v1/jobs/j/events", headers={"accept": "text/event-stream"})
+        wait_for(lambda: following.count == 2)
+        client.post("/v1/jobs/j:cancel")
+        assert wait.result().json()["state"] == "cancelled"
+        assert stream.result().text.count("event: ") == 2
+    assert following.count == 0
+
+
+def test_what_is_asked_again_and_again_is_the_answer_that_the_job_itself_has(client: TestClient) -> None:
+    made = post(client, name="j").json()
+    assert client.get("/v1/jobs/j").json() == made
+    assert client.get(f"/v1/jobs/{made['id']}").json() == made
+    moved = client.post("/v1/jobs/j:pause").json()
+    assert moved["state"] == "paused"
+    assert client.get("/v1/jobs/j").json() == moved
 
 
 def test_who_waits_for_a_job_is_answered_before_the_server_stops(client: TestClient) -> None:
