@@ -16,7 +16,10 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app import errors, logs
+from app.access import routes as access
+from app.access.guard import KeyGuard
 from app.access.headers import SecurityHeaders
+from app.access.keyring import KeyRing
 from app.access.origins import OriginGuard
 from app.broker import Broker
 from app.datasets import routes as datasets
@@ -37,7 +40,15 @@ from app.storage import prepare
 
 PAGES = frozenset({"/docs", "/redoc"})
 
-EXPOSED = ["Location", "ETag", "Repr-Digest", "Content-Disposition", "Content-Range", "Retry-After"]
+EXPOSED = [
+    "Location",
+    "ETag",
+    "Repr-Digest",
+    "Content-Disposition",
+    "Content-Range",
+    "Retry-After",
+    "WWW-Authenticate",
+]
 """Headers of answers that scripts of other origins may read, where these are allowed at all."""
 
 log = logging.getLogger(__name__)
@@ -58,6 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _hear_of_the_end(app)
         app.state.sessions = make_sessions(engine)
         app.state.readers = make_read_sessions(engine)
+        app.state.keyring = KeyRing(app.state.readers)
         app.state.broker = broker
         yield
     finally:
@@ -84,6 +96,7 @@ def _hear_of_the_end(app: FastAPI) -> None:
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
+    app.add_middleware(KeyGuard, service=app)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -123,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         models.router,
         methods.router,
         presets.router,
+        access.router,
         health.router,
     ):
         app.include_router(router)

@@ -15,6 +15,8 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from app.access import audit
+from app.access.caller import Caller
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
 from app.datasets.followers import cut_off, inspection_ended, service_ends
@@ -47,8 +49,8 @@ class Validation:
     A context manager: nothing of it is left at its end.
     """
 
-    def __init__(self, request: Request, incoming: Incoming) -> None:
-        self._request = request
+    def __init__(self, request: Request, caller: Caller, incoming: Incoming) -> None:
+        self._request, self._caller, self._workspace = request, caller, caller.workspace
         self._queues: ValidationQueues = request.app.state.validations
         self._incoming = incoming
         self._rows: Incoming | None = None
@@ -126,7 +128,7 @@ class Validation:
         if self._early is not None and self._early.declaration != form.declaration():
             self._release()  # what came after the file says that it is to be read otherwise
         with self._request.app.state.readers() as session:
-            return find(session, self._key, self._asked(form), DatasetView)
+            return find(session, self._workspace, self._key, self._asked(form), DatasetView)
 
     def create(
         self, upload: Upload, held: ExitStack, on_rows: Callable[[int], None] | None = None
@@ -207,9 +209,11 @@ class Validation:
         with state.sessions.begin() as session:
 
             def make() -> DatasetView:
-                return service.view(service.create(session, name, upload, form, inspection, files))
+                kept = service.create(session, self._workspace, name, upload, form, inspection, files)
+                audit.record(session, self._caller, "dataset.created", service.ref(kept), sha256=kept.digest)
+                return service.view(kept)
 
-            return once(session, self._key, self._asked(form), DatasetView, make)[0]
+            return once(session, self._workspace, self._key, self._asked(form), DatasetView, make)[0]
 
     def _inspect(
         self,

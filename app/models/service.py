@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
@@ -31,14 +31,16 @@ def publish(
 
     `compared`: how it did beside the model's champion, see `aliases.assign_champion`.
     """
-    lock_name(session, "models", job.model)
-    if session.get(Model, job.model) is None:
-        session.add(Model(name=job.model))
+    workspace = job.workspace_id
+    lock_name(session, "models", f"{workspace}/{job.model}")
+    if session.get(Model, (workspace, job.model)) is None:
+        session.add(Model(workspace_id=workspace, name=job.model))
         session.flush()
-    newest = session.scalar(select(func.max(Version.number)).where(Version.model == job.model))
+    newest = session.scalar(select(func.max(Version.number)).where(*_of(workspace, job.model)))
     number = (newest or 0) + 1
     version = Version(
         id=new_id("ver"),
+        workspace_id=workspace,
         model=job.model,
         number=number,
         job_id=job.id,
@@ -62,9 +64,15 @@ def publish(
     return version
 
 
-def find_version(session: Session, reference: str) -> Version:
+def _of(workspace: str, model: str) -> tuple[ColumnElement[bool], ...]:
+    """What is true of the versions of a workspace's model alone."""
+    return Version.workspace_id == workspace, Version.model == model
+
+
+def find_version(session: Session, workspace: str, reference: str) -> Version:
     """By id, `name@version`, `name@alias` or name (its newest version); 404 tells the nearest name."""
-    statement = select(Version).order_by(Version.deleted_at.is_not(None), Version.number.desc())
+    statement = select(Version).where(Version.workspace_id == workspace)
+    statement = statement.order_by(Version.deleted_at.is_not(None), Version.number.desc())
     parts, alias = split_reference(reference), split_alias(reference)
     if alias is not None:
         statement = statement.join(Alias, Alias.version_id == Version.id)
@@ -72,7 +80,7 @@ def find_version(session: Session, reference: str) -> Version:
     elif is_id(reference):
         statement = statement.where(Version.id == reference)
     elif parts is None:
-        raise _not_found(session, reference)
+        raise _not_found(session, workspace, reference)
     else:
         name, number = parts
         statement = statement.where(Version.model == name)
@@ -80,29 +88,30 @@ def find_version(session: Session, reference: str) -> Version:
             statement = statement.where(Version.number == number)
     found = session.scalars(statement.limit(1)).one_or_none()
     if found is None:
-        raise _not_found(session, reference)
+        raise _not_found(session, workspace, reference)
     return found
 
 
-def find_version_of(session: Session, model: str, version: int | str) -> Version:
+def find_version_of(session: Session, workspace: str, model: str, version: int | str) -> Version:
     """A version of this model, by its number or a reference."""
-    found = find_version(session, f"{model}@{version}" if isinstance(version, int) else version)
+    reference = f"{model}@{version}" if isinstance(version, int) else version
+    found = find_version(session, workspace, reference)
     if found.model != model:
         message = f"Expected a version of {model}. Received: {ref(found)}."
         raise ServiceError(422, "other_model", message, hint=f"GET /v1/models/{model}/versions lists them.")
     return found
 
 
-def _not_found(session: Session, reference: str) -> ServiceError:
-    known = session.scalars(select(Model.name).limit(1000)).all()
+def _not_found(session: Session, workspace: str, reference: str) -> ServiceError:
+    known = session.scalars(select(Model.name).where(Model.workspace_id == workspace).limit(1000)).all()
     hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists all models."
     message = f"Expected the id, the name, `name@version` or `name@alias` of a model. Received: {reference}."
     return ServiceError(404, "model_not_found", message, hint=hint)
 
 
-def find_artifact(session: Session, reference: str, format_: str) -> Artifact:
+def find_artifact(session: Session, workspace: str, reference: str, format_: str) -> Artifact:
     """The file of a version in a format."""
-    version = usable(find_version(session, reference))
+    version = usable(find_version(session, workspace, reference))
     for artifact in version.artifacts:
         if artifact.format == format_:
             return artifact
@@ -120,21 +129,21 @@ def usable(version: Version) -> Version:
     return version
 
 
-def find_to_use(session: Session, references: Sequence[str]) -> list[Version]:
+def find_to_use(session: Session, workspace: str, references: Sequence[str]) -> list[Version]:
     """Versions to learn from; none is deleted before the job that asks for them is there."""
-    found = [find_version(session, reference) for reference in references]
+    found = [find_version(session, workspace, reference) for reference in references]
     lock_names(session, "versions", (version.id for version in found))
     for version in found:
         session.refresh(version)
     return [usable(version) for version in found]
 
 
-def delete(session: Session, reference: str) -> None:
+def delete(session: Session, workspace: str, reference: str) -> Version:
     """Let the version's files go with the next sweep; its record stays, and what came of it is untouched.
 
     Deleting twice is no error.
     """
-    version = find_version(session, reference)
+    version = find_version(session, workspace, reference)
     lock_name(session, "versions", version.id)
     session.refresh(version)
     if version.aliases:
@@ -142,7 +151,7 @@ def delete(session: Session, reference: str) -> None:
         message = f"Expected a version without an alias. Received: {ref(version)}, which is {named}."
         hint = "Give the alias to another version, or take it away: DELETE …/aliases/{alias}."
         raise ServiceError(409, "version_has_alias", message, hint=hint)
-    open_jobs = select(Job).where(Job.finished_at.is_(None))
+    open_jobs = select(Job).where(Job.workspace_id == workspace, Job.finished_at.is_(None))
     needing = [
         job.name
         for job in session.scalars(open_jobs)
@@ -158,11 +167,14 @@ def delete(session: Session, reference: str) -> None:
         version.artifacts.clear()
         version.trained_rows.clear()  # what came of it refers to them by itself
         version.deleted_at = db_now()
+    return version
 
 
-def models_page(session: Session, after: str | None, limit: int) -> tuple[list[ModelView], bool]:
+def models_page(
+    session: Session, workspace: str, after: str | None, limit: int
+) -> tuple[list[ModelView], bool]:
     """By name."""
-    statement = select(Model).order_by(Model.name)
+    statement = select(Model).where(Model.workspace_id == workspace).order_by(Model.name)
     if after is not None:
         statement = statement.where(Model.name > after)
     models, has_more = page(session, statement, limit)
@@ -170,20 +182,22 @@ def models_page(session: Session, after: str | None, limit: int) -> tuple[list[M
 
 
 def _model_view(session: Session, model: Model) -> ModelView:
-    count = session.scalar(select(func.count()).where(Version.model == model.name)) or 0
-    newest = summary(session, find_version(session, model.name))
-    return ModelView(name=model.name, newest=newest, versions=count, created_at=model.created_at)
+    versions = select(func.count()).where(*_of(model.workspace_id, model.name))
+    newest = summary(session, find_version(session, model.workspace_id, model.name))
+    return ModelView(
+        name=model.name, newest=newest, versions=session.scalar(versions) or 0, created_at=model.created_at
+    )
 
 
 def versions_page(
-    session: Session, name: str, after: str | None, limit: int
+    session: Session, workspace: str, name: str, after: str | None, limit: int
 ) -> tuple[list[VersionSummary], bool]:
     """The versions of one model, newest first."""
-    if session.get(Model, name) is None:
-        raise _not_found(session, name)
-    statement = select(Version).where(Version.model == name).order_by(Version.number.desc())
+    if session.get(Model, (workspace, name)) is None:
+        raise _not_found(session, workspace, name)
+    statement = select(Version).where(*_of(workspace, name)).order_by(Version.number.desc())
     if after is not None:
-        statement = statement.where(Version.number < find_version(session, after).number)
+        statement = statement.where(Version.number < find_version(session, workspace, after).number)
     versions, has_more = page(session, statement, limit)
     return [summary(session, version) for version in versions], has_more
 

@@ -100,9 +100,7 @@ def downgrade() -> None:
                 batch.drop_constraint(op.f(f"fk_{table}_workspace_id"), type_="foreignkey")
             if table in UNIQUE:
                 batch.drop_constraint(op.f(f"uq_{table}_workspace_id_id"), type_="unique")
-                batch.drop_constraint(
-                    op.f(_unique(table, ["workspace_id", *UNIQUE[table]])), type_="unique"
-                )
+                batch.drop_constraint(op.f(_unique(table, ["workspace_id", *UNIQUE[table]])), type_="unique")
                 batch.create_unique_constraint(op.f(_unique(table, UNIQUE[table])), UNIQUE[table])
             if table in PRIMARY:
                 batch.drop_constraint(op.f(f"pk_{table}"), type_="primary")

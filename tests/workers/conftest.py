@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
 from workers.transfer.training.runtime import prepare_process
+
+WHOSE = {"workspace_id": DEFAULT_WORKSPACE}
 
 prepare_process(devices=2)
 
@@ -21,7 +24,17 @@ def lease(sessions: Sessions) -> Lease:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
         about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
+        session.add(
+            Dataset(
+                workspace_id=DEFAULT_WORKSPACE,
+                id="ds_1",
+                name="d",
+                version=1,
+                kind="tabular",
+                **about,
+                **facts,
+            )
+        )
     accepted(sessions, "job_1")
     return claimed(sessions)
 
@@ -30,7 +43,16 @@ def accepted(sessions: Sessions, job_id: str) -> None:
     """A job that waits."""
     with sessions.begin() as session:
         stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
-        job = Job(id=job_id, name=job_id, model="m", spec={}, extra={}, max_attempts=2, stages=stages)
+        job = Job(
+            workspace_id=DEFAULT_WORKSPACE,
+            id=job_id,
+            name=job_id,
+            model="m",
+            spec={},
+            extra={},
+            max_attempts=2,
+            stages=stages,
+        )
         job.source_dataset_id = job.target_dataset_id = "ds_1"
         session.add(job)
 

@@ -13,6 +13,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets_service
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.locks import lock_name, lock_names
 from app.db.session import Sessions
 from app.db.tables import Dataset
@@ -154,7 +155,7 @@ def test_a_version_of_a_job_that_is_being_retried_is_not_deleted(
     late = meet(
         sessions,
         retry,
-        within(sessions, lambda session: models.delete(session, "m@1")),
+        within(sessions, lambda session: models.delete(session, DEFAULT_WORKSPACE, "m@1")),
     )
     assert refused(late) == "version_in_use"
 
@@ -163,10 +164,12 @@ def test_a_version_that_is_being_deleted_gets_no_alias(sessions: Sessions, publi
     publish("helped", champion="never")
     late = meet(
         sessions,
-        lambda session: models.delete(session, "m@1"),
+        lambda session: models.delete(session, DEFAULT_WORKSPACE, "m@1"),
         within(
             sessions,
-            lambda session: aliases.put(session, models.find_version(session, "m@1"), "best", False),
+            lambda session: aliases.put(
+                session, models.find_version(session, DEFAULT_WORKSPACE, "m@1"), "best", False
+            ),
         ),
     )
     assert refused(late) == "version_deleted"

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from app.broker import Broker
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job, Turn
@@ -16,6 +17,8 @@ from app.jobs.states import State
 from app.settings import Settings
 from app.storage import Storage
 from workers.tasks import Services, _claim
+
+WHOSE = {"workspace_id": DEFAULT_WORKSPACE}
 
 TICK = timedelta(milliseconds=10)
 
@@ -27,14 +30,33 @@ def post(sessions: Sessions) -> Any:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
         about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
+        session.add(
+            Dataset(
+                workspace_id=DEFAULT_WORKSPACE,
+                id="ds_1",
+                name="d",
+                version=1,
+                kind="tabular",
+                **about,
+                **facts,
+            )
+        )
     number = 0
 
     def add(name: str, **about: Any) -> None:
         nonlocal number
         number += 1
         with sessions.begin() as session:
-            job = Job(id=name, name=name, model="m", spec={}, extra={}, max_attempts=2, **about)
+            job = Job(
+                workspace_id=DEFAULT_WORKSPACE,
+                id=name,
+                name=name,
+                model="m",
+                spec={},
+                extra={},
+                max_attempts=2,
+                **about,
+            )
             job.source_dataset = job.target_dataset = session.get_one(Dataset, "ds_1")
             session.add(job)
             session.flush()
@@ -67,7 +89,15 @@ def post_many(sessions: Sessions, post: Any) -> PostMany:
     def add(owners: list[str], **about: Any) -> None:
         nonlocal number
         inputs = {"source_dataset_id": "ds_1", "target_dataset_id": "ds_1"}
-        common = {"model": "m", "spec": {}, "extra": {}, "max_attempts": 2, **inputs, **about}
+        common = {
+            "workspace_id": DEFAULT_WORKSPACE,
+            "model": "m",
+            "spec": {},
+            "extra": {},
+            "max_attempts": 2,
+            **inputs,
+            **about,
+        }
         now = datetime.now(UTC) - timedelta(hours=1)
         rows = []
         for owner in owners:
