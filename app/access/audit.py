@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
@@ -56,7 +55,6 @@ def list_page(
     *,
     action: str | None = None,
     key: str | None = None,
-    since: datetime | None = None,
 ) -> tuple[list[AuditEntry], bool]:
     """Oldest first, from the row after `after`; where `only` one workspace is known, what was done in it."""
     statement = select(AuditEntry).where(AuditEntry.id > after).order_by(AuditEntry.id)
@@ -66,8 +64,6 @@ def list_page(
         statement = statement.where(AuditEntry.action == action)
     if key is not None:
         statement = statement.where((AuditEntry.key_name == key) | (AuditEntry.key_id == key))
-    if since is not None:
-        statement = statement.where(AuditEntry.created_at >= since)
     return page(session, statement, limit)
 
 

@@ -12,7 +12,7 @@ from app.access.key_text import SHOWN, hashed, new_key
 from app.access.scopes import Scope
 from app.db.access_tables import Key, Workspace
 from app.db.clock import db_now
-from app.errors import ServiceError, did_you_mean, field_problem
+from app.errors import ServiceError, did_you_mean
 from app.pages import page
 from app.references import new_id
 
@@ -21,8 +21,6 @@ def create(
     session: Session, name: str, scope: Scope, workspace: Workspace | None, expires_at: datetime | None
 ) -> tuple[Key, str]:
     """A new key and its text, which is not kept: nobody can read it again."""
-    if expires_at is not None and expires_at <= datetime.now(UTC):
-        raise field_problem("expires_at", "a moment to come", expires_at.isoformat())
     text = new_key()
     key = Key(
         id=new_id("key"),

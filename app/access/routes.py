@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime
 
 from app.access import audit, keys, workspaces
 from app.access.caller import Asking, Caller
@@ -45,7 +45,7 @@ def create_key(body: KeyRequest, request: Request, caller: Asking) -> NewKeyView
         if not body.installation:
             name = body.workspace or caller.workspace_name or "default"
             workspace = workspaces.find(session, name, caller.workspace_id)
-        key, text = keys.create(session, body.name, body.scope, workspace, body.expires_at)
+        key, text = keys.create(session, body.name, body.scope, workspace, _end(body.expires_in_days))
         told = {"name": key.name, "scope": key.scope}
         audit.record(session, caller, "key.created", key.id, within=key.workspace_id, **told)
         view = NewKeyView.model_validate({**plain(key), "key": text})
@@ -117,7 +117,6 @@ def get_audit(
     limit: Limit = 100,
     action: Annotated[Line | None, Query(description="Only this, such as `dataset.deleted`.")] = None,
     key: Annotated[Line | None, Query(description="Only by this key: its name or id.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only from this moment on.")] = None,
     format: Annotated[
         Literal["json", "jsonl", "csv"], Query(description="`jsonl` and `csv` are for files.")
     ] = "json",
@@ -126,15 +125,17 @@ def get_audit(
 
     An admin of a workspace sees what was done in it. Go on with `after=` the last id until nothing comes.
     """
-    found, has_more = audit.list_page(
-        session, caller.workspace_id, after, limit, action=action, key=key, since=since
-    )
+    found, has_more = audit.list_page(session, caller.workspace_id, after, limit, action=action, key=key)
     if format == "csv":
         return Response(audit.as_csv(found), media_type="text/csv")
     if format == "jsonl":
         return Response(audit.as_lines(found), media_type="application/x-ndjson")
     views = [AuditView.model_validate(audit.plain(entry)) for entry in found]
     return JSONResponse(AuditList(data=views, has_more=has_more).model_dump(mode="json"))
+
+
+def _end(days: int | None) -> datetime | None:
+    return None if days is None else datetime.now(UTC) + timedelta(days=days)
 
 
 def _require_installation(caller: Caller) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.access import keys
 from app.access.scopes import Scope
@@ -40,7 +40,7 @@ class KeyRequest(BaseModel):
     """A new key."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "ci", "scope": "write"}]}
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"name": "ci", "scope": "write"}]}
     )
 
     name: Name = Field(
@@ -58,8 +58,8 @@ class KeyRequest(BaseModel):
         description="A key of no workspace: it sees metrics, and as an admin's all keys, workspaces and the "
         "whole audit, but no data.",
     )
-    expires_at: AwareDatetime | None = Field(
-        None, description="When it is good no longer. Null: until it is revoked."
+    expires_in_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        None, description="After so many days it is good no longer. Null: when it is revoked."
     )
 
 
