@@ -12,8 +12,6 @@ from app.jobs.states import Stage
 from app.jobs.transitions import Lease
 from workers.transfer.training.runtime import prepare_process
 
-WHOSE = {"workspace_id": DEFAULT_WORKSPACE}
-
 prepare_process(devices=2)
 
 
@@ -39,12 +37,14 @@ def lease(sessions: Sessions) -> Lease:
     return claimed(sessions)
 
 
-def accepted(sessions: Sessions, job_id: str) -> None:
+def accepted(
+    sessions: Sessions, job_id: str, workspace_id: str = DEFAULT_WORKSPACE, dataset: str = "ds_1"
+) -> None:
     """A job that waits."""
     with sessions.begin() as session:
         stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
         job = Job(
-            workspace_id=DEFAULT_WORKSPACE,
+            workspace_id=workspace_id,
             id=job_id,
             name=job_id,
             model="m",
@@ -53,7 +53,7 @@ def accepted(sessions: Sessions, job_id: str) -> None:
             max_attempts=2,
             stages=stages,
         )
-        job.source_dataset_id = job.target_dataset_id = "ds_1"
+        job.source_dataset_id = job.target_dataset_id = dataset
         session.add(job)
 
 

@@ -17,8 +17,6 @@ from app.jobs import transitions
 from app.jobs.states import MOVES, RETRIABLE, TERMINAL, State
 from app.jobs.transitions import Lease
 
-WHOSE = {"workspace_id": DEFAULT_WORKSPACE}
-
 LEASE_SECONDS = 60.0
 
 
