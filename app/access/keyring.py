@@ -7,6 +7,7 @@ one that was revoked, or the first there is, within `KNOWN_SECONDS`.
 from __future__ import annotations
 
 import hmac
+import math
 import threading
 import time
 from collections import defaultdict
@@ -67,8 +68,11 @@ class KeyRing:
             self._keys, self._read_at = dict(keys), read_at
 
     def forget(self) -> None:
-        """What was read is no longer so: this process has just made or revoked a key."""
-        self._keys = None
+        """What was read is no longer so: this process has just made or revoked a key.
+
+        It stays until it is read anew: no request that is being looked at may find that there are no keys.
+        """
+        self._read_at = -math.inf
 
     def is_known(self, authorization: Sequence[str]) -> bool:
         """Whether the key that is sent, if one is, was there when the keys were read."""
@@ -80,6 +84,8 @@ class KeyRing:
         Raises:
             ServiceError: 401; there are keys, and none of them was sent, or one that is not good any more.
         """
+        if self._keys is None:
+            raise RuntimeError("expected the keys to be read before a request is looked at")
         if not self._keys:
             return ANYONE
         if len(authorization) != 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -57,12 +58,22 @@ def revoke(session: Session, reference: str, only: str | None) -> Key:
     return key
 
 
-def state(key: Key) -> Literal["active", "expired", "revoked"]:
+State = Literal["active", "expired", "revoked"]
+
+
+def state(key: Key) -> State:
     """Whether it is good."""
     if key.revoked_at is not None:
         return "revoked"
     expired = key.expires_at is not None and key.expires_at <= datetime.now(UTC)
     return "expired" if expired else "active"
+
+
+def count(session: Session) -> dict[State, int]:
+    """How many keys there are in each state."""
+    found = Counter(state(key) for key in session.scalars(select(Key)))
+    states: tuple[State, ...] = get_args(State)
+    return {one: found[one] for one in states}
 
 
 def is_any(session: Session) -> bool:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self
 
@@ -166,7 +167,12 @@ class Validation:
 
         def wait_in(queue: QueueName) -> None:
             with self._deciding:
-                submitted = None if self._is_stopped else self._queues.submit(lambda: run_in(queue), queue)
+                context = copy_context()  # its log lines name the key of the request
+                submitted = (
+                    None
+                    if self._is_stopped
+                    else self._queues.submit(lambda: context.run(run_in, queue), queue)
+                )
                 self._submitted = submitted
             if submitted is None:
                 end(None, None)

@@ -680,7 +680,7 @@ def make_keys(stack: Stack, count: int) -> list[str]:
     with make_sessions(engine).begin() as session:
         for number in range(count):
             workspace = workspaces.create(session, f"workspace-{number}")
-            made.append(keys.create(session, "chaos", "write", workspace, None)[1])
+            made.append(keys.create(session, "chaos", "admin", workspace, None)[1])  # names owners
     engine.dispose()
     time.sleep(KNOWN_SECONDS)  # until every process knows that keys are needed
     return made

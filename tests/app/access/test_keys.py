@@ -12,6 +12,7 @@ from app.access.key_text import ALPHABET, SHOWN, hashed, is_whole, new_key
 from app.access.keyring import AT_MOST_EVERY, KNOWN_SECONDS, USED_SECONDS, KeyRing
 from app.db.access_tables import Key
 from app.db.clock import db_now
+from app.errors import ServiceError
 from app.main import create_app
 from app.settings import Settings
 from tests.app.access.callers import make_key
@@ -216,6 +217,20 @@ def test_another_process_hears_of_a_key_at_once_and_of_its_end_within_seconds(
         assert other.get("/v1/jobs", headers=key.headers).status_code == 200
         clock.now += KNOWN_SECONDS
         assert other.get("/v1/jobs", headers=key.headers).status_code == 401
+
+
+@SQLITE
+def test_a_request_that_is_looked_at_while_a_key_is_made_finds_no_open_door(client: TestClient) -> None:
+    make_key(client, "ci", "read")
+    client.get("/v1/jobs")
+    ring: KeyRing = client.app.state.keyring  # type: ignore[attr-defined]
+    assert ring.is_fresh()
+    ring.forget()  # as another thread does it, between this request's two looks
+    assert not ring.is_fresh()
+    with pytest.raises(ServiceError, match="Authorization"):
+        ring.caller([])
+    with pytest.raises(RuntimeError):
+        KeyRing(client.app.state.readers).caller([])  # type: ignore[attr-defined]
 
 
 def test_the_last_use_is_written_once_a_minute(client: TestClient) -> None:
