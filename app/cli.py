@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -20,12 +21,19 @@ from app.private_files import make_folder
 from app.redaction import without_secrets
 from app.settings import Settings, get_settings
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
 cli = typer.Typer(
     name="model-transfer",
     help="Transfer learning over HTTP, with the proof of whether it helped.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+keys = typer.Typer(help="Make, list and revoke the keys that requests need.", no_args_is_help=True)
+cli.add_typer(keys, name="keys")
+workspaces = typer.Typer(help="Make and list workspaces: none sees another's things.", no_args_is_help=True)
+cli.add_typer(workspaces, name="workspaces")
 presets = typer.Typer(help="List pretrained backbones, and download others.", no_args_is_help=True)
 cli.add_typer(presets, name="presets")
 for name, group in (("datasets", datasets), ("jobs", jobs), ("models", models)):
@@ -162,6 +170,86 @@ def doctor() -> None:
             console.print(f"        {finding.advice}", soft_wrap=True)
         well = well and finding.state != "failed"
     raise typer.Exit(0 if well else 1)
+
+
+@contextmanager
+def _administering() -> Iterator[Session]:
+    """A transaction on the database; what keeps it from being done is told in two lines."""
+    from app.db.revision import OutdatedDatabase, require_current
+    from app.db.session import make_engine, make_sessions
+    from app.errors import ServiceError
+
+    engine = make_engine(_settings().effective_database_url)
+    try:
+        require_current(engine)
+        with make_sessions(engine).begin() as session:
+            yield session
+    except (OutdatedDatabase, ServiceError) as error:
+        console.print(str(error), style="red", soft_wrap=True)
+        if hint := getattr(error, "hint", None):
+            console.print(hint, soft_wrap=True)
+        raise typer.Exit(1) from error
+    finally:
+        engine.dispose()
+
+
+@keys.command("create")
+def create_key(
+    name: str,
+    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
+    workspace: Annotated[str, typer.Option(help="Whose things it is for.")] = "default",
+    installation: Annotated[
+        bool, typer.Option("--installation", help="For no workspace: metrics, keys, workspaces, audit.")
+    ] = False,
+    expires: Annotated[str, typer.Option(help="After so long, such as 90d or 12h. Empty: never.")] = "",
+) -> None:
+    """Make a key and print it, this once. The first one closes the service to requests without."""
+    from app.access.command_line import create
+
+    with _administering() as session:
+        text, told = create(session, name, scope, None if installation else workspace, expires)
+    console.print(told, soft_wrap=True)
+    typer.echo(text)  # alone on standard output, for programs
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all keys: how they begin, whose they are, what they may do, when they were used last."""
+    from app.access.command_line import listed
+
+    with _administering() as session:
+        for line in listed(session):
+            typer.echo(line)
+
+
+@keys.command("revoke")
+def revoke_key(key: str) -> None:
+    """Revoke a key by its id, its beginning or its name. It is refused within two seconds."""
+    from app.access.command_line import revoke
+
+    with _administering() as session:
+        told = revoke(session, key)
+    console.print(told, soft_wrap=True)
+
+
+@workspaces.command("create")
+def create_workspace(name: str) -> None:
+    """Make a workspace. Make a key of it next: keys create NAME --workspace WORKSPACE."""
+    from app.access.command_line import create_workspace
+
+    with _administering() as session:
+        told = create_workspace(session, name)
+    console.print(told, soft_wrap=True)
+
+
+@workspaces.command("list")
+def list_workspaces() -> None:
+    """List all workspaces."""
+    from app.access.command_line import listed_workspaces
+
+    with _administering() as session:
+        for line in listed_workspaces(session):
+            typer.echo(line)
 
 
 @presets.command("list")

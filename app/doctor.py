@@ -12,9 +12,10 @@ from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.access import keys
 from app.broker import Broker
 from app.db.revision import OutdatedDatabase, require_current
-from app.db.session import make_engine
+from app.db.session import make_engine, make_read_sessions
 from app.object_storage import storage_of
 from app.private_files import readable_by_others
 from app.redaction import without_secrets
@@ -37,7 +38,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at each part in turn; none keeps the others from being looked at."""
     yield _versions()
-    for look in (_folder, _database, _storage, _disk, _broker, _workers):
+    for look in (_folder, _database, _keys, _storage, _disk, _broker, _workers):
         yield look(settings)
 
 
@@ -84,6 +85,25 @@ def _database(settings: Settings) -> Finding:
     finally:
         engine.dispose()
     return Finding("database", "ok", where)
+
+
+def _keys(settings: Settings) -> Finding:
+    if _database(settings).state == "failed":
+        return Finding("keys", "warning", "cannot be read", "See the database.")
+    engine = make_engine(settings.effective_database_url)
+    with make_read_sessions(engine)() as session:
+        counted = keys.count(session)
+    engine.dispose()
+    if not sum(counted.values()):
+        if settings.allow_anonymous:
+            advice = "Make one: model-transfer keys create NAME --scope admin"
+            return Finding("keys", "warning", "none; anyone who reaches the service can use it", advice)
+        return Finding("keys", "ok", "none; the service listens on this machine alone")
+    message = ", ".join(f"{count} {state}" for state, count in counted.items() if count)
+    if not counted["active"]:
+        advice = "Nobody can use the service. Make one: model-transfer keys create NAME --scope admin"
+        return Finding("keys", "failed", message, advice)
+    return Finding("keys", "ok", message)
 
 
 def _storage(settings: Settings) -> Finding:

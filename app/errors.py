@@ -247,7 +247,8 @@ def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
     return reply(request, ServiceError(exc.status_code, code, detail, hint=hint), exc.headers)
 
 
-def _on_unexpected(request: Request, exc: Exception) -> JSONResponse:
+def reply_to_fault(request: Request, exc: Exception) -> JSONResponse:
+    """The answer to a request that a defect, or what is away for a while, kept from being answered."""
     fault = _fault(request, exc)
     return reply(request, fault, {"Retry-After": "5"} if fault.status == 503 else None)
 
@@ -279,7 +280,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)  # type: ignore[arg-type]
     # What Exception alone is the handler of, the server raises again after the answer: only what is a defect.
     for kind in (OSError, DBAPIError, Exception):
-        app.add_exception_handler(kind, _on_unexpected)
+        app.add_exception_handler(kind, reply_to_fault)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -296,6 +297,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _EXAMPLES = {
     400: ("bad_host", "Expected one Host header. Received: none."),
+    401: ("key_missing", "Expected one header `Authorization: Bearer mt_…`. Received: none."),
     403: ("origin_not_allowed", "Expected a request from a page of this service, or from no page at all. …"),
     404: ("dataset_not_found", "Expected the id, the name or `name@version` of a data set. Received: sorce."),
     409: ("job_state", "Expected a job that can be paused. Received: grades-7b, which is failed."),

@@ -35,9 +35,14 @@ IdempotencyKey = Annotated[
 
 
 def once(
-    session: Session, key: str | None, request: list[Any], view: type[View], make: Callable[[], View]
+    session: Session,
+    workspace: str,
+    key: str | None,
+    request: list[Any],
+    view: type[View],
+    make: Callable[[], View],
 ) -> tuple[View, bool]:
-    """What `make` answers, or answered when this key came first; and whether it did so now.
+    """What `make` answers, or answered when this key came first to the workspace; and whether it did so now.
 
     `request` is all that makes the request what it is, as plain values.
 
@@ -45,24 +50,26 @@ def once(
         ServiceError: 409 if the key came with another request.
     """
     if key is not None:
-        lock_name(session, "reply", key)
-        known = find(session, key, request, view)
+        lock_name(session, "reply", f"{workspace}/{key}")
+        known = find(session, workspace, key, request, view)
         if known is not None:
             return known, False
     made = make()
     body = json.loads(made.model_dump_json())  # an answer that cannot be written fails here, and undoes all
     if key is not None:
-        session.add(Reply(key=key, request=_digest(request), body=body))
+        session.add(Reply(workspace_id=workspace, key=key, request=_digest(request), body=body))
     return made, True
 
 
-def find(session: Session, key: str | None, request: list[Any], view: type[View]) -> View | None:
-    """What was answered to this key, if it came before.
+def find(
+    session: Session, workspace: str, key: str | None, request: list[Any], view: type[View]
+) -> View | None:
+    """What was answered to this key, if it came to the workspace before.
 
     Raises:
         ServiceError: 409 if it came with another request.
     """
-    known = None if key is None else session.get(Reply, key)
+    known = None if key is None else session.get(Reply, (workspace, key))
     if known is None:
         return None
     if known.request != _digest(request):

@@ -16,6 +16,7 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _NAME = "model-transfer"
 _LONG = 8
 _about: ContextVar[tuple[str, int] | None] = ContextVar("job", default=None)
+_caller: ContextVar[dict[str, str]] = ContextVar("caller", default={})  # noqa: B039  # it is never changed
 
 
 @contextmanager
@@ -26,6 +27,22 @@ def job_log_context(job_id: str, attempt: int) -> Iterator[None]:
         yield
     finally:
         _about.reset(token)
+
+
+@contextmanager
+def caller_log_context(key: str | None, workspace: str | None) -> Iterator[None]:
+    """Lines logged inside name the key that a request came with, and its workspace; never the key itself."""
+    told = {} if key is None else {"key": key, "workspace": workspace or "the installation"}
+    token = _caller.set(told)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def caller_suffix() -> str:
+    """What a line for people says of the key, at its end."""
+    return "".join(f" {name}={value}" for name, value in _caller.get().items())
 
 
 class TextFormatter(logging.Formatter):
@@ -39,9 +56,14 @@ class TextFormatter(logging.Formatter):
         """The line."""
         return without_secrets(super().format(record), *self._secrets)
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # the library's name
+        """Its first part, before any traceback."""
+        return super().formatMessage(record) + caller_suffix()
+
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, process; job and attempt; the traceback.
+    """One JSON object a line: time, level, logger, message, process; job and attempt, or key and workspace;
+    the traceback.
 
     Passwords and keys are masked in all.
     """
@@ -61,6 +83,7 @@ class JsonFormatter(logging.Formatter):
         }
         if about := _about.get():
             line |= {"job": about[0], "attempt": about[1]}
+        line |= _caller.get()
         if record.exc_info:
             line["exception"] = without_secrets(self.formatException(record.exc_info), *self._secrets)
         return json.dumps(line, ensure_ascii=False, default=str)

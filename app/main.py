@@ -17,7 +17,10 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app import errors, logs
+from app.access import routes as access
+from app.access.guard import KeyGuard
 from app.access.headers import SecurityHeaders
+from app.access.keyring import KeyRing
 from app.access.origins import OriginGuard
 from app.access.rates import RequestRates
 from app.access.slow_bodies import SlowBodies
@@ -53,6 +56,7 @@ EXPOSED = [
     "Content-Range",
     "Retry-After",
     "RateLimit",
+    "WWW-Authenticate",
 ]
 """Headers of answers that scripts of other origins may read, where these are allowed at all."""
 
@@ -75,6 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.sessions = telling(make_sessions(engine), broker.tell)
         app.state.readers = make_read_sessions(engine)
         app.state.statuses = Statuses(engine)
+        app.state.keyring = KeyRing(app.state.readers)
         app.state.broker = broker
         app.state.predictor = Predictor(settings.effective_predictor_url, settings.predictor_seconds)
         app.state.predicting = CapacityLimiter(predictions.MOST_AT_ONCE)
@@ -109,6 +114,7 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
     app.add_middleware(SlowBodies, seconds=settings.slow_body_seconds, rate=settings.min_body_rate)
+    app.add_middleware(KeyGuard, service=app)
     if settings.request_rate:
         app.add_middleware(RequestRates, settings=settings)
     if settings.allowed_origins:
@@ -153,6 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         models.router,
         methods.router,
         presets.router,
+        access.router,
         health.router,
     ):
         app.include_router(router)

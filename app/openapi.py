@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from app import errors
 from app.access.origins import SAFE_METHODS
 from app.access.requests import MOST_OF_A_SEGMENT
+from app.access.scopes import is_open, scope_needed
 from app.texts import ON_ONE_LINE
 
 DESCRIPTION = """\
@@ -25,6 +26,9 @@ curl 'localhost:8000/v1/jobs/job_…?wait=60'
 curl -OJ 'localhost:8000/v1/models/grades@1/download?format=keras'
 ```
 
+Where there are keys, send one with each request: `curl -H "Authorization: Bearer mt_…"`. As long as there is
+none, nobody is asked for one. What belongs to another workspace is answered as if it were not there.
+
 Wherever an id is asked for, a name or `name@version` will do. Every error is an RFC 9457 problem document
 that says what was expected, what was received and what to do.
 """
@@ -37,8 +41,17 @@ TAGS = [
         "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
     },
     {"name": "methods", "description": "What a job may ask for: methods of transfer, networks, presets."},
+    {"name": "access", "description": "For admins: keys, workspaces, who did what."},
     {"name": "service", "description": "Health of the service itself."},
 ]
+
+
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "mt_…",
+    "description": "A key, as `model-transfer keys create` shows it. Needed as soon as there is one.",
+}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -54,10 +67,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         )
         schemas = document["components"]["schemas"]
         schemas["Problem"] = errors.Problem.model_json_schema()
-        for path in document["paths"].values():
-            for method, operation in path.items():
+        document["components"]["securitySchemes"] = {"key": KEY}
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
                 _replace_validation_error(operation["responses"])
                 _add_common(method, operation)
+                _add_key(method, path, operation)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         _numbers_as_choices(document)
@@ -100,6 +115,21 @@ def _numbers_as_choices(node: Any) -> None:
     elif isinstance(node, list):
         for value in node:
             _numbers_as_choices(value)
+
+
+def _add_key(method: str, path: str, operation: dict[str, Any]) -> None:
+    """What a request without a good key is answered, and which scope the key needs."""
+    if is_open(path):
+        operation["security"] = []
+        return
+    operation["security"] = [{"key": []}]
+    needs = f"Needs the scope `{scope_needed(method, path)}`."
+    operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+    answers = operation["responses"]
+    for status, answer in errors.responses(401, 403).items():
+        answers.setdefault(str(status), answer)
+    answers["401"]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    operation["responses"] = dict(sorted(answers.items()))
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -27,13 +27,15 @@ _PARAMETER = re.compile(
     r"(?P<value>'[^']*'|\"[^\"]*\"|[^\s&;,'\")}]+)",
     re.IGNORECASE,
 )
+_KEY = re.compile(r"(?<![0-9A-Za-z])mt_[0-9A-Za-z]{30,}")
 _PATH = re.compile(
     r"(?:(?<=file://)|(?<![\w/.:~-]))(?:/[^\s/'\"`:;,<>()\[\]{}]+)+/(?P<last>[^\s/'\"`:;,<>()\[\]{}]*)"
 )
 
 
 def without_secrets(text: str, *known: str) -> str:
-    """The text without passwords of addresses (`scheme://user:***@host`) and values such as `password=***`.
+    """The text without passwords of addresses (`scheme://user:***@host`), values such as `password=***`, and
+    keys of this service (`mt_***`).
 
     `known` are secrets that are masked wherever they stand.
     """
@@ -41,6 +43,8 @@ def without_secrets(text: str, *known: str) -> str:
         text = text.replace(secret, MASK)
     if "://" in text and "@" in text:
         text = _USERINFO.sub(_without_password, text)
+    if "mt_" in text:
+        text = _KEY.sub(f"mt_{MASK}", text)
     return _PARAMETER.sub(lambda found: f"{found['name']}{MASK}", text)
 
 

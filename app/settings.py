@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address the API listens on. Other than loopback, it needs "
+        description="Address the API listens on. Other than loopback, it needs a key, or "
         "MODEL_TRANSFER_ALLOW_ANONYMOUS.",
     )
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(
         False,
-        description="Listen on other addresses than loopback, although anyone who can reach them "
-        "can use the service.",
+        description="Listen on other addresses than loopback without any key, although anyone who can reach "
+        "them can use the service.",
     )
     public_url: Annotated[str, AfterValidator(setting_formats.public_url)] = Field(
         "", description="Address at which users reach the API behind a proxy."

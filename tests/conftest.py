@@ -29,6 +29,7 @@ import pytest
 import redis
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.migrate import upgrade
 from app.db.revision import HEAD
 from app.db.session import Sessions, make_engine, make_sessions
@@ -203,6 +204,7 @@ def _empty(url: str) -> bool:
         connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}"))
         # In one statement: rows refer to each other in circles.
         deletes = ", ".join(f"{name}_ AS (DELETE FROM {name})" for name in Base.metadata.tables)
+        deletes = deletes.replace("FROM workspaces)", f"FROM workspaces WHERE id <> '{DEFAULT_WORKSPACE}')")
         connection.execute(text(f"WITH {deletes} SELECT 1"))
         connection.execute(text("SELECT setval(sequencename::regclass, 1, false) FROM pg_sequences"))
     return True

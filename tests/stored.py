@@ -20,6 +20,7 @@ from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
+from app.db.access_tables import DEFAULT_WORKSPACE
 
 
 def store(
@@ -48,7 +49,9 @@ def inspected(path: Path, **declared: Any) -> Inspected:
     return Inspected(path, found, facts[0])
 
 
-def store_inspected(client: TestClient, name: str, made: Inspected) -> dict[str, Any]:
+def store_inspected(
+    client: TestClient, name: str, made: Inspected, workspace: str = DEFAULT_WORKSPACE
+) -> dict[str, Any]:
     """The same of a file that was inspected before."""
     state = client.app.state  # type: ignore[attr-defined]
     upload = Upload(filename=made.path.name, media_type="text/csv")
@@ -61,6 +64,6 @@ def store_inspected(client: TestClient, name: str, made: Inspected) -> dict[str,
             state.storage.keep(incoming), incoming.size, state.storage.keep(rows), rows.size
         )
     with state.sessions.begin() as session:
-        dataset = service.create(session, name, upload, DatasetForm(), made.inspection, files)
+        dataset = service.create(session, workspace, name, upload, DatasetForm(), made.inspection, files)
         view: dict[str, Any] = service.view(dataset).model_dump(mode="json")
     return view

@@ -61,6 +61,7 @@ class PresetFacts:
 class JobFacts:
     """A claimed job's inputs, read from the database once."""
 
+    workspace: str
     name: str
     model: str
     spec: JobSpec
@@ -87,7 +88,8 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
         source = _dataset(job.source_dataset)
     spec = JobSpec.model_validate(job.spec)
     others = [read_version(session, session.get_one(Version, id_)) for id_ in spec.other_versions]
-    return JobFacts(job.name, job.model, spec, source, others, _dataset(job.target_dataset))
+    target = _dataset(job.target_dataset)
+    return JobFacts(job.workspace_id, job.name, job.model, spec, source, others, target)
 
 
 def _dataset(dataset: Dataset) -> DatasetFacts:
@@ -98,7 +100,7 @@ def _dataset(dataset: Dataset) -> DatasetFacts:
 
 def read_version(session: Session, version: Version) -> VersionFacts:
     """A version as a job needs it."""
-    digest = models.find_artifact(session, version.id, "keras").digest
+    digest = models.find_artifact(session, version.workspace_id, version.id, "keras").digest
     ref, unknown = models.ref(version), models.trained_on(version).unknown
     files = [RowsFile(rows.dataset, rows.digest, rows.rows) for rows in version.trained_rows]
     files.sort(key=attrgetter("dataset", "digest"))  # databases do not agree on the order of texts

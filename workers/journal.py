@@ -113,10 +113,11 @@ class Journal:
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
-            if source_key is not None and session.get(SourceRun, source_key) is None:
+            if source_key is not None and self._source_run(session, source_key) is None:
                 with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
+                    about = {"workspace_id": self._workspace(session), "key": source_key}
                     digests = {"output_digest": digest, "rows_digest": rows_digest}
-                    session.add(SourceRun(key=source_key, output=output, **digests))
+                    session.add(SourceRun(**about, output=output, **digests))
             record(
                 session,
                 self.lease.job_id,
@@ -158,14 +159,22 @@ class Journal:
             record(session, self.lease.job_id, self.lease.attempt, type_, message, **data)
 
     def source_run(self, key: str) -> SourceRun | None:
-        """A source training of an earlier job that was exactly this one."""
+        """A source training of an earlier job of the workspace that was exactly this one."""
         with self._sessions() as session:
-            return session.get(SourceRun, key)
+            return self._source_run(session, key)
 
     def forget_source_run(self, key: str) -> None:
         """Its file is gone."""
         with self.transaction() as session:
-            session.execute(delete(SourceRun).where(SourceRun.key == key))
+            of_it = SourceRun.workspace_id == self._workspace(session), SourceRun.key == key
+            session.execute(delete(SourceRun).where(*of_it))
+
+    def _source_run(self, session: Session, key: str) -> SourceRun | None:
+        return session.get(SourceRun, (self._workspace(session), key))
+
+    def _workspace(self, session: Session) -> str:
+        """Whose job it is: nothing is looked for, or kept, for another workspace's."""
+        return session.scalars(select(Job.workspace_id).where(Job.id == self.lease.job_id)).one()
 
     def checkpoint(self, stage: Stage, digest: str) -> str | None:
         """Point to a new checkpoint, keep the one before; answer the digest of one that is kept no longer."""

@@ -80,8 +80,11 @@ def get_services() -> Services:
 
 
 @lru_cache(maxsize=1)
-def process_cache() -> ProcessCache:
-    """What the forked process keeps from job to job."""
+def process_cache(workspace: str) -> ProcessCache:
+    """What the forked process keeps from job to job of one workspace: another's begins with nothing.
+
+    Else how soon a job is done would tell of the data, and the networks, of those before it.
+    """
     from workers.process_cache import ProcessCache
 
     return ProcessCache()
@@ -148,8 +151,10 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
             services.storage,
             should_stop=lambda: heartbeat.reason,
             checkpoint_seconds=services.settings.checkpoint_seconds,
-            features=FeatureStore(services.settings.features_dir, services.settings.feature_cache_bytes),
-            cache=process_cache(),
+            features=FeatureStore(
+                services.settings.features_dir, services.settings.feature_cache_bytes, of=facts.workspace
+            ),
+            cache=process_cache(facts.workspace),
             preset_dir=services.settings.effective_preset_dir,
             devices=services.settings.devices_per_job,
         )

@@ -13,6 +13,8 @@ from fastapi.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from app.access import audit
+from app.access.caller import Asking
 from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.followers import client_left, stream_progress, wait_for_dataset
@@ -96,7 +98,9 @@ def _query_parameters() -> list[dict[str, Any]]:
     },
     openapi_extra={"requestBody": _request_body(), "parameters": _query_parameters()},
 )
-async def upload_dataset(request: Request, response: Response, idempotency_key: IdempotencyKey = None) -> Any:
+async def upload_dataset(
+    request: Request, response: Response, caller: Asking, idempotency_key: IdempotencyKey = None
+) -> Any:
     """Send a table, texts, images or sequences; the file is validated before the data set exists.
 
     As a form: `curl -F file=@source.csv -F name=source -F label=y localhost:8000/v1/datasets`.
@@ -109,10 +113,10 @@ async def upload_dataset(request: Request, response: Response, idempotency_key: 
     """
     settings = request.app.state.settings
     if settings.max_kept_bytes:
-        await run_in_threadpool(_has_room, request, settings.max_kept_bytes)
+        await run_in_threadpool(_has_room, request, caller.workspace, settings.max_kept_bytes)
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
-        validation = held.enter_context(Validation(request, incoming))
+        validation = held.enter_context(Validation(request, caller, incoming))
         try:
             upload = await receive(
                 request,
@@ -141,38 +145,40 @@ async def upload_dataset(request: Request, response: Response, idempotency_key: 
     return view
 
 
-def _has_room(request: Request, most: int) -> None:
+def _has_room(request: Request, workspace: str, most: int) -> None:
     with request.app.state.readers() as session:
-        service.require_room(session, most)
+        service.require_room(session, workspace, most)
 
 
 @router.get("", summary="List data sets", responses=responses(422))
 def list_datasets(
     session: ReadSession,
+    caller: Asking,
     name: Annotated[Line | None, Query(description="Only the versions of this name.")] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> DatasetList:
     """Newest first; `GET /v1/datasets/{dataset}` also has columns, profile and warnings."""
-    datasets, has_more = service.list_page(session, name, after, limit)
+    datasets, has_more = service.list_page(session, caller.workspace, name, after, limit)
     return DatasetList(data=[service.summary(dataset) for dataset in datasets], has_more=has_more)
 
 
 @router.get("/{dataset}", summary="Get a data set", responses=responses(404))
-def get_dataset(dataset: DatasetPath, session: ReadSession) -> DatasetView:
+def get_dataset(dataset: DatasetPath, session: ReadSession, caller: Asking) -> DatasetView:
     """Its columns, profile and warnings, by id, `name@version` or name (the newest version)."""
-    return service.view(service.find(session, dataset))
+    return service.view(service.find(session, caller.workspace, dataset))
 
 
 @router.get("/{dataset}/rows", summary="Preview rows", responses=responses(404, 422))
 def preview_dataset_rows(
     dataset: DatasetPath,
     session: ReadSession,
+    caller: Asking,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=100)] = 0,
 ) -> RowList:
     """Among the first 100 rows."""
-    found = service.find(session, dataset)
+    found = service.find(session, caller.workspace, dataset)
     rows = found.preview[offset : offset + limit]
     return RowList(data=rows, has_more=offset + len(rows) < found.rows)
 
@@ -183,10 +189,14 @@ def preview_dataset_rows(
     response_class=Response,
     responses={**answers("*/*"), **responses(404)},
 )
-def download_dataset(dataset: DatasetPath, request: Request, session: ReadSession) -> Response:
+def download_dataset(
+    dataset: DatasetPath, request: Request, session: ReadSession, caller: Asking
+) -> Response:
     """Byte for byte as it was uploaded, with ETag and Range."""
-    found = service.find(session, dataset)
-    return blob_response(request, request.app.state.storage, found.digest, found.filename, found.media_type)
+    found = service.find(session, caller.workspace, dataset)
+    storage = request.app.state.storage
+    answer = blob_response(request, storage, found.digest, found.filename, found.media_type)
+    return audit.downloaded(request, caller, "dataset.downloaded", service.ref(found), answer)
 
 
 @router.delete(
@@ -196,6 +206,7 @@ def download_dataset(dataset: DatasetPath, request: Request, session: ReadSessio
     summary="Delete a data set",
     responses=responses(404, 409),
 )
-def delete_dataset(dataset: DatasetPath, session: WriteSession) -> None:
+def delete_dataset(dataset: DatasetPath, session: WriteSession, caller: Asking) -> None:
     """Its name stays in the lineage of models; 409 while an unfinished job uses it."""
-    service.delete(session, dataset)
+    gone = service.delete(session, caller.workspace, dataset)
+    audit.record(session, caller, "dataset.deleted", service.ref(gone))

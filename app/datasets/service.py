@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.datasets.reading.description import Description
@@ -19,7 +19,7 @@ from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
 from app.db.locks import lock_name, lock_names
-from app.db.tables import Artifact, Dataset, Job
+from app.db.tables import Artifact, Dataset, Job, Version
 from app.errors import ServiceError, did_you_mean
 from app.pages import page
 from app.references import is_id, new_id, split_reference
@@ -55,6 +55,7 @@ def refusal(error: DatasetError) -> ServiceError:
 
 def create(
     session: Session,
+    workspace: str,
     name: str,
     upload: Upload,
     form: DatasetForm,
@@ -62,10 +63,12 @@ def create(
     files: Files,
 ) -> Dataset:
     """The next version of `name`."""
-    lock_name(session, "datasets", name)
-    newest = session.scalar(select(func.max(Dataset.version)).where(Dataset.name == name))
+    lock_name(session, "datasets", f"{workspace}/{name}")
+    versions = select(func.max(Dataset.version))
+    newest = session.scalar(versions.where(Dataset.workspace_id == workspace, Dataset.name == name))
     dataset = Dataset(
         id=new_id("ds"),
+        workspace_id=workspace,
         name=name,
         version=(newest or 0) + 1,
         kind=inspection.description.kind,
@@ -88,14 +91,14 @@ def create(
     return dataset
 
 
-def find(session: Session, reference: str) -> Dataset:
+def find(session: Session, workspace: str, reference: str) -> Dataset:
     """By id, `name@version` or name (its newest version); 404 tells the nearest name."""
-    statement = select(Dataset).where(Dataset.deleted_at.is_(None))
+    statement = _of(workspace)
     parts = split_reference(reference)
     if is_id(reference):
         statement = statement.where(Dataset.id == reference)
     elif parts is None:
-        raise _not_found(session, reference)
+        raise _not_found(session, workspace, reference)
     else:
         name, version = parts
         statement = statement.where(Dataset.name == name).order_by(Dataset.version.desc())
@@ -103,35 +106,38 @@ def find(session: Session, reference: str) -> Dataset:
             statement = statement.where(Dataset.version == version)
     found = session.scalars(statement.limit(1)).one_or_none()
     if found is None:
-        raise _not_found(session, reference)
+        raise _not_found(session, workspace, reference)
     return found
 
 
-def find_to_use(session: Session, references: Sequence[str]) -> list[Dataset]:
+def _of(workspace: str) -> Select[Dataset]:
+    """The workspace's data sets that are there."""
+    return select(Dataset).where(Dataset.workspace_id == workspace, Dataset.deleted_at.is_(None))
+
+
+def find_to_use(session: Session, workspace: str, references: Sequence[str]) -> list[Dataset]:
     """Data sets to learn from; none is deleted before the job that asks for them is there."""
-    found = [find(session, reference) for reference in references]
+    found = [find(session, workspace, reference) for reference in references]
     lock_names(session, "dataset", (dataset.id for dataset in found))
     for dataset, reference in zip(found, references, strict=True):
         session.refresh(dataset)
         if dataset.deleted_at is not None:
-            raise _not_found(session, reference)
+            raise _not_found(session, workspace, reference)
     return found
 
 
-def _not_found(session: Session, reference: str) -> ServiceError:
-    known = session.scalars(
-        select(Dataset.name).where(Dataset.deleted_at.is_(None)).distinct().limit(1000)
-    ).all()
+def _not_found(session: Session, workspace: str, reference: str) -> ServiceError:
+    known = session.scalars(_of(workspace).with_only_columns(Dataset.name).distinct().limit(1000)).all()
     hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/datasets lists all data sets."
     message = f"Expected the id, the name or `name@version` of a data set. Received: {reference}."
     return ServiceError(404, "dataset_not_found", message, hint=hint)
 
 
 def list_page(
-    session: Session, name: str | None, after: str | None, limit: int
+    session: Session, workspace: str, name: str | None, after: str | None, limit: int
 ) -> tuple[list[Dataset], bool]:
     """Newest first."""
-    statement = select(Dataset).where(Dataset.deleted_at.is_(None)).order_by(Dataset.id.desc())
+    statement = _of(workspace).order_by(Dataset.id.desc())
     if name is not None:
         statement = statement.where(Dataset.name == name)
     if after is not None:
@@ -139,26 +145,33 @@ def list_page(
     return page(session, statement, limit)
 
 
-def kept_bytes(session: Session) -> dict[str, int]:
-    """Size of the data sets and of the versions' files, before what is equal is kept once."""
-    sizes = func.sum(Dataset.size + Dataset.rows_size)
-    datasets = session.scalar(select(sizes).where(Dataset.deleted_at.is_(None)))
-    return {"datasets": datasets or 0, "versions": session.scalar(select(func.sum(Artifact.size))) or 0}
+def kept_bytes(session: Session, workspace: str | None = None) -> dict[str, int]:
+    """Size of the data sets and of the versions' files, before what is equal is kept once.
+
+    Of a workspace, or of all.
+    """
+    datasets = select(func.sum(Dataset.size + Dataset.rows_size)).where(Dataset.deleted_at.is_(None))
+    versions = select(func.sum(Artifact.size))
+    if workspace is not None:
+        datasets = datasets.where(Dataset.workspace_id == workspace)
+        of_it = select(Version.id).where(Version.workspace_id == workspace)
+        versions = versions.where(Artifact.version_id.in_(of_it))
+    return {"datasets": session.scalar(datasets) or 0, "versions": session.scalar(versions) or 0}
 
 
-def require_room(session: Session, most: int) -> None:
-    """Refuse further uploads where as much is kept as may be."""
-    kept = kept_bytes(session)
-    if sum(kept.values()) >= most:
-        usage = ", ".join(f"{size} bytes of {what}" for what, size in kept.items())
-        message = f"Expected less than {most} bytes of stored files. Received: {usage}."
+def require_room(session: Session, workspace: str, most: int) -> None:
+    """Refuse further uploads where as much is kept as may be; how much of it is others' is not told."""
+    if sum(kept_bytes(session).values()) >= most:
+        own = kept_bytes(session, workspace)
+        usage = ", ".join(f"{size} bytes of {what}" for what, size in own.items())
+        message = f"Expected less than {most} bytes of stored files. Received: as many or more, {usage} here."
         hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
         raise ServiceError(507, "quota_full", message, hint=hint)
 
 
-def delete(session: Session, reference: str) -> None:
+def delete(session: Session, workspace: str, reference: str) -> Dataset:
     """Hide the data set; its file goes with the next sweep, its row stays for the lineage of models."""
-    dataset = find(session, reference)
+    dataset = find(session, workspace, reference)
     lock_name(session, "dataset", dataset.id)
     used = select(Job.name).where(
         (Job.source_dataset_id == dataset.id) | (Job.target_dataset_id == dataset.id),
@@ -172,6 +185,7 @@ def delete(session: Session, reference: str) -> None:
         )
         raise ServiceError(409, "dataset_in_use", message, hint="Cancel these jobs, or wait until they end.")
     dataset.deleted_at = db_now()
+    return dataset
 
 
 def description(dataset: Dataset) -> Description:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,8 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from app.access import audit
+from app.access.caller import Caller
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
 from app.datasets.file_limits import file_limits
@@ -47,8 +50,8 @@ class Validation:
     A context manager: nothing of it is left at its end.
     """
 
-    def __init__(self, request: Request, incoming: Incoming) -> None:
-        self._request = request
+    def __init__(self, request: Request, caller: Caller, incoming: Incoming) -> None:
+        self._request, self._caller, self._workspace = request, caller, caller.workspace
         self._queues: ValidationQueues = request.app.state.validations
         self._incoming = incoming
         self._rows: Incoming | None = None
@@ -126,7 +129,7 @@ class Validation:
         if self._early is not None and self._early.declaration != form.declaration():
             self._release()  # what came after the file says that it is to be read otherwise
         with self._request.app.state.readers() as session:
-            return find(session, self._key, self._asked(form), DatasetView)
+            return find(session, self._workspace, self._key, self._asked(form), DatasetView)
 
     def create(
         self, upload: Upload, held: ExitStack, on_rows: Callable[[int], None] | None = None
@@ -164,7 +167,12 @@ class Validation:
 
         def wait_in(queue: QueueName) -> None:
             with self._deciding:
-                submitted = None if self._is_stopped else self._queues.submit(lambda: run_in(queue), queue)
+                context = copy_context()  # its log lines name the key of the request
+                submitted = (
+                    None
+                    if self._is_stopped
+                    else self._queues.submit(lambda: context.run(run_in, queue), queue)
+                )
                 self._submitted = submitted
             if submitted is None:
                 end(None, None)
@@ -207,9 +215,11 @@ class Validation:
         with state.sessions.begin() as session:
 
             def make() -> DatasetView:
-                return service.view(service.create(session, name, upload, form, inspection, files))
+                kept = service.create(session, self._workspace, name, upload, form, inspection, files)
+                audit.record(session, self._caller, "dataset.created", service.ref(kept), sha256=kept.digest)
+                return service.view(kept)
 
-            return once(session, self._key, self._asked(form), DatasetView, make)[0]
+            return once(session, self._workspace, self._key, self._asked(form), DatasetView, make)[0]
 
     def _inspect(
         self,

@@ -11,38 +11,19 @@ from sqlalchemy import (
     CheckConstraint,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.clock import UTCDateTime, db_now
+from app.db import access_tables  # noqa: F401  # tables here refer to its workspaces
+from app.db.base import Base, Json, one_of
+from app.db.clock import db_now
 from app.jobs.states import TERMINAL, Stage, State
-
-Json = dict[str, Any]
-
-
-def _one_of(column: str, values: Any) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
-
-
-class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can drop it on either database."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UTCDateTime(), Json: JSON(), list[Any]: JSON()}  # noqa: RUF012
 
 
 class Dataset(Base):
@@ -50,12 +31,14 @@ class Dataset(Base):
 
     __tablename__ = "datasets"
     __table_args__ = (
-        UniqueConstraint("name", "version"),
+        UniqueConstraint("workspace_id", "name", "version"),
+        UniqueConstraint("workspace_id", "id"),
         CheckConstraint("version >= 1", "version_positive"),
         CheckConstraint("rows >= 1", "has_rows"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     name: Mapped[str] = mapped_column(String(100))
     version: Mapped[int]
     kind: Mapped[str] = mapped_column(String(20))
@@ -82,10 +65,10 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        CheckConstraint(_one_of("state", State), "state_known"),
+        CheckConstraint(one_of("state", State), "state_known"),
         CheckConstraint("(state = 'running') = (lease_expires_at IS NOT NULL)", "lease_while_running"),
         CheckConstraint(
-            f"({_one_of('state', sorted(TERMINAL))}) = (finished_at IS NOT NULL)", "finished_at_end"
+            f"({one_of('state', sorted(TERMINAL))}) = (finished_at IS NOT NULL)", "finished_at_end"
         ),
         CheckConstraint("attempt >= 0 AND attempt <= max_attempts", "attempts_bounded"),
         CheckConstraint("(state = 'failed') = (error_code IS NOT NULL)", "failed_says_why"),
@@ -98,22 +81,31 @@ class Job(Base):
             + " = 1",
             "one_source",
         ),
+        UniqueConstraint("workspace_id", "name"),
+        UniqueConstraint("workspace_id", "id"),
+        # What a job learns from is its own workspace's.
+        ForeignKeyConstraint(["workspace_id", "source_dataset_id"], ["datasets.workspace_id", "datasets.id"]),
+        ForeignKeyConstraint(["workspace_id", "target_dataset_id"], ["datasets.workspace_id", "datasets.id"]),
+        ForeignKeyConstraint(
+            ["workspace_id", "source_version_id"], ["versions.workspace_id", "versions.id"], use_alter=True
+        ),
         # The rows that sweeps and queues look for are few among many finished ones.
         Index("ix_jobs_open", "state", "queued_at", postgresql_where=text("finished_at IS NULL")),
-        Index("ix_jobs_turns", "state", "queue", "owner", "priority", "queued_at", "retry_at"),
+        Index(
+            "ix_jobs_turns", "state", "queue", "workspace_id", "owner", "priority", "queued_at", "retry_at"
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    name: Mapped[str] = mapped_column(String(140), unique=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    name: Mapped[str] = mapped_column(String(140))
     model: Mapped[str] = mapped_column(String(100), index=True)
     spec: Mapped[Json]
     extra: Mapped[Json]
-    source_dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
-    source_version_id: Mapped[str | None] = mapped_column(
-        ForeignKey("versions.id", use_alter=True, name="fk_jobs_source_version_id")
-    )
+    source_dataset_id: Mapped[str | None] = mapped_column(String(40))
+    source_version_id: Mapped[str | None] = mapped_column(String(40))
     source_preset: Mapped[str | None] = mapped_column(String(200))
-    target_dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
+    target_dataset_id: Mapped[str] = mapped_column(String(40))
 
     state: Mapped[str] = mapped_column(String(20), default=State.QUEUED)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
@@ -153,7 +145,7 @@ class JobStage(Base):
 
     __tablename__ = "stages"
     __table_args__ = (
-        CheckConstraint(_one_of("stage", Stage), "stage_known"),
+        CheckConstraint(one_of("stage", Stage), "stage_known"),
         CheckConstraint("state IN ('waiting', 'running', 'finished')", "state_known"),
         CheckConstraint("(state = 'finished') = (finished_at IS NOT NULL)", "finished_at_end"),
     )
@@ -219,6 +211,7 @@ class Turn(Base):
     __tablename__ = "turns"
 
     queue: Mapped[str] = mapped_column(String(50), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     owner: Mapped[str] = mapped_column(String(100), primary_key=True)
     # The id of that claim's event. Moments would do if no two claims fell into one millisecond.
     number: Mapped[int] = mapped_column(BigInteger)
@@ -226,10 +219,11 @@ class Turn(Base):
 
 
 class SourceRun(Base):
-    """A finished source training, kept under the hash of all that went into it."""
+    """A finished source training, kept under the hash of all that went into it, for its workspace alone."""
 
     __tablename__ = "source_runs"
 
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     output: Mapped[Json]
     output_digest: Mapped[str] = mapped_column(String(64))
@@ -243,6 +237,7 @@ class Reply(Base):
 
     __tablename__ = "replies"
 
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     request: Mapped[str] = mapped_column(String(64))
     body: Mapped[Json]
@@ -254,6 +249,7 @@ class Model(Base):
 
     __tablename__ = "models"
 
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(default=db_now())
 
@@ -263,15 +259,20 @@ class Version(Base):
 
     __tablename__ = "versions"
     __table_args__ = (
-        UniqueConstraint("model", "number"),
+        UniqueConstraint("workspace_id", "model", "number"),
+        UniqueConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id", "model"], ["models.workspace_id", "models.name"]),
+        ForeignKeyConstraint(["workspace_id", "job_id"], ["jobs.workspace_id", "jobs.id"]),
+        ForeignKeyConstraint(["workspace_id", "parent_id"], ["versions.workspace_id", "versions.id"]),
         CheckConstraint("number >= 1", "number_positive"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    model: Mapped[str] = mapped_column(ForeignKey("models.name"))
+    workspace_id: Mapped[str] = mapped_column(String(40))
+    model: Mapped[str] = mapped_column(String(100))
     number: Mapped[int]
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
-    parent_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+    job_id: Mapped[str] = mapped_column(String(40), unique=True)
+    parent_id: Mapped[str | None] = mapped_column(String(40))
     signature: Mapped[Json]
     network: Mapped[Json]
     receipt: Mapped[Json] = mapped_column(deferred=True)
@@ -307,10 +308,15 @@ class Alias(Base):
     """A name that moves from version to version of a model, `model@champion`."""
 
     __tablename__ = "aliases"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "model"], ["models.workspace_id", "models.name"]),
+        ForeignKeyConstraint(["workspace_id", "version_id"], ["versions.workspace_id", "versions.id"]),
+    )
 
-    model: Mapped[str] = mapped_column(ForeignKey("models.name"), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(100), primary_key=True)
     alias: Mapped[str] = mapped_column(String(50), primary_key=True)
-    version_id: Mapped[str] = mapped_column(ForeignKey("versions.id"))
+    version_id: Mapped[str] = mapped_column(String(40))
     updated_at: Mapped[datetime] = mapped_column(default=db_now(), onupdate=db_now())
 
 

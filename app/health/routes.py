@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.access.caller import Asking
 from app.access.requests import StrictRoute
-from app.errors import public_reason
+from app.errors import ServiceError, public_reason, responses
 
 router = APIRouter(tags=["service"], route_class=StrictRoute)
 
@@ -48,12 +49,24 @@ def get_readiness(request: Request, response: Response) -> Readiness:
     "/metrics",
     summary="What Prometheus reads",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses(403)},
 )
-def get_metrics(request: Request) -> Response:
-    """Jobs by state, waits, times of stages, expired leases, retries, disk."""
+def get_metrics(request: Request, caller: Asking) -> Response:
+    """Jobs by state, waits, times of stages, expired leases, retries, disk: of all workspaces together.
+
+    Where there are keys it takes one of the installation, whose scope may be `read`.
+    """
     from app.health.metrics import exposition
 
+    if caller.key_id is not None and not caller.is_installation:
+        message = (
+            "Expected a key of the installation, since these are the numbers of all workspaces. "
+            f"Received: {caller.key_name}, a key of the workspace {caller.workspace_name}."
+        )
+        hint = (
+            "Whoever runs the service makes one: model-transfer keys create NAME --scope read --installation"
+        )
+        raise ServiceError(403, "installation_only", message, hint=hint)
     text = exposition(request.app.state.readers, request.app.state.storage.folder)
     return Response(text, media_type="text/plain; version=0.0.4")
 

@@ -33,12 +33,12 @@ from app.references import new_id
 from app.settings import Settings
 
 
-def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
+def accept(session: Session, workspace: str, owner: str, request: JobRequest, settings: Settings) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
     queue, preset_dir = _queue(request, settings.queue_names), settings.effective_preset_dir
     source_datasets = [] if request.source.dataset is None else [request.source.dataset]
-    target, *sources = datasets.find_to_use(session, [request.target.dataset, *source_datasets])
-    source, versions = next(iter(sources), None), _versions(session, request)
+    target, *sources = datasets.find_to_use(session, workspace, [request.target.dataset, *source_datasets])
+    source, versions = next(iter(sources), None), _versions(session, workspace, request)
     trained_on = _examples(source) if source else None
     network, source_network = _networks(request, versions, trained_on or _examples(target))
     learnt = [models.signature(version) for version in versions]
@@ -59,6 +59,7 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
     job_id = new_id("job")
     job = Job(
         id=job_id,
+        workspace_id=workspace,
         name=request.name or f"{request.model[:90]}-{job_id[-8:]}",
         model=request.model,
         spec=spec.model_dump(mode="json"),
@@ -70,12 +71,12 @@ def accept(session: Session, request: JobRequest, settings: Settings) -> Job:
         max_attempts=settings.max_attempts,
         max_seconds=running_time.allowed(request.limits, settings.max_job_seconds),
         queue=queue,
-        owner=request.owner or "",
+        owner=owner,
         priority=request.priority,
         announced_at=db_now(),
         stages=[JobStage(stage=stage, position=position) for position, stage in enumerate(_stages(request))],
     )
-    _name_is_free(session, job.name)
+    _name_is_free(session, workspace, job.name)
     session.add(job)
     session.flush()
     record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
@@ -134,7 +135,7 @@ def _examples(dataset: Dataset) -> Examples:
     return Examples(datasets.description(dataset), Profile.model_validate(dataset.profile))
 
 
-def _versions(session: Session, request: JobRequest) -> list[Version]:
+def _versions(session: Session, workspace: str, request: JobRequest) -> list[Version]:
     if request.source.dataset is not None:
         return []
     if request.source.preset is not None:
@@ -148,7 +149,7 @@ def _versions(session: Session, request: JobRequest) -> list[Version]:
         message = f"Expected one source version for {request.method.kind} transfer. Received: {len(asked)}."
         hint = "Only distillation takes several teachers. Send one version as `source.version`."
         raise ServiceError(422, "several_sources", message, hint=hint)
-    return models.find_to_use(session, asked)
+    return models.find_to_use(session, workspace, asked)
 
 
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
@@ -241,9 +242,10 @@ def _stages(request: JobRequest) -> list[Stage]:
     return [stage for stage in Stage if stage not in left_out]
 
 
-def _name_is_free(session: Session, name: str) -> None:
-    lock_name(session, "jobs", name)
-    if session.scalars(select(Job.id).where(Job.name == name)).first() is not None:
+def _name_is_free(session: Session, workspace: str, name: str) -> None:
+    lock_name(session, "jobs", f"{workspace}/{name}")
+    taken = select(Job.id).where(Job.workspace_id == workspace, Job.name == name)
+    if session.scalars(taken).first() is not None:
         message = f"Expected a job name that is not taken. Received: {name}."
         raise ServiceError(
             409,

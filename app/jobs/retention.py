@@ -35,14 +35,17 @@ def clean(sessions: Sessions, settings: Settings) -> dict[str, int]:
 def _old_versions(sessions: Sessions, keep: int) -> int:
     """Of each model all but its newest so many; those with an alias, or that an open job needs, stay."""
     with sessions() as session:
-        place = func.row_number().over(partition_by=Version.model, order_by=Version.number.desc())
-        ranked = select(Version.id, place.label("place")).where(Version.deleted_at.is_(None)).subquery()
-        old = list(session.scalars(select(ranked.c.id).where(ranked.c.place > keep)))
+        place = func.row_number().over(
+            partition_by=(Version.workspace_id, Version.model), order_by=Version.number.desc()
+        )
+        kept = select(Version.workspace_id, Version.id, place.label("place"))
+        ranked = kept.where(Version.deleted_at.is_(None)).subquery()
+        old = session.execute(select(ranked.c.workspace_id, ranked.c.id).where(ranked.c.place > keep)).all()
     count = 0
-    for version_id in old:
+    for workspace, version_id in old:
         try:
             with sessions.begin() as session:
-                models.delete(session, version_id)
+                models.delete(session, workspace, version_id)
             count += 1
         except ServiceError:  # in use, or named by an alias
             continue

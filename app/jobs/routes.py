@@ -13,6 +13,8 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app.access import audit
+from app.access.caller import Asking, Caller
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.db.tables import Job
@@ -40,24 +42,42 @@ EventId = Annotated[int, Field(ge=0, le=LARGEST)]
     "", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422, 429)
 )
 async def create_job(
-    body: JobRequest, request: Request, response: Response, idempotency_key: IdempotencyKey = None
+    body: JobRequest,
+    request: Request,
+    response: Response,
+    caller: Asking,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobView:
     """Accepted only if it can be run: data, columns and options are checked now. `Location` is the job."""
     settings, asked = request.app.state.settings, body.model_dump(mode="json")
-    view = await run_in_threadpool(
-        _moved, request, idempotency_key, lambda session: accept(session, body, settings), asked
-    )
+    workspace, owner = caller.workspace, caller.owner(body.owner)
+
+    def make(session: Session) -> Job:
+        return accept(session, workspace, owner, body, settings)
+
+    view = await run_in_threadpool(_moved, request, caller, idempotency_key, "job.created", make, asked)
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return view
 
 
 def _moved(
-    request: Request, key: str | None, move: Callable[[Session], Job], body: dict[str, Any] | None = None
+    request: Request,
+    caller: Caller,
+    key: str | None,
+    action: str,
+    move: Callable[[Session], Job],
+    body: dict[str, Any] | None = None,
 ) -> JobView:
     """Make or move a job, once for each key, and announce it where it waits now."""
     about = ["POST", request.url.path, body]
     with request.app.state.sessions.begin() as session:
-        view, is_new = once(session, key, about, JobView, lambda: service.view(move(session)))
+
+        def make() -> JobView:
+            job = move(session)
+            audit.record(session, caller, action, job.name, id=job.id)
+            return service.view(job)
+
+        view, is_new = once(session, caller.workspace, key, about, JobView, make)
         if is_new and view.state == State.QUEUED:
             require_place(session, request.app.state.settings.max_queued_jobs)
     if is_new:
@@ -75,13 +95,14 @@ def _announce(request: Request, view: JobView) -> None:
 @router.get("", summary="List jobs", responses=responses(422))
 def list_jobs(
     session: ReadSession,
+    caller: Asking,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     model: Annotated[Line | None, Query(description="Only jobs of this model.")] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> JobList:
     """Newest first; `GET /v1/jobs/{job}` also has the options."""
-    jobs, has_more = service.list_page(session, state, model, after, limit)
+    jobs, has_more = service.list_page(session, caller.workspace, state, model, after, limit)
     return JobList(data=[service.summary(job) for job in jobs], has_more=has_more)
 
 
@@ -89,6 +110,7 @@ def list_jobs(
 async def get_job(
     job: str,
     request: Request,
+    caller: Asking,
     wait: Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the job's end.")] = 0,
 ) -> Response:
     """By id or name. With `wait`, the answer comes when the job has ended or the time has passed.
@@ -96,10 +118,10 @@ async def get_job(
     It comes earlier, with `terminal` false, if the server is stopping: ask again.
     """
     statuses = request.app.state.statuses
-    status = await run_in_threadpool(statuses.read, job)
+    status = await run_in_threadpool(statuses.read, caller.workspace, job)
     if wait and not status.ended:
         await _wait_for_end(request, status.id, time.monotonic() + wait)
-        status = await run_in_threadpool(statuses.read, status.id)
+        status = await run_in_threadpool(statuses.read, caller.workspace, status.id)
     return Response(status.body, media_type="application/json")
 
 
@@ -115,27 +137,39 @@ async def _wait_for_end(request: Request, job_id: str, deadline: float) -> None:
             await follower.change(min(left, NOTICE_LEAVING_SECONDS))
 
 
-def _id_of(request: Request, job: str) -> str:
+def _id_of(request: Request, workspace: str, job: str) -> str:
     with request.app.state.readers() as session:
-        return service.find_id(session, job)
+        return service.find_id(session, workspace, job)
 
 
 @router.post("/{job}:cancel", summary="Cancel a job", responses=responses(404, 409))
-def cancel_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
+def cancel_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """A waiting job is cancelled at once, a running one within seconds. Cancelling twice is no error."""
-    return _moved(request, idempotency_key, lambda session: service.cancel(session, job))
+
+    def move(session: Session) -> Job:
+        return service.cancel(session, caller.workspace, job)
+
+    return _moved(request, caller, idempotency_key, "job.cancelled", move)
 
 
 @router.post("/{job}:pause", summary="Pause a job", responses=responses(404, 409))
-def pause_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
+def pause_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """Its worker saves a checkpoint and stops."""
-    return _moved(request, idempotency_key, lambda session: service.pause(session, job))
+
+    def move(session: Session) -> Job:
+        return service.pause(session, caller.workspace, job)
+
+    return _moved(request, caller, idempotency_key, "job.paused", move)
 
 
 @router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409, 429))
-def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
+def resume_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues where it stopped."""
-    return _moved(request, idempotency_key, lambda session: service.resume(session, job))
+
+    def move(session: Session) -> Job:
+        return service.resume(session, caller.workspace, job)
+
+    return _moved(request, caller, idempotency_key, "job.resumed", move)
 
 
 @router.post(
@@ -143,10 +177,14 @@ def resume_job(job: str, request: Request, idempotency_key: IdempotencyKey = Non
     summary="Retry a job that failed or was cancelled",
     responses=responses(404, 409, 410, 429),
 )
-def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None) -> JobView:
+def retry_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues from its last finished stage and checkpoint, as long as they are kept."""
     storage, attempts = request.app.state.storage, request.app.state.settings.max_attempts
-    return _moved(request, idempotency_key, lambda session: service.retry(session, storage, job, attempts))
+
+    def move(session: Session) -> Job:
+        return service.retry(session, storage, caller.workspace, job, attempts)
+
+    return _moved(request, caller, idempotency_key, "job.retried", move)
 
 
 @router.get(
@@ -161,6 +199,7 @@ def retry_job(job: str, request: Request, idempotency_key: IdempotencyKey = None
 async def list_job_events(
     job: str,
     request: Request,
+    caller: Asking,
     after: Annotated[int, Query(ge=0, le=LARGEST, description="The id of the last event you have.")] = 0,
     limit: Limit = 100,
     last_event_id: Annotated[EventId | None, Header(description="Where a broken stream continues.")] = None,
@@ -169,7 +208,7 @@ async def list_job_events(
 
     A broken stream continues with `Last-Event-ID`, which browsers send by themselves.
     """
-    job_id = await run_in_threadpool(_id_of, request, job)
+    job_id = await run_in_threadpool(_id_of, request, caller.workspace, job)
     if "text/event-stream" in request.headers.get("accept", ""):
         stream = _stream(request, job_id, after if last_event_id is None else last_event_id)
         return EventSourceResponse(stream, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
@@ -207,21 +246,22 @@ async def _stream(request: Request, job_id: str, after: int) -> AsyncIterator[by
     response_class=Response,
     responses={**answers("application/zip"), **responses(404, 409, 410)},
 )
-def download_job_model(job: str, request: Request, session: ReadSession) -> Response:
+def download_job_model(job: str, request: Request, session: ReadSession, caller: Asking) -> Response:
     """The target's network during the job and after a failure; after success, that of its version.
 
     A `.keras` file of the best network so far, not evaluated and without a receipt.
     """
-    found = service.find(session, job)
+    found = service.find(session, caller.workspace, job)
     if found.result is not None:
-        digest = find_artifact(session, found.result["version"], "keras").digest
+        digest = find_artifact(session, caller.workspace, found.result["version"], "keras").digest
     else:
         digest = service.model_so_far(session, found)
     name = f"{found.name}.keras"
-    return blob_response(request, request.app.state.storage, digest, name, "application/zip")
+    answer = blob_response(request, request.app.state.storage, digest, name, "application/zip")
+    return audit.downloaded(request, caller, "job.model_downloaded", found.name, answer)
 
 
 @router.get("/{job}/metrics", summary="Read a job's metrics by epoch", responses=responses(404))
-def list_job_metrics(job: str, session: ReadSession) -> EpochList:
+def list_job_metrics(job: str, session: ReadSession, caller: Asking) -> EpochList:
     """Loss and metrics of each epoch of each stage, during the job and afterwards."""
-    return EpochList(data=service.epochs(session, service.find(session, job).id))
+    return EpochList(data=service.epochs(session, service.find(session, caller.workspace, job).id))

@@ -1,7 +1,9 @@
-"""Which job is next: the highest priority, the owner who was served longest ago, then who came first.
+"""Which job is next: of the workspace that was served longest ago, the highest priority; there, of the owner
+who was served longest ago, who came first.
 
-An owner is served when a worker claims one of its jobs, counted for each queue. So however many jobs the
-others have waiting, at most one job of each of them begins before an owner's next one.
+An owner is served when a worker claims one of its jobs, counted for each queue, and a workspace with any of
+its owners. So however many jobs the others have waiting, and whatever priority they give them, at most one
+job of each workspace begins before another's next one, and within it one of each owner.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ LONGEST_WAIT_SECONDS = 1.0
 class _Owner:
     """An owner with jobs of one priority waiting in a queue."""
 
+    workspace: str
     name: str
     priority: int
     came_at: datetime
@@ -42,7 +45,7 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
     `most_of_one_owner` jobs of an owner run at once; 0 sets no limit. Rows that another worker is about to
     claim are passed over.
     """
-    full: set[str] = set()
+    full: set[tuple[str, str]] = set()
     if most_of_one_owner:
         lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last slot
         full = _owners_at_limit(session, most_of_one_owner)
@@ -51,7 +54,7 @@ def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | 
         # keeps nobody from working: at worst an owner is served out of order.
         lock_name_within(session, "turns", queue, LONGEST_WAIT_SECONDS)
     for owner in _waiting_owners(session, queue):
-        if owner.name not in full and (found := _first_of(session, queue, owner)):
+        if (owner.workspace, owner.name) not in full and (found := _first_of(session, queue, owner)):
             return found
     return None
 
@@ -61,26 +64,42 @@ def forget_idle_owners(session: Session) -> None:
     session.execute(delete(Turn).where(Turn.served_at < db_now(-FORGET_OWNER_SECONDS)))
 
 
-def _owners_at_limit(session: Session, most: int) -> set[str]:
-    running = select(Job.owner).where(Job.state == State.RUNNING).group_by(Job.owner)
-    return set(session.scalars(running.having(func.count() >= most)))
+def _owners_at_limit(session: Session, most: int) -> set[tuple[str, str]]:
+    whose = Job.workspace_id, Job.owner
+    running = select(*whose).where(Job.state == State.RUNNING).group_by(*whose)
+    return {(workspace, owner) for workspace, owner in session.execute(running.having(func.count() >= most))}
 
 
 def _waiting_owners(session: Session, queue: str) -> list[_Owner]:
     """The owners who wait, in the order in which they are served."""
+    whose = Job.workspace_id, Job.owner, Job.priority
     waiting = (
-        select(Job.owner, Job.priority, func.min(Job.queued_at).label("came_at"))
+        select(*whose, func.min(Job.queued_at).label("came_at"))
         .where(*_due_in(queue))
-        .group_by(Job.owner, Job.priority)
+        .group_by(*whose)
         .subquery()
     )
+    of_it = Turn.workspace_id == waiting.c.workspace_id, Turn.owner == waiting.c.owner
     rows = session.execute(
-        select(
-            waiting.c.owner, waiting.c.priority, waiting.c.came_at, func.coalesce(Turn.number, 0)
-        ).outerjoin(Turn, and_(Turn.queue == queue, Turn.owner == waiting.c.owner))
+        select(waiting, func.coalesce(Turn.number, 0)).outerjoin(Turn, and_(Turn.queue == queue, *of_it))
     )
     owners = [_Owner(*row) for row in rows]
-    return sorted(owners, key=lambda owner: (-owner.priority, owner.served, owner.came_at, owner.name))
+    turns = _turns_of_workspaces(session, queue)
+    came: dict[str, datetime] = {}
+    for owner in owners:
+        came[owner.workspace] = min(owner.came_at, came.get(owner.workspace, owner.came_at))
+
+    def turn(owner: _Owner) -> tuple[Any, ...]:
+        workspace = turns.get(owner.workspace, 0), came[owner.workspace], owner.workspace
+        return *workspace, -owner.priority, owner.served, owner.came_at, owner.name
+
+    return sorted(owners, key=turn)
+
+
+def _turns_of_workspaces(session: Session, queue: str) -> dict[str, int]:
+    """The number of each workspace's last turn."""
+    last = select(Turn.workspace_id, func.max(Turn.number)).where(Turn.queue == queue)
+    return dict(session.execute(last.group_by(Turn.workspace_id)).all())
 
 
 def _due_in(queue: str) -> tuple[Any, ...]:
@@ -90,7 +109,12 @@ def _due_in(queue: str) -> tuple[Any, ...]:
 def _first_of(session: Session, queue: str, owner: _Owner) -> str | None:
     first = (
         select(Job.id)
-        .where(*_due_in(queue), Job.owner == owner.name, Job.priority == owner.priority)
+        .where(
+            *_due_in(queue),
+            Job.workspace_id == owner.workspace,
+            Job.owner == owner.name,
+            Job.priority == owner.priority,
+        )
         .order_by(Job.queued_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -21,23 +21,25 @@ from app.references import is_id
 from app.storage import Storage
 
 
-def find(session: Session, reference: str) -> Job:
+def find(session: Session, workspace: str, reference: str) -> Job:
     """By id or name."""
+    of_it = Job.workspace_id == workspace
     found = session.scalars(
-        select(Job).where(Job.id == reference if is_id(reference) else Job.name == reference)
+        select(Job).where(of_it, Job.id == reference if is_id(reference) else Job.name == reference)
     ).first()
     if found is None:
-        known = session.scalars(select(Job.name).order_by(Job.id.desc()).limit(1000)).all()
+        known = session.scalars(select(Job.name).where(of_it).order_by(Job.id.desc()).limit(1000)).all()
         hint = did_you_mean(reference, known) or "GET /v1/jobs lists all jobs."
         message = f"Expected the id or the name of a job. Received: {reference}."
         raise ServiceError(404, "job_not_found", message, hint=hint)
     return found
 
 
-def find_id(session: Session, reference: str) -> str:
+def find_id(session: Session, workspace: str, reference: str) -> str:
     """The same where no more is needed than its id."""
     by = Job.id == reference if is_id(reference) else Job.name == reference
-    return session.scalar(select(Job.id).where(by)) or find(session, reference).id
+    found = session.scalar(select(Job.id).where(Job.workspace_id == workspace, by))
+    return found or find(session, workspace, reference).id
 
 
 def not_announced(session: Session, job_id: str) -> None:
@@ -46,10 +48,15 @@ def not_announced(session: Session, job_id: str) -> None:
 
 
 def list_page(
-    session: Session, state: State | None, model: str | None, after: str | None, limit: int
+    session: Session,
+    workspace: str,
+    state: State | None,
+    model: str | None,
+    after: str | None,
+    limit: int,
 ) -> tuple[list[Job], bool]:
     """Newest first."""
-    statement = select(Job).order_by(Job.id.desc())
+    statement = select(Job).where(Job.workspace_id == workspace).order_by(Job.id.desc())
     if state is not None:
         statement = statement.where(Job.state == state)
     if model is not None:
@@ -59,9 +66,9 @@ def list_page(
     return page(session, statement, limit)
 
 
-def cancel(session: Session, reference: str) -> Job:
+def cancel(session: Session, workspace: str, reference: str) -> Job:
     """Cancelling what is cancelled is no error; what ended otherwise cannot be cancelled."""
-    job = find(session, reference)
+    job = find(session, workspace, reference)
     if not transitions.request_cancel(session, job.id):
         session.refresh(job)
         if job.state != State.CANCELLED:
@@ -70,9 +77,9 @@ def cancel(session: Session, reference: str) -> Job:
     return job
 
 
-def pause(session: Session, reference: str) -> Job:
+def pause(session: Session, workspace: str, reference: str) -> Job:
     """Pausing what is paused is no error."""
-    job = find(session, reference)
+    job = find(session, workspace, reference)
     if not transitions.request_pause(session, job.id):
         session.refresh(job)
         if job.state != State.PAUSED:
@@ -81,9 +88,9 @@ def pause(session: Session, reference: str) -> Job:
     return job
 
 
-def resume(session: Session, reference: str) -> Job:
+def resume(session: Session, workspace: str, reference: str) -> Job:
     """Resuming what is queued or runs is no error, unless it is about to pause."""
-    job = find(session, reference)
+    job = find(session, workspace, reference)
     if not transitions.resume(session, job.id):
         session.refresh(job)
         if job.state not in (State.QUEUED, State.RUNNING) or job.stop_request is not None:
@@ -92,12 +99,12 @@ def resume(session: Session, reference: str) -> Job:
     return job
 
 
-def retry(session: Session, storage: Storage, reference: str, attempts: int) -> Job:
+def retry(session: Session, storage: Storage, workspace: str, reference: str, attempts: int) -> Job:
     """What failed or was cancelled goes on from its last finished stage; one that is open is none to retry.
 
     Stages whose files are gone are waiting again, and so are those after them.
     """
-    job = find(session, reference)
+    job = find(session, workspace, reference)
     if job.state not in RETRIABLE:
         raise impossible("retried", job)
     _require_inputs(session, job)

@@ -45,8 +45,9 @@ _STATUS = (
     .outerjoin(_SOURCE, _SOURCE.c.id == _JOB.c.source_dataset_id)
     .outerjoin(_VERSION, _VERSION.c.id == _JOB.c.source_version_id)
 )
-_BY_ID = _STATUS.where(_JOB.c.id == bindparam("reference"))
-_BY_NAME = _STATUS.where(_JOB.c.name == bindparam("reference"))
+_OWN = _STATUS.where(_JOB.c.workspace_id == bindparam("workspace"))
+_BY_ID = _OWN.where(_JOB.c.id == bindparam("reference"))
+_BY_NAME = _OWN.where(_JOB.c.name == bindparam("reference"))
 
 _STAGES = (
     select(_STAGE.c.stage, _STAGE.c.state, _STAGE.c.reused, _STAGE.c.started_at, _STAGE.c.finished_at)
@@ -72,15 +73,15 @@ class Statuses:
         self._kept: dict[str, tuple[object, Status]] = {}
         self._lock = threading.Lock()
 
-    def read(self, reference: str) -> Status:
-        """The job by id or name, as the API answers it."""
+    def read(self, workspace: str, reference: str) -> Status:
+        """The workspace's job by id or name, as the API answers it."""
         with self._engine.connect() as connection:
             by = _BY_ID if is_id(reference) else _BY_NAME
-            job = connection.execute(by, {"reference": reference}).first()
+            job = connection.execute(by, {"workspace": workspace, "reference": reference}).first()
             if job is None:
                 with Session(connection) as session:
-                    service.find(session, reference)  # which says what there is
-                return self.read(reference)
+                    service.find(session, workspace, reference)  # which says what there is
+                return self.read(workspace, reference)
             stages = connection.execute(_STAGES, {"job_id": job.id}).all()
         rows = (job, stages)
         with self._lock:

@@ -93,12 +93,12 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
     )
     if not _changed(session, statement):
         return None
-    attempt, queue, owner = session.execute(
-        select(Job.attempt, Job.queue, Job.owner).where(Job.id == job_id)
+    attempt, queue, workspace, owner = session.execute(
+        select(Job.attempt, Job.queue, Job.workspace_id, Job.owner).where(Job.id == job_id)
     ).one()
     begun = record(session, job_id, attempt, "job.started", f"Attempt {attempt} began.", worker=worker)
     session.flush()  # gives the event its number
-    _record_turn(session, queue, owner, begun.id)
+    _record_turn(session, queue, workspace, owner, begun.id)
     return Lease(job_id, attempt)
 
 
@@ -305,13 +305,15 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     return state
 
 
-def _record_turn(session: Session, queue: str, owner: str, number: int) -> None:
+def _record_turn(session: Session, queue: str, workspace: str, owner: str, number: int) -> None:
     """Write down that a job of the owner was claimed, for `turns`; `number` grows from claim to claim."""
     insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(Turn).values(queue=queue, owner=owner, number=number, served_at=db_now())
+    whose = {"queue": queue, "workspace_id": workspace, "owner": owner}
+    statement = insert(Turn).values(**whose, number=number, served_at=db_now())
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=[Turn.queue, Turn.owner], set_={"number": number, "served_at": db_now()}
+            index_elements=[Turn.queue, Turn.workspace_id, Turn.owner],
+            set_={"number": number, "served_at": db_now()},
         )
     )
 

@@ -16,9 +16,9 @@ from app.models.schemas import AliasView
 CHAMPION = "champion"
 
 
-def holder(session: Session, model: str, alias: str) -> Version | None:
+def holder(session: Session, workspace: str, model: str, alias: str) -> Version | None:
     """The version that has the alias."""
-    given = session.get(Alias, (model, alias))
+    given = session.get(Alias, (workspace, model, alias))
     return None if given is None else session.get_one(Version, given.version_id)
 
 
@@ -30,7 +30,7 @@ def assign_champion(session: Session, job: Job, version: Version, compared: dict
     wish = job.spec["champion"]
     if wish == "never":
         return
-    before = holder(session, version.model, CHAMPION)
+    before = holder(session, version.workspace_id, version.model, CHAMPION)
     becomes, why = (True, "as asked") if wish == "always" else _is_better(version, before, compared)
     new = f"{version.model}@{version.number}"
     if becomes:
@@ -64,7 +64,7 @@ def _is_better(version: Version, before: Version | None, compared: dict[str, Any
 
 def put(session: Session, version: Version, alias: str, force: bool) -> AliasView:
     """Give a version the alias; another loses it."""
-    lock_name(session, "models", version.model)
+    lock_name(session, "models", f"{version.workspace_id}/{version.model}")
     lock_name(session, "versions", version.id)
     session.refresh(version)  # it may have been deleted a moment ago
     if version.deleted_at is not None:
@@ -81,24 +81,26 @@ def put(session: Session, version: Version, alias: str, force: bool) -> AliasVie
     return _view(session, _give(session, version, alias))
 
 
-def listed(session: Session, model: str) -> list[AliasView]:
+def listed(session: Session, workspace: str, model: str) -> list[AliasView]:
     """By name."""
-    found = session.scalars(select(Alias).where(Alias.model == model).order_by(Alias.alias))
+    of_it = Alias.workspace_id == workspace, Alias.model == model
+    found = session.scalars(select(Alias).where(*of_it).order_by(Alias.alias))
     return [_view(session, alias) for alias in found]
 
 
-def delete(session: Session, model: str, alias: str) -> None:
+def delete(session: Session, workspace: str, model: str, alias: str) -> None:
     """Take the alias away; its version stays."""
-    found = session.get(Alias, (model, alias))
+    found = session.get(Alias, (workspace, model, alias))
     if found is None:
-        known = ", ".join(view.alias for view in listed(session, model)) or "none"
+        known = ", ".join(view.alias for view in listed(session, workspace, model)) or "none"
         message = f"Expected an alias of {model}: {known}. Received: {alias}."
         raise ServiceError(404, "alias_not_found", message, hint="PUT gives a version an alias.")
     session.delete(found)
 
 
 def _give(session: Session, version: Version, alias: str) -> Alias:
-    given: Alias = session.merge(Alias(model=version.model, alias=alias, version_id=version.id))
+    named = {"workspace_id": version.workspace_id, "model": version.model, "alias": alias}
+    given: Alias = session.merge(Alias(**named, version_id=version.id))
     session.flush()
     session.expire(version, ["aliases"])
     return given

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.access import audit
+from app.access.caller import Asking
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
@@ -45,16 +47,16 @@ VersionPath = Annotated[
 
 
 @router.get("", summary="List models", responses=responses(422))
-def list_models(session: ReadSession, after: After = None, limit: Limit = 20) -> ModelList:
+def list_models(session: ReadSession, caller: Asking, after: After = None, limit: Limit = 20) -> ModelList:
     """By name, each with its newest version; continue with `after=` the last name."""
-    data, has_more = service.models_page(session, after, limit)
+    data, has_more = service.models_page(session, caller.workspace, after, limit)
     return ModelList(data=data, has_more=has_more)
 
 
 @router.get("/{model}", summary="Get a model version", responses=responses(404))
-def get_model_version(model: ModelPath, session: ReadSession) -> VersionView:
+def get_model_version(model: ModelPath, session: ReadSession, caller: Asking) -> VersionView:
     """By id, `name@version` or name (the newest version): metrics, verdict, receipt, lineage, files."""
-    return service.view(session, service.find_version(session, model))
+    return service.view(session, service.find_version(session, caller.workspace, model))
 
 
 @router.delete(
@@ -64,31 +66,37 @@ def get_model_version(model: ModelPath, session: ReadSession) -> VersionView:
     summary="Delete a version's files",
     responses=responses(404, 409),
 )
-def delete_model_version(model: VersionPath, session: WriteSession) -> None:
+def delete_model_version(model: VersionPath, session: WriteSession, caller: Asking) -> None:
     """By id or `name@version`. Its record stays readable, and versions made from it keep working."""
-    service.delete(session, model)
+    gone = service.delete(session, caller.workspace, model)
+    audit.record(session, caller, "version.deleted", service.ref(gone))
 
 
 @router.get("/{model}/versions", summary="List the versions of a model", responses=responses(404, 422))
 def list_model_versions(
-    model: str, session: ReadSession, after: After = None, limit: Limit = 20
+    model: str, session: ReadSession, caller: Asking, after: After = None, limit: Limit = 20
 ) -> VersionList:
     """Newest first."""
-    data, has_more = service.versions_page(session, model, after, limit)
+    data, has_more = service.versions_page(session, caller.workspace, model, after, limit)
     return VersionList(data=data, has_more=has_more)
 
 
 @router.get("/{model}/aliases", summary="List the aliases of a model", responses=responses(404))
-def list_model_aliases(model: str, session: ReadSession) -> AliasList:
+def list_model_aliases(model: str, session: ReadSession, caller: Asking) -> AliasList:
     """Names that can move from version to version, such as `champion`."""
-    return AliasList(data=aliases.listed(session, service.find_version(session, model).model))
+    named = service.find_version(session, caller.workspace, model).model
+    return AliasList(data=aliases.listed(session, caller.workspace, named))
 
 
 @router.put("/{model}/aliases/{alias}", summary="Set an alias", responses=responses(404, 409, 410, 422))
-def set_model_alias(model: str, alias: AliasName, body: AliasRequest, session: WriteSession) -> AliasView:
+def set_model_alias(
+    model: str, alias: AliasName, body: AliasRequest, session: WriteSession, caller: Asking
+) -> AliasView:
     """A version whose verdict is `hurt` cannot become `champion`, unless forced."""
-    version = service.find_version_of(session, model, body.version)
-    return aliases.put(session, version, alias, body.force)
+    version = service.find_version_of(session, caller.workspace, model, body.version)
+    given = aliases.put(session, version, alias, body.force)
+    audit.record(session, caller, "alias.given", f"{model}@{alias}", version=given.ref, force=body.force)
+    return given
 
 
 @router.delete(
@@ -98,9 +106,11 @@ def set_model_alias(model: str, alias: AliasName, body: AliasRequest, session: W
     summary="Delete an alias",
     responses=responses(404),
 )
-def delete_model_alias(model: str, alias: AliasName, session: WriteSession) -> None:
+def delete_model_alias(model: str, alias: AliasName, session: WriteSession, caller: Asking) -> None:
     """The version stays."""
-    aliases.delete(session, service.find_version(session, model).model, alias)
+    named = service.find_version(session, caller.workspace, model).model
+    aliases.delete(session, caller.workspace, named, alias)
+    audit.record(session, caller, "alias.deleted", f"{named}@{alias}")
 
 
 @router.get(
@@ -113,6 +123,7 @@ def download_model_version(
     model: ModelPath,
     request: Request,
     session: ReadSession,
+    caller: Asking,
     format: Annotated[
         Literal["keras", "bundle", "predictions"] | None,
         Query(
@@ -131,6 +142,14 @@ def download_model_version(
     ] = "transfer",
 ) -> Response:
     """The whole model: raw rows in, predictions out. `curl -OJ` uses the file's name."""
-    artifact = service.find_artifact(session, model, format, arm)
+    version = service.find_version(session, caller.workspace, model)
+    artifact = service.find_artifact(session, caller.workspace, version.id, format, arm)
     storage = request.app.state.storage
-    return blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)
+    answer = blob_response(request, storage, artifact.digest, artifact.filename, artifact.media_type)
+    return audit.downloaded(
+        request,
+        caller,
+        "version.downloaded",
+        f"{service.ref(version)} {artifact.format} of {artifact.arm}",
+        answer,
+    )

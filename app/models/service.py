@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
@@ -35,14 +35,16 @@ def publish(
 
     `compared`: how it did beside the model's champion, see `aliases.assign_champion`.
     """
-    lock_name(session, "models", job.model)
-    if session.get(Model, job.model) is None:
-        session.add(Model(name=job.model))
+    workspace = job.workspace_id
+    lock_name(session, "models", f"{workspace}/{job.model}")
+    if session.get(Model, (workspace, job.model)) is None:
+        session.add(Model(workspace_id=workspace, name=job.model))
         session.flush()
-    newest = session.scalar(select(func.max(Version.number)).where(Version.model == job.model))
+    newest = session.scalar(select(func.max(Version.number)).where(*_of(workspace, job.model)))
     number = (newest or 0) + 1
     version = Version(
         id=new_id("ver"),
+        workspace_id=workspace,
         model=job.model,
         number=number,
         job_id=job.id,
@@ -72,16 +74,21 @@ def _filename(model: str, number: int, artifact: dict[str, Any]) -> str:
     return f"{model}-{number}{arm}.{artifact['suffix']}"
 
 
-def find_version(session: Session, reference: str) -> Version:
+def _of(workspace: str, model: str) -> tuple[ColumnElement[bool], ...]:
+    """What is true of the versions of a workspace's model alone."""
+    return Version.workspace_id == workspace, Version.model == model
+
+
+def find_version(session: Session, workspace: str, reference: str) -> Version:
     """By id, `name@version`, `name@alias` or name (its newest version); 404 tells the nearest name."""
-    statement = _matching(select(Version), reference)
+    statement = _matching(select(Version), workspace, reference)
     found = None if statement is None else session.scalars(statement).one_or_none()
     if found is None:
-        raise _not_found(session, reference)
+        raise _not_found(session, workspace, reference)
     return found
 
 
-def find_digest(session: Session, reference: str, format_: str) -> tuple[str, str]:
+def find_digest(session: Session, workspace: str, reference: str, format_: str) -> tuple[str, str]:
     """A version, `name@version`, and the digest of its file in a format: by one query, for who asks often.
 
     Raises:
@@ -92,16 +99,17 @@ def find_digest(session: Session, reference: str, format_: str) -> tuple[str, st
     wanted = joined.where(
         Artifact.format == format_, Artifact.arm == "transfer", Version.deleted_at.is_(None)
     )
-    statement = _matching(wanted, reference)
+    statement = _matching(wanted, workspace, reference)
     found = None if statement is None else session.execute(statement).one_or_none()
     if found is None:
-        artifact = find_artifact(session, reference, format_)
-        return ref(find_version(session, reference)), artifact.digest
+        artifact = find_artifact(session, workspace, reference, format_)
+        return ref(find_version(session, workspace, reference)), artifact.digest
     return f"{found.model}@{found.number}", found.digest
 
 
-def _matching(statement: Statement, reference: str) -> Statement | None:
+def _matching(statement: Statement, workspace: str, reference: str) -> Statement | None:
     """The one version that a reference means, of those that the statement selects; None for no reference."""
+    statement = statement.where(Version.workspace_id == workspace)
     statement = statement.order_by(Version.deleted_at.is_not(None), Version.number.desc()).limit(1)
     parts, alias = split_reference(reference), split_alias(reference)
     if alias is not None:
@@ -119,30 +127,35 @@ def _matching(statement: Statement, reference: str) -> Statement | None:
     return statement
 
 
-def find_version_of(session: Session, model: str, version: int | str) -> Version:
+def find_version_of(session: Session, workspace: str, model: str, version: int | str) -> Version:
     """A version of this model, by its number or a reference."""
-    found = find_version(session, f"{model}@{version}" if isinstance(version, int) else version)
+    reference = f"{model}@{version}" if isinstance(version, int) else version
+    found = find_version(session, workspace, reference)
     if found.model != model:
         message = f"Expected a version of {model}. Received: {ref(found)}."
         raise ServiceError(422, "other_model", message, hint=f"GET /v1/models/{model}/versions lists them.")
     return found
 
 
-def _not_found(session: Session, reference: str) -> ServiceError:
-    known = session.scalars(select(Model.name).limit(1000)).all()
+def _not_found(session: Session, workspace: str, reference: str) -> ServiceError:
+    known = session.scalars(select(Model.name).where(Model.workspace_id == workspace).limit(1000)).all()
     hint = did_you_mean(reference.partition("@")[0], known) or "GET /v1/models lists all models."
     message = f"Expected the id, the name, `name@version` or `name@alias` of a model. Received: {reference}."
     return ServiceError(404, "model_not_found", message, hint=hint)
 
 
 def find_artifact(
-    session: Session, reference: str, format_: str | None = "keras", arm: Arm = "transfer"
+    session: Session,
+    workspace: str,
+    reference: str,
+    format_: str | None = "keras",
+    arm: Arm = "transfer",
 ) -> Artifact:
     """The file of an arm's model in a format: by default the Keras file, or the bundle where there is none.
 
     Predictions are of all arms.
     """
-    version = usable(find_version(session, reference))
+    version = usable(find_version(session, workspace, reference))
     by_arm = _by_arm(version.artifacts)
     if arm not in by_arm and format_ != "predictions":
         there = ", ".join(name for name in by_arm if name != "all")
@@ -178,21 +191,21 @@ def usable(version: Version) -> Version:
     return version
 
 
-def find_to_use(session: Session, references: Sequence[str]) -> list[Version]:
+def find_to_use(session: Session, workspace: str, references: Sequence[str]) -> list[Version]:
     """Versions to learn from; none is deleted before the job that asks for them is there."""
-    found = [find_version(session, reference) for reference in references]
+    found = [find_version(session, workspace, reference) for reference in references]
     lock_names(session, "versions", (version.id for version in found))
     for version in found:
         session.refresh(version)
     return [usable(version) for version in found]
 
 
-def delete(session: Session, reference: str) -> None:
+def delete(session: Session, workspace: str, reference: str) -> Version:
     """Let the version's files go with the next sweep; its record stays, and what came of it is untouched.
 
     Deleting twice is no error.
     """
-    version = find_version(session, reference)
+    version = find_version(session, workspace, reference)
     lock_name(session, "versions", version.id)
     session.refresh(version)
     if version.aliases:
@@ -200,7 +213,7 @@ def delete(session: Session, reference: str) -> None:
         message = f"Expected a version without an alias. Received: {ref(version)}, which is {named}."
         hint = "Give the alias to another version, or take it away: DELETE …/aliases/{alias}."
         raise ServiceError(409, "version_has_alias", message, hint=hint)
-    open_jobs = select(Job).where(Job.finished_at.is_(None))
+    open_jobs = select(Job).where(Job.workspace_id == workspace, Job.finished_at.is_(None))
     needing = [
         job.name
         for job in session.scalars(open_jobs)
@@ -216,11 +229,14 @@ def delete(session: Session, reference: str) -> None:
         version.artifacts.clear()
         version.trained_rows.clear()  # what came of it refers to them by itself
         version.deleted_at = db_now()
+    return version
 
 
-def models_page(session: Session, after: str | None, limit: int) -> tuple[list[ModelView], bool]:
+def models_page(
+    session: Session, workspace: str, after: str | None, limit: int
+) -> tuple[list[ModelView], bool]:
     """By name."""
-    statement = select(Model).order_by(Model.name)
+    statement = select(Model).where(Model.workspace_id == workspace).order_by(Model.name)
     if after is not None:
         statement = statement.where(Model.name > after)
     models, has_more = page(session, statement, limit)
@@ -228,20 +244,22 @@ def models_page(session: Session, after: str | None, limit: int) -> tuple[list[M
 
 
 def _model_view(session: Session, model: Model) -> ModelView:
-    count = session.scalar(select(func.count()).where(Version.model == model.name)) or 0
-    newest = summary(session, find_version(session, model.name))
-    return ModelView(name=model.name, newest=newest, versions=count, created_at=model.created_at)
+    versions = select(func.count()).where(*_of(model.workspace_id, model.name))
+    newest = summary(session, find_version(session, model.workspace_id, model.name))
+    return ModelView(
+        name=model.name, newest=newest, versions=session.scalar(versions) or 0, created_at=model.created_at
+    )
 
 
 def versions_page(
-    session: Session, name: str, after: str | None, limit: int
+    session: Session, workspace: str, name: str, after: str | None, limit: int
 ) -> tuple[list[VersionSummary], bool]:
     """The versions of one model, newest first."""
-    if session.get(Model, name) is None:
-        raise _not_found(session, name)
-    statement = select(Version).where(Version.model == name).order_by(Version.number.desc())
+    if session.get(Model, (workspace, name)) is None:
+        raise _not_found(session, workspace, name)
+    statement = select(Version).where(*_of(workspace, name)).order_by(Version.number.desc())
     if after is not None:
-        statement = statement.where(Version.number < find_version(session, after).number)
+        statement = statement.where(Version.number < find_version(session, workspace, after).number)
     versions, has_more = page(session, statement, limit)
     return [summary(session, version) for version in versions], has_more
 

@@ -6,6 +6,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from app.access.caller import Asking
 from app.access.requests import StrictRoute
 from app.errors import responses
 from app.models.routes import ModelPath
@@ -32,19 +33,19 @@ MOST_AT_ONCE = 64
     response_model_exclude_unset=True,
     responses=responses(404, 410, 413, 422, 429, 503),
 )
-async def predict(model: ModelPath, body: PredictRequest, request: Request) -> JSONResponse:
+async def predict(model: ModelPath, body: PredictRequest, request: Request, caller: Asking) -> JSONResponse:
     """Rows in, classes with probabilities or values out, as the downloaded file answers them.
 
     Every value is read by the rules of the data set that the model was trained on, and what cannot be read
     is told by its place, such as `instances[3].age`.
     """
     limiter: CapacityLimiter = request.app.state.predicting
-    return await to_thread.run_sync(_predict, model, body, request, limiter=limiter)
+    return await to_thread.run_sync(_predict, caller.workspace, model, body, request, limiter=limiter)
 
 
-def _predict(model: str, body: PredictRequest, request: Request) -> JSONResponse:
+def _predict(workspace: str, model: str, body: PredictRequest, request: Request) -> JSONResponse:
     state = request.app.state
     with state.readers() as session:
-        version, bundle = service.find(session, model)
+        version, bundle = service.find(session, workspace, model)
     answers = service.predict(state.predictor, version, bundle, body.instances)
     return JSONResponse({"version": version, "predictions": answers})

@@ -16,9 +16,9 @@ from app.predictions.schemas import PredictorProblem
 RETRY_AFTER = {"Retry-After": "1"}
 
 
-def find(session: Session, reference: str) -> tuple[str, str]:
+def find(session: Session, workspace: str, reference: str) -> tuple[str, str]:
     """The version that is meant, `name@version`, and the digest of its bundle."""
-    return models.find_digest(session, reference, "bundle")
+    return models.find_digest(session, workspace, reference, "bundle")
 
 
 def predict(

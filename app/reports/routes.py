@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from app.access.caller import Asking
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.errors import responses
@@ -28,6 +29,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 def get_job_report(
     job: str,
     session: ReadSession,
+    caller: Asking,
     format: Annotated[
         Literal["json", "html"] | None,
         Query(description="By default as the header `Accept` asks: a browser gets the page."),
@@ -38,7 +40,7 @@ def get_job_report(
 
     As JSON, or as one self-contained page that can be saved and forwarded.
     """
-    report = service.report(session, job)
+    report = service.report(session, caller.workspace, job)
     if format == "html" or (format is None and "text/html" in accept):
         from app.reports import page  # Jinja is slow to import, and few ask for the page
 

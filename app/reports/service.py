@@ -17,12 +17,12 @@ from app.reports.proof import Proof
 from app.reports.schemas import ReportView
 
 
-def report(session: Session, reference: str) -> ReportView:
+def report(session: Session, workspace: str, reference: str) -> ReportView:
     """The report of a job that succeeded; 409 before."""
-    job = jobs.find(session, reference)
+    job = jobs.find(session, workspace, reference)
     if job.result is None:
         raise jobs.impossible("reported", job)
-    version = models.find_version(session, job.result["version"])
+    version = models.find_version(session, workspace, job.result["version"])
     evaluated = session.get_one(JobStage, (job.id, Stage.EVALUATE))
     return ReportView(
         job=jobs.view(job),

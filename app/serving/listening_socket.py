@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import socket
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.access.keys import is_any
 from app.addresses import is_loopback
+from app.db.session import make_engine, make_read_sessions
 from app.settings import Settings
 
 
@@ -44,14 +48,27 @@ def open_listening_socket(settings: Settings) -> socket.socket:
 
 
 def _require_private(settings: Settings, listener: socket.socket) -> None:
-    """Refuse an address that others can reach, as long as nobody is asked who they are."""
+    """Refuse an address that others can reach, as long as there is no key to ask them for."""
     if settings.allow_anonymous or listener.family not in (socket.AF_INET, socket.AF_INET6):
         return
     address = settings.published_host or str(listener.getsockname()[0])
-    if not is_loopback(address):
+    if not is_loopback(address) and not has_keys(settings):
         listener.close()
         raise CannotServe(
-            f"Expected a loopback address, since the service has no authentication. Received: {address}, "
-            "which others may reach. Listen on 127.0.0.1, behind a proxy that authenticates if need be, or "
-            "set MODEL_TRANSFER_ALLOW_ANONYMOUS=true to let anyone who reaches it use the service."
+            f"Expected a loopback address, since the service has no keys yet. Received: {address}, which "
+            "others may reach. Make a key first: model-transfer keys create NAME --scope admin. Or listen on "
+            "127.0.0.1, or set MODEL_TRANSFER_ALLOW_ANONYMOUS=true to let anyone who reaches it use the "
+            "service."
         )
+
+
+def has_keys(settings: Settings) -> bool:
+    """Whether requests need a key; not where no database says so."""
+    engine = make_engine(settings.effective_database_url)
+    try:
+        with make_read_sessions(engine)() as session:
+            return is_any(session)
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()

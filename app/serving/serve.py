@@ -21,7 +21,7 @@ from app.db.session import make_engine
 from app.object_storage import storage_of
 from app.private_files import make_folder, prepare_socket, readable_by_others
 from app.serving import local_broker
-from app.serving.listening_socket import CannotServe, open_listening_socket
+from app.serving.listening_socket import CannotServe, has_keys, open_listening_socket
 from app.serving.server import api_children
 from app.serving.supervisor import Child, Supervisor
 from app.settings import Settings
@@ -128,8 +128,12 @@ def _announce(settings: Settings, port: int, supervisor: Supervisor, say: Callab
             return
     say(f"Ready. Documentation, where you can try it: {address}/docs")
     say(f"Data: {settings.data_dir}. Ctrl-C stops everything; the next start continues with it.")
-    if not is_loopback(settings.host):
-        say("Anyone who can reach this address can use the service: it has no authentication.")
+    if has_keys(settings):
+        say("Requests need a key: model-transfer keys list")
+    elif is_loopback(settings.host):
+        say("There are no keys yet, so it listens on this machine alone: model-transfer keys create NAME")
+    else:
+        say("Anyone who can reach this address can use the service: there are no keys.")
 
 
 def _ready(address: str) -> bool:

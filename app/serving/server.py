@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from uvicorn.logging import AccessFormatter, DefaultFormatter
 
-from app.logs import known_secrets
+from app.logs import caller_suffix, known_secrets
 from app.redaction import without_secrets
 from app.serving.listening_socket import open_listening_socket
 from app.serving.slow_headers import impatient
@@ -84,6 +84,10 @@ class _Redacted(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         return without_secrets(super().format(record), *self._secrets)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # the library's name
+        """Its first part, before any traceback."""
+        return super().formatMessage(record) + caller_suffix()
 
 
 class _RedactedFormatter(_Redacted, DefaultFormatter):

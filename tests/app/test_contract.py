@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
+from tests.app.access.callers import make_key
 from tests.app.conftest import Publish, served
 from tests.app.reports.test_routes import RECEIPT, proved
 from tests.conftest import DATABASES
@@ -35,25 +36,31 @@ def address(client: TestClient, publish: Publish) -> Iterator[str]:
         yield address
 
 
-def drawn(address: str, examples: int, folder: Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def key(client: TestClient, address: str) -> str:
+    """An admin's key. What is asked without it, or with a wrong one, is answered as the document says."""
+    return make_key(client, "admin", "admin").text
+
+
+def drawn(address: str, key: str, examples: int, folder: Path) -> subprocess.CompletedProcess[str]:
     """What Schemathesis says after so many examples of each route, and those at the edges of each field.
 
     It keeps what failed in the folder it is started from, to try it again: an empty one keeps runs alike.
     """
     program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"]
-    options = [f"--max-examples={examples}", "--no-color"]
+    options = [f"--max-examples={examples}", "--no-color", "--header", f"Authorization: Bearer {key}"]
     command = [*program, f"{address}/openapi.json", *options]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_every_drawn_request_is_answered_as_the_document_says(address: str, tmp_path: Path) -> None:
-    told = drawn(address, EXAMPLES, tmp_path)
+def test_every_drawn_request_is_answered_as_the_document_says(address: str, key: str, tmp_path: Path) -> None:
+    told = drawn(address, key, EXAMPLES, tmp_path)
     assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]
 
 
 @pytest.mark.slow
 def test_every_one_of_many_drawn_requests_is_answered_as_the_document_says(
-    address: str, tmp_path: Path
+    address: str, key: str, tmp_path: Path
 ) -> None:
-    told = drawn(address, MORE_EXAMPLES, tmp_path)
+    told = drawn(address, key, MORE_EXAMPLES, tmp_path)
     assert told.returncode == 0, told.stdout[-20_000:] + told.stderr[-2000:]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from app.access import keys
 from app.db.migrate import downgrade
+from app.db.session import make_sessions
 from app.doctor import Finding, examine
 from app.settings import Settings
 from app.storage import Storage
@@ -21,6 +23,7 @@ def test_a_service_without_a_worker_is_told_to_start_one(settings: Settings, eng
         "versions": "ok",
         "folder": "ok",
         "database": "ok",
+        "keys": "ok",
         "storage": "ok",
         "disk": "ok",
         "broker": "ok",
@@ -34,6 +37,21 @@ def test_an_outdated_database_is_told_to_be_migrated(settings: Settings, engine:
     database = found(settings)["database"]
     assert database.state == "failed"
     assert "Run: model-transfer migrate" in database.message
+
+
+def test_keys_that_are_all_revoked_are_told_since_nobody_can_ask_any_more(
+    settings: Settings, engine: Engine
+) -> None:
+    assert found(settings)["keys"].message == "none; the service listens on this machine alone"
+    open_to_all = found(settings.model_copy(update={"allow_anonymous": True}))["keys"]
+    assert (open_to_all.state, "keys create" in open_to_all.advice) == ("warning", True)
+    with make_sessions(engine).begin() as session:
+        made = [keys.create(session, "ci", "write", None, None)[0].id for _ in range(2)]
+        keys.revoke(session, made[0], None)
+    assert found(settings)["keys"] == Finding("keys", "ok", "1 active, 1 revoked")
+    with make_sessions(engine).begin() as session:
+        keys.revoke(session, made[1], None)
+    assert found(settings)["keys"].state == "failed"
 
 
 def test_everything_that_is_away_is_named_and_nothing_is_made(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 from sqlalchemy import select, update
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Model, Reply
@@ -118,11 +119,11 @@ class Unwritable(BaseModel):
 
 def test_nothing_is_kept_of_a_request_whose_answer_cannot_be_written(sessions: Sessions) -> None:
     def make() -> Unwritable:
-        session.add(Model(name="m"))
+        session.add(Model(workspace_id=DEFAULT_WORKSPACE, name="m"))
         return Unwritable()
 
     for key in (None, "k"):
         with pytest.raises(PydanticSerializationError), sessions.begin() as session:
-            once(session, key, [], Unwritable, make)
+            once(session, DEFAULT_WORKSPACE, key, [], Unwritable, make)
         with sessions() as session:
             assert session.scalars(select(Model)).all() == session.scalars(select(Reply)).all() == []

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app import logs
+from app.access.key_text import new_key
 from app.settings import Settings
 
 
@@ -77,3 +78,29 @@ def test_no_line_and_no_traceback_tells_a_password_or_a_key(
     assert "s3cret-of" not in told.replace('"cannot reach amqp://me:s3cret-of-another@host//"', "")
     assert "redis://:***@host:6379/0" in told
     assert "OSError: cannot reach amqp://me:***@host//" in told
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_line_names_the_key_and_the_workspace_of_its_request_and_never_the_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    logs.configure(Settings(data_dir=tmp_path, log_format=log_format))
+    log, key = logging.getLogger("app"), new_key()
+    with logs.caller_log_context("ci", "team"):
+        log.warning("asked with Authorization: Bearer %s", key)
+    with logs.caller_log_context("root", None):
+        log.warning("asked")
+    with logs.caller_log_context(None, "default"):
+        log.warning("asked by anyone")
+    told = capsys.readouterr().err
+    assert key[3:] not in told
+    assert "mt_***" in told
+    first, second, third = told.splitlines()
+    if log_format == "json":
+        assert (json.loads(first)["key"], json.loads(first)["workspace"]) == ("ci", "team")
+        assert json.loads(second)["workspace"] == "the installation"
+        assert "key" not in json.loads(third)
+    else:
+        assert first.endswith(" key=ci workspace=team")
+        assert second.endswith(" key=root workspace=the installation")
+        assert third.endswith("asked by anyone")

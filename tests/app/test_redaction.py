@@ -29,6 +29,8 @@ from app.redaction import without_paths, without_secrets
         ("host=h password='s3 cret' user=me", "host=h password=*** user=me"),
         ("{'host': 'h', 'password': 's3cret'}", "{'host': 'h', 'password': ***}"),
         ("GET /v1/models?token=s3cret HTTP/1.1", "GET /v1/models?token=*** HTTP/1.1"),
+        (f"Bearer mt_{'a1B' * 12}, again", "Bearer mt_***, again"),
+        (f"GET /v1/jobs?key=mt_{'a1B' * 12} HTTP/1.1", "GET /v1/jobs?key=mt_*** HTTP/1.1"),
     ],
 )
 def test_passwords_and_keys_are_masked(text: str, masked: str) -> None:

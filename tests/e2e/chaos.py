@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ import typer
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from app.access import keys, workspaces
+from app.access.keyring import KNOWN_SECONDS
 from app.broker import Broker
 from app.db.clock import UTCDateTime
 from app.db.session import make_engine, make_sessions
@@ -172,6 +174,8 @@ class Stack:
     restarts: Counter[str] = field(default_factory=Counter)
     away: set[str] = field(default_factory=set)
     """What is not started again for now."""
+    key: str = ""
+    """What requests are sent with, where the service has keys."""
 
     def keep_alive(self) -> None:
         """Start what ended again, as an operating system's service manager would."""
@@ -195,6 +199,8 @@ class Stack:
     def http(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send until an answer comes that is no 503 nor 502."""
         deadline = time.monotonic() + 240
+        if self.key:
+            options["headers"] = {**options.get("headers", {}), "Authorization": f"Bearer {self.key}"}
         while True:
             with suppress(httpx2.TransportError):
                 with httpx2.Client(base_url=self.address, timeout=30) as client:
@@ -516,6 +522,7 @@ class Findings:
     duplicated: list[str] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """For a reader."""
@@ -524,17 +531,19 @@ class Findings:
             f"{self.jobs} jobs, {self.count} kills in {self.seconds:.0f} s, "
             f"{self.attempts} attempts: {told}.",
             f"lost {len(self.lost)}, duplicated {len(self.duplicated)}, "
-            f"differing from the undisturbed run {len(self.differing)}, orphan files {len(self.orphans)}",
+            f"differing from the undisturbed run {len(self.differing)}, orphan files {len(self.orphans)}, "
+            f"seen of another workspace {len(self.seen)}",
             *self.lost,
             *self.duplicated,
             *self.differing,
             *self.orphans,
+            *self.seen,
         ]
 
     @property
     def is_clean(self) -> bool:
         """Nothing to complain of."""
-        return not (self.lost or self.duplicated or self.differing or self.orphans)
+        return not (self.lost or self.duplicated or self.differing or self.orphans or self.seen)
 
 
 Outcome = tuple[str, dict[str, Any]]
@@ -608,17 +617,27 @@ def disturbed(
     pause: float = 1.5,
     say: Callable[[str], None] = lambda line: None,
     weights: dict[str, int] | None = None,
+    workspaces: int = 1,
 ) -> Findings:
-    """Upload, post and wait while processes die; then compare."""
+    """Upload, post and wait while processes die; then compare.
+
+    Several workspaces do all of it beside each other, under equal names and idempotency keys.
+    """
     begun, count, havoc = time.monotonic(), len(expected), Havoc(stack, seed, weights or WEIGHTS)
+    callers = (
+        [stack] if workspaces == 1 else [replace(stack, key=key) for key in make_keys(stack, workspaces)]
+    )
+    total = count * len(callers)
     fed = threading.Event()
     problems: list[str] = []
 
     def feed() -> None:
         try:
-            upload(stack, files)
+            for caller in callers:
+                upload(caller, files)
             for number in range(count):
-                post(stack, number)
+                for caller in callers:
+                    post(caller, number)
         except (AssertionError, httpx2.HTTPError) as error:
             problems.append(f"not accepted: {error!r}")
         fed.set()
@@ -627,8 +646,8 @@ def disturbed(
     told = 0
     while havoc.kills < kills:
         # Where the jobs are ahead of the kills, these come faster.
-        left = _open(stack, count)
-        slow = min(6.0, max(0.1, (left / count) / (1 - havoc.kills / kills)))
+        left = _open(stack, total)
+        slow = min(6.0, max(0.1, (left / total) / (1 - havoc.kills / kills)))
         time.sleep(havoc.draw.expovariate(1 / (pause * slow)))
         _wait_for_work(stack)
         havoc.strike()
@@ -636,19 +655,56 @@ def disturbed(
             told = havoc.kills
             say(f"{told} kills, {_states(stack)}")
     fed.wait(600)
-    wait(stack, count, 300 + 30 * count)
-    found = outcomes(stack, count)
+    for caller in callers:
+        wait(caller, count, 300 + 30 * total)
     findings = Findings(
-        count, havoc.kills, havoc.done, _attempts(stack), time.monotonic() - begun, lost=problems
+        total, havoc.kills, havoc.done, _attempts(stack), time.monotonic() - begun, lost=problems
     )
-    for name, outcome in expected.items():
-        if name not in found:
-            findings.lost.append(f"{name}: {_why(stack, name)}")
-        elif found[name] != outcome:
-            findings.differing.append(f"{name}: {found[name]} instead of {outcome}")
+    for caller in callers:
+        found = outcomes(caller, count)
+        for name, outcome in expected.items():
+            if name not in found:
+                findings.lost.append(f"{name}: {_why(caller, name)}")
+            elif found[name] != outcome:
+                findings.differing.append(f"{name}: {found[name]} instead of {outcome}")
+    findings.seen = _seen(callers)
     findings.duplicated = _duplicated(stack)
     findings.orphans = _orphans(stack)
     return findings
+
+
+def make_keys(stack: Stack, count: int) -> list[str]:
+    """A key for each of so many workspaces, which are made."""
+    engine = make_engine(stack.database_url)
+    made = []
+    with make_sessions(engine).begin() as session:
+        for number in range(count):
+            workspace = workspaces.create(session, f"workspace-{number}")
+            made.append(keys.create(session, "chaos", "admin", workspace, None)[1])  # names owners
+    engine.dispose()
+    time.sleep(KNOWN_SECONDS)  # until every process knows that keys are needed
+    return made
+
+
+def _seen(callers: list[Stack]) -> list[str]:
+    """What one workspace finds of another's, by list or by id; and sources that were taken from it."""
+    listed = {
+        caller.key: {
+            f"/v1/{what}/{one['id']}"
+            for what in ("jobs", "datasets")
+            for one in caller.http("GET", f"/v1/{what}", params={"limit": 1000}).json()["data"]
+        }
+        for caller in callers
+    }
+    found = [f"{place} is listed twice" for place, count in _counted(listed).items() if count > 1]
+    for caller in callers:
+        others = set().union(*(places for key, places in listed.items() if key != caller.key))
+        found += [place for place in others if caller.http("GET", place).status_code != 404]
+    return found
+
+
+def _counted(listed: dict[str, set[str]]) -> Counter[str]:
+    return Counter(place for places in listed.values() for place in places)
 
 
 def _query(stack: Stack, statement: str) -> list[Any]:
@@ -701,8 +757,8 @@ def _duplicated(stack: Stack) -> list[str]:
     ends = (
         "SELECT job_id, count(*) FROM events WHERE type = 'job.succeeded' GROUP BY job_id HAVING count(*) > 1"
     )
-    several = "SELECT model, max(number) FROM versions GROUP BY model HAVING max(number) > 1"
-    uploads = "SELECT name, max(version) FROM datasets GROUP BY name HAVING max(version) > 1"
+    several = "SELECT model, max(number) FROM versions GROUP BY workspace_id, model HAVING max(number) > 1"
+    uploads = "SELECT name, max(version) FROM datasets GROUP BY workspace_id, name HAVING max(version) > 1"
     queries = (twice, ends, several, uploads)
     return [f"{row[0]}: {row[1]}" for query in queries for row in _query(stack, query)]
 
@@ -728,7 +784,14 @@ def digest_of(found: dict[str, Outcome]) -> str:
     return hashlib.sha256("".join(sorted(one[0] for one in found.values())).encode()).hexdigest()[:16]
 
 
-def main(kills: int = 200, jobs: int = 60, seed: int = 0, stack: str = "both", pause: float = 1.5) -> None:
+def main(
+    kills: int = 200,
+    jobs: int = 60,
+    seed: int = 0,
+    stack: str = "both",
+    pause: float = 1.5,
+    workspaces: int = 1,
+) -> None:
     """Run both stacks for long and tell what was lost; exit 1 if anything was."""
     stacks = {"SQLite and the bundled broker": embedded, "PostgreSQL and Redis": cluster}
     if stack != "both":
@@ -747,7 +810,7 @@ def main(kills: int = 200, jobs: int = 60, seed: int = 0, stack: str = "both", p
             of_stack = folder / make.__name__
             of_stack.mkdir()
             with make(of_stack) as one:
-                findings = disturbed(one, files, expected, kills, seed, pause, say)
+                findings = disturbed(one, files, expected, kills, seed, pause, say, workspaces=workspaces)
             say("\n".join([f"{name}:", *findings.lines()]))
             clean = clean and findings.is_clean
             if not findings.is_clean:

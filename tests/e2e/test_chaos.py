@@ -55,6 +55,22 @@ def test_no_job_is_lost_doubled_or_changed_by_processes_that_die(
     assert findings.count >= KILLS
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [chaos.embedded, pytest.param(chaos.cluster, marks=ON_A_CLUSTER)])
+def test_two_workspaces_lose_nothing_and_see_nothing_of_each_other_while_processes_die(
+    stack: Callable[[Path], AbstractContextManager[chaos.Stack]],
+    files: dict[str, Path],
+    expected: dict[str, chaos.Outcome],
+    tmp_path: Path,
+) -> None:
+    with stack(tmp_path) as running:
+        findings = chaos.disturbed(
+            running, files, expected, KILLS, seed=2, pause=0.6, weights=WEIGHTS, workspaces=2
+        )
+    assert findings.is_clean, "\n".join(findings.lines())
+    assert findings.jobs == 2 * JOBS
+
+
 @pytest.mark.parametrize("stack", [pytest.param(chaos.cluster, marks=ON_A_CLUSTER)])
 def test_a_database_that_is_away_for_a_minute_costs_no_job(
     stack: Callable[[Path], AbstractContextManager[chaos.Stack]],

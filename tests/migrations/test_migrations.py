@@ -9,10 +9,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import JSON, Boolean, DateTime, Engine, Integer, MetaData, Table, func, inspect, select, text
 
+from app.access import workspaces
+from app.db.access_tables import DEFAULT_WORKSPACE, Workspace
 from app.db.migrate import MIGRATIONS, downgrade, upgrade
 from app.db.revision import HEAD, require_current
-from app.db.session import make_engine
-from app.db.tables import Base
+from app.db.session import make_engine, make_sessions
+from app.db.tables import Base, Model
+from app.models import service as models
+
+BEFORE_WORKSPACES = "0008"
+"""The revision before `0012_workspaces.py`."""
 
 ROWS_FILES = "0007"
 """From here on data sets have a file of their rows' parts and keys, which earlier ones lack."""
@@ -108,4 +114,41 @@ def test_data_sets_whose_rows_have_no_keys_are_refused_and_kept(database_url: st
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0006"
         assert connection.scalar(text("SELECT count(*) FROM datasets")) == 1
+    engine.dispose()
+
+
+def test_what_is_there_before_workspaces_becomes_the_default_ones(database_url: str) -> None:
+    engine = make_engine(database_url)
+    upgrade(engine, BEFORE_WORKSPACES)
+    _fill(engine)
+    known = MetaData()
+    known.reflect(engine)
+    tables = known.tables
+    with engine.begin() as connection:
+        for name, row in {
+            "aliases": {"model": "m", "version_id": "ver_1"},
+            "replies": {"key": "k"},
+            "source_runs": {"key": "k"},
+            "turns": {"queue": "default", "owner": "ada"},
+        }.items():
+            connection.execute(tables[name].insert().values(**_row(tables[name], **row)))
+    upgrade(engine)
+    kept = ("datasets", "jobs", "models", "versions", "aliases", "replies", "source_runs", "turns")
+    with make_sessions(engine).begin() as session:
+        for name in kept:
+            whose = session.execute(text(f"SELECT workspace_id FROM {name}")).scalars().all()
+            assert whose == [DEFAULT_WORKSPACE], name
+        assert [one.name for one in session.scalars(select(Workspace))] == ["default"]
+        assert session.scalars(select(Workspace.created_at)).one() <= datetime.now(UTC)
+        assert models.find_version(session, DEFAULT_WORKSPACE, "m@x").id == "ver_1"
+        other = workspaces.create(session, "team").id
+        session.add(Model(workspace_id=other, name="m"))
+    with pytest.raises(RuntimeError, match="back-up"):
+        downgrade(engine, BEFORE_WORKSPACES)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM models WHERE workspace_id = :other"), {"other": other})
+        connection.execute(text("DELETE FROM workspaces WHERE id = :other"), {"other": other})
+    downgrade(engine, BEFORE_WORKSPACES)
+    with engine.connect() as connection:
+        assert [connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in kept] == [1] * len(kept)
     engine.dispose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
@@ -21,17 +22,38 @@ def lease(sessions: Sessions) -> Lease:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
         about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
+        session.add(
+            Dataset(
+                workspace_id=DEFAULT_WORKSPACE,
+                id="ds_1",
+                name="d",
+                version=1,
+                kind="tabular",
+                **about,
+                **facts,
+            )
+        )
     accepted(sessions, "job_1")
     return claimed(sessions)
 
 
-def accepted(sessions: Sessions, job_id: str) -> None:
+def accepted(
+    sessions: Sessions, job_id: str, workspace_id: str = DEFAULT_WORKSPACE, dataset: str = "ds_1"
+) -> None:
     """A job that waits."""
     with sessions.begin() as session:
         stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
-        job = Job(id=job_id, name=job_id, model="m", spec={}, extra={}, max_attempts=2, stages=stages)
-        job.source_dataset_id = job.target_dataset_id = "ds_1"
+        job = Job(
+            workspace_id=workspace_id,
+            id=job_id,
+            name=job_id,
+            model="m",
+            spec={},
+            extra={},
+            max_attempts=2,
+            stages=stages,
+        )
+        job.source_dataset_id = job.target_dataset_id = dataset
         session.add(job)
 
 

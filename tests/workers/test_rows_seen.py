@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.jobs.schemas import JobSpec
 from workers.job_rows import DatasetFacts, JobFacts, PresetFacts, VersionFacts
 from workers.rows_seen import unknown
@@ -24,7 +25,7 @@ def _job(source: Any, network: dict[str, Any], source_network: dict[str, Any]) -
     spec: dict[str, Any] = {"method": {"kind": "parameter"}, "training": {}, "evaluation": {}}
     spec |= {"source_training": None, "network": network, "source_network": source_network}
     data: Any = DatasetFacts("target@1", "", "", None)  # type: ignore[arg-type]
-    return JobFacts("j", "m", JobSpec.model_validate(spec), source or data, [], data)
+    return JobFacts(DEFAULT_WORKSPACE, "j", "m", JobSpec.model_validate(spec), source or data, [], data)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def beside_champion(context: JobContext, new: Array) -> dict[str, Any] | None:
     interval is that of two networks as they are: the test rows alone are drawn. None without a champion.
     """
     with context.journal.reading() as session:
-        version = holder(session, context.job.model, CHAMPION)
+        version = holder(session, context.job.workspace, context.job.model, CHAMPION)
         champion = None if version is None else read_version(session, version)
     if champion is None:
         return None

@@ -13,6 +13,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets_service
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.locks import lock_name, lock_names
 from app.db.session import Sessions
 from app.db.tables import Dataset
@@ -72,7 +73,7 @@ def refused(late: Future[Any]) -> str:
 
 def accept(settings: Settings, **changes: Any) -> Callable[[Session], Any]:
     request = JobRequest.model_validate({**REQUEST, **changes})
-    return lambda session: acceptance.accept(session, request, settings)
+    return lambda session: acceptance.accept(session, DEFAULT_WORKSPACE, "", request, settings)
 
 
 Cancelled = Callable[..., Callable[[Session], Any]]
@@ -86,7 +87,7 @@ def cancelled(client: TestClient) -> Cancelled:
     def make(**changes: Any) -> Callable[[Session], Any]:
         assert client.post("/v1/jobs", json={**REQUEST, **changes}).status_code == 202
         client.post("/v1/jobs/j:cancel")
-        return lambda session: jobs.retry(session, storage, "j", 3)
+        return lambda session: jobs.retry(session, storage, DEFAULT_WORKSPACE, "j", 3)
 
     return make
 
@@ -97,7 +98,7 @@ def test_a_data_set_of_a_job_that_is_being_accepted_is_not_deleted(
     late = meet(
         sessions,
         accept(settings),
-        within(sessions, lambda session: datasets_service.delete(session, "source")),
+        within(sessions, lambda session: datasets_service.delete(session, DEFAULT_WORKSPACE, "source")),
     )
     assert refused(late) == "dataset_in_use"
 
@@ -115,7 +116,7 @@ def test_a_data_set_of_a_job_that_is_being_accepted_is_kept_by_the_retention(
 def test_a_job_on_a_data_set_that_is_being_deleted_is_refused(sessions: Sessions, settings: Settings) -> None:
     late = meet(
         sessions,
-        lambda session: datasets_service.delete(session, "source"),
+        lambda session: datasets_service.delete(session, DEFAULT_WORKSPACE, "source"),
         within(sessions, accept(settings)),
     )
     assert refused(late) == "dataset_not_found"
@@ -128,7 +129,7 @@ def test_a_data_set_of_a_job_that_is_being_retried_is_not_deleted(
     late = meet(
         sessions,
         retry,
-        within(sessions, lambda session: datasets_service.delete(session, "target")),
+        within(sessions, lambda session: datasets_service.delete(session, DEFAULT_WORKSPACE, "target")),
     )
     assert refused(late) == "dataset_in_use"
 
@@ -139,7 +140,7 @@ def test_a_job_whose_data_set_is_being_deleted_is_not_retried(
     retry = cancelled()
     late = meet(
         sessions,
-        lambda session: datasets_service.delete(session, "target"),
+        lambda session: datasets_service.delete(session, DEFAULT_WORKSPACE, "target"),
         within(sessions, retry),
     )
     assert refused(late) == "input_deleted"
@@ -154,7 +155,7 @@ def test_a_version_of_a_job_that_is_being_retried_is_not_deleted(
     late = meet(
         sessions,
         retry,
-        within(sessions, lambda session: models.delete(session, "m@1")),
+        within(sessions, lambda session: models.delete(session, DEFAULT_WORKSPACE, "m@1")),
     )
     assert refused(late) == "version_in_use"
 
@@ -163,10 +164,12 @@ def test_a_version_that_is_being_deleted_gets_no_alias(sessions: Sessions, publi
     publish("helped", champion="never")
     late = meet(
         sessions,
-        lambda session: models.delete(session, "m@1"),
+        lambda session: models.delete(session, DEFAULT_WORKSPACE, "m@1"),
         within(
             sessions,
-            lambda session: aliases.put(session, models.find_version(session, "m@1"), "best", False),
+            lambda session: aliases.put(
+                session, models.find_version(session, DEFAULT_WORKSPACE, "m@1"), "best", False
+            ),
         ),
     )
     assert refused(late) == "version_deleted"

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, SourceRun
 from app.jobs import retention, sweeper
@@ -27,7 +28,9 @@ def test_by_default_only_old_source_networks_go(
     with sessions.begin() as session:
         for key, created in (("old", OLD - timedelta(days=40)), ("new", datetime.now(UTC))):
             digests = {"output_digest": "0" * 64, "rows_digest": "1" * 64}
-            session.add(SourceRun(key=key, output={}, created_at=created, **digests))
+            session.add(
+                SourceRun(workspace_id=DEFAULT_WORKSPACE, key=key, output={}, created_at=created, **digests)
+            )
     gone = retention.clean(sessions, settings)
     assert gone == {"versions": 0, "datasets": 0, "source networks": 1, "replies": 0}
 

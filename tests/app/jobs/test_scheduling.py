@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import pytest
 from sqlalchemy import insert, select, update
 
+from app.access import workspaces
 from app.broker import Broker
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job, Turn
@@ -16,6 +18,8 @@ from app.jobs.states import State
 from app.settings import Settings
 from app.storage import Storage
 from workers.tasks import Services, _claim
+
+WHOSE = {"workspace_id": DEFAULT_WORKSPACE}
 
 TICK = timedelta(milliseconds=10)
 
@@ -27,15 +31,27 @@ def post(sessions: Sessions) -> Any:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
         about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        session.add(Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts))
+        session.add(
+            Dataset(
+                workspace_id=DEFAULT_WORKSPACE,
+                id="ds_1",
+                name="d",
+                version=1,
+                kind="tabular",
+                **about,
+                **facts,
+            )
+        )
     number = 0
 
     def add(name: str, **about: Any) -> None:
         nonlocal number
         number += 1
         with sessions.begin() as session:
-            job = Job(id=name, name=name, model="m", spec={}, extra={}, max_attempts=2, **about)
-            job.source_dataset = job.target_dataset = session.get_one(Dataset, "ds_1")
+            whose = {**WHOSE, **about}
+            job = Job(id=name, name=name, model="m", spec={}, extra={}, max_attempts=2, **whose)
+            theirs = select(Dataset).where(Dataset.workspace_id == whose["workspace_id"])
+            job.source_dataset = job.target_dataset = session.scalars(theirs).one()
             session.add(job)
             session.flush()
             session.execute(update(Job).where(Job.id == name).values(queued_at=db_now(number - 1000)))
@@ -67,7 +83,15 @@ def post_many(sessions: Sessions, post: Any) -> PostMany:
     def add(owners: list[str], **about: Any) -> None:
         nonlocal number
         inputs = {"source_dataset_id": "ds_1", "target_dataset_id": "ds_1"}
-        common = {"model": "m", "spec": {}, "extra": {}, "max_attempts": 2, **inputs, **about}
+        common = {
+            "workspace_id": DEFAULT_WORKSPACE,
+            "model": "m",
+            "spec": {},
+            "extra": {},
+            "max_attempts": 2,
+            **inputs,
+            **about,
+        }
         now = datetime.now(UTC) - timedelta(hours=1)
         rows = []
         for owner in owners:
@@ -114,6 +138,44 @@ def test_owners_take_turns_however_many_jobs_they_wait_with(sessions: Sessions, 
     post("bob0", owner="bob")
     post("bob1", owner="bob")
     assert order(sessions) == ["ada0", "bob0", "ada1", "bob1", "ada2", "ada3"]
+
+
+def test_workspaces_take_turns_before_their_owners_do(sessions: Sessions, post: Any) -> None:
+    other = other_workspace(sessions)
+    for number in range(2):
+        post(f"ada{number}", owner="ada")
+        post(f"bob{number}", owner="bob")
+    post("team-ada", owner="ada", workspace_id=other)
+    post("team-bob", owner="bob", workspace_id=other)
+    assert order(sessions) == ["ada0", "team-ada", "bob0", "team-bob", "ada1", "bob1"]
+
+
+def test_a_priority_counts_within_its_workspace_alone(sessions: Sessions, post: Any) -> None:
+    other = other_workspace(sessions)
+    post("low")
+    for number in range(3):
+        post(f"high{number}", priority=10, workspace_id=other)
+    post("higher", priority=1)
+    assert order(sessions) == ["higher", "high0", "low", "high1", "high2"]
+
+
+def test_an_owner_of_the_same_name_elsewhere_is_another_one(sessions: Sessions, post: Any) -> None:
+    other = other_workspace(sessions)
+    for number in range(2):
+        post(f"ours{number}", owner="ada")
+        post(f"theirs{number}", owner="ada", workspace_id=other)
+    assert order(sessions, most=1) == ["ours0", "theirs0"]
+
+
+def other_workspace(sessions: Sessions) -> str:
+    """The id of a second workspace, with a data set."""
+    with sessions.begin() as session:
+        made = workspaces.create(session, "team").id
+        first = session.get_one(Dataset, "ds_1")
+        session.refresh(first, ["description", "profile", "warnings", "preview"])
+        facts = {column.name: getattr(first, column.name) for column in Dataset.__table__.columns}
+        session.add(Dataset(**{**facts, "id": f"ds_{made}", "workspace_id": made}))
+        return made
 
 
 def test_a_higher_priority_begins_first_whoever_owns_it(sessions: Sessions, post: Any) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job
@@ -26,8 +27,12 @@ def job_id(sessions: Sessions) -> str:
         about = {"filename": "d.csv", "media_type": "text/csv", "digest": "0" * 64, "size": 1, "rows": 1}
         about |= {"rows_digest": "1" * 64, "rows_size": 1}
         facts: dict[str, Any] = {"description": {}, "profile": {}, "warnings": [], "preview": [], "extra": {}}
-        dataset = Dataset(id="ds_1", name="d", version=1, kind="tabular", **about, **facts)
-        job = Job(id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2)
+        dataset = Dataset(
+            workspace_id=DEFAULT_WORKSPACE, id="ds_1", name="d", version=1, kind="tabular", **about, **facts
+        )
+        job = Job(
+            workspace_id=DEFAULT_WORKSPACE, id="job_1", name="j", model="m", spec={}, extra={}, max_attempts=2
+        )
         job.source_dataset = job.target_dataset = dataset
         session.add(job)
     return "job_1"

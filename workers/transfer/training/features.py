@@ -39,15 +39,17 @@ class FeatureStore:
     """A folder of arrays, of which the longest unused go when there are more than `max_bytes`.
 
     Behind each array its file says what computing it took; `uses` are told of all that is read and computed.
+    `of` says whose arrays they are: who has another one finds none of them.
     """
 
     folder: Path
     max_bytes: int
     uses: FeatureUses = field(default_factory=FeatureUses, compare=False)
+    of: str = ""
 
     def told_to(self, uses: FeatureUses) -> "FeatureStore":
         """The same store for one training, whose uses are noted apart."""
-        return FeatureStore(self.folder, self.max_bytes, uses)
+        return FeatureStore(self.folder, self.max_bytes, uses, self.of)
 
     def load(self, key: str) -> Array | None:
         """The array kept under the key, mapped into memory."""
@@ -88,7 +90,8 @@ class FeatureStore:
         return kept
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npy"
+        name = hashlib.sha256(f"{self.of} {key}".encode()).hexdigest() if self.of else key
+        return self.folder / f"{name}.npy"
 
     @staticmethod
     def _write(path: Path, rows: int, blocks: Iterable[Array]) -> None:

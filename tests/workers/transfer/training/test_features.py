@@ -43,6 +43,16 @@ def test_a_training_that_finds_features_is_told_who_computed_them_and_what_that_
     np.testing.assert_allclose(first.uses.paid_seconds, first.uses.computed_seconds)
 
 
+def test_features_of_one_are_not_found_by_another(tmp_path: Path) -> None:
+    stores = {of: FeatureStore(tmp_path, 1 << 20, of=of) for of in ("", "ws_1", "ws_2")}
+    kept = np.arange(6, dtype=np.float32).reshape(3, 2)
+    stores["ws_1"].save("a" * 64, 3, [kept])
+    found = {of: store.load("a" * 64) for of, store in stores.items()}
+    assert found[""] is found["ws_2"] is None
+    np.testing.assert_array_equal(found["ws_1"], kept)
+    assert stores["ws_1"].told_to(FeatureUses("job")).load("a" * 64) is not None
+
+
 def test_features_count_once_and_belong_to_an_attempt_that_goes_on(tmp_path: Path) -> None:
     network, rows = _network(), examples.make("text").train
     before, after = _store(tmp_path, "job_1/transfer/0"), _store(tmp_path, "job_1/transfer/0")

@@ -1,0 +1,32 @@
+"""Which scope does a request need? One answer for every route, those to come included."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app.access.origins import SAFE_METHODS
+
+Scope = Literal["read", "write", "admin"]
+
+RANKS: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
+"""Each may do what those before it may."""
+
+OPEN = frozenset({"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"})
+"""What anyone may ask for: it tells nothing of users."""
+
+OPEN_FOLDER = "/static-offline-docs/"
+"""The scripts and styles of the documentation pages."""
+
+ADMINISTRATION = ("/v1/keys", "/v1/workspaces", "/v1/audit")
+
+
+def is_open(path: str) -> bool:
+    """Whether the path needs no key."""
+    return path in OPEN or path.startswith(OPEN_FOLDER)
+
+
+def scope_needed(method: str, path: str) -> Scope:
+    """The least scope that a key for this request has."""
+    if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
+        return "admin"
+    return "read" if method.upper() in SAFE_METHODS else "write"
