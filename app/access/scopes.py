@@ -29,4 +29,6 @@ def scope_needed(method: str, path: str) -> Scope:
     """The least scope that a key for this request has."""
     if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
         return "admin"
-    return "read" if method.upper() in SAFE_METHODS else "write"
+    # Who may download a model can ask it as well.
+    changes_nothing = method.upper() in SAFE_METHODS or path.endswith(":predict")
+    return "read" if changes_nothing else "write"

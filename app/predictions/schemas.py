@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Instance = dict[str, str | bool | int | float | None]
+_LARGEST_FLOAT = 1.7976931348623157e308
+
+Text = Annotated[str, Field(max_length=100_000_000)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Float = Annotated[float, Field(ge=-_LARGEST_FLOAT, le=_LARGEST_FLOAT)]
+
+Instance = Annotated[
+    dict[Annotated[str, Field(max_length=1000)], Text | bool | Whole | Float | None],
+    Field(max_length=100_000),
+]
 
 MOST_INSTANCES = 10_000
 

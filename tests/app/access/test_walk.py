@@ -66,7 +66,7 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
     with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
         file = {"size": kept["source"]["size"], "filename": "zebra.keras", "media_type": "application/zip"}
         digest = kept["source"]["sha256"]
-        session.add(Artifact(version_id=version["id"], format="keras", digest=digest, **file))
+        session.add(Artifact(version_id=version["id"], arm="transfer", format="keras", digest=digest, **file))
     client.put("/v1/models/zebra-model/aliases/zebra-alias", json={"version": 1}).raise_for_status()
     keys = {scope: make_key(client, f"zebra-{scope}", scope) for scope in RANKS}
     nobody = "0" * 28
@@ -118,6 +118,7 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
     ],
     ("POST", "/v1/workspaces"): [("", lambda _: {"name": "new"})],
     ("POST", "/v1/datasets"): [("", lambda _: "no table")],
+    ("POST", "/v1/models/{model}:predict"): [("", lambda _: {"instances": [{"a": 1}]})],
 }
 """What is sent where something must be, by the parameter that it names something of."""
 

@@ -56,7 +56,7 @@ def version(client: TestClient, publish: Publish, bundle: Make) -> str:  # noqa:
     with state.sessions.begin() as session:
         made = session.scalars(select(Version)).one()
         size, about = bundle(1).stat().st_size, {"filename": "m-1.zip", "media_type": "application/zip"}
-        made.artifacts.append(Artifact(format="bundle", digest=digest, size=size, **about))
+        made.artifacts.append(Artifact(arm="transfer", format="bundle", digest=digest, size=size, **about))
     return "m@1"
 
 
