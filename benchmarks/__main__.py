@@ -35,7 +35,7 @@ from benchmarks import (
     transfers,
     upload,
 )
-from benchmarks.cases import measure
+from benchmarks.cases import COLUMNS, header, measure
 from benchmarks.service import warm_service
 
 
@@ -167,10 +167,15 @@ def _tell_in_a_file(of: ModuleType, out: Path, shard: str, jobs: int | None) -> 
 
 
 def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str]) -> None:
+    """The table, a line as soon as it is measured; then what single cases tell besides."""
+    sys.stdout.write(header(COLUMNS) + "\n")
+    more: list[str] = []
     with warm_service(folder) as service:
         for finding in measure(service, of.write(folder, data), of.cases(), only):
-            sys.stdout.write("\n".join(finding.lines()) + "\n\n")
+            sys.stdout.write(finding.row() + "\n")
             sys.stdout.flush()
+            more += finding.more()
+    sys.stdout.write("\n".join(["", *more, ""]) + "\n")
 
 
 def _tell_reference(folder: Path, data: Path, only: Sequence[str], draws: int | None) -> None:
