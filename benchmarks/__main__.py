@@ -157,13 +157,16 @@ def _tell(lines: Sequence[report.Line]) -> None:
 def _tell_in_a_file(of: ModuleType, out: Path, shard: str, jobs: int | None) -> None:
     """Each job as it ends, on standard error; then what all in the file come to."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    failure: Exception | None = None
     try:
         for line in of.measure(out, shard, jobs):
             sys.stderr.write(line + "\n")
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        raise typer.Exit(2) from error
+    except (ValueError, RuntimeError) as error:
+        failure = error
     sys.stdout.write("\n".join(of.summary(ledger.read([out]))) + "\n\n")
+    if failure is not None:
+        sys.stderr.write(f"{failure}\n")
+        raise typer.Exit(1) from failure
 
 
 def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str]) -> None:

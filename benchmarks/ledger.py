@@ -7,13 +7,15 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 TASKS_A_PROCESS = 20
 """As many jobs as a worker's process runs: training leaves some memory behind."""
 
 Measured = dict[str, Any]
+Of = TypeVar("Of")
 
 
 def read(files: Iterable[Path]) -> list[Measured]:
@@ -52,12 +54,34 @@ def of_shard(numbers: Sequence[int], shard: str) -> list[int]:
     return list(numbers[int(part) - 1 :: int(parts)])
 
 
-def measure(numbers: Sequence[int], run: Callable[[int], Measured]) -> Iterator[Measured]:
-    """What each task comes to, one after the other, in a process that is a new one now and then."""
+def measure(numbers: Iterable[int], run: Callable[[int], Of]) -> Iterator[Of]:
+    """What each task comes to, one after the other, in a process that is a new one now and then.
+
+    Raises:
+        RuntimeError: some tasks failed; told when all others are measured.
+    """
+    left, failures = list(numbers), list[str]()
+    while left:
+        yield from _in_one_pool(left, run, failures)
+    if failures:
+        raise RuntimeError(f"Expected tasks that succeed. Received: {'; '.join(failures)}. Run them again.")
+
+
+def _in_one_pool(left: list[int], run: Callable[[int], Of], failures: list[str]) -> Iterator[Of]:
+    """Until none is left, or the process died."""
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawned, max_tasks_per_child=TASKS_A_PROCESS) as pool:
-        for number in numbers:
-            yield pool.submit(run, number).result()
+        while left:
+            number = left.pop(0)
+            asked = pool.submit(run, number)
+            error = asked.exception()
+            if error is None:
+                yield asked.result()
+            elif isinstance(error, BrokenProcessPool):
+                failures.append(f"{number}, its process died")
+                return
+            else:
+                failures.append(f"{number}, {type(error).__name__}: {error}")
 
 
 def _is_cut_off(file: Any) -> bool:

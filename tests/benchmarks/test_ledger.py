@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,15 @@ def test_the_shards_have_each_task_once() -> None:
 def test_what_is_no_shard_is_refused(shard: str) -> None:
     with pytest.raises(ValueError, match=r"Expected a shard such as 3/8\. Received: "):
         ledger.of_shard(range(8), shard)
+
+
+def test_a_task_that_fails_is_told_when_all_others_are_measured() -> None:
+    measured = ledger.measure([4, -1, 9], math.sqrt)
+    assert [next(measured), next(measured)] == [2.0, 3.0]
+    with pytest.raises(RuntimeError, match=r"Received: -1, ValueError: .*\. Run them again\."):
+        next(measured)
+
+
+def test_a_task_whose_process_dies_does_not_keep_others_from_being_measured() -> None:
+    with pytest.raises(RuntimeError, match=r"1, its process died; 2, its process died\."):
+        list(ledger.measure([1, 2], os._exit))
