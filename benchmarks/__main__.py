@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,13 @@ from benchmarks import (
     frozen,
     job,
     kinds,
+    ledger,
     machine,
     many,
     near_duplicates,
+    null,
     overhead,
+    power,
     predict,
     reference,
     report,
@@ -32,7 +36,7 @@ from benchmarks import (
     transfers,
     upload,
 )
-from benchmarks.cases import measure
+from benchmarks.cases import COLUMNS, header, measure
 from benchmarks.service import warm_service
 
 
@@ -53,9 +57,12 @@ class Benchmark(StrEnum):
     NEAR_DUPLICATES = "near-duplicates"
     REFERENCE = "reference"
     PREDICT = "predict"
+    NULL = "null"
+    POWER = "power"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
+IN_A_FILE = {Benchmark.NULL: null, Benchmark.POWER: power}
 
 
 def main(
@@ -83,6 +90,23 @@ def main(
     draws: Annotated[
         int | None, typer.Option(min=1, help="Of `reference`: how often each case is drawn.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Of `null` and `power`: a file of one line of JSON a job; what is in it is not run again.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str, typer.Option(help="Of `null` and `power`: 3/8 runs the third of eight parts.")
+    ] = "1/1",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Of `null` and `power`: run at most so many jobs.")
+    ] = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Of `null` and `power`: only sum up what is in the file."),
+    ] = False,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -100,11 +124,16 @@ def main(
     if Benchmark.CLAIMS in (names or []) and not (postgres and redis):
         sys.stderr.write("This benchmark needs --postgres and --redis.\n")
         raise typer.Exit(2)
-    long = {*need_data, Benchmark.CLAIMS, Benchmark.ENDURANCE}
+    if out is None and IN_A_FILE.keys() & set(names or []):
+        sys.stderr.write("This benchmark needs --out, the file of what it has measured.\n")
+        raise typer.Exit(2)
+    long = {*need_data, *IN_A_FILE, Benchmark.CLAIMS, Benchmark.ENDURANCE}
     for name in names or [known for known in Benchmark if known not in long]:
         sys.stderr.write(f"Measuring: {name} …\n")
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
-            if name in ON_DATA and data is not None:
+            if name in IN_A_FILE and out is not None:
+                _tell_in_a_file(IN_A_FILE[name], out, shard, 0 if summary else jobs)
+            elif name in ON_DATA and data is not None:
                 _tell_transfers(ON_DATA[name], Path(place), data, case or [])
             elif name is Benchmark.REFERENCE and data is not None:
                 _tell_reference(Path(place), data, case or [], draws)
@@ -127,11 +156,31 @@ def _tell(lines: Sequence[report.Line]) -> None:
     sys.stdout.flush()
 
 
+def _tell_in_a_file(of: ModuleType, out: Path, shard: str, jobs: int | None) -> None:
+    """Each job as it ends, on standard error; then what all in the file come to."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    failure: Exception | None = None
+    try:
+        for line in of.measure(out, shard, jobs):
+            sys.stderr.write(line + "\n")
+    except (ValueError, RuntimeError) as error:
+        failure = error
+    sys.stdout.write("\n".join(of.summary(ledger.read([out]))) + "\n\n")
+    if failure is not None:
+        sys.stderr.write(f"{failure}\n")
+        raise typer.Exit(1) from failure
+
+
 def _tell_transfers(of: ModuleType, folder: Path, data: Path, only: Sequence[str]) -> None:
+    """The table, a line as soon as it is measured; then what single cases tell besides."""
+    sys.stdout.write(header(COLUMNS) + "\n")
+    more: list[str] = []
     with warm_service(folder) as service:
         for finding in measure(service, of.write(folder, data), of.cases(), only):
-            sys.stdout.write("\n".join(finding.lines()) + "\n\n")
+            sys.stdout.write(finding.row() + "\n")
             sys.stdout.flush()
+            more += finding.more()
+    sys.stdout.write("\n".join(["", *more, ""]) + "\n")
 
 
 def _tell_reference(folder: Path, data: Path, only: Sequence[str], draws: int | None) -> None:

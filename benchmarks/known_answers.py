@@ -59,7 +59,7 @@ def _tables() -> list[Known]:
         shuffled = bool(more.pop("shuffled", False))
 
         def write(folder: Path, data: Path, draw: int) -> list[Upload]:
-            return _write_tables(folder, name, rows, validation, draw, shuffled=shuffled)
+            return write_tables(folder, name, (rows, validation, FEW_TEST_ROWS), draw, shuffled=shuffled)
 
         shown = f"{rows}, {validation}, {FEW_TEST_ROWS}"
         return Known(name, shown, aim, {**job, **more}, write, 10, transfer_at_least=least)
@@ -192,12 +192,13 @@ def shared_features(
     return (x, random.permutation(y) if shuffled else y), (xs[order], ys[order])
 
 
-def _write_tables(
-    folder: Path, name: str, rows: int, validation: int, draw: int, *, shuffled: bool
+def write_tables(
+    folder: Path, name: str, rows: tuple[int, int, int], draw: int, *, shuffled: bool
 ) -> list[Upload]:
-    source, target = shared_features(rows + validation + FEW_TEST_ROWS, draw, shuffled=shuffled)
+    """The files of `shared_features`; rows of the target that train, validate and test."""
+    source, target = shared_features(sum(rows), draw, shuffled=shuffled)
     header = [f"x{number}" for number in range(30)]
-    parts = ["train"] * rows + ["validation"] * validation + ["test"] * FEW_TEST_ROWS
+    parts = np.repeat(["train", "validation", "test"], rows)
     lines = [
         [*map(float, x), f"{kind} {y}"]
         for kind, (xs, ys) in (("s", source), ("t", target))

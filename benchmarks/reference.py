@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import known_answers
+from benchmarks import cases, known_answers
+from benchmarks.cases import Told
 from benchmarks.known_answers import Known
 from benchmarks.service import Service, tree_seconds
 
@@ -23,24 +24,20 @@ class Measured:
     """What the draws of a case came to; a job each."""
 
     case: Known
-    transfer: list[float] = field(default_factory=list)
-    control: list[float] = field(default_factory=list)
-    chosen: list[str] = field(default_factory=list)
-    verdicts: list[str] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
     updates: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
     def add(self, job: dict[str, Any], updates: int, seconds: float) -> None:
         """One more draw."""
-        result = job["result"]
-        metric = result["gain"]["metric"] if result["gain"] else next(iter(result["metrics"]["transfer"]))
-        self.transfer.append(result["metrics"]["transfer"][metric])
-        if result["control"]:
-            self.control.append(result["metrics"]["control"][metric])
-            self.chosen.append(result["control"]["chosen"])
-        self.verdicts.append(result["verdict"])
+        self.told.append(Told.of(job["result"]))
         self.updates.append(updates)
         self.seconds.append(seconds)
+
+    def mean(self, arm: str) -> float | None:
+        """Of the arm's metric over the draws."""
+        values = [value for told in self.told if (value := told.arms.get(arm)) is not None]
+        return float(np.mean(values)) if values else None
 
     @property
     def is_reached(self) -> bool | None:
@@ -48,7 +45,7 @@ class Measured:
         case = self.case
         if case.transfer_at_least is None:
             return None
-        enough = float(np.mean(self.transfer)) >= case.transfer_at_least
+        enough = (self.mean("transfer") or 0.0) >= case.transfer_at_least
         return enough and (case.updates_at_most is None or max(self.updates) <= case.updates_at_most)
 
     def row(self) -> str:
@@ -56,18 +53,30 @@ class Measured:
         reached = {True: "yes", False: "no", None: "-"}[self.is_reached]
         cells = [
             self.case.name,
-            str(len(self.transfer)),
+            str(len(self.told)),
             self.case.rows,
-            f"{np.mean(self.transfer):.3f}",
-            f"{np.mean(self.control):.3f}" if self.control else "-",
-            _counted(self.chosen),
-            _counted(self.verdicts),
+            _shown(self.mean("constant")),
+            f"{_shown(self.mean('baseline'))} ({self._chosen('baseline')})",
+            f"{_shown(self.mean('control'))} ({self._chosen('control')})",
+            _shown(self.mean("transfer")),
+            cases.interval(self._gain()),
+            _counted([told.verdict for told in self.told]),
+            _counted([told.recommendation for told in self.told]),
             f"{round(float(np.mean(self.updates))):,} (most {max(self.updates):,})",
             f"{np.mean(self.seconds):.1f}",
             self.case.aim,
             reached,
         ]
         return "| " + " | ".join(cells) + " |"
+
+    def _chosen(self, arm: str) -> str:
+        return _counted([told.chosen.get(arm) for told in self.told])
+
+    def _gain(self) -> dict[str, Any] | None:
+        """Over the control, its bounds and itself each the mean of the draws."""
+        gains = [told.gain for told in self.told if told.gain]
+        names = ("value", "low", "high")
+        return {name: float(np.mean([gain[name] for gain in gains])) for name in names} if gains else None
 
 
 NO_ARMS = ("source", "total", "saved")
@@ -77,16 +86,19 @@ COLUMNS = {
     "Case": "---",
     "Draws": "---:",
     "Rows: train, validation, test": "---",
+    "Constant": "---:",
+    "Baseline": "---",
+    "Control": "---",
     "Transfer": "---:",
-    "Control": "---:",
-    "Which": "---",
+    "Gain over the control": "---",
     "Verdicts": "---",
+    "What to use": "---",
     "Updates but the source's": "---:",
     "CPU seconds a job": "---:",
     "Aim": "---",
     "Reached": "---",
 }
-HEADER = "\n".join(f"| {' | '.join(cells)} |" for cells in (COLUMNS, COLUMNS.values()))
+HEADER = cases.header(COLUMNS)
 
 
 def measure(
@@ -114,8 +126,12 @@ def _measured(service: Service, folder: Path, data: Path, case: Known, draws: in
         job = service.run(case.job)
         seconds = tree_seconds(service.process.pid) - before
         measured.add(job, _updates(job), seconds)
-        both = [f"{values[-1]:.3f}" for values in (measured.transfer, measured.control) if values]
-        sys.stderr.write(f"{case.name}, draw {draw}: {' against '.join(both)}\n")
+        told = measured.told[-1]
+        arms = ", ".join(f"{arm} {told.arm(arm)}" for arm in told.arms)
+        sys.stderr.write(
+            f"{case.name}, draw {draw}: {arms}; {cases.interval(told.gain)}, {told.verdict}, "
+            f"{told.recommendation}, {seconds:.0f} s\n"
+        )
     return measured
 
 
@@ -123,6 +139,10 @@ def _updates(job: dict[str, Any]) -> int:
     """Steps of the optimizer of all arms, rates, folds and seeds; the source's are not among them."""
     arms = {name: arm for name, arm in job["result"]["cost"].items() if name not in NO_ARMS and arm}
     return sum(arm["updates"] for arm in arms.values())
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _counted(words: Sequence[str | None]) -> str:

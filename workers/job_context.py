@@ -76,6 +76,8 @@ class JobContext:
     cache: ProcessCache
     preset_dir: Path
     devices: int = 1
+    candidates: frozenset[str] | None = None
+    """Of the control, by name; None for all, as every job of the service has them."""
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""

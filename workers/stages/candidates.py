@@ -44,6 +44,8 @@ def candidates(context: JobContext, source: Sequence[Network]) -> dict[str, Arm]
         found["untrained_teacher"] = partial(_untrained_teacher, context, source)
     elif isinstance(method, StructureTransfer) and has_random_structure(source[0].options):
         found["random_structure"] = partial(random_structured, source[0])
+    if context.candidates is not None:
+        found = {name: made for name, made in found.items() if name in context.candidates}
     reads_all = ("untrained_teacher",)
     return {
         name: Arm(
