@@ -1,4 +1,4 @@
-"""A small target is judged by cross-validation: every arm anew in each fold, and the words keep both apart."""
+"""A small target is judged by cross-validation: every arm anew in each fold, told apart from the version."""
 
 from __future__ import annotations
 
