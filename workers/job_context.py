@@ -112,6 +112,16 @@ class JobContext:
         return replace(data, validation=kept if len(kept) else None)
 
     @property
+    def prefix(self) -> str:
+        """Stands before the names of what is trained and kept: none but in a fold."""
+        return ""
+
+    @property
+    def whole_target(self) -> Data:
+        """The target's rows as they are split, those that were seen before included."""
+        return self._target[0]
+
+    @property
     def seen(self) -> Seen:
         """Which of the target's rows something in the transfer was trained or validated on."""
         return self._target[1]
@@ -247,10 +257,11 @@ class JobContext:
         one = self.trials_of_an_arm + asked.seed_count - 1
         arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
         few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
-        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot}
+        folds = asked.fold_count * (1 + 2 * asked.control) * self.trials_of_an_arm
+        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot + folds}
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
-            trainings[Stage.CONTROL] += spec.method.trials * asked.control
+            trainings[Stage.CONTROL] += spec.method.trials * asked.control * (1 + asked.fold_count)
         asked_for = (spec.training, spec.source_training)
         may_end_early = any(one is not None and one.epochs is None for one in asked_for)
         progress = Progress(steps, trainings, may_end_early=may_end_early)

@@ -146,10 +146,23 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
+    if asked.fold_count:
+        yield _in_folds(spec, target)
     classes = max(1, len(target.description.classes))
     few = sum(_steps(training, target, min(rows, count * classes)) for count in asked.few_shot)
     if few:
         yield _Part("few-shot points", "evaluation.few_shot", few * asked.seed_count * (1 + asked.control))
+
+
+def _in_folds(spec: JobSpec, target: Examples) -> _Part:
+    """The arms once more in each fold, all with a first seed; the control has two candidates."""
+    asked = spec.evaluation
+    one = _with_the_first_seed(spec.method, spec.training, target, _of_an_arm(spec, target))
+    steps = (1 + 2 * asked.control) * one
+    if isinstance(spec.method, StructureTransfer) and spec.method.strategy == "search" and asked.control:
+        steps += _search(spec.method, spec.training, target, "the target").steps
+    what = f"{asked.fold_count} folds"
+    return _Part(what, "evaluation.folds", asked.fold_count * steps)
 
 
 def _of_an_arm(spec: JobSpec, target: Examples) -> int:

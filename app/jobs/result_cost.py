@@ -39,5 +39,6 @@ class JobCost(BaseModel):
     transfer: Spent
     control: Spent | None = Field(None, description="Null if none was trained.")
     few_shot: Spent | None = Field(None, description="All few-shot points together, of transfer and control.")
+    folds: Spent | None = Field(None, description="All folds of a cross-validation together, of all arms.")
     total: Spent = Field(description="All of them, and the other arms, each by its name.")
     saved: Saved

@@ -20,7 +20,7 @@ VerdictDetail = Literal[
 
 
 class GainView(BaseModel):
-    """Transfer minus control on the test rows; above zero, the transfer is better."""
+    """Transfer minus control, on test rows or in a cross-validation; above zero, the transfer is better."""
 
     metric: str
     value: float
@@ -29,9 +29,14 @@ class GainView(BaseModel):
     confidence: float
     transfer: float
     control: float
-    rows: int = Field(description="Test rows on which both were measured.")
-    draws: int = Field(description="Bootstrap draws of the test rows on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each arm that were measured, one for each seed.")
+    rows: int = Field(description="Rows on which both were measured: test rows, or all that folds hold out.")
+    draws: int = Field(
+        description="Bootstrap draws of the test rows on which the metric is defined; in a cross-validation "
+        "folds."
+    )
+    seeds: int = Field(
+        1, description="Trainings of each arm that were measured, one for each seed; each fold has one."
+    )
 
 
 class Versus(BaseModel):
@@ -75,6 +80,32 @@ class RowsSeen(BaseModel):
     )
 
 
+class Chosen(BaseModel):
+    """In how many folds each was chosen, by rows held out of the fold's train rows."""
+
+    arm: dict[str, int] = Field(description="Transfer, control or baseline.")
+    control: dict[str, int] = Field(description="The candidate that the control was.")
+    baseline: dict[str, int] = Field(description="The candidate that the baseline was.")
+
+
+class Proof(BaseModel):
+    """What verdict, gains and recommendation are worked out from."""
+
+    kind: Literal["test_rows", "cross-validation"] = Field(
+        description="`test_rows`: the networks of all seeds on the target's test rows, as in `metrics`. "
+        "`cross-validation`: all arms anew in each fold, so that it judges the procedure; the version itself "
+        "is trained on the target's train and validation rows, and `metrics` are its own."
+    )
+    folds: int | None = Field(description="Null of test rows.")
+    repeats: int | None = Field(description="How often the rows were dealt out to the folds.")
+    rows: int = Field(description="Rows that were measured on; each row of a cross-validation counts once.")
+    left_out: int = Field(description="Rows that something in the transfer was trained or validated on.")
+    metrics: dict[str, dict[str, float | None]] = Field(
+        description="By arm; of a cross-validation means over the folds in which the metric is defined."
+    )
+    chosen: Chosen | None = Field(description="What was chosen in the folds; null of test rows.")
+
+
 class ChampionView(BaseModel):
     """The new version beside its model's champion, on test rows that neither was trained on."""
 
@@ -114,6 +145,30 @@ class JobResult(BaseModel):
                 "constant": {"accuracy": 0.52},
             }
         ]
+    )
+    proof: Proof | None = Field(
+        None,
+        description="What verdict, gains and recommendation are worked out from.",
+        examples=[
+            {
+                "kind": "cross-validation",
+                "folds": 5,
+                "repeats": 2,
+                "rows": 120,
+                "left_out": 0,
+                "metrics": {
+                    "transfer": {"accuracy": 0.88},
+                    "control": {"accuracy": 0.76},
+                    "baseline": {"accuracy": 0.85},
+                    "constant": {"accuracy": 0.53},
+                },
+                "chosen": {
+                    "arm": {"transfer": 8, "baseline": 2},
+                    "control": {"from_scratch": 6, "random_weights": 4},
+                    "baseline": {"pooled_extra_trees": 10},
+                },
+            }
+        ],
     )
     choices: dict[str, Choice] = Field(
         description="The learning rate of each arm, and its regulariser's strength.",

@@ -28,6 +28,7 @@ ARMS = {
     "structure_with_parameters": "found structure, with parameters",
     "random_weights": "preset's architecture, random weights",
     "few_shot": "few-shot points",
+    "folds": "all folds of the cross-validation",
     "constant": "one answer for all rows",
 }
 """What the page calls the arms; any other keeps its name."""
@@ -74,6 +75,7 @@ def render(report: ReportView) -> str:
         receipt=report.receipt,
         interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
         arms=_arms(evaluation),
+        crossed=_crossed(evaluation["proof"]),
         curves=_curves(evaluation["curves"]),
         few_shot=_few_shot(evaluation["few_shot"], gain),
         matrices=_matrices(confusion),
@@ -91,22 +93,29 @@ def render(report: ReportView) -> str:
 def _arms(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     """All arms' metric, with the interval of each difference from the transfer; None of one arm alone."""
     versus = evaluation["versus_baseline"]
+    crossed = _crossed(evaluation["proof"])
     gains = {
         "control": evaluation["gain"],
         "baseline": versus and versus["gain"],
-        **evaluation["ablations"],
+        **({} if crossed else evaluation["ablations"]),  # those are of the test rows
     }
     known = {arm: gain for arm, gain in gains.items() if gain}
     if not known:
         return None
     metric = next(iter(known.values()))["metric"]
-    values = {arm: of[metric] for arm, of in evaluation["metrics"].items() if of[metric] is not None}
+    metrics = crossed["metrics"] if crossed else evaluation["metrics"]
+    values = {arm: of[metric] for arm, of in metrics.items() if of[metric] is not None}
     sign = -1 if metric in _LOWER_IS_BETTER else 1
     bounds = {}
     for arm, gain in known.items():
         ends = sorted(gain["transfer"] - sign * gain[end] for end in ("low", "high"))
         bounds[arm] = (ends[0], ends[1])
     return {"metric": metric, "plot": charts.arms(values, bounds, "transfer")}
+
+
+def _crossed(proof: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The proof by cross-validation, where it is one that tells something."""
+    return proof if proof["kind"] == "cross-validation" and proof["metrics"] else None
 
 
 def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:
@@ -183,7 +192,7 @@ def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
     if cost is None:
         return []
     arms = {"source": cost.source, "transfer": cost.transfer, "control": cost.control}
-    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot}
+    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot, "folds": cost.folds}
     return [(arm, spent) for arm, spent in arms.items() if spent is not None]
 
 

@@ -95,7 +95,7 @@ def train_others(context: JobContext, arm: Arm, data: Data) -> list[Outcome]:
 def choice_of(context: JobContext, stage: Stage, name: str) -> Chosen | None:
     """What was chosen for an arm, in its stage or for the transfer in an earlier one."""
     for place in dict.fromkeys((stage, Stage.TRANSFER)):
-        part = context.journal.part(place, f"choice {name}")
+        part = context.journal.part(place, f"{context.prefix}choice {name}")
         if part is not None and part.value is not None:
             return Chosen.from_dict(part.value)
     return None
@@ -114,7 +114,7 @@ def _search(context: JobContext, arm: Arm, data: Data, keep: Keep | None) -> Tra
     if arm.is_judged and choice.score is None:
         choice = replace(choice, score=_judged(arm, data, fit, choice.trial, made))
     chosen = Chosen(choice, made.is_deterministic)
-    context.journal.save_part(arm.stage, f"choice {arm.name}", value=chosen.to_dict())
+    context.journal.save_part(arm.stage, f"{context.prefix}choice {arm.name}", value=chosen.to_dict())
     return made if keep is None else keep(made)
 
 

@@ -65,11 +65,11 @@ def baseline(context: JobContext, source: Sequence[Network]) -> Fitted:
         held_out = None if data.validation is None else made.answers(data.validation.inputs)
         outcome = Outcome(seed, made.answers(data.test.inputs), held_out, [])
         fit.cost.add(0, seconds() + made.earlier_seconds)
-        context.journal.save_part(Stage.CONTROL, CHOICE, value=_told(made))
+        context.journal.save_part(Stage.CONTROL, context.prefix + CHOICE, value=_told(made))
         return outcome
 
     outcome = context.trainings.computed(Stage.CONTROL, run, compute)
-    part = context.journal.part(Stage.CONTROL, CHOICE)
+    part = context.journal.part(Stage.CONTROL, context.prefix + CHOICE)
     assert part is not None  # written before the outcome
     assert part.value is not None
     return Fitted(outcome, part.value)

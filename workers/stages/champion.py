@@ -42,6 +42,8 @@ def beside_champion(context: JobContext, new: Array) -> dict[str, Any] | None:
     before = _answers(network, own, context)[kept] if unsaid is None else None
     if before is None:
         why = f"too few test rows remain that neither was trained on: {len(y)}"
+        if context.job.spec.evaluation.fold_count:
+            why += "; the cross-validation judges how such networks are made, and not these two"
         return {"version": champion.ref, "comparable": False, "why": why}
     asked = context.job.spec.evaluation
     try:

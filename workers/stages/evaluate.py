@@ -13,7 +13,9 @@ from workers.job_context import Arms, JobContext
 from workers.job_rows import PresetFacts
 from workers.stages.arms import Chosen, choice_of
 from workers.stages.baseline import Fitted
-from workers.stages.control import Compared, Control
+from workers.stages.choose_control import Control
+from workers.stages.control import Compared
+from workers.stages.fold_proof import fold_proof
 from workers.transfer.data import few_shot_subset
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof import evaluation
@@ -36,10 +38,14 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
         "control": control and _control(context, control),
         "baseline": compared.baseline and compared.baseline.told,
     }
+    folded = None
+    if compared.folds is not None:
+        folded = fold_proof(context, compared.folds, _rules(context, arms, control))
+        output |= folded
     output["reason"] += doubt(output["verdict"], context.seen.told["datasets"])
     if control is not None:
         output["versus_control"] = {"gain": output["gain"], "reason": output["reason"]}
-    if compared.baseline is not None:
+    if compared.baseline is not None and folded is None:
         output |= _advice(context, arms, control, compared.baseline)
     if compared.few_shot:
         points = [

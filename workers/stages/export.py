@@ -7,14 +7,17 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.datasets import reading
 from app.datasets.reading.description import Description
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
 from workers.stages.champion import beside_champion
+from workers.stages.folds import Folds
 from workers.transfer.delivery import export as exporting
-from workers.transfer.delivery.predictions import write_predictions
+from workers.transfer.delivery.predictions import write_out_of_fold, write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
@@ -33,7 +36,13 @@ class Outcome:
     result: dict[str, Any]
 
 
-def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict[str, Any]) -> Outcome:
+def export(
+    context: JobContext,
+    made: StoredNetwork,
+    arms: Arms,
+    evaluated: dict[str, Any],
+    folds: Folds | None = None,
+) -> Outcome:
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
@@ -60,7 +69,7 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
         artifacts = [
             _about("keras", model, made.digest, sizes[0]),
             _about("bundle", bundle, context.storage.put(bundle), sizes[1]),
-            _predictions(context, arms, folder / "predictions.parquet"),
+            _predictions(context, arms, folds, folder / "predictions.parquet"),
         ]
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
@@ -69,19 +78,34 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
     return Outcome(facts, artifacts, rows, {**_result(evaluated), "champion": compared})
 
 
-def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
-    """What all arms predicted on the test rows: whoever wants to can work out the proof again."""
-    test = context.target.test
+def _predictions(context: JobContext, arms: Arms, folds: Folds | None, path: Path) -> dict[str, Any]:
+    """What all arms predicted on test rows, or in folds: whoever wants to can work out the proof again."""
+    test, keys = context.target.test, context.row_facts(context.job.target).keys[:, 0]
     assert test is not None
-    write_predictions(
-        path,
-        context.target.signature,
-        test,
-        {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()},
-        keys=context.row_facts(context.job.target).keys[test.numbers, 0],
-        units=context.test_units,
-        seen=context.seen.test,
-    )
+    answers = {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()}
+    if folds is None:
+        write_predictions(
+            path,
+            context.target.signature,
+            test,
+            answers,
+            keys=keys[test.numbers],
+            units=context.test_units,
+            seen=context.seen.test,
+        )
+    else:
+        rows = folds.labelled.rows
+        write_out_of_fold(
+            path,
+            context.target.signature,
+            rows,
+            folds.repeats(),
+            keys=keys[rows.numbers],
+            units=folds.labelled.units,
+            seen=folds.labelled.seen,
+            test=answers,
+            tested=np.isin(rows.numbers, test.numbers),
+        )
     size = path.stat().st_size  # before it is moved away
     about = _about("predictions", path, context.storage.put(path), size)
     return {**about, "media_type": "application/vnd.apache.parquet"}
@@ -146,6 +170,7 @@ def _card(
         "seed": context.job.spec.training.seed,
         "temperature": ((evaluated["calibration"] or {}).get("transfer") or {}).get("temperature"),
         "metrics": evaluated["metrics"],
+        "proof": evaluated["proof"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],
         "baseline": evaluated["baseline"],
@@ -188,6 +213,7 @@ def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
         "reason",
         "gain",
         "metrics",
+        "proof",
         "rows_seen",
         "choices",
         "control",

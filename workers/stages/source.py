@@ -102,7 +102,7 @@ def search_structure(
         context.journal.event("trial.finished", message, stage=stage, **details)
 
     def load_trial(key: str) -> dict[str, Any] | None:
-        part = context.journal.part(stage, key)
+        part = context.journal.part(stage, context.prefix + key)
         return None if part is None else part.value
 
     found = search(
@@ -113,13 +113,13 @@ def search_structure(
         trials=method.trials,
         epochs_per_trial=method.epochs_per_trial,
         space=method.space,
-        on_trial=on_trial,
+        on_trial=None if context.prefix else on_trial,  # those of folds would be many
         load_trial=load_trial,
-        save_trial=lambda key, value: context.journal.save_part(stage, key, value=value),
+        save_trial=lambda key, value: context.journal.save_part(stage, context.prefix + key, value=value),
     )
     if stage is Stage.CONTROL:
         value = {SPENT: context.trainings.spent(stage, "search", "control")}
-        context.journal.save_part(stage, "search", value=value)
+        context.journal.save_part(stage, context.prefix + "search", value=value)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
-from workers.transfer.proof.verdict import CONTROLS
+from workers.transfer.proof.verdict import CONTROLS, crossed
 from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
@@ -128,6 +128,7 @@ def model_card(
         _use(signature, channels),
         _proof(card),
         _rows_seen(card.get("rows_seen", {})),
+        _folds(card.get("proof")),
         _metrics(card.get("metrics", {})),
         _cost(card.get("cost")),
         _receipt(card.get("receipt", {})),
@@ -212,14 +213,30 @@ def _doubt(overlap: Mapping[str, Any]) -> str:
     return "equal rows may be equal by chance, and were not counted" if doubtful else ""
 
 
+def _folds(proof: Mapping[str, Any] | None) -> str:
+    """What the arms came to in a cross-validation, which is not what this network comes to."""
+    if proof is None or proof["kind"] != "cross-validation" or not proof["metrics"]:
+        return ""
+    told = (
+        f"In {crossed(proof['folds'], proof['repeats'])} on {proof['rows']} rows every arm was trained anew "
+        "without the rows that it then answered. That judges how such a network is made, and the sentences "
+        "above are of it; this very network is the one that the metrics on the test rows are of."
+    )
+    return f"## Metrics in the cross-validation\n\n{told}\n\n{_of_arms(proof['metrics'])}"
+
+
 def _metrics(metrics: Mapping[str, Any]) -> str:
     """`metrics` is {arm: {metric: value}}, or {metric: value}."""
     if not metrics:
         return ""
     arms = metrics if all(isinstance(values, Mapping) for values in metrics.values()) else {"model": metrics}
+    return f"## Metrics on the test rows\n\n{_of_arms(arms)}"
+
+
+def _of_arms(arms: Mapping[str, Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for values in arms.values() for name in values))
     rows = [[name, *(_number(values.get(name)) for values in arms.values())] for name in names]
-    return "## Metrics on the test rows\n\n" + _table(["metric", *arms], rows)
+    return _table(["metric", *arms], rows)
 
 
 def _cost(cost: Mapping[str, Any] | None) -> str:

@@ -13,11 +13,11 @@ from workers.transfer.proof.intervals import interval, of_rows, of_seeds
 from workers.transfer.proof.row_draws import drawn_means
 
 _IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
-_UNTOLD = frozenset({"reach_of_seeds", "drawn"})
+_UNTOLD = frozenset({"reach_of_seeds", "drawn", "folds", "repeats"})
 _MOST_ROW_DRAWS, _LEAST_DRAWS = 20_000_000, 1000
 """With many rows fewer draws tell their variance: 1,000 within about 4 %."""
 
-_WITHOUT_BOUND = frozenset({"rmse", "mae", "r2", "log_loss"})
+WITHOUT_BOUND = frozenset({"rmse", "mae", "r2", "log_loss"})
 _ROUNDING = 1e-12
 
 
@@ -28,7 +28,8 @@ class Gain:
     `transfer` and `control` are the metric's own values, means over the trainings of each arm, of which the
     one with more has `seeds`; `low` and `high` bound `value` with `confidence`, see `intervals`; `draws`
     counts the resamplings on which the metric is defined, of `drawn`. `reach_of_seeds` is how far from
-    `value` the bounds would lie with test rows without end.
+    `value` the bounds would lie with test rows without end. Of a cross-validation, of so many `folds` and
+    `repeats`, `rows` are held out in turn, and `draws` and `drawn` are folds.
     """
 
     metric: str
@@ -43,6 +44,8 @@ class Gain:
     seeds: int = 1
     reach_of_seeds: float = 0.0
     drawn: int = 0
+    folds: int = 0
+    repeats: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values of what is told."""
@@ -91,7 +94,7 @@ def compare(
     value = sign * (transfer - control)
     value = value if abs(value) > _ROUNDING * size else 0.0  # means of the same scores in another order
     low, high = (bound * size for bound in interval(value / size, parts, confidence))
-    if metric not in _WITHOUT_BOUND:
+    if metric not in WITHOUT_BOUND:
         low, high = max(low, -1.0), min(high, 1.0)
     return Gain(
         metric=metric,

@@ -14,11 +14,11 @@ from workers.transfer.proof.comparison import Gain, compare, mcnemar
 from workers.transfer.proof.curves import compare_curves, mean_curve
 from workers.transfer.proof.verdict import Verdict, points_apart, silence, verdict
 
-_LEARNT_NOTHING = (
+LEARNT_NOTHING = (
     " The control is not shown to be better than one answer for all rows ({:.3g}): another "
     "network, more labels or a longer training may be a fairer comparison."
 )
-_NEITHER = " Neither is shown to be better than one answer for all rows ({:.3g})."
+NEITHER = " Neither is shown to be better than one answer for all rows ({:.3g})."
 _LEFT_OUT = (
     "{} of the {} test rows were left out, since something in the transfer was trained or validated on them. "
 )
@@ -120,6 +120,15 @@ def evaluate_arms(
         "versus_baseline": None,
         "recommendation": None,
         "recommendation_reason": None,
+        "proof": {
+            "kind": "test_rows",
+            "folds": None,
+            "repeats": None,
+            "rows": int((~seen).sum()),
+            "left_out": int(seen.sum()),
+            "metrics": metrics,
+            "chosen": None,
+        },
         **_of_first_seed(both, data, y),
         "curves": _curves(both, task),
     }
@@ -158,10 +167,10 @@ def evaluate_arms(
         if learnt.low <= 0 and judged.outcome == "helped":
             details, reason = (
                 [*details, "control_learnt_nothing"],
-                reason + _LEARNT_NOTHING.format(learnt.control),
+                reason + LEARNT_NOTHING.format(learnt.control),
             )
         elif learnt.low <= 0 and reached.low <= 0:
-            details, reason = [*details, "neither_beats_one_answer"], reason + _NEITHER.format(learnt.control)
+            details, reason = [*details, "neither_beats_one_answer"], reason + NEITHER.format(learnt.control)
     return {**output, "verdict": judged.outcome, "verdict_details": details, "reason": told + reason}
 
 
@@ -192,15 +201,19 @@ def _judged(
     gain: Gain, control: str, arms: Mapping[str, Sequence[Outcome]], output: Mapping[str, Any], rules: Rules
 ) -> Verdict:
     once = {arm for arm in ("transfer", "control") if len(arms[arm]) == 1}
-    margin = rules.margin * (abs(gain.control) if gain.metric in _RELATIVE else 1.0)
     is_fitted_once = once == {"transfer", "control"} and gain.metric in ("accuracy", "exact_match")
     return verdict(
         gain,
         control,
-        margin=margin,
+        margin=margin_of(gain, rules),
         is_one_seed=bool(once - set(rules.drawn_once)),
         p_of_rows=output["mcnemar"]["p_value"] if is_fitted_once and output["mcnemar"] else None,
     )
+
+
+def margin_of(gain: Gain, rules: Rules) -> float:
+    """Within it arms are equivalent, in the metric's own unit."""
+    return rules.margin * (abs(gain.control) if gain.metric in _RELATIVE else 1.0)
 
 
 def constant(data: Data, seed: int) -> Outcome:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,13 +38,15 @@ class Choice:
     """What the arm is chosen by.
 
     held_out: by arm, of those that were judged. judged_by: accuracy and then loss, or loss alone. rows: which
-    rows they are, in words. baseline: the name of the candidate that the baseline is.
+    rows they are, in words. baseline: the name of the candidate that the baseline is. measured: where the
+    arms are measured, in words.
     """
 
     held_out: Mapping[str, HeldOut]
     judged_by: Literal["accuracy", "loss"]
     rows: str
     baseline: str | None
+    measured: str = "on the test rows"
 
     @property
     def best(self) -> str | None:
@@ -97,7 +99,7 @@ def recommend(
         return Recommendation("label_more", "Label more rows: none could be held out to choose an arm by.")
     if not beat_constant:
         reason = (
-            "Label more rows: no arm is shown to be better than one answer for all rows on the test rows."
+            f"Label more rows: no arm is shown to be better than one answer for all rows {choice.measured}."
         )
         return Recommendation("label_more", reason)
     told = choice.told(best)
@@ -110,7 +112,7 @@ def recommend(
         gain, arm = max(better, key=lambda one: one[0].value)
         reason = (
             f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: "
-            f"the first {told}, but on the test rows the second is better ({gain.metric.replace('_', ' ')} "
+            f"the first {told}, but {choice.measured} the second is better ({gain.metric.replace('_', ' ')} "
             f"{gain.transfer:.3g} against {gain.control:.3g})."
         )
         return Recommendation("train_both", reason)
@@ -131,7 +133,24 @@ def advice(
     `arms` holds "transfer", "constant", "baseline" and perhaps "control"; `seen` and `units` as in
     `evaluation.evaluate_arms`. Each gain is that of an arm over another on the same test rows.
     """
-    rows = _Rows(arms, data, rules, seen, units)
+    return advised(_Rows(arms, data, rules, seen, units), arms, choice)
+
+
+class Measured(Protocol):
+    """What arms came to, on test rows or in folds."""
+
+    def unsaid(self) -> str | None:
+        """Why nothing can be told of it."""
+
+    def is_better(self, arm: str, other: str) -> bool:
+        """Whether one arm is shown to be better than another."""
+
+    def gain(self, arm: str, other: str) -> Gain | None:
+        """That of one arm over another."""
+
+
+def advised(rows: Measured, arms: Collection[str], choice: Choice) -> dict[str, Any]:
+    """The same of arms that are measured already; "constant" is among them."""
     unsaid = rows.unsaid()
     versus = None if unsaid is not None else rows.gain("transfer", "baseline")
     usable = [arm for arm in ARMS if arm in arms]

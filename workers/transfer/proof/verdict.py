@@ -32,6 +32,7 @@ CONTROLS: Mapping[str, str] = {
     "preset_weights": "by the same procedure from the preset's own weights",
     "random_structure": "with a random structure of the same size",
     "untrained_teacher": "by a student of an untrained teacher",
+    "of_each_fold": "by the better candidate of each fold",
 }
 """What the control may be, as the sentence says it."""
 
@@ -62,11 +63,19 @@ class Silence(NamedTuple):
 
 
 def silence(
-    task: Task, metric: str, y: Array, units: int, *, left_out: int, gain: Gain | None = None
+    task: Task,
+    metric: str,
+    y: Array,
+    units: int,
+    *,
+    left_out: int,
+    gain: Gain | None = None,
+    rows: str = "test rows",
 ) -> Silence | None:
     """Why targets y, of so many units that are drawn whole, are too few for a verdict; None if they are not.
 
-    `left_out` test rows were seen before; `gain`, if it is known, was defined on some of its draws.
+    `left_out` test rows were seen before; `gain`, if it is known, was defined on some of its draws. `rows` is
+    what they are, in words.
     """
     detail: Detail = "rows_seen" if left_out else "too_few_rows"
     if units < LEAST_TEST_ROWS:
@@ -78,7 +87,7 @@ def silence(
             )
             return Silence(detail, reason)
         reason = (
-            f"A verdict needs {LEAST_TEST_ROWS} test rows, and there are {len(y)}{apart}, so whether the "
+            f"A verdict needs {LEAST_TEST_ROWS} {rows}, and there are {len(y)}{apart}, so whether the "
             "transfer helped is not known: label more rows."
         )
         return Silence(detail, reason)
@@ -86,14 +95,15 @@ def silence(
     name = metric.replace("_", " ")
     if fewest is not None and fewest < LEAST_CLASS_ROWS:
         reason = (
-            f"The {name} needs {LEAST_CLASS_ROWS} test rows of each class, and one has {fewest}, so whether "
+            f"The {name} needs {LEAST_CLASS_ROWS} {rows} of each class, and one has {fewest}, so whether "
             "the transfer helped is not known: label more rows of it, or use the accuracy."
         )
         return Silence(detail, reason)
     if gain is not None and gain.draws < (1 - MOST_UNDEFINED) * gain.drawn:
+        of = "folds" if gain.folds else "draws"
         reason = (
-            f"The {name} is not defined on {1 - gain.draws / gain.drawn:.0%} of the draws from the {len(y)} "
-            "test rows, so whether the transfer helped is not known: label more rows."
+            f"The {name} is not defined on {1 - gain.draws / gain.drawn:.0%} of the {of} from the {len(y)} "
+            f"{rows}, so whether the transfer helped is not known: label more rows."
         )
         return Silence(detail, reason)
     return None
@@ -142,8 +152,8 @@ def verdict(
 def _what_would_show_it(gain: Gain) -> str:
     if gain.value and gain.reach_of_seeds >= abs(gain.value):
         return " More test rows alone would not show it, since seeds and source vary by more."
-    needed = rows_needed(gain)
-    return "" if needed is None else f" If that is so, about {needed:,} test rows would show it."
+    needed, rows = rows_needed(gain), "labelled rows" if gain.folds else "test rows"
+    return "" if needed is None else f" If that is so, about {needed:,} {rows} would show it."
 
 
 def rows_needed(gain: Gain) -> int | None:
@@ -181,11 +191,19 @@ def measured_on_rows(gain: Gain, other: str) -> str:
     """The beginning of a sentence: both metrics, the gain, its interval; `other` is how that arm is made."""
     seeds = f" and {gain.seeds} seeds" if gain.seeds > 1 else ""
     value = f"{gain.value:+.3g}" if gain.value else "0"
+    begin, rows = "With", f", on {gain.rows} test rows{seeds}"
+    if gain.folds:
+        begin, rows = f"In {crossed(gain.folds, gain.repeats)} on {gain.rows} rows, with", ""
     return (
-        f"With transfer from this source the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
-        f"{other} {gain.control:.3g}, on {gain.rows} test rows{seeds}: a gain of {value}, whose "
+        f"{begin} transfer from this source the {gain.metric.replace('_', ' ')} is {gain.transfer:.3g}, "
+        f"{other} {gain.control:.3g}{rows}: a gain of {value}, whose "
         f"{gain.confidence:.0%} interval, {gain.low:+.3g} to {gain.high:+.3g},"
     )
+
+
+def crossed(folds: int, repeats: int) -> str:
+    """The cross-validation, in words."""
+    return f"{folds}-fold cross-validation" + (f" repeated {repeats} times" if repeats > 1 else "")
 
 
 def _fewest(task: Task, y: Array) -> int | None:

@@ -136,7 +136,8 @@ def test_rows_that_were_seen_are_left_out_of_all_that_is_said(task, numbers, pla
     told = f"{seen.sum()} of the {len(seen)} test rows were left out, since something in the transfer"
     assert proof["reason"].startswith(told)
     assert proof["verdict"] is not None
-    assert {**proof, "reason": ""} == {**alone, "reason": ""}
+    assert proof["proof"] == {**alone["proof"], "left_out": seen.sum()}
+    assert {**proof, "reason": "", "proof": {}} == {**alone, "reason": "", "proof": {}}
 
 
 @pytest.mark.parametrize("left", [0, 1, LEAST_TEST_ROWS - 1])

@@ -1,0 +1,58 @@
+"""Which of the candidates that know no source is the control?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.jobs.budgets import chosen_by
+from app.jobs.states import Stage
+from workers.job_context import JobContext
+from workers.stages import arms as training
+from workers.stages.arms import Arm
+from workers.transfer.methods.parts.held_out import Score
+from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.training.options import TrainingDiverged
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """Which candidate the transfer is compared with, what it was chosen by, and what each came to.
+
+    scores: on held-out rows, None where there were none to choose by, or the training diverged.
+    outcomes: of the first seed, of the candidates that did not diverge.
+    """
+
+    chosen: str
+    by: Literal["validation", "cross-validation", "default"]
+    scores: Mapping[str, Score | None]
+    outcomes: Mapping[str, Outcome]
+
+
+def choose_control(context: JobContext, known: Mapping[str, Arm]) -> Control:
+    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
+    outcomes: dict[str, Outcome] = {}
+    scores: dict[str, Score | None] = {}
+    failure: TrainingDiverged | None = None
+    for name, arm in known.items():
+        scores[name] = None
+        try:
+            outcomes[name], _ = training.train_first(context, arm, context.target)
+        except TrainingDiverged as error:
+            failure = failure or error
+            continue
+        chosen = training.choice_of(context, Stage.CONTROL, arm.name)
+        scores[name] = chosen.rate.score if chosen else None
+    if failure is not None and not outcomes:
+        raise failure
+    judged = {name: score for name, score in scores.items() if score is not None}
+    if not judged:
+        return Control(next(iter(outcomes)), "default", scores, outcomes)
+    budget = context.training.budget
+    spec = context.job.spec
+    judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
+    enough = 1 if budget is None else max(1, budget.least_validation_rows)
+    rows = 0 if context.target.validation is None else len(context.target.validation)
+    by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
+    return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)
