@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -76,6 +76,8 @@ class JobContext:
     cache: ProcessCache
     preset_dir: Path
     devices: int = 1
+    diverged: dict[str, str] = field(default_factory=dict)
+    """By arm, what a training of it said that diverged without ending the job."""
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
@@ -248,6 +250,8 @@ class JobContext:
         arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
         few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
         trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot}
+        if asked.retrain_source:
+            trainings[Stage.SOURCE] = asked.seed_count
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control

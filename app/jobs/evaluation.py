@@ -77,6 +77,11 @@ class Evaluation(Recipe):
         "makes the model. Default: 3. With 1 there is no verdict, since another seed may turn it round; an "
         "arm that no seed enters is trained once.",
     )
+    retrain_source: bool = Field(
+        False,
+        description="Train the source anew for each seed of the transfer, so that the interval holds for "
+        "such sources and not for this one alone. For a source data set whose parameters are transferred.",
+    )
     margin: float = Field(
         0.02,
         ge=0,
@@ -88,7 +93,7 @@ class Evaluation(Recipe):
         default=[],
         max_length=10,
         description="Also train transfer and control on this many labelled rows of each class or label (for "
-        "regression: rows in total), and report how many labels the transfer saves.",
+        "regression: rows in total), drawn anew for each seed, and report how many labels it saves.",
     )
     metric: Metric | None = Field(
         None,

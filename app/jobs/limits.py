@@ -134,7 +134,9 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         if isinstance(method, StructureTransfer) and searches:
             yield _search(method, learnt, source, "the source")
         elif not isinstance(method, StructureTransfer):
-            yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
+            times = asked.seed_count if asked.retrain_source else 1
+            what = "the source's training" if times == 1 else f"{times} trainings of the source"
+            yield _Part(what, f"source.{_field(learnt)}", times * _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
     what = (
         f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"

@@ -48,6 +48,24 @@ CHOSEN_BY = {
     "default": "the default, nothing to choose by",
 }
 
+VERDICTS = {
+    "helped": "The transfer helped",
+    "no difference": "The transfer made no difference",
+    "hurt": "The transfer hurt",
+}
+
+DETAILS = {
+    "equivalent": "Transfer and control are equivalent: the interval lies within the margin.",
+    "too_few_rows": "No verdict: too few test rows.",
+    "control_learnt_nothing": "The control is not shown to be better than one answer for all rows.",
+    "neither_beats_one_answer": "Neither is shown to be better than one answer for all rows.",
+    "rows_seen": "No verdict: too few test rows are left that the source has not seen.",
+    "not_comparable": "No verdict: the arms cannot be compared on these test rows.",
+    "not_converged": "No verdict: an arm was still learning when its training ended, or diverged.",
+    "one_seed": "No verdict: each arm was trained with one seed.",
+}
+"""What the page says of each word of `verdict_details`."""
+
 RECOMMENDED = {
     "transfer": "Use the transfer",
     "control": "Use the control, without the source",
@@ -252,7 +270,9 @@ _ENVIRONMENT.filters.update(
     arm=lambda name: ARMS.get(name, _words(name)),
     control=lambda name: CONTROLS.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),
+    detail=lambda name: DETAILS[name],
     recommended=lambda name: RECOMMENDED[name],
+    verdict=lambda name: VERDICTS.get(name, "No verdict"),
     number=_number,
     signed=_signed,
     percent=_percent,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.jobs.budgets import chosen_by
@@ -14,8 +15,8 @@ from workers.stages.ablations import ablation
 from workers.stages.arms import Arm
 from workers.stages.baseline import Fitted, baseline
 from workers.stages.candidates import candidates
+from workers.stages.few_shot import few_shot_arms
 from workers.stages.transfer import transfer_arm
-from workers.transfer.data import few_shot_subset
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome, constant
@@ -57,38 +58,48 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
     if asked.control:
         known = candidates(context, source)
         compared.control = _control(context, known)
-        against = known[compared.control.chosen]
-        first = compared.control.outcomes[compared.control.chosen]
-        arms["control"] = [first, *training.train_others(context, against, context.target)]
+        if compared.control is not None:
+            against = known[compared.control.chosen]
+            first = compared.control.outcomes[compared.control.chosen]
+            arms["control"] = [first, *training.train_others(context, against, context.target)]
     if asked.baseline:
         compared.baseline = baseline(context, source)
         arms["baseline"] = [compared.baseline.outcome]
         arms["constant"] = [constant(context.target, context.seeds[0])]
     for name in asked.arms:
-        arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
+        with _may_diverge(context, name):
+            arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
     for count in asked.few_shot:
-        compared.few_shot[count] = _few_shot(context, source, count, against)
+        compared.few_shot[count] = few_shot_arms(context, transfer_arm(context, source), against, count)
     if done is None:
         context.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
     return compared
 
 
-def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
-    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
+@contextmanager
+def _may_diverge(context: JobContext, arm: str) -> Iterator[None]:
+    """The transfer is worth its model, whatever becomes of what it is compared with."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        context.diverged[arm] = str(error)
+
+
+def _control(context: JobContext, known: Mapping[str, Arm]) -> Control | None:
+    """The candidate that is best on held-out rows, of equal ones the first; with the first seed.
+
+    None where all diverge.
+    """
     outcomes: dict[str, Outcome] = {}
     scores: dict[str, Score | None] = {}
-    failure: TrainingDiverged | None = None
     for name, arm in known.items():
         scores[name] = None
-        try:
+        with _may_diverge(context, arm.name):
             outcomes[name], _ = training.train_first(context, arm, context.target)
-        except TrainingDiverged as error:
-            failure = failure or error
-            continue
-        chosen = training.choice_of(context, Stage.CONTROL, arm.name)
-        scores[name] = chosen.rate.score if chosen else None
-    if failure is not None and not outcomes:
-        raise failure
+            chosen = training.choice_of(context, Stage.CONTROL, arm.name)
+            scores[name] = chosen.rate.score if chosen else None
+    if not outcomes:
+        return None
     judged = {name: score for name, score in scores.items() if score is not None}
     if not judged:
         return Control(next(iter(outcomes)), "default", scores, outcomes)
@@ -99,19 +110,3 @@ def _control(context: JobContext, known: Mapping[str, Arm]) -> Control:
     rows = 0 if context.target.validation is None else len(context.target.validation)
     by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
     return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)
-
-
-def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:
-    """Both arms on so many rows a class, at the rates that the whole data set chose."""
-    data = few_shot_subset(context.target, count, context.job.spec.training.seed)
-    both = {"transfer": transfer_arm(context, source)}
-    if against is not None:
-        both["control"] = against
-    return {
-        name: training.train_arm(
-            context,
-            replace(arm, stage=Stage.CONTROL, name=f"few_shot/{count}/{name}", like=arm.name),
-            data,
-        )[0]
-        for name, arm in both.items()
-    }

@@ -185,6 +185,7 @@ def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
         "verdict",
         "verdict_details",
         "reason",
+        "rows_needed",
         "gain",
         "metrics",
         "rows_seen",
