@@ -90,7 +90,8 @@ class JobContext:
             table = read(self.storage.require(dataset.digest), description, folder)
         facts, signature = self.row_facts(dataset), signature_of(description)
         features = [column.name for column in signature.columns] if description.kind == "tabular" else []
-        return from_table(table, signature, facts.parts), DatasetRows(table, facts, features)
+        data = replace(from_table(table, signature, facts.parts), units=_units(facts))
+        return data, DatasetRows(table, facts, features)
 
     def row_facts(self, dataset: DatasetFacts) -> RowFacts:
         """What is kept of each row of a data set: its part, keys, group, cluster.
@@ -143,8 +144,7 @@ class JobContext:
         Equal rows of a table are no copies of one another: few columns have few values.
         """
         assert self.target.test is not None  # checked before the job was accepted
-        facts = self.row_facts(self.job.target)
-        keys = facts.groups if facts.groups is not None else facts.clusters
+        keys = self.target.units
         if keys is None:
             return np.arange(len(self.target.test))
         _, units = np.unique(keys[self.target.test.numbers], return_inverse=True)
@@ -257,7 +257,8 @@ class JobContext:
             trainings[Stage.CONTROL] += spec.method.trials * asked.control
         asked_for = (spec.training, spec.source_training)
         may_end_early = any(one is not None and one.epochs is None for one in asked_for)
-        progress = Progress(steps, trainings, may_end_early=may_end_early)
+        reached = self.journal.fraction()
+        progress = Progress(steps, trainings, may_end_early=may_end_early, reached=reached)
         return Trainings(
             self.journal,
             self.storage,
@@ -335,6 +336,11 @@ def signature_of(description: Description) -> Signature:
             "classes": description.classes,
         }
     )
+
+
+def _units(facts: RowFacts) -> npt.NDArray[np.uint64] | None:
+    """What rows belong together by, if anything."""
+    return facts.groups if facts.groups is not None else facts.clusters
 
 
 def _steps(training: TrainingOptions, description: Description) -> int:

@@ -52,6 +52,12 @@ class Journal:
                 raise LeaseLost(self.lease.job_id)
             yield session
 
+    def fraction(self) -> float:
+        """How far the job's progress was when it was last written."""
+        with self._sessions() as session:
+            progress = session.scalars(select(Job.progress).where(Job.id == self.lease.job_id)).one_or_none()
+            return float((progress or {}).get("fraction", 0.0))
+
     def reading(self) -> Session:
         """A session to read with, a context."""
         return self._sessions()
