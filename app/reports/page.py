@@ -186,14 +186,16 @@ def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tupl
     longest = max(arms.values(), key=len)
     if gain is None or len(longest) < 2:
         return []
-    # An arm that no seed enters has one training alone.
     return [
-        (
-            one["seed"],
-            [of_arm[place if len(of_arm) > 1 else 0]["metrics"][gain["metric"]] for of_arm in arms.values()],
-        )
-        for place, one in enumerate(longest)
+        (one["seed"], [_of_seed(of_arm, one["seed"], gain["metric"]) for of_arm in arms.values()])
+        for one in longest
     ]
+
+
+def _of_seed(of_arm: Sequence[Mapping[str, Any]], seed: int, metric: str) -> float | None:
+    """An arm that no seed enters has one training alone; one that diverged with a seed lacks it."""
+    known = {one["seed"]: one["metrics"][metric] for one in of_arm}
+    return known.get(seed, of_arm[0]["metrics"][metric] if len(of_arm) == 1 else None)
 
 
 def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:

@@ -212,9 +212,7 @@ def if_converged(judged: Verdict, cut_off: Collection[str], diverged: Collection
     so it counts where they lost. `diverged`: arms that lack trainings, since these diverged: what is left of
     them is too good, or tells nothing of the arm at another rate.
     """
-    if judged.outcome is None:
-        return judged
-    lost = {"helped": "control", "hurt": "transfer"}.get(judged.outcome)
+    lost = {"helped": "control", "hurt": "transfer"}.get(judged.outcome or "")
     unknown = ", so whether the transfer helped is not known: "
     if diverged:
         arm = " and of the ".join(sorted(diverged))

@@ -43,7 +43,7 @@ def _of_units(data: Data, units: Array, count: int, seed: int) -> Array:
     alone = (table > 0).sum(axis=0) == 1
     is_open: Array = np.ones(len(table), bool)
     if classes is not None:
-        is_open = ~(table[:, alone] > 0).any(axis=1)
+        is_open = np.logical_not((table[:, alone] > 0).any(axis=1))
     count, fold_of = min(count, int(is_open.sum())), np.full(len(table), NEVER)
     if count < 2:
         return fold_of[units]
