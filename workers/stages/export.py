@@ -150,6 +150,7 @@ def _card(
         "baseline": evaluated["baseline"],
         "recommendation": evaluated["recommendation_reason"],
         "choices": evaluated["choices"],
+        "calibration": evaluated["calibration"],
         "receipt": receipt,
         "findings": lineage["findings"],
         "cost": lineage["cost"],

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -13,6 +16,7 @@ from workers.transfer.proof.calibration import (
     squared_error,
     temperature,
 )
+from workers.transfer.proof.several import holm
 
 
 def _binary(rows: int = 300):
@@ -119,3 +123,15 @@ def test_without_validation_rows_nothing_is_fitted():
     y, p = _binary()
     told = calibrate("binary", None, None, y, p)
     assert (told["temperature"], told["after"]) == (None, None)
+
+
+def test_the_documentations_lines_come_to_the_same():
+    page = (Path(__file__).parents[4] / "docs" / "proof.md").read_text(encoding="utf-8")
+    (holms, kumars) = re.findall(r"```python\n(.*?)```", page, flags=re.S)[1:]
+    known: dict = {"np": np}
+    exec(holms, known)
+    np.testing.assert_allclose(known["corrected"], holm(known["p"].tolist()))
+    exec(kumars, known)
+    y, p = _binary(250)
+    right, sure = ((p > 0.5) == (y > 0.5)).ravel(), np.maximum(p, 1 - p).ravel()
+    assert known["squared_error"](right, sure) == pytest.approx(squared_error("binary", y, p))
