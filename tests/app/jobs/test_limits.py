@@ -506,9 +506,9 @@ def test_trials_of_a_regularisers_strength_count_in_every_arm(
 
 
 def test_the_baseline_counts_where_it_needs_more_than_a_step(api: TestClient) -> None:
-    needed = {}
+    full, needed = {"kind": "parameter", "strategy": "full"}, {}
     for baseline in (False, True):
-        answer = post(api, "large-sequence", evaluation={"baseline": baseline})
+        answer = post(api, "large-sequence", method=full, evaluation={"baseline": baseline})
         assert answer.status_code == 202, answer.text
         with api.app.state.sessions() as session:  # type: ignore[attr-defined]
             spec = session.get_one(Job, answer.json()["id"]).spec
