@@ -158,7 +158,7 @@ class JobResult(BaseModel):
         None, description="How it did beside the model's champion at the time. Null if there was none."
     )
     control: Control | None = Field(
-        description="What the transfer is compared with. Null if no control was trained.",
+        description="What the transfer is compared with. Null if no control was trained, or all diverged.",
         examples=[
             {
                 "chosen": "random_weights",
