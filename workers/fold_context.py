@@ -56,7 +56,8 @@ class FoldContext(JobContext):
     def of(cls, whole: JobContext, fold: Dealt, known_data: dict[str, Data]) -> FoldContext:
         """The fold's, beside that of the job; `known_data` are data sets that were read before."""
         given = {one.name: getattr(whole, one.name) for one in fields(whole)}
-        return cls(**given, fold=fold, whole=whole, known_data=known_data)
+        # What diverges in a fold is told of the folds, and not of the job's own arms.
+        return cls(**given | {"diverged": {}}, fold=fold, whole=whole, known_data=known_data)
 
     @property
     def prefix(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -76,6 +76,8 @@ class JobContext:
     cache: ProcessCache
     preset_dir: Path
     devices: int = 1
+    diverged: dict[str, str] = field(default_factory=dict)
+    """By arm, what a training of it said that diverged without ending the job."""
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
@@ -88,7 +90,8 @@ class JobContext:
             table = read(self.storage.require(dataset.digest), description, folder)
         facts, signature = self.row_facts(dataset), signature_of(description)
         features = [column.name for column in signature.columns] if description.kind == "tabular" else []
-        return from_table(table, signature, facts.parts), DatasetRows(table, facts, features)
+        data = replace(from_table(table, signature, facts.parts), units=_units(facts))
+        return data, DatasetRows(table, facts, features)
 
     def row_facts(self, dataset: DatasetFacts) -> RowFacts:
         """What is kept of each row of a data set: its part, keys, group, cluster.
@@ -151,8 +154,7 @@ class JobContext:
         Equal rows of a table are no copies of one another: few columns have few values.
         """
         assert self.target.test is not None  # checked before the job was accepted
-        facts = self.row_facts(self.job.target)
-        keys = facts.groups if facts.groups is not None else facts.clusters
+        keys = self.target.units
         if keys is None:
             return np.arange(len(self.target.test))
         _, units = np.unique(keys[self.target.test.numbers], return_inverse=True)
@@ -259,12 +261,15 @@ class JobContext:
         few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
         folds = asked.fold_count * (1 + 2 * asked.control) * self.trials_of_an_arm
         trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot + folds}
+        if asked.retrain_source:
+            trainings[Stage.SOURCE] = asked.seed_count
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
             trainings[Stage.CONTROL] += spec.method.trials * asked.control * (1 + asked.fold_count)
         asked_for = (spec.training, spec.source_training)
         may_end_early = any(one is not None and one.epochs is None for one in asked_for)
-        progress = Progress(steps, trainings, may_end_early=may_end_early)
+        reached = self.journal.fraction()
+        progress = Progress(steps, trainings, may_end_early=may_end_early, reached=reached)
         return Trainings(
             self.journal,
             self.storage,
@@ -342,6 +347,11 @@ def signature_of(description: Description) -> Signature:
             "classes": description.classes,
         }
     )
+
+
+def _units(facts: RowFacts) -> npt.NDArray[np.uint64] | None:
+    """What rows belong together by, if anything."""
+    return facts.groups if facts.groups is not None else facts.clusters
 
 
 def _steps(training: TrainingOptions, description: Description) -> int:

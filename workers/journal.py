@@ -52,6 +52,12 @@ class Journal:
                 raise LeaseLost(self.lease.job_id)
             yield session
 
+    def fraction(self) -> float:
+        """How far the job's progress was when it was last written."""
+        with self._sessions() as session:
+            progress = session.scalars(select(Job.progress).where(Job.id == self.lease.job_id)).one_or_none()
+            return float((progress or {}).get("fraction", 0.0))
+
     def reading(self) -> Session:
         """A session to read with, a context."""
         return self._sessions()
@@ -113,10 +119,8 @@ class Journal:
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
-            if source_key is not None and session.get(SourceRun, source_key) is None:
-                with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
-                    digests = {"output_digest": digest, "rows_digest": rows_digest}
-                    session.add(SourceRun(key=source_key, output=output, **digests))
+            if source_key is not None:
+                _add_source_run(session, source_key, output, digest, rows_digest)
             record(
                 session,
                 self.lease.job_id,
@@ -156,6 +160,11 @@ class Journal:
         """Tell what happened."""
         with self.transaction() as session:
             record(session, self.lease.job_id, self.lease.attempt, type_, message, **data)
+
+    def keep_source_run(self, key: str, output: dict[str, Any], digest: str, rows_digest: str) -> None:
+        """Keep a source's training for other jobs, beside the one that the stage ends with."""
+        with self.transaction() as session:
+            _add_source_run(session, key, output, digest, rows_digest)
 
     def source_run(self, key: str) -> SourceRun | None:
         """A source training of an earlier job that was exactly this one."""
@@ -200,3 +209,12 @@ class Journal:
 
     def _write_progress(self, session: Session, progress: dict[str, Any]) -> None:
         session.execute(update(Job).where(Job.id == self.lease.job_id).values(progress=progress))
+
+
+def _add_source_run(
+    session: Session, key: str, output: dict[str, Any], digest: str | None, rows_digest: str | None
+) -> None:
+    if session.get(SourceRun, key) is None:
+        with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
+            digests = {"output_digest": digest, "rows_digest": rows_digest}
+            session.add(SourceRun(key=key, output=output, **digests))

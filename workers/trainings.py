@@ -133,9 +133,15 @@ class Trainings:
         """What a training of this name came to; it is trained only if no attempt has done so before.
 
         `trials` is the number of trainings that it takes at most, those at rates that lose included.
+
+        Raises:
+            TrainingDiverged: it does, or did in an earlier attempt.
         """
         run = self._named(run)
         known = self._find_file(stage, f"outcome {run}")
+        diverged = self.journal.part(stage, f"diverged {run}")
+        if diverged is not None and diverged.value is not None:
+            raise TrainingDiverged(diverged.value["message"])
         runs = self._runs.setdefault(stage, [])
         wanted = len(runs) + trials
         made = self._trained(stage, run, train) if known is None else None
@@ -146,6 +152,10 @@ class Trainings:
         outcome = self._observed(stage, run, made, data)
         self._keep(stage, run, outcome)
         return outcome, made
+
+    def found(self, stage: Stage, run: str) -> None:
+        """Count a training that was there before."""
+        self._runs.setdefault(stage, []).append(f"outcome {run}")
 
     def computed(self, stage: Stage, run: str, compute: Callable[[], Outcome]) -> Outcome:
         """What something of this name that is no network came to, found once for all attempts."""
@@ -171,8 +181,11 @@ class Trainings:
         """What the training made; one that diverged leaves what it took, since a job may do without it."""
         try:
             return train()
-        except TrainingDiverged:
-            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
+        except TrainingDiverged as error:
+            told = {"message": str(error), SPENT: self.spent(stage, run)}
+            self.journal.save_part(stage, f"diverged {run}", value=told)
+            message = f"The training {run} diverged. {error}"
+            self.journal.event("training.diverged", message, level="warning", stage=stage, run=run)
             raise
 
     def _observed(self, stage: Stage, run: str, made: Transferred, data: Data) -> Outcome:
@@ -238,6 +251,7 @@ def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | N
         test=answers(data.test),
         validation=None if data.validation is None else answers(data.validation),
         curve=[epoch[key] for epoch in made.history.epochs if key in epoch],
+        is_cut_off=made.history.is_cut_off,
     )
 
 
@@ -245,7 +259,8 @@ def _write(path: Path, outcome: Outcome) -> None:
     arrays: Mapping[str, Any] = {"test": outcome.test} | (
         {} if outcome.validation is None else {"validation": outcome.validation}
     )
-    about = json.dumps({"seed": outcome.seed, "curve": list(outcome.curve)})
+    told = {"seed": outcome.seed, "curve": list(outcome.curve), "is_cut_off": outcome.is_cut_off}
+    about = json.dumps(told)
     np.savez(path, allow_pickle=False, about=np.array(about), **arrays)
 
 
@@ -253,4 +268,4 @@ def _read(path: Path) -> Outcome:
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         validation = file.get("validation")
-        return Outcome(seed=about["seed"], test=file["test"], validation=validation, curve=about["curve"])
+        return Outcome(**about, test=file["test"], validation=validation)

@@ -261,6 +261,8 @@ class Version(Base):
     __table_args__ = (
         UniqueConstraint("model", "number"),
         CheckConstraint("number >= 1", "number_positive"),
+        # NULL where nothing can be told; a test keeps the words those of the API.
+        CheckConstraint("verdict IN ('helped', 'no difference', 'hurt')", "verdict_known"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -98,6 +98,12 @@ class Evaluation(Recipe):
     repeats: int | None = Field(
         None, gt=0, le=10, description="How often the rows are dealt out to `folds`. Default: 2."
     )
+    retrain_source: bool = Field(
+        False,
+        description="Train the source anew for each seed of the transfer, so that the interval holds for "
+        "such sources and not for this one alone. For a source data set whose parameters are transferred; "
+        "there are no folds then.",
+    )
     margin: float = Field(
         0.02,
         ge=0,
@@ -109,7 +115,7 @@ class Evaluation(Recipe):
         default=[],
         max_length=10,
         description="Also train transfer and control on this many labelled rows of each class or label (for "
-        "regression: rows in total), and report how many labels the transfer saves.",
+        "regression: rows in total), drawn anew for each seed, and report how many labels it saves.",
     )
     metric: Metric | None = Field(
         None,

@@ -28,7 +28,7 @@ def settled(asked: Evaluation, target: Description) -> Evaluation:
 
 def _default(asked: Evaluation, target: Description) -> int:
     few = LEAST_ROWS <= target.labelled_rows < _FEW_ROWS
-    compares = asked.control or asked.baseline
+    compares = (asked.control or asked.baseline) and not asked.retrain_source
     return FOLDS if few and compares and target.split.by in ("key", "group") else 0
 
 
@@ -46,6 +46,9 @@ def _check(asked: Evaluation, folds: int, target: Description) -> None:
     elif not (asked.control or asked.baseline):
         expected, received = "0 without `control` and `baseline`", str(folds)
         hint = "Ask for one of them: folds compare the transfer with it."
+    elif asked.retrain_source:
+        expected, received = "0 with `retrain_source`", str(folds)
+        hint = "Send one of the two: a source for each of all folds and seeds would take too long."
     else:
         return
     message = f"evaluation.folds: expected {expected}. Received: {received}."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ServiceError
+from app.jobs.baseline_memory import baseline_bytes
 from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
@@ -54,11 +55,16 @@ def check(
         head = max(needs, key=lambda need: need.head_bytes)  # which no other batch makes less
         refused = head if head.head_bytes > settings.max_job_memory_bytes else most
         raise _too_large(spec, refused, settings.max_job_memory_bytes)
+    of_baseline = baseline_bytes(spec, source, target)
+    if of_baseline > settings.max_job_memory_bytes:
+        raise _baseline_too_large(of_baseline, settings.max_job_memory_bytes)
     parts = list(_parts(spec, source, target))
     steps = sum(part.steps for part in parts)
     if steps > settings.max_job_steps:
         raise _too_long(parts, steps, settings.max_job_steps)
-    return Estimate(parameters=most.trained + most.frozen, memory_bytes=most.bytes, steps=steps)
+    return Estimate(
+        parameters=most.trained + most.frozen, memory_bytes=max(most.bytes, of_baseline), steps=steps
+    )
 
 
 def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:
@@ -78,6 +84,18 @@ def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:
         f"{field}: expected a training that needs at most {_gib(limit)} of memory. Received: {received}."
     )
     hint += "; if workers have more memory, the operator can raise MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES."
+    return ServiceError(422, "network_too_large", message, hint=hint)
+
+
+def _baseline_too_large(needed: int, limit: int) -> ServiceError:
+    message = (
+        f"evaluation.baseline: expected what needs at most {_gib(limit)} of memory. Received: at least "
+        f"{_gib(needed)} for the features of its rows."
+    )
+    hint = (
+        "Send `evaluation.baseline: false`; if workers have more memory, the operator can raise "
+        "MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES."
+    )
     return ServiceError(422, "network_too_large", message, hint=hint)
 
 
@@ -134,7 +152,9 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         if isinstance(method, StructureTransfer) and searches:
             yield _search(method, learnt, source, "the source")
         elif not isinstance(method, StructureTransfer):
-            yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
+            times = asked.seed_count if asked.retrain_source else 1
+            what = "the source's training" if times == 1 else f"{times} trainings of the source"
+            yield _Part(what, f"source.{_field(learnt)}", times * _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
     what = (
         f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"

@@ -15,8 +15,12 @@ VerdictDetail = Literal[
     "control_learnt_nothing",
     "neither_beats_one_answer",
     "rows_seen",
+    "not_comparable",
+    "not_converged",
     "one_seed",
 ]
+
+Outcome = Literal["helped", "no difference", "hurt"]
 
 
 class GainView(BaseModel):
@@ -125,16 +129,26 @@ class JobResult(BaseModel):
     """The result of a job that succeeded."""
 
     version: str = Field(examples=["grades@1"])
-    verdict: Literal["helped", "no difference", "hurt"] | None = Field(
+    verdict: Outcome | None = Field(
         description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
     )
     verdict_details: list[VerdictDetail] = Field(
-        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
-        "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
-        "control, or both, are not shown to be better than one answer for all rows.",
+        description="Without a verdict: `too_few_rows`; `rows_seen`, since too few rows are left that the "
+        "source has not seen; `not_comparable`, where the metric is undefined or answers are not finite; "
+        "`not_converged`, where the arm that lost was still learning at its limit, or one diverged; "
+        "`one_seed`. With one: `equivalent` within `evaluation.margin`; `control_learnt_nothing`, or "
+        "`neither_beats_one_answer`, where the control, or both, are not shown to be better than one answer "
+        "for all rows.",
         examples=[["equivalent"]],
     )
     reason: str
+    rows_needed: int | None = Field(
+        None,
+        description="Test rows, or labelled rows where folds hold them out, that would do, of the variance "
+        "seen: with `too_few_rows` and `rows_seen` as many as a verdict needs and a gain as large as measured would show itself on; with `no difference` "
+        "the latter. Null where more rows would not tell, or their number is not known.",
+        examples=[420],
+    )
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
         examples=[
@@ -199,7 +213,7 @@ class JobResult(BaseModel):
         None, description="How it did beside the model's champion at the time. Null if there was none."
     )
     control: Control | None = Field(
-        description="What the transfer is compared with. Null if no control was trained.",
+        description="What the transfer is compared with. Null if no control was trained, or all diverged.",
         examples=[
             {
                 "chosen": "random_weights",

@@ -49,6 +49,24 @@ CHOSEN_BY = {
     "default": "the default, nothing to choose by",
 }
 
+VERDICTS = {
+    "helped": "The transfer helped",
+    "no difference": "The transfer made no difference",
+    "hurt": "The transfer hurt",
+}
+
+DETAILS = {
+    "equivalent": "Transfer and control are equivalent: the interval lies within the margin.",
+    "too_few_rows": "No verdict: too few rows to measure on.",
+    "control_learnt_nothing": "The control is not shown to be better than one answer for all rows.",
+    "neither_beats_one_answer": "Neither is shown to be better than one answer for all rows.",
+    "rows_seen": "No verdict: too few rows are left that the source has not seen.",
+    "not_comparable": "No verdict: the arms cannot be compared on these rows.",
+    "not_converged": "No verdict: an arm was still learning when its training ended, or diverged.",
+    "one_seed": "No verdict: each arm was trained with one seed.",
+}
+"""What the page says of each word of `verdict_details`."""
+
 RECOMMENDED = {
     "transfer": "Use the transfer",
     "control": "Use the control, without the source",
@@ -177,14 +195,16 @@ def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tupl
     longest = max(arms.values(), key=len)
     if gain is None or len(longest) < 2:
         return []
-    # An arm that no seed enters has one training alone.
     return [
-        (
-            one["seed"],
-            [of_arm[place if len(of_arm) > 1 else 0]["metrics"][gain["metric"]] for of_arm in arms.values()],
-        )
-        for place, one in enumerate(longest)
+        (one["seed"], [_of_seed(of_arm, one["seed"], gain["metric"]) for of_arm in arms.values()])
+        for one in longest
     ]
+
+
+def _of_seed(of_arm: Sequence[Mapping[str, Any]], seed: int, metric: str) -> float | None:
+    """An arm that no seed enters has one training alone; one that diverged with a seed lacks it."""
+    known = {one["seed"]: one["metrics"][metric] for one in of_arm}
+    return known.get(seed, of_arm[0]["metrics"][metric] if len(of_arm) == 1 else None)
 
 
 def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
@@ -261,7 +281,9 @@ _ENVIRONMENT.filters.update(
     arm=lambda name: ARMS.get(name, _words(name)),
     control=lambda name: CONTROLS.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),
+    detail=lambda name: DETAILS[name],
     recommended=lambda name: RECOMMENDED[name],
+    verdict=lambda name: VERDICTS.get(name, "No verdict"),
     number=_number,
     signed=_signed,
     percent=_percent,

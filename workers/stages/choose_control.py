@@ -13,7 +13,6 @@ from workers.stages import arms as training
 from workers.stages.arms import Arm
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof.evaluation import Outcome
-from workers.transfer.training.options import TrainingDiverged
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +29,21 @@ class Control:
     outcomes: Mapping[str, Outcome]
 
 
-def choose_control(context: JobContext, known: Mapping[str, Arm]) -> Control:
-    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
+def choose_control(context: JobContext, known: Mapping[str, Arm]) -> Control | None:
+    """The candidate that is best on held-out rows, of equal ones the first; with the first seed.
+
+    None where all diverge.
+    """
     outcomes: dict[str, Outcome] = {}
     scores: dict[str, Score | None] = {}
-    failure: TrainingDiverged | None = None
     for name, arm in known.items():
         scores[name] = None
-        try:
+        with training.may_diverge(context, arm.name):
             outcomes[name], _ = training.train_first(context, arm, context.target)
-        except TrainingDiverged as error:
-            failure = failure or error
-            continue
-        chosen = training.choice_of(context, Stage.CONTROL, arm.name)
-        scores[name] = chosen.rate.score if chosen else None
-    if failure is not None and not outcomes:
-        raise failure
+            chosen = training.choice_of(context, Stage.CONTROL, arm.name)
+            scores[name] = chosen.rate.score if chosen else None
+    if not outcomes:
+        return None
     judged = {name: score for name, score in scores.items() if score is not None}
     if not judged:
         return Control(next(iter(outcomes)), "default", scores, outcomes)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
 from workers.stages import arms as training
 from workers.stages.ablations import ablation
-from workers.stages.arms import Arm
+from workers.stages.arms import may_diverge
 from workers.stages.baseline import Fitted, baseline
 from workers.stages.candidates import candidates
 from workers.stages.choose_control import Control, choose_control
+from workers.stages.few_shot import few_shot_arms
 from workers.stages.folds import Folds, folds
 from workers.stages.transfer import transfer_arm
-from workers.transfer.data import few_shot_subset
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import constant
 
@@ -42,35 +42,21 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
     if asked.control:
         known = candidates(context, source)
         compared.control = choose_control(context, known)
-        against = known[compared.control.chosen]
-        first = compared.control.outcomes[compared.control.chosen]
-        arms["control"] = [first, *training.train_others(context, against, context.target)]
+        if compared.control is not None:
+            against = known[compared.control.chosen]
+            first = compared.control.outcomes[compared.control.chosen]
+            arms["control"] = [first, *training.train_others(context, against, context.target)]
     if asked.baseline:
         compared.baseline = baseline(context, source)
         arms["baseline"] = [compared.baseline.outcome]
         arms["constant"] = [constant(context.target, context.seeds[0])]
     for name in asked.arms:
-        arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
+        with may_diverge(context, name):
+            arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
     for count in asked.few_shot:
-        compared.few_shot[count] = _few_shot(context, source, count, against)
+        compared.few_shot[count] = few_shot_arms(context, transfer_arm(context, source), against, count)
     if asked.fold_count:
         compared.folds = folds(context, source)
     if done is None:
         context.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
     return compared
-
-
-def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:
-    """Both arms on so many rows a class, at the rates that the whole data set chose."""
-    data = few_shot_subset(context.target, count, context.job.spec.training.seed)
-    both = {"transfer": transfer_arm(context, source)}
-    if against is not None:
-        both["control"] = against
-    return {
-        name: training.train_arm(
-            context,
-            replace(arm, stage=Stage.CONTROL, name=f"few_shot/{count}/{name}", like=arm.name),
-            data,
-        )[0]
-        for name, arm in both.items()
-    }

@@ -12,7 +12,7 @@ from workers.job_context import JobContext
 from workers.stages.folds import Folds
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof.cross_validation import OutOfFold
-from workers.transfer.proof.evaluation import Rules
+from workers.transfer.proof.evaluation import Outcome, Rules, cut_off
 from workers.transfer.proof.recommendation import ARMS, Choice, HeldOut, advised
 
 
@@ -30,14 +30,25 @@ def fold_proof(context: JobContext, folds: Folds, rules: Rules) -> dict[str, Any
         labelled.seen,
         [one.fold for one in folds.trained],
         rules,
+        len(context.target.signature.classes),
     )
     output: dict[str, Any] = {"mcnemar": None, "proof": {**measured.proof(), "chosen": _chosen(folds)}}
     if asked.control:
-        output |= measured.judged(_kind_of_control(folds))
+        both = {arm: _outcomes(folds, arm) for arm in ("transfer", "control")}
+        output |= measured.judged(
+            _kind_of_control(folds),
+            cut_off=cut_off(both),
+            diverged={arm for arm, of in both.items() if len(of) < len(folds.trained)},
+        )
     if asked.baseline:
         arms = [arm for arm in ARMS if arm != "control" or asked.control]
         output |= advised(measured, arms, _choice(folds))
     return output
+
+
+def _outcomes(folds: Folds, arm: str) -> list[Outcome]:
+    """Of the folds in which it did not diverge."""
+    return [one.outcomes[arm] for one in folds.trained if arm in one.outcomes]
 
 
 def _kind_of_control(folds: Folds) -> str:

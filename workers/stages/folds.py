@@ -12,7 +12,7 @@ from app.jobs.evaluation import LEAST_ROWS
 from app.jobs.states import Stage
 from workers.fold_context import Dealt, FoldContext, LabelledRows, dealt, labelled_rows
 from workers.job_context import JobContext
-from workers.stages.arms import choice_of, train_first
+from workers.stages.arms import choice_of, may_diverge, train_first
 from workers.stages.baseline import baseline
 from workers.stages.candidates import candidates
 from workers.stages.choose_control import choose_control
@@ -29,11 +29,12 @@ from workers.transfer.proof.evaluation import Outcome, constant
 class TrainedFold:
     """What the arms came to in a fold, and what was chosen by rows held out of its train rows.
 
-    scores: by arm, None where there were no such rows. control, baseline: the candidate chosen, if there is
-    one.
+    outcomes: by arm, of those that did not diverge. scores: by arm, None where there were no such rows.
+    control, baseline: the candidate chosen, if there is one.
     """
 
     fold: Fold
+    outcomes: dict[str, Outcome]
     scores: dict[str, Score | None]
     control: str | None
     baseline: str | None
@@ -50,10 +51,12 @@ class Folds:
     def repeats(self) -> list[Repeat]:
         """Each dealing as a table has it: fold and answers of every labelled row."""
         found: dict[int, Repeat] = {}
-        for one in (trained.fold for trained in self.trained):
+        folds = [trained.fold for trained in self.trained]
+        # An arm may have diverged in some of them.
+        widths = {arm: p.shape[1:] for one in folds for arm, p in one.answers.items()}
+        for one in folds:
             if one.repeat not in found:
-                shapes = {arm: (len(self.labelled.rows), *p.shape[1:]) for arm, p in one.answers.items()}
-                blank = {arm: np.full(shape, np.nan) for arm, shape in shapes.items()}
+                blank = {arm: np.full((len(self.labelled.rows), *of), np.nan) for arm, of in widths.items()}
                 found[one.repeat] = Repeat(np.full(len(self.labelled.rows), -1), blank)
             found[one.repeat].fold[one.rows] = one.number
             for arm, p in one.answers.items():
@@ -81,11 +84,14 @@ def folds(context: JobContext, source: Sequence[Network]) -> Folds:
 def _trained(context: FoldContext, fold: Dealt, source: Sequence[Network]) -> TrainedFold:
     asked = context.job.spec.evaluation
     arm = replace(transfer_arm(context, source), stage=Stage.CONTROL)
-    outcomes: dict[str, Outcome] = {"transfer": train_first(context, arm, fold.data)[0]}
-    scores = {"transfer": _score(context, "transfer")}
+    outcomes: dict[str, Outcome] = {}
+    scores: dict[str, Score | None] = {}
+    with may_diverge(context, "transfer"):
+        outcomes["transfer"], _ = train_first(context, arm, fold.data)
+        scores["transfer"] = _score(context, "transfer")
     kind = model = None
-    if asked.control:
-        control = choose_control(context, candidates(context, source))
+    control = choose_control(context, candidates(context, source)) if asked.control else None
+    if control is not None:
         kind, outcomes["control"] = control.chosen, control.outcomes[control.chosen]
         scores["control"] = _score(context, f"control/{kind}")
     if asked.baseline:
@@ -94,7 +100,7 @@ def _trained(context: FoldContext, fold: Dealt, source: Sequence[Network]) -> Tr
     outcomes["constant"] = constant(fold.data, fold.seed)
     answers: dict[str, Array] = {name: outcome.test for name, outcome in outcomes.items()}
     return TrainedFold(
-        Fold(fold.repeat, fold.number, fold.held_out, answers), scores, control=kind, baseline=model
+        Fold(fold.repeat, fold.number, fold.held_out, answers), outcomes, scores, control=kind, baseline=model
     )
 
 

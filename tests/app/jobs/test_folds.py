@@ -58,6 +58,10 @@ def test_without_anything_to_compare_with_there_are_no_folds() -> None:
     assert asked(target(120), control=False) == (5, 2, 1)
 
 
+def test_where_the_source_is_trained_anew_for_each_seed_there_are_no_folds() -> None:
+    assert asked(target(120), retrain_source=True) == (0, None, 3)
+
+
 @pytest.mark.parametrize(
     ("rows", "by", "evaluation", "said"),
     [
@@ -65,6 +69,7 @@ def test_without_anything_to_compare_with_there_are_no_folds() -> None:
         (2001, "key", {"folds": 5}, "2,000 labelled rows. Received: 5 for 2,001 rows"),
         (9, "key", {"folds": 5}, "at most 4, half of the target's labelled rows. Received: 5"),
         (120, "key", {"folds": 5, "control": False, "baseline": False}, "0 without `control` and `baseline`"),
+        (120, "key", {"folds": 5, "retrain_source": True}, "0 with `retrain_source`. Received: 5"),
     ],
 )
 def test_folds_that_a_target_cannot_have_are_refused(

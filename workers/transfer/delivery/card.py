@@ -130,6 +130,7 @@ def model_card(
         _rows_seen(card.get("rows_seen", {})),
         _folds(card.get("proof")),
         _metrics(card.get("metrics", {})),
+        _calibration(card.get("calibration")),
         _cost(card.get("cost")),
         _receipt(card.get("receipt", {})),
         _findings(card.get("findings", {})),
@@ -237,6 +238,26 @@ def _of_arms(arms: Mapping[str, Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for values in arms.values() for name in values))
     rows = [[name, *(_number(values.get(name)) for values in arms.values())] for name in names]
     return _table(["metric", *arms], rows)
+
+
+def _calibration(calibration: Mapping[str, Any] | None) -> str:
+    """Whether the model's probabilities mean what they say, as it is and with a temperature."""
+    if not calibration:
+        return ""
+    of_model = calibration["transfer"]
+    rows = [["as it is", *_measures(of_model["before"])]]
+    if of_model["after"] is not None:
+        rows.append([f"with the temperature {of_model['temperature']:.4g}", *_measures(of_model["after"])])
+    told = (
+        "The error is how far probabilities are from the shares that come true: a root mean square over "
+        "bins, without what chance adds. It is not told of fewer than 100 test rows."
+    )
+    return f"## Calibration\n\n{told}\n\n" + _table(("probabilities", "error", "Brier", "NLL"), rows)
+
+
+def _measures(of: Mapping[str, float | None]) -> list[str]:
+    error = of["calibration_error"]
+    return ["-" if error is None else _number(error), _number(of["brier"]), _number(of["nll"])]
 
 
 def _cost(cost: Mapping[str, Any] | None) -> str:

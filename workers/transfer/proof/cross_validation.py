@@ -1,6 +1,6 @@
 """What do the folds of a cross-validation say of all arms? Metrics, gains, the verdict on the procedure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,22 +8,27 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
-from workers.transfer.proof.comparison import WITHOUT_BOUND, Gain
-from workers.transfer.proof.evaluation import LEARNT_NOTHING, NEITHER, Rules, default_metric, margin_of
-from workers.transfer.proof.resampled_t import interval
-from workers.transfer.proof.verdict import points_apart, silence, verdict
+from workers.transfer.proof.comparison import Gain, size_of
+from workers.transfer.proof.evaluation import Rules, default_metric
+from workers.transfer.proof.judging import Beside, judge
+from workers.transfer.proof.measured import is_not_finite, metrics_of_answers
+from workers.transfer.proof.resampled_t import spread
+from workers.transfer.proof.verdict import HELD_OUT_ROWS, Silence, not_finite, silence, undefined_in_folds
 
 _LEFT_OUT = (
     "{} of the {} labelled rows are held out in no fold, since something in the transfer was trained or "
     "validated on them. "
 )
 
+_ARMS = ("transfer", "control", "baseline", "constant")
+"""In this order they are told."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
     """What all arms answered for the rows of one fold, which none of them was trained on.
 
-    rows: their places among all rows. answers: by arm, predictions for them.
+    rows: their places among all rows. answers: by arm, predictions for them; of those that did not diverge.
     """
 
     repeat: int
@@ -34,10 +39,11 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """The folds of a target's labelled rows, and what follows from them.
+    """The folds of a target's labelled rows, and what follows from them, see `evidence.Evidence`.
 
     targets, units: of all labelled rows; of those with the same unit all are in one fold. seen: (n,) bool,
-    rows that something in the transfer was trained on, which are in no fold.
+    rows that something in the transfer was trained on, which are in no fold. classes: how many the task has,
+    0 of numbers.
     """
 
     task: Task
@@ -46,12 +52,18 @@ class OutOfFold:
     seen: Array
     folds: Sequence[Fold]
     rules: Rules
-    _known: dict[tuple[str, str], Gain | None] = field(default_factory=dict)
+    classes: int = 0
+    _known: dict[tuple[str, ...], Gain | None] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
         """That of the gain."""
         return self.rules.metric or default_metric(self.task)
+
+    @property
+    def arms(self) -> Collection[str]:
+        """Those that answer in two folds at least: of one there is no spread."""
+        return [arm for arm in _ARMS if self.trainings(arm) > 1]
 
     @property
     def rows(self) -> Array:
@@ -69,59 +81,68 @@ class OutOfFold:
         """The folds that rows are dealt out to."""
         return len({fold.number for fold in self.folds})
 
+    def trainings(self, arm: str) -> int:
+        """Folds in which an arm was trained, each with a seed of its own, and did not diverge."""
+        return sum(arm in fold.answers for fold in self.folds)
+
     def metrics(self) -> dict[str, dict[str, float | None]]:
         """By arm, each metric's mean over the folds in which it is defined; None where it is in none."""
-        arms = dict.fromkeys(arm for fold in self.folds for arm in fold.answers)
-        return {arm: _means(self._by_fold(arm)) for arm in arms}
+        return {arm: self.means(arm) for arm in _ARMS if self.trainings(arm) or self._is_transfer(arm)}
 
-    def unsaid(self) -> str | None:
-        """Why the folds tell nothing of any arm; None if they do."""
-        found = self._silence(self.metric) or self._undefined("transfer")
-        return None if found is None else f"Label more rows: {found[1][0].lower()}{found[1][1:]}"
+    def _is_transfer(self, arm: str) -> bool:
+        """It is told wherever there are folds, though it may have diverged in all."""
+        return arm == "transfer" and bool(self.folds)
 
-    def is_better(self, arm: str, other: str) -> bool:
-        """Whether the interval of the gain lies above 0."""
-        gain = self.gain(arm, other)
-        return gain is not None and gain.low > 0
+    def means(self, arm: str) -> dict[str, float | None]:
+        """Over the folds in which each metric is defined."""
+        return _means(self._by_fold(arm))
 
-    def gain(self, arm: str, other: str) -> Gain | None:
+    def silence(self, metric: str | None = None, gain: Gain | None = None) -> Silence | None:
+        """Why these rows tell nothing; None if they do. Without a metric, their number alone is looked at."""
+        rows = self.rows
+        return silence(
+            self.task,
+            metric or "",
+            self.targets[rows],
+            len(np.unique(self.units[rows])),
+            left_out=int(self.seen.sum()),
+            classes=self.classes,
+            gain=gain,
+            rows=HELD_OUT_ROWS,
+        )
+
+    def gain(self, arm: str, other: str, metric: str | None = None) -> Gain | None:
         """That of one arm over another, over the folds in which both are defined; None of fewer than two."""
-        if (arm, other) not in self._known:
-            self._known[arm, other] = self._gain(arm, other)
-        return self._known[arm, other]
+        key = (arm, other, metric or self.metric)
+        if key not in self._known:
+            self._known[key] = self._gain(*key)
+        return self._known[key]
 
-    def judged(self, control: str) -> dict[str, Any]:
-        """`gain`, `verdict`, `verdict_details`, `reason` of the transfer against the control of that kind."""
+    def over_one_answer(self, arm: str) -> Gain | None:
+        """The gain of an arm over one answer for all rows, the mean of the fold's train rows."""
+        return self.gain(arm, "constant")
+
+    def not_finite(self, arm: str) -> Silence | None:
+        """Whether an arm answers in some fold what is no finite number."""
+        broken = [fold.rows[is_not_finite(fold.answers[arm])] for fold in self._with(arm)]
+        count = len(np.unique(np.concatenate(broken))) if broken else 0
+        return not_finite(arm, count, len(self.rows), HELD_OUT_ROWS) if count else None
+
+    def undefined(self, arm: str, other: str) -> Silence:
+        """What is said where there is no gain of one arm over the other."""
+        return undefined_in_folds(self.metric, len(self._pairs(arm, other, self.metric)), len(self.folds))
+
+    def judged(
+        self, control: str, *, cut_off: Collection[str] = (), diverged: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """The transfer against the control of that kind, as `judging.judge` tells it.
+
+        cut_off: arms that were, in at least half of the folds. diverged: those that did in one.
+        """
         told = _LEFT_OUT.format(self.seen.sum(), len(self.seen)) if self.seen.any() else ""
-        nothing: dict[str, Any] = {"gain": None, "verdict": None}
-        unsaid = self._silence("") or self._undefined("control")
-        gain = None if unsaid is not None else self.gain("transfer", "control")
-        if gain is not None:
-            nothing["gain"] = gain.to_dict()
-            unsaid = self._silence(self.metric, gain)
-        if unsaid is not None:
-            return {**nothing, "verdict_details": [unsaid[0]], "reason": told + unsaid[1]}
-        assert gain is not None  # else it would be undefined
-        judged = verdict(gain, control, margin=margin_of(gain, self.rules))
-        level, sentence = self._level(judged.outcome)
-        reason = judged.reason + points_apart(self.metrics(), self.metric) + sentence
-        return {
-            "gain": gain.to_dict(),
-            "verdict": judged.outcome,
-            "verdict_details": [*judged.details, *level],
-            "reason": told + reason,
-        }
-
-    def _level(self, outcome: str | None) -> tuple[list[str], str]:
-        """What is said where the control, or both arms, are not shown to be better than one answer."""
-        if outcome not in ("helped", "no difference") or self.is_better("control", "constant"):
-            return [], ""
-        value = self.metrics()["constant"][self.metric]
-        if outcome == "helped":
-            return ["control_learnt_nothing"], LEARNT_NOTHING.format(value)
-        if self.is_better("transfer", "constant"):
-            return [], ""
-        return ["neither_beats_one_answer"], NEITHER.format(value)
+        beside = Beside(control, self.rules.margin, cut_off=cut_off, diverged=diverged)
+        judged = judge(self, beside)
+        return {**judged, "reason": told + judged["reason"]}
 
     def proof(self) -> dict[str, Any]:
         """What is told of the folds, beside the gains."""
@@ -134,53 +155,6 @@ class OutOfFold:
             "metrics": self.metrics(),
         }
 
-    def _silence(self, metric: str, gain: Gain | None = None) -> tuple[str, str] | None:
-        rows = self.rows
-        count = len(np.unique(self.units[rows]))
-        y, left_out = self.targets[rows], int(self.seen.sum())
-        what = "rows that can be held out"
-        return silence(self.task, metric, y, count, left_out=left_out, gain=gain, rows=what)
-
-    def _undefined(self, arm: str) -> tuple[str, str] | None:
-        """Where a metric is defined in fewer than two folds there is no spread."""
-        defined = sum(values[self.metric] is not None for values in self._by_fold(arm))
-        if defined >= 2:
-            return None
-        of = f"{defined} of the {len(self.folds)} folds"
-        return "too_few_rows", f"The {self.metric.replace('_', ' ')} is defined in {of}: label more rows."
-
-    def _by_fold(self, arm: str) -> list[dict[str, float | None]]:
-        return [tasks.metrics(self.task, self.targets[fold.rows], fold.answers[arm]) for fold in self.folds]
-
-    def _gain(self, arm: str, other: str) -> Gain | None:
-        pairs = [
-            (one[self.metric], two[self.metric])
-            for one, two in zip(self._by_fold(arm), self._by_fold(other), strict=True)
-        ]
-        values = np.array([pair for pair in pairs if None not in pair], np.float64)
-        if len(values) < 2:
-            return None
-        sign = -1.0 if self.metric in tasks.LOWER_IS_BETTER else 1.0
-        differences = sign * (values[:, 0] - values[:, 1])
-        bounds = interval(differences, self.ratio, self.rules.confidence, self._variance_of_rows(arm, other))
-        value, low, high = (round(bound, 12) + 0.0 for bound in bounds)
-        if self.metric not in WITHOUT_BOUND:
-            low, high = max(low, -1.0), min(high, 1.0)
-        return Gain(
-            metric=self.metric,
-            value=value,
-            low=low,
-            high=high,
-            confidence=self.rules.confidence,
-            transfer=float(values[:, 0].mean()),
-            control=float(values[:, 1].mean()),
-            rows=len(self.rows),
-            draws=len(values),
-            drawn=len(self.folds),
-            folds=self.folds_of_a_repeat,
-            repeats=self.repeats,
-        )
-
     @property
     def ratio(self) -> float:
         """n_test/n_train, of units, the mean over the folds."""
@@ -188,12 +162,57 @@ class OutOfFold:
         held = [len(np.unique(self.units[fold.rows])) for fold in self.folds]
         return float(np.mean([count / (every - count) for count in held]))
 
+    def _with(self, *arms: str) -> list[Fold]:
+        return [fold for fold in self.folds if all(arm in fold.answers for arm in arms)]
+
+    def _by_fold(self, arm: str) -> list[dict[str, float | None]]:
+        return [self._metrics(fold, arm) for fold in self._with(arm)] or [
+            dict.fromkeys(tasks.METRICS[self.task])
+        ]
+
+    def _metrics(self, fold: Fold, arm: str) -> dict[str, float | None]:
+        return metrics_of_answers(self.task, self.targets[fold.rows], fold.answers[arm])
+
+    def _pairs(self, arm: str, other: str, metric: str) -> Array:
+        """The metric of both arms in the folds in which it is defined, (folds, 2)."""
+        pairs = [
+            [self._metrics(fold, one)[metric] for one in (arm, other)] for fold in self._with(arm, other)
+        ]
+        return np.array([pair for pair in pairs if None not in pair], np.float64).reshape(-1, 2)
+
+    def _gain(self, arm: str, other: str, metric: str) -> Gain | None:
+        values = self._pairs(arm, other, metric)
+        if len(values) < 2 or self.not_finite(arm) or self.not_finite(other):
+            return None
+        sign = -1.0 if metric in tasks.LOWER_IS_BETTER else 1.0
+        means = values.mean(axis=0)
+        size = size_of(metric, *means)
+        differences = sign * (values[:, 0] - values[:, 1]) / size
+        value = (round(float(np.mean(differences)), 12) + 0.0) * size
+        of_rows = self._variance_of_rows(arm, other) / size**2
+        return Gain(
+            metric=metric,
+            value=value,
+            low=value,
+            high=value,
+            confidence=self.rules.confidence,
+            transfer=float(means[0]),
+            control=float(means[1]),
+            rows=len(self.rows),
+            draws=len(values),
+            drawn=len(self._with(arm, other)),
+            folds=self.folds_of_a_repeat,
+            repeats=self.repeats,
+            parts=(spread(differences, self.ratio, of_rows),),
+            size=size,
+        ).bounded()
+
     def _variance_of_rows(self, arm: str, other: str) -> float:
         """Of the mean over the units of how many rows more are decided rightly; 0 of numbers."""
         if self.task == "regression":
             return 0.0
         sums, counts = np.zeros(len(self.targets)), np.zeros(len(self.targets))
-        for fold in self.folds:
+        for fold in self._with(arm, other):
             right = [self._right(fold, one) for one in (arm, other)]
             sums[fold.rows] += right[0] - right[1]
             counts[fold.rows] += 1

@@ -5,18 +5,14 @@ variance over J is far too small. Nadeau & Bengio (Inference for the generalizat
 52, 2003) put 1/J + n_test/n_train in place of 1/J; the quantile is Student's with J - 1 degrees of freedom.
 """
 
-import math
-
 import numpy as np
-from scipy.stats import t as student
 
 from workers.transfer.data import Array
+from workers.transfer.proof.intervals import Spread
 
 
-def interval(
-    differences: Array, ratio: float, confidence: float, least_variance: float = 0.0
-) -> tuple[float, float, float]:
-    """The mean of the differences (J,), one a fold, and its lower and upper bound.
+def spread(differences: Array, ratio: float, least_variance: float = 0.0) -> Spread:
+    """The variance of the mean of the differences (J,), one a fold, and its degrees of freedom.
 
     `ratio` is n_test/n_train, of rows or of what is held out whole. `least_variance`: of the mean, taken
     where all folds have the same difference, whose spread then tells nothing.
@@ -27,9 +23,7 @@ def interval(
     count = len(differences)
     if count < 2:
         raise ValueError(f"Expected the differences of at least two folds. Received: {count}.")
-    mean = float(np.mean(differences))
     variance = float(np.var(differences, ddof=1)) * (1 / count + ratio)
-    if np.ptp(differences) <= 1e-12 * max(1.0, abs(mean)):
+    if np.ptp(differences) <= 1e-12 * max(1.0, abs(float(np.mean(differences)))):
         variance = least_variance
-    reach = float(student.ppf((1 + confidence) / 2, count - 1)) * math.sqrt(variance)
-    return mean, mean - reach, mean + reach
+    return Spread(variance, count - 1)

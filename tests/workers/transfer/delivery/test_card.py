@@ -53,6 +53,17 @@ def test_what_the_method_found_is_told_with_each_trial_of_a_search():
     assert "| 1 | 0.25 | 3 | hidden_units 4, 8 |" in card
 
 
+def test_the_calibration_of_the_model_is_told_and_no_error_of_few_rows():
+    before = {"calibration_error": 0.0312, "brier": 0.125, "nll": 0.5}
+    after = {**before, "calibration_error": None}
+    of_model = {"temperature": 1.5, "before": before, "after": after}
+    card = _card(calibration={"transfer": of_model, "control": of_model})
+    assert "| as it is | 0.0312 | 0.125 | 0.5 |" in card
+    assert "| with the temperature 1.5 | - | 0.125 | 0.5 |" in card
+    assert "It is not told of fewer than 100 test rows." in card
+    assert "## Calibration" not in _card()
+
+
 def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "transfer: **hurt**. It lies below 0." in _card(verdict="hurt", reason="It lies below 0.")
     assert "Did the transfer help" not in _card()

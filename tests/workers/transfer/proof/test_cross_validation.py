@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from workers.transfer.proof.cross_validation import Fold, OutOfFold
 from workers.transfer.proof.evaluation import Rules
+from workers.transfer.proof.evidence import unsaid_of
 
 RULES = Rules(metric=None, confidence=0.95, draws=100, seed=0)
 ROWS = 60
@@ -106,6 +108,72 @@ def test_the_same_difference_in_every_fold_is_as_sure_as_its_rows() -> None:
     assert (same.high - same.value) == pytest.approx(4.302653 * np.sqrt(1 / 4 / 59), rel=1e-5)
 
 
+def without(held: OutOfFold, arm: str, folds: set[int]) -> OutOfFold:
+    """The same where an arm diverged in these of the folds."""
+    left = [
+        replace(
+            one, answers={name: p for name, p in one.answers.items() if name != arm or place not in folds}
+        )
+        for place, one in enumerate(held.folds)
+    ]
+    return replace(held, folds=left, _known={})
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [("control", None), ("transfer", "helped")])
+def test_an_arm_that_lost_while_it_still_learnt_in_most_folds_gives_no_verdict(
+    lost: str, verdict: str | None
+) -> None:
+    told = crossed({"transfer": 0.0, "control": 0.25}, rows=180).judged("from_scratch", cut_off={lost})
+    assert told["verdict"] == verdict
+    assert (told["verdict_details"] == ["not_converged"]) == (verdict is None)
+
+
+@pytest.mark.parametrize("arm", ["transfer", "control"])
+def test_an_arm_that_diverged_in_a_fold_is_left_out_there_and_gives_no_verdict(arm: str) -> None:
+    held = without(crossed({"transfer": 0.0, "control": 0.25}, rows=180), arm, {3})
+    told = held.judged("from_scratch", diverged={arm})
+    assert (told["verdict"], told["verdict_details"]) == (None, ["not_converged"])
+    assert f"a training of the {arm} diverged" in told["reason"]
+    assert told["gain"]["draws"] == 9
+    assert told["reason"].startswith("In 5-fold cross-validation")
+
+
+@pytest.mark.parametrize("arm", ["transfer", "control"])
+def test_an_arm_that_is_left_in_one_fold_is_not_compared(arm: str) -> None:
+    held = without(crossed({"transfer": 0.0, "control": 0.25}), arm, set(range(9)))
+    told = held.judged("from_scratch", diverged={arm})
+    assert (told["verdict"], told["gain"], told["verdict_details"]) == (None, None, ["not_converged"])
+    assert told["reason"].startswith(f"The {arm} diverged, at each learning rate")
+    none = without(held, arm, set(range(10))).metrics()
+    assert arm not in none or set(none[arm].values()) == {None}
+    assert ("transfer" in none, "constant" in none) == (True, True)
+
+
+def test_answers_of_a_fold_that_are_no_finite_numbers_are_not_compared() -> None:
+    held = crossed({"transfer": 0.1, "control": 0.4})
+    broken = {**held.folds[2].answers, "control": held.folds[2].answers["control"].copy()}
+    broken["control"][1] = np.nan
+    folds = [*held.folds[:2], replace(held.folds[2], answers=broken), *held.folds[3:]]
+    told = replace(held, folds=folds, _known={}).judged("from_scratch")
+    assert (told["verdict"], told["gain"], told["verdict_details"]) == (None, None, ["not_comparable"])
+    assert "For 1 of the 60 rows that can be held out the control answers no finite number" in told["reason"]
+
+
+def test_how_many_rows_would_do_is_told_in_rows_that_are_held_out() -> None:
+    few = crossed({"transfer": 0.1, "control": 0.4}, rows=19).judged("from_scratch")
+    assert few["rows_needed"] >= 20
+    told = crossed({"transfer": 0.2, "control": 0.25}, rows=100).judged("from_scratch")
+    assert f"about {told['rows_needed']:,} labelled rows would show it" in told["reason"]
+    assert crossed({"transfer": 0.0, "control": 0.25}, rows=180).judged("from_scratch")["rows_needed"] is None
+
+
+def test_a_class_that_no_fold_holds_out_silences_what_is_worked_out_by_class() -> None:
+    lacks = replace(crossed({"transfer": 0.1, "control": 0.4}, y=np.zeros(ROWS, int), metric="f1"), _known={})
+    told = lacks.judged("from_scratch")
+    assert told["verdict_details"] == ["too_few_rows"]
+    assert "of each class, and one has none" in told["reason"]
+
+
 @pytest.mark.parametrize(
     ("made", "detail", "said"),
     [
@@ -123,7 +191,7 @@ def test_of_too_few_rows_nothing_is_told(made: dict[str, Any], detail: str, said
     told = held.judged("from_scratch")
     assert (told["verdict"], told["verdict_details"]) == (None, [detail])
     assert said in told["reason"]
-    assert held.unsaid() is not None
+    assert unsaid_of(held, "transfer", "constant") is not None
 
 
 def test_a_fold_in_which_the_metric_is_undefined_is_left_out_and_many_such_silence_it() -> None:
@@ -139,7 +207,7 @@ def test_a_fold_in_which_the_metric_is_undefined_is_left_out_and_many_such_silen
     assert gain is not None
     assert (gain.draws, gain.drawn) == (3, 4)
     told = held.judged("from_scratch")
-    assert told["verdict"] is None
+    assert (told["verdict"], told["verdict_details"]) == (None, ["not_comparable"])
     assert "not defined on 25% of the folds from the 60 rows that can be held out" in told["reason"]
 
 

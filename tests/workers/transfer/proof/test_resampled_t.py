@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from workers.transfer.proof.resampled_t import interval
+from workers.transfer.proof import intervals
+from workers.transfer.proof.resampled_t import spread
 
 RNG = np.random.default_rng(0)
+
+
+def interval(
+    differences: np.ndarray, ratio: float, confidence: float, least_variance: float = 0.0
+) -> tuple[float, float, float]:
+    """The mean and its bounds."""
+    mean = float(np.mean(differences))
+    return mean, *intervals.interval(mean, [spread(differences, ratio, least_variance)], confidence)
 
 
 def quantile(p: float, freedom: int) -> float:
