@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from tests.workers.stages.test_control import EPOCHS, SMALL, attempted, posted, 
 from workers.heartbeat import Heartbeat
 from workers.journal import Journal
 from workers.tasks import Services, _attempt
+from workers.trainings import Trainings
+from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.training.options import TrainingDiverged
 
 ROWS, GROUPS = 60, 20
 FOLDS = {"folds": 2, "repeats": 2}
@@ -208,3 +211,31 @@ def test_a_job_that_was_stopped_inside_of_a_fold_ends_with_equal_results(
     assert attempted(client, services, job_id)["state"] == "succeeded"
     told, whole = (without_seconds(one["evaluation"]) for one in (reported(client, job_id), report))
     assert told == whole
+
+
+@pytest.mark.parametrize("arm", ["transfer/", "control/"])
+def test_an_arm_that_diverges_in_a_fold_leaves_the_job_its_model_and_no_verdict(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arm: str
+) -> None:
+    trained = Trainings._trained
+
+    def fails() -> Transferred:
+        raise TrainingDiverged("Expected a finite loss. Received: nan in round 1.")
+
+    def diverges(self: Trainings, stage: Stage, run: str, train: Callable[[], Transferred]) -> Transferred:
+        return trained(self, stage, run, fails if run.startswith(f"folds/0/0/{arm}") else train)
+
+    monkeypatch.setattr(Trainings, "_trained", diverges)
+    report = done(client, services, "target", model=f"left-{arm[:-1]}")
+    result = report["job"]["result"]
+    assert (result["verdict"], result["verdict_details"]) == (None, ["not_converged"])
+    assert f"a training of the {arm[:-1]} diverged" in result["reason"]
+    assert result["gain"]["draws"] == 3
+    assert result["control"] is not None  # that of the version
+    assert set(result["metrics"]) == {"transfer", "control", "baseline", "constant"}
+    table = pq.read_table(downloaded(client, report, tmp_path))
+    answers = table[f"repeat/0/{arm[:-1]}"].to_numpy(zero_copy_only=False)
+    folds = np.array(table["repeat/0/fold"].to_pylist())
+    assert np.isnan(answers).tolist() == (folds == 0).tolist()
+    page = client.get(f"/v1/jobs/{report['job']['id']}/report", params={"format": "html"}).text
+    assert "<strong>No verdict</strong>" in page
