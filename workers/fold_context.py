@@ -126,12 +126,12 @@ def dealt(context: JobContext, labelled: LabelledRows) -> Iterator[Dealt]:
                 repeat,
                 number,
                 of_fold,
-                _without(data, labelled, fold_of == number, layer_seed(seed, f"folds {repeat} {number}")),
+                beside(data, labelled, fold_of == number, layer_seed(seed, f"folds {repeat} {number}")),
                 np.flatnonzero(fold_of == number),
             )
 
 
-def _without(data: Data, labelled: LabelledRows, held_out: Array, seed: int) -> Data:
+def beside(data: Data, labelled: LabelledRows, held_out: Array, seed: int) -> Data:
     """The data with those rows as test rows, and validation rows drawn from the others.
 
     Rows that were seen, but belong to held-out rows, are left out; unless a class had no other.

@@ -17,6 +17,7 @@ from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.budgets import chooses_strength, most_updates
+from app.jobs.folds import validation_rows
 from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.states import Stage
 from app.jobs.training import DEFAULT_LEARNING_RATE, FURTHER_RATES
@@ -218,8 +219,15 @@ class JobContext:
     @property
     def trials_of_an_arm(self) -> int:
         """The trainings of an arm with its first seed, at most: one a trial, or one a fold and another."""
-        budget, rows, tried = self.training.budget, self.target.validation, len(self.rates_without_strength)
-        if budget is None or tried == 1 or (rows and len(rows) >= budget.least_validation_rows):
+        return self._trials(0 if self.target.validation is None else len(self.target.validation))
+
+    def _trials(self, validation_rows: int) -> int:
+        budget, tried = self.training.budget, len(self.rates_without_strength)
+        if (
+            budget is None
+            or tried == 1
+            or (validation_rows and validation_rows >= budget.least_validation_rows)
+        ):
             return tried
         return tried * budget.search_folds + 1
 
@@ -259,7 +267,8 @@ class JobContext:
         one = self.trials_of_an_arm + asked.seed_count - 1
         arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
         few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
-        folds = asked.fold_count * (1 + 2 * asked.control) * self.trials_of_an_arm
+        beside_a_fold = validation_rows(self.job.target.description, asked.folds or 1)
+        folds = asked.fold_count * (1 + 2 * asked.control) * self._trials(beside_a_fold)
         trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot + folds}
         if asked.retrain_source:
             trainings[Stage.SOURCE] = asked.seed_count

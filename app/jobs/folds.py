@@ -26,6 +26,14 @@ def settled(asked: Evaluation, target: Description) -> Evaluation:
     return asked.model_copy(update={"folds": folds, "repeats": repeats, "seeds": seeds})
 
 
+def validation_rows(target: Description, folds: int) -> int:
+    """About how many rows validate beside a fold: of its train rows as large a share as in the split."""
+    rows = target.split.rows
+    return round(
+        rows["validation"] / (rows["train"] + rows["validation"]) * sum(rows.values()) * (1 - 1 / folds)
+    )
+
+
 def _default(asked: Evaluation, target: Description) -> int:
     few = LEAST_ROWS <= target.labelled_rows < _FEW_ROWS
     compares = (asked.control or asked.baseline) and not asked.retrain_source

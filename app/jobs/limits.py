@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import ServiceError
+from app.jobs import folds
 from app.jobs.baseline_memory import baseline_bytes
 from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
@@ -177,7 +178,9 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
 def _in_folds(spec: JobSpec, target: Examples) -> _Part:
     """The arms once more in each fold, all with a first seed; the control has two candidates."""
     asked = spec.evaluation
-    one = _with_the_first_seed(spec.method, spec.training, target, _of_an_arm(spec, target))
+    validation = folds.validation_rows(target.description, asked.folds or 1)
+    of_an_arm = _of_an_arm(spec, target)
+    one = _with_the_first_seed(spec.method, spec.training, target, of_an_arm, validation)
     steps = (1 + 2 * asked.control) * one
     if isinstance(spec.method, StructureTransfer) and spec.method.strategy == "search" and asked.control:
         steps += _search(spec.method, spec.training, target, "the target").steps
@@ -194,14 +197,17 @@ def _of_an_arm(spec: JobSpec, target: Examples) -> int:
     return steps + (_steps(training, target, everything) if spec.pseudo_labels is not None else 0)
 
 
-def _with_the_first_seed(method: Method, training: Training, target: Examples, one: int) -> int:
+def _with_the_first_seed(
+    method: Method, training: Training, target: Examples, one: int, validation: int | None = None
+) -> int:
     """Steps of an arm with the seed that chooses its learning rate, and strength, from those there are."""
     trials, budget = len(training.learning_rates or [None]), training.budget
     if chooses_strength(method, training):
         trials += len(FURTHER_RATES)
     if budget is None or trials == 1:
         return one
-    if target.description.split.rows["validation"] >= budget.least_validation_rows:
+    validation = target.description.split.rows["validation"] if validation is None else validation
+    if validation >= budget.least_validation_rows:
         return trials * one
     return one + trials * budget.search_folds * min(one, _tried(budget, training, target))
 

@@ -145,9 +145,9 @@ class JobResult(BaseModel):
     rows_needed: int | None = Field(
         None,
         description="Test rows, or labelled rows where folds hold them out, that would do, of the variance "
-        "seen: with `too_few_rows` and `rows_seen` as many as a verdict needs and a gain as large as measured "
-        "would show itself on; with `no difference` the latter. Null where more rows would not tell, or "
-        "their number is not known.",
+        "seen: with `too_few_rows` and `rows_seen` as many as a verdict needs and a gain as large as "
+        "measured would show itself on; with `no difference` the latter. Null where more rows would not "
+        "tell, or their number is not known.",
         examples=[420],
     )
     gain: GainView | None

@@ -212,7 +212,7 @@ def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
     if cost is None:
         return []
     arms = {"source": cost.source, "transfer": cost.transfer, "control": cost.control}
-    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot, "folds": cost.folds}
+    arms |= {**cost.__pydantic_extra__, "few_shot": cost.few_shot}
     return [(arm, spent) for arm, spent in arms.items() if spent is not None]
 
 

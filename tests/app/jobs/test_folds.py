@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import ServiceError
 from app.jobs.evaluation import Evaluation
-from app.jobs.folds import settled
+from app.jobs.folds import settled, validation_rows
 
 
 def target(rows: int, by: str = "key") -> Any:
@@ -84,3 +84,8 @@ def test_folds_that_a_target_cannot_have_are_refused(
 def test_one_fold_is_none() -> None:
     with pytest.raises(ValueError, match="at least 2 folds"):
         Evaluation(folds=1)
+
+
+def test_beside_a_fold_as_large_a_share_validates_as_in_the_split() -> None:
+    made: Any = SimpleNamespace(split=SimpleNamespace(rows={"train": 80, "validation": 20, "test": 50}))
+    assert validation_rows(made, 5) == 24  # a fifth of 120
