@@ -60,6 +60,7 @@ def test_each_seed_draws_its_own_rows_for_both_arms(
     assert few_shot["note"] is None
 
 
+@pytest.mark.slow
 def test_a_probe_has_a_training_for_each_draw_of_rows_and_a_search_says_what_it_knew(
     client: TestClient, services: Services
 ) -> None:

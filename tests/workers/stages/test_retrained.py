@@ -72,6 +72,7 @@ def test_the_first_source_is_that_of_a_job_with_one(
     assert one["weights_sha256"] == report["weights_sha256"]
 
 
+@pytest.mark.slow
 def test_other_jobs_find_each_of_them_by_its_own_seed(
     client: TestClient, services: Services, report: dict[str, Any]
 ) -> None:

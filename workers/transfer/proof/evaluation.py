@@ -174,7 +174,7 @@ def _ablations(rows: Measured, arms: Sequence[str]) -> dict[str, Any]:
     """The transfer's gain over each, as one family of comparisons, and a sentence on it."""
     gains: dict[str, Gain] = {}
     for arm in arms:
-        gain = None if rows.silence() else rows.gain("transfer", arm)
+        gain = None if rows.silence(rows.metric) else rows.gain("transfer", arm)
         if gain is not None:
             gains[arm] = gain
     found = corrected(gains)

@@ -47,7 +47,13 @@ def corrected(gains: Mapping[str, Gain]) -> dict[str, Corrected]:
     The i-th smallest p-value is looked at with the error 1 - confidence over m - i + 1, and so is its
     interval. Where the first of them contains 0, all that follow have its error and contain 0 as well. So an
     interval excludes 0 where the corrected p-value lies below 1 - confidence.
+
+    Raises:
+        ValueError: the variances of a gain are not known.
     """
+    lacking = [name for name, gain in gains.items() if not gain.parts]
+    if lacking:
+        raise ValueError(f"Expected gains with the parts of their variance. Received: none of {lacking[0]}.")
     names = sorted(gains, key=lambda name: gains[name].p_value)  # stable: equal ones in their order
     p_values = dict(zip(names, holm([gains[name].p_value for name in names]), strict=True))
     found: dict[str, Corrected] = {}

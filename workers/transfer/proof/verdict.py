@@ -108,7 +108,11 @@ def silence(
 def _too_few(y: Array, units: int, left_out: int, rows: str) -> Silence | None:
     if units >= LEAST_TEST_ROWS:
         return None
-    apart = "" if units == len(y) else f" in {units} groups of rows that belong together"
+    apart = (
+        ""
+        if units == len(y)
+        else f" in {units} group{'' if units == 1 else 's'} of rows that belong together"
+    )
     needed = math.ceil(LEAST_TEST_ROWS * len(y) / units) if units else LEAST_TEST_ROWS
     if left_out:
         fact = f"{len(y)} remain{apart}, fewer than the {LEAST_TEST_ROWS} that a verdict needs"

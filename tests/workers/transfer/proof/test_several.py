@@ -76,3 +76,9 @@ def test_the_sentence_says_how_many_there_were_and_which_tell_the_arms_apart() -
     assert said(corrected({"random_frozen": gain(0.01)}), "ablation") == (
         "Of 1 ablation, the transfer is shown to be better than: none; worse than: none."
     )
+
+
+def test_a_gain_without_its_variances_is_refused_and_not_taken_for_sure() -> None:
+    bare = Gain("accuracy", 0.1, 0.05, 0.15, 0.95, 0.8, 0.7, 100, 1000)
+    with pytest.raises(ValueError, match="parts of their variance"):
+        corrected({"random_frozen": bare})
