@@ -46,8 +46,8 @@ def few_shot_curve(
 ) -> dict[str, Any]:
     """The points by rows, all rows last; what remains of them as one family; and the labels that are saved.
 
-    The gain on all rows is the verdict's, and not one of the family. `is_searched`: the control's structure
-    was, on all rows.
+    The gain on all rows is not one of the family: without folds it is the verdict's. `is_searched`: the
+    control's structure was, on all rows.
     """
     known = {count: _measured(context, of, rules) for count, of in points.items()}
     gains = {
