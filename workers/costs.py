@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,30 +86,43 @@ def gathered(journal: Journal) -> dict[str, Any]:
     output = done.output if done is not None and done.output is not None else {}
     reused = done is not None and done.reused
     source = SourceRun(output.get(SPENT), reused, output.get("job", ""))
+    retrained = [
+        SourceRun(value[SPENT], bool(value["reused"]), value["job"])
+        for value in journal.values(Stage.SOURCE)
+        if SPENT in value and "reused" in value
+    ]
     values = [*journal.values(Stage.TRANSFER), *journal.values(Stage.CONTROL)]
-    return job_cost(journal.lease.job_id, source, [value[SPENT] for value in values if SPENT in value])
+    spent = [value[SPENT] for value in values if SPENT in value]
+    return job_cost(journal.lease.job_id, source, spent, retrained)
 
 
-def job_cost(job_id: str, source: SourceRun, spent: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def job_cost(
+    job_id: str,
+    source: SourceRun,
+    spent: Iterable[Mapping[str, Any]],
+    retrained: Sequence[SourceRun] = (),
+) -> dict[str, Any]:
     """A result's `cost`, see `app.jobs.result_cost.JobCost`; `spent` are all trainings but the source.
+
+    `retrained` are the trainings of the source for further seeds.
 
     What an earlier job computed is saved once; what several trainings of this job needed, once for each but
     the one that computed it, or found it.
     """
-    own = source.spent if source.spent is not None and not source.reused else _NOTHING
-    trainings = list(spent)
-    cost: dict[str, Any] = {"source": {**_amount([own]), "reused": source.reused}}
+    sources = [source, *retrained]
+    own = [one.spent for one in sources if one.spent is not None and not one.reused]
+    trainings, reused = list(spent), all(one.reused for one in sources)
+    cost: dict[str, Any] = {"source": {**_amount(own), "reused": reused}}
     for arm in dict.fromkeys(one["arm"] for one in trainings):
         cost[arm] = _amount([one for one in trainings if one["arm"] == arm])
-    cost["total"] = _amount([own, *trainings])
-    cost["saved"] = _saved(job_id, source, [own, *trainings])
+    cost["total"] = _amount([*own, *trainings])
+    cost["saved"] = _saved(job_id, sources, [*own, *trainings])
     return cost
 
 
-_NOTHING: Mapping[str, Any] = {"updates": 0, "cpu_seconds": 0.0, "by": "", "features": {}}
-
-
-def _saved(job_id: str, source: SourceRun, trainings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def _saved(
+    job_id: str, sources: Iterable[SourceRun], trainings: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     earlier: dict[str, Mapping[str, Any]] = {}
     shared = 0.0
     for training in trainings:
@@ -120,10 +133,9 @@ def _saved(job_id: str, source: SourceRun, trainings: Iterable[Mapping[str, Any]
                 shared += one["cpu_seconds"]
             else:
                 earlier[key] = one
-    again = source.spent if source.spent is not None and source.reused else _NOTHING
-    why = []
-    if source.reused and source.spent is not None:
-        why.append(f"The same source stage was run by job {source.job} before: {told(again)}.")
+    known = [(one.job, one.spent) for one in sources if one.reused and one.spent is not None]
+    again = _amount([spent for _, spent in known])
+    why = [f"The same source stage was run by job {job} before: {told(spent)}." for job, spent in known]
     if earlier:
         # Those that others of them were made of are of the same rows.
         inner = {key for one in earlier.values() for key in one["made_of"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -17,6 +17,7 @@ from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
 from app.datasets.reading.table import read
 from app.jobs.budgets import chooses_strength, most_updates
+from app.jobs.folds import validation_rows
 from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.states import Stage
 from app.jobs.training import DEFAULT_LEARNING_RATE, FURTHER_RATES
@@ -78,6 +79,8 @@ class JobContext:
     devices: int = 1
     candidates: frozenset[str] | None = None
     """Of the control, by name; None for all, as every job of the service has them."""
+    diverged: dict[str, str] = field(default_factory=dict)
+    """By arm, what a training of it said that diverged without ending the job."""
 
     def data(self, dataset: DatasetFacts) -> Data:
         """The rows of a data set, split."""
@@ -90,7 +93,8 @@ class JobContext:
             table = read(self.storage.require(dataset.digest), description, folder)
         facts, signature = self.row_facts(dataset), signature_of(description)
         features = [column.name for column in signature.columns] if description.kind == "tabular" else []
-        return from_table(table, signature, facts.parts), DatasetRows(table, facts, features)
+        data = replace(from_table(table, signature, facts.parts), units=_units(facts))
+        return data, DatasetRows(table, facts, features)
 
     def row_facts(self, dataset: DatasetFacts) -> RowFacts:
         """What is kept of each row of a data set: its part, keys, group, cluster.
@@ -112,6 +116,16 @@ class JobContext:
             return data
         kept = data.validation.take(~seen.validation)
         return replace(data, validation=kept if len(kept) else None)
+
+    @property
+    def prefix(self) -> str:
+        """Stands before the names of what is trained and kept: none but in a fold."""
+        return ""
+
+    @property
+    def whole_target(self) -> Data:
+        """The target's rows as they are split, those that were seen before included."""
+        return self._target[0]
 
     @property
     def seen(self) -> Seen:
@@ -143,8 +157,7 @@ class JobContext:
         Equal rows of a table are no copies of one another: few columns have few values.
         """
         assert self.target.test is not None  # checked before the job was accepted
-        facts = self.row_facts(self.job.target)
-        keys = facts.groups if facts.groups is not None else facts.clusters
+        keys = self.target.units
         if keys is None:
             return np.arange(len(self.target.test))
         _, units = np.unique(keys[self.target.test.numbers], return_inverse=True)
@@ -208,8 +221,15 @@ class JobContext:
     @property
     def trials_of_an_arm(self) -> int:
         """The trainings of an arm with its first seed, at most: one a trial, or one a fold and another."""
-        budget, rows, tried = self.training.budget, self.target.validation, len(self.rates_without_strength)
-        if budget is None or tried == 1 or (rows and len(rows) >= budget.least_validation_rows):
+        return self._trials(0 if self.target.validation is None else len(self.target.validation))
+
+    def _trials(self, validation_rows: int) -> int:
+        budget, tried = self.training.budget, len(self.rates_without_strength)
+        if (
+            budget is None
+            or tried == 1
+            or (validation_rows and validation_rows >= budget.least_validation_rows)
+        ):
             return tried
         return tried * budget.search_folds + 1
 
@@ -249,13 +269,18 @@ class JobContext:
         one = self.trials_of_an_arm + asked.seed_count - 1
         arms = (asked.control + len(asked.arms)) * one + asked.control * self.trials_of_an_arm
         few_shot = len(asked.few_shot) * (1 + asked.control) * asked.seed_count
-        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot}
+        beside_a_fold = validation_rows(self.job.target.description, asked.folds or 1)
+        folds = asked.fold_count * (1 + 2 * asked.control) * self._trials(beside_a_fold)
+        trainings = {Stage.TRANSFER: one, Stage.CONTROL: arms + few_shot + folds}
+        if asked.retrain_source:
+            trainings[Stage.SOURCE] = asked.seed_count
         if isinstance(spec.method, StructureTransfer) and self.searches:
             trainings[Stage.SOURCE] = spec.method.trials
-            trainings[Stage.CONTROL] += spec.method.trials * asked.control
+            trainings[Stage.CONTROL] += spec.method.trials * asked.control * (1 + asked.fold_count)
         asked_for = (spec.training, spec.source_training)
         may_end_early = any(one is not None and one.epochs is None for one in asked_for)
-        progress = Progress(steps, trainings, may_end_early=may_end_early)
+        reached = self.journal.fraction()
+        progress = Progress(steps, trainings, may_end_early=may_end_early, reached=reached)
         return Trainings(
             self.journal,
             self.storage,
@@ -333,6 +358,11 @@ def signature_of(description: Description) -> Signature:
             "classes": description.classes,
         }
     )
+
+
+def _units(facts: RowFacts) -> npt.NDArray[np.uint64] | None:
+    """What rows belong together by, if anything."""
+    return facts.groups if facts.groups is not None else facts.clusters
 
 
 def _steps(training: TrainingOptions, description: Description) -> int:

@@ -52,6 +52,12 @@ class Journal:
                 raise LeaseLost(self.lease.job_id)
             yield session
 
+    def fraction(self) -> float:
+        """How far the job's progress was when it was last written."""
+        with self._sessions() as session:
+            progress = session.scalars(select(Job.progress).where(Job.id == self.lease.job_id)).one_or_none()
+            return float((progress or {}).get("fraction", 0.0))
+
     def reading(self) -> Session:
         """A session to read with, a context."""
         return self._sessions()
@@ -113,11 +119,8 @@ class Journal:
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
             row.checkpoint_digest = row.checkpoint_before = None
             row.finished_at = db_now()
-            if source_key is not None and self._source_run(session, source_key) is None:
-                with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
-                    about = {"workspace_id": self._workspace(session), "key": source_key}
-                    digests = {"output_digest": digest, "rows_digest": rows_digest}
-                    session.add(SourceRun(**about, output=output, **digests))
+            if source_key is not None:
+                self._add_source_run(session, source_key, output, digest, rows_digest)
             record(
                 session,
                 self.lease.job_id,
@@ -158,6 +161,11 @@ class Journal:
         with self.transaction() as session:
             record(session, self.lease.job_id, self.lease.attempt, type_, message, **data)
 
+    def keep_source_run(self, key: str, output: dict[str, Any], digest: str, rows_digest: str) -> None:
+        """Keep a source's training for other jobs, beside the one that the stage ends with."""
+        with self.transaction() as session:
+            self._add_source_run(session, key, output, digest, rows_digest)
+
     def source_run(self, key: str) -> SourceRun | None:
         """A source training of an earlier job of the workspace that was exactly this one."""
         with self._sessions() as session:
@@ -168,6 +176,20 @@ class Journal:
         with self.transaction() as session:
             of_it = SourceRun.workspace_id == self._workspace(session), SourceRun.key == key
             session.execute(delete(SourceRun).where(*of_it))
+
+    def _add_source_run(
+        self,
+        session: Session,
+        key: str,
+        output: dict[str, Any],
+        digest: str | None,
+        rows_digest: str | None,
+    ) -> None:
+        if self._source_run(session, key) is None:
+            with suppress(IntegrityError), session.begin_nested():  # an equal job may be as far
+                about = {"workspace_id": self._workspace(session), "key": key}
+                digests = {"output_digest": digest, "rows_digest": rows_digest}
+                session.add(SourceRun(**about, output=output, **digests))
 
     def _source_run(self, session: Session, key: str) -> SourceRun | None:
         return session.get(SourceRun, (self._workspace(session), key))

@@ -15,7 +15,8 @@ class Progress:
     """Fraction and time left, from the steps of each training stage and its number of trainings.
 
     The time left is not told where the trainings may end early; the fraction then counts the most they take,
-    and goes on by a leap where one does.
+    and goes on by a leap where one does. It never goes back, not even below what an earlier attempt
+    `reached`: what that had not made durable is done again meanwhile.
     """
 
     def __init__(
@@ -24,9 +25,10 @@ class Progress:
         trainings: dict[Stage, int] | None = None,
         *,
         may_end_early: bool = False,
+        reached: float = 0.0,
     ) -> None:
         self._may_end_early = may_end_early
-        self._highest = 0.0
+        self._highest = reached
         self._trainings = trainings or {}
         self._steps = {stage: count * self._trainings.get(stage, 1) for stage, count in steps.items()}
         steps = self._steps

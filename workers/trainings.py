@@ -32,7 +32,10 @@ from workers.transfer.training.steps import Steps
 
 @dataclass
 class Trainings:
-    """What the trainings of a job share: where they write, when they stop, the traced graphs."""
+    """What the trainings of a job share: where they write, when they stop, the traced graphs.
+
+    prefix: stands before the name of each run, and of what it keeps.
+    """
 
     journal: Journal
     storage: Storage
@@ -42,6 +45,7 @@ class Trainings:
     features: FeatureStore
     devices: int = 1
     traced: dict[str, Steps] = field(default_factory=dict)
+    prefix: str = ""
     _runs: dict[Stage, list[str]] = field(default_factory=dict)
     """The runs that began, in their order; of an outcome that is known, its name in their place."""
     _spending: dict[str, Spending] = field(default_factory=dict)
@@ -49,7 +53,10 @@ class Trainings:
     def fit(self, stage: Stage, run: str, options: TrainingOptions, **changes: Any) -> Fit:
         """A fit of this name in the stage, with some options of the training replaced."""
 
+        run = self._named(run)
+
         def on_epoch(run: str, epoch: int, values: dict[str, float]) -> None:
+            run = self._named(run)  # a search names its trials itself
             runs = self._runs.setdefault(stage, [])
             runs += [run] if run not in runs else []
             finished = len(runs) - 1
@@ -67,14 +74,14 @@ class Trainings:
                 self.storage.delete(oldest)
 
         def save_result(key: str, path: Path) -> None:
-            self.journal.save_part(stage, key, digest=self._store(path))
+            self.journal.save_part(stage, self._named(key), digest=self._store(path))
 
         def load_value(key: str) -> dict[str, Any] | None:
-            part = self.journal.part(stage, key)
+            part = self.journal.part(stage, self._named(key))
             return None if part is None or part.value is None else spending.without_features(part.value)
 
         def save_value(key: str, value: dict[str, Any]) -> None:
-            self.journal.save_part(stage, key, value=spending.with_features(value))
+            self.journal.save_part(stage, self._named(key), value=spending.with_features(value))
 
         def save_interim(network: Network, epochs: Sequence[Mapping[str, float]]) -> None:
             before, now = self.journal.part(stage, INTERIM), _interim(self._runs[stage][-1], epochs)
@@ -102,7 +109,7 @@ class Trainings:
             save_checkpoint=save_checkpoint,
             checkpoint_seconds=self.checkpoint_seconds,
             save_result=save_result,
-            load_result=lambda key: self._find_file(stage, key),
+            load_result=lambda key: self._find_file(stage, self._named(key)),
             save_value=save_value,
             load_value=load_value,
             features=self.features.told_to(spending.uses),
@@ -112,7 +119,9 @@ class Trainings:
 
     def spent(self, stage: Stage, run: str, arm: str | None = None) -> dict[str, Any]:
         """What the fits of this name took, to be kept under `SPENT` with what they came to."""
-        return self._spent_by(stage, run).told(arm or arm_of(run))
+        run = self._named(run)
+        # All folds count together, whatever is trained in them.
+        return self._spent_by(stage, run).told(arm_of(run) if self.prefix or arm is None else arm)
 
     def _spent_by(self, stage: Stage, run: str) -> Spending:
         name = owner(self.journal.lease.job_id, stage, run)
@@ -124,8 +133,15 @@ class Trainings:
         """What a training of this name came to; it is trained only if no attempt has done so before.
 
         `trials` is the number of trainings that it takes at most, those at rates that lose included.
+
+        Raises:
+            TrainingDiverged: it does, or did in an earlier attempt.
         """
+        run = self._named(run)
         known = self._find_file(stage, f"outcome {run}")
+        diverged = self.journal.part(stage, f"diverged {run}")
+        if diverged is not None and diverged.value is not None:
+            raise TrainingDiverged(diverged.value["message"])
         runs = self._runs.setdefault(stage, [])
         wanted = len(runs) + trials
         made = self._trained(stage, run, train) if known is None else None
@@ -137,14 +153,22 @@ class Trainings:
         self._keep(stage, run, outcome)
         return outcome, made
 
+    def found(self, stage: Stage, run: str) -> None:
+        """Count a training that was there before."""
+        self._runs.setdefault(stage, []).append(f"outcome {run}")
+
     def computed(self, stage: Stage, run: str, compute: Callable[[], Outcome]) -> Outcome:
         """What something of this name that is no network came to, found once for all attempts."""
+        run = self._named(run)
         known = self._find_file(stage, f"outcome {run}")
         if known is not None:
             return _read(known)
         outcome = compute()
         self._keep(stage, run, outcome)
         return outcome
+
+    def _named(self, name: str) -> str:
+        return name if name.startswith(self.prefix) else self.prefix + name
 
     def _keep(self, stage: Stage, run: str, outcome: Outcome) -> None:
         with self.storage.workspace() as folder:
@@ -157,8 +181,11 @@ class Trainings:
         """What the training made; one that diverged leaves what it took, since a job may do without it."""
         try:
             return train()
-        except TrainingDiverged:
-            self.journal.save_part(stage, f"diverged {run}", value={SPENT: self.spent(stage, run)})
+        except TrainingDiverged as error:
+            told = {"message": str(error), SPENT: self.spent(stage, run)}
+            self.journal.save_part(stage, f"diverged {run}", value=told)
+            message = f"The training {run} diverged. {error}"
+            self.journal.event("training.diverged", message, level="warning", stage=stage, run=run)
             raise
 
     def _observed(self, stage: Stage, run: str, made: Transferred, data: Data) -> Outcome:
@@ -224,6 +251,7 @@ def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | N
         test=answers(data.test),
         validation=None if data.validation is None else answers(data.validation),
         curve=[epoch[key] for epoch in made.history.epochs if key in epoch],
+        is_cut_off=made.history.is_cut_off,
     )
 
 
@@ -231,7 +259,8 @@ def _write(path: Path, outcome: Outcome) -> None:
     arrays: Mapping[str, Any] = {"test": outcome.test} | (
         {} if outcome.validation is None else {"validation": outcome.validation}
     )
-    about = json.dumps({"seed": outcome.seed, "curve": list(outcome.curve)})
+    told = {"seed": outcome.seed, "curve": list(outcome.curve), "is_cut_off": outcome.is_cut_off}
+    about = json.dumps(told)
     np.savez(path, allow_pickle=False, about=np.array(about), **arrays)
 
 
@@ -239,4 +268,4 @@ def _read(path: Path) -> Outcome:
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
         validation = file.get("validation")
-        return Outcome(seed=about["seed"], test=file["test"], validation=validation, curve=about["curve"])
+        return Outcome(**about, test=file["test"], validation=validation)

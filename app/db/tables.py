@@ -265,6 +265,8 @@ class Version(Base):
         ForeignKeyConstraint(["workspace_id", "job_id"], ["jobs.workspace_id", "jobs.id"]),
         ForeignKeyConstraint(["workspace_id", "parent_id"], ["versions.workspace_id", "versions.id"]),
         CheckConstraint("number >= 1", "number_positive"),
+        # NULL where nothing can be told; a test keeps the words those of the API.
+        CheckConstraint("verdict IN ('helped', 'no difference', 'hurt')", "verdict_known"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)

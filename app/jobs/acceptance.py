@@ -15,7 +15,7 @@ from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import budgets, compatibility, limits, running_time, search_spaces
+from app.jobs import budgets, compatibility, folds, limits, running_time, search_spaces
 from app.jobs.events import record
 from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
@@ -215,7 +215,7 @@ def _spec(
         source_training=None if source is None else _source_training(request, source),
         other_versions=[version.id for version in versions[1:]],
         pseudo_labels=request.target.pseudo_labels,
-        evaluation=request.evaluation.model_copy(update={"seeds": request.evaluation.seed_count}),
+        evaluation=folds.settled(request.evaluation, target.description),
         champion=request.champion,
     )
 

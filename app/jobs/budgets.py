@@ -71,9 +71,8 @@ def epoch_updates(training: Training, rows: int) -> int:
 
 def most_updates(training: Training, rows: int) -> int:
     """What one training over so many train rows takes at most; whole rounds."""
-    epoch = epoch_updates(training, rows)
     if training.epochs is not None:
-        return training.epochs * epoch
+        return training.epochs * epoch_updates(training, rows)
     assert training.budget is not None  # settled before
     assert training.budget.max_updates is not None
-    return max(training.budget.max_updates, epoch)
+    return training.budget.max_updates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.jobs.recipe import Positive, Recipe
 
@@ -44,6 +44,13 @@ SEEDS = 3
 """Trainings of each arm where nobody said how many."""
 
 
+FOLDS, REPEATS = 5, 2
+"""Of a cross-validation, where nobody said how many."""
+
+LEAST_ROWS, MOST_ROWS = 20, 2000
+"""Labelled rows of a target that is cross-validated: of fewer nothing can be told."""
+
+
 class Evaluation(Recipe):
     """How the transfer is evaluated."""
 
@@ -74,8 +81,28 @@ class Evaluation(Recipe):
         gt=0,
         le=20,
         description="Trainings of each arm, with consecutive seeds from `training.seed`; the first "
-        "makes the model. Default: 3. With 1 there is no verdict, since another seed may turn it round; an "
-        "arm that no seed enters is trained once.",
+        "makes the model. Default: 3, but 1 with `folds`, which have a seed each. With 1, and without folds, "
+        "there is no verdict, since another seed may turn it round; an arm that no seed enters is trained "
+        "once.",
+    )
+    folds: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description="Judge by cross-validation: every labelled row is held out once in so many stratified "
+        "folds, rows of a group together, and transfer, control and baseline are trained and chosen anew on "
+        "the rest, with a seed a fold. 0: by the test rows. Default: 5 for a target of 20 to 199 labelled "
+        "rows whose test rows were not declared, else 0. Not with a split by time, nor with more than 2,000 "
+        "labelled rows.",
+    )
+    repeats: int | None = Field(
+        None, gt=0, le=10, description="How often the rows are dealt out to `folds`. Default: 2."
+    )
+    retrain_source: bool = Field(
+        False,
+        description="Train the source anew for each seed of the transfer, so that the interval holds for "
+        "such sources and not for this one alone. For a source data set whose parameters are transferred; "
+        "there are no folds then.",
     )
     margin: float = Field(
         0.02,
@@ -88,7 +115,7 @@ class Evaluation(Recipe):
         default=[],
         max_length=10,
         description="Also train transfer and control on this many labelled rows of each class or label (for "
-        "regression: rows in total), and report how many labels the transfer saves.",
+        "regression: rows in total), drawn anew for each seed, and report how many labels it saves.",
     )
     metric: Metric | None = Field(
         None,
@@ -103,6 +130,18 @@ class Evaluation(Recipe):
         description="Bootstrap draws of the test rows, for their part of the interval; fewer, but at least "
         "1,000, of more than 2,000 rows.",
     )
+
+    @field_validator("folds")
+    @classmethod
+    def _several(cls, folds: int | None) -> int | None:
+        if folds == 1:
+            raise ValueError("expected 0, or at least 2 folds; received 1")
+        return folds
+
+    @property
+    def fold_count(self) -> int:
+        """How often transfer, control and baseline are trained in folds."""
+        return (self.folds or 0) * (self.repeats or REPEATS)
 
     @property
     def seed_count(self) -> int:

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Job
 from app.errors import ServiceError
+from app.jobs import folds
+from app.jobs.baseline_memory import baseline_bytes
 from app.jobs.budgets import chooses_strength, epoch_updates, most_updates
 from app.jobs.input_specs import input_spec_of
 from app.jobs.memory import MemoryNeed, Presets, memory_needs
@@ -62,11 +64,16 @@ def check(
         head = max(needs, key=lambda need: need.head_bytes)  # which no other batch makes less
         refused = head if head.head_bytes > settings.max_job_memory_bytes else most
         raise _too_large(spec, refused, settings.max_job_memory_bytes)
+    of_baseline = baseline_bytes(spec, source, target)
+    if of_baseline > settings.max_job_memory_bytes:
+        raise _baseline_too_large(of_baseline, settings.max_job_memory_bytes)
     parts = list(_parts(spec, source, target))
     steps = sum(part.steps for part in parts)
     if steps > settings.max_job_steps:
         raise _too_long(parts, steps, settings.max_job_steps)
-    return Estimate(parameters=most.trained + most.frozen, memory_bytes=most.bytes, steps=steps)
+    return Estimate(
+        parameters=most.trained + most.frozen, memory_bytes=max(most.bytes, of_baseline), steps=steps
+    )
 
 
 def require_place(session: Session, most: int) -> None:
@@ -99,6 +106,18 @@ def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:
         f"{field}: expected a training that needs at most {_gib(limit)} of memory. Received: {received}."
     )
     hint += "; if workers have more memory, the operator can raise MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES."
+    return ServiceError(422, "network_too_large", message, hint=hint)
+
+
+def _baseline_too_large(needed: int, limit: int) -> ServiceError:
+    message = (
+        f"evaluation.baseline: expected what needs at most {_gib(limit)} of memory. Received: at least "
+        f"{_gib(needed)} for the features of its rows."
+    )
+    hint = (
+        "Send `evaluation.baseline: false`; if workers have more memory, the operator can raise "
+        "MODEL_TRANSFER_MAX_JOB_MEMORY_BYTES."
+    )
     return ServiceError(422, "network_too_large", message, hint=hint)
 
 
@@ -155,7 +174,9 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
         if isinstance(method, StructureTransfer) and searches:
             yield _search(method, learnt, source, "the source")
         elif not isinstance(method, StructureTransfer):
-            yield _Part("the source's training", f"source.{_field(learnt)}", _steps(learnt, source))
+            times = asked.seed_count if asked.retrain_source else 1
+            what = "the source's training" if times == 1 else f"{times} trainings of the source"
+            yield _Part(what, f"source.{_field(learnt)}", times * _steps(learnt, source))
     arms = 1 + asked.control + len(asked.arms)
     what = (
         f"{asked.seed_count} seed{'s' if asked.seed_count > 1 else ''} of {arms} arm{'s' if arms > 1 else ''}"
@@ -167,10 +188,25 @@ def _parts(spec: JobSpec, source: Examples | None, target: Examples) -> Iterator
     yield _Part(what, "evaluation.seeds" if many else _field(training), of_arms)
     if isinstance(method, StructureTransfer) and searches and asked.control:
         yield _search(method, training, target, "the target")
+    if asked.fold_count:
+        yield _in_folds(spec, target)
     classes = max(1, len(target.description.classes))
     few = sum(_steps(training, target, min(rows, count * classes)) for count in asked.few_shot)
     if few:
         yield _Part("few-shot points", "evaluation.few_shot", few * asked.seed_count * (1 + asked.control))
+
+
+def _in_folds(spec: JobSpec, target: Examples) -> _Part:
+    """The arms once more in each fold, all with a first seed; the control has two candidates."""
+    asked = spec.evaluation
+    validation = folds.validation_rows(target.description, asked.folds or 1)
+    of_an_arm = _of_an_arm(spec, target)
+    one = _with_the_first_seed(spec.method, spec.training, target, of_an_arm, validation)
+    steps = (1 + 2 * asked.control) * one
+    if isinstance(spec.method, StructureTransfer) and spec.method.strategy == "search" and asked.control:
+        steps += _search(spec.method, spec.training, target, "the target").steps
+    what = f"{asked.fold_count} folds"
+    return _Part(what, "evaluation.folds", asked.fold_count * steps)
 
 
 def _of_an_arm(spec: JobSpec, target: Examples) -> int:
@@ -182,14 +218,17 @@ def _of_an_arm(spec: JobSpec, target: Examples) -> int:
     return steps + (_steps(training, target, everything) if spec.pseudo_labels is not None else 0)
 
 
-def _with_the_first_seed(method: Method, training: Training, target: Examples, one: int) -> int:
+def _with_the_first_seed(
+    method: Method, training: Training, target: Examples, one: int, validation: int | None = None
+) -> int:
     """Steps of an arm with the seed that chooses its learning rate, and strength, from those there are."""
     trials, budget = len(training.learning_rates or [None]), training.budget
     if chooses_strength(method, training):
         trials += len(FURTHER_RATES)
     if budget is None or trials == 1:
         return one
-    if target.description.split.rows["validation"] >= budget.least_validation_rows:
+    validation = target.description.split.rows["validation"] if validation is None else validation
+    if validation >= budget.least_validation_rows:
         return trials * one
     return one + trials * budget.search_folds * min(one, _tried(budget, training, target))
 

@@ -51,6 +51,8 @@ def check(
         )
         raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `logits`.")
     _arms(spec, source, target.description.kind, is_preset=is_preset)
+    if spec.evaluation.retrain_source:
+        _retrains(spec, source, is_preset=is_preset)
     if spec.pseudo_labels is not None:
         _pseudo_labels(target)
 
@@ -154,6 +156,23 @@ def _arms(spec: JobSpec, source: Examples | None, kind: Kind, *, is_preset: bool
         if arm == "source_frozen" and structural and source is not None:
             hint = "Use `structure_with_parameters`."
             raise _arm_does_not_fit(arm, "a source that is trained", "a structure without parameters", hint)
+
+
+def _retrains(spec: JobSpec, source: Examples | None, *, is_preset: bool) -> None:
+    """Only a source that the job trains, and whose parameters it takes, can be trained anew."""
+    if isinstance(spec.method, StructureTransfer):
+        received = "structure transfer, which takes no parameters of the source"
+    elif source is None:
+        what = "a preset" if is_preset else "a version"
+        received = f"{what} as source, which this job does not train"
+    else:
+        return
+    message = "evaluation.retrain_source: expected a source data set, to train on once for each seed. "
+    hint = (
+        "Send `source.dataset` and another method, or leave `retrain_source` out: the result then speaks of "
+    )
+    hint += "this source alone."
+    raise ServiceError(422, "source_not_trained", f"{message}Received: {received}.", hint=hint)
 
 
 def controls_are_usual(spec: JobSpec, *, is_preset: bool) -> bool:

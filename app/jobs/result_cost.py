@@ -39,5 +39,8 @@ class JobCost(BaseModel):
     transfer: Spent
     control: Spent | None = Field(None, description="Null if none was trained.")
     few_shot: Spent | None = Field(None, description="All few-shot points together, of transfer and control.")
-    total: Spent = Field(description="All of them, and the other arms, each by its name.")
+    total: Spent = Field(
+        description="All of them, the other arms, each by its name, and `folds`: of a "
+        "cross-validation all arms in all folds together."
+    )
     saved: Saved

@@ -15,12 +15,16 @@ VerdictDetail = Literal[
     "control_learnt_nothing",
     "neither_beats_one_answer",
     "rows_seen",
+    "not_comparable",
+    "not_converged",
     "one_seed",
 ]
 
+Outcome = Literal["helped", "no difference", "hurt"]
+
 
 class GainView(BaseModel):
-    """Transfer minus control on the test rows; above zero, the transfer is better."""
+    """Transfer minus control, on test rows or in a cross-validation; above zero, the transfer is better."""
 
     metric: str
     value: float
@@ -29,9 +33,14 @@ class GainView(BaseModel):
     confidence: float
     transfer: float
     control: float
-    rows: int = Field(description="Test rows on which both were measured.")
-    draws: int = Field(description="Bootstrap draws of the test rows on which the metric is defined.")
-    seeds: int = Field(1, description="Trainings of each arm that were measured, one for each seed.")
+    rows: int = Field(description="Rows on which both were measured: test rows, or all that folds hold out.")
+    draws: int = Field(
+        description="Bootstrap draws of the test rows on which the metric is defined; in a cross-validation "
+        "folds."
+    )
+    seeds: int = Field(
+        1, description="Trainings of each arm that were measured, one for each seed; each fold has one."
+    )
 
 
 class Versus(BaseModel):
@@ -75,6 +84,32 @@ class RowsSeen(BaseModel):
     )
 
 
+class Chosen(BaseModel):
+    """In how many folds each was chosen, by rows held out of the fold's train rows."""
+
+    arm: dict[str, int] = Field(description="Transfer, control or baseline.")
+    control: dict[str, int] = Field(description="The candidate that the control was.")
+    baseline: dict[str, int] = Field(description="The candidate that the baseline was.")
+
+
+class Proof(BaseModel):
+    """What verdict, gains and recommendation are worked out from."""
+
+    kind: Literal["test_rows", "cross-validation"] = Field(
+        description="`test_rows`: the networks of all seeds on the target's test rows, as in `metrics`. "
+        "`cross-validation`: all arms anew in each fold, so that it judges the procedure; the version itself "
+        "is trained on the target's train and validation rows, and `metrics` are its own."
+    )
+    folds: int | None = Field(description="Null of test rows.")
+    repeats: int | None = Field(description="How often the rows were dealt out to the folds.")
+    rows: int = Field(description="Rows that were measured on; each row of a cross-validation counts once.")
+    left_out: int = Field(description="Rows that something in the transfer was trained or validated on.")
+    metrics: dict[str, dict[str, float | None]] = Field(
+        description="By arm; of a cross-validation means over the folds in which the metric is defined."
+    )
+    chosen: Chosen | None = Field(description="What was chosen in the folds; null of test rows.")
+
+
 class ChampionView(BaseModel):
     """The new version beside its model's champion, on test rows that neither was trained on."""
 
@@ -94,17 +129,28 @@ class JobResult(BaseModel):
     """The result of a job that succeeded."""
 
     version: str = Field(examples=["grades@1"])
-    verdict: Literal["helped", "no difference", "hurt"] | None = Field(
+    verdict: Outcome | None = Field(
         description="Null if no control was trained, or where nothing can be told, see `verdict_details`."
     )
     verdict_details: list[VerdictDetail] = Field(
         default=[],
-        description="Without a verdict: `too_few_rows`, `rows_seen` or `one_seed`. With one: `equivalent` "
-        "within `evaluation.margin`; `control_learnt_nothing`, or `neither_beats_one_answer`, where the "
-        "control, or both, are not shown to be better than one answer for all rows.",
+        description="Without a verdict: `too_few_rows`; `rows_seen`, since too few rows are left that the "
+        "source has not seen; `not_comparable`, where the metric is undefined or answers are not finite; "
+        "`not_converged`, where the arm that lost was still learning at its limit, or one diverged; "
+        "`one_seed`. With one: `equivalent` within `evaluation.margin`; `control_learnt_nothing`, or "
+        "`neither_beats_one_answer`, where the control, or both, are not shown to be better than one answer "
+        "for all rows.",
         examples=[["equivalent"]],
     )
     reason: str
+    rows_needed: int | None = Field(
+        None,
+        description="Test rows, or labelled rows where folds hold them out, that would do, of the variance "
+        "seen: with `too_few_rows` and `rows_seen` as many as a verdict needs and a gain as large as "
+        "measured would show itself on; with `no difference` the latter. Null where more rows would not "
+        "tell, or their number is not known.",
+        examples=[420],
+    )
     gain: GainView | None
     metrics: dict[str, dict[str, float | None]] = Field(
         examples=[
@@ -115,6 +161,30 @@ class JobResult(BaseModel):
                 "constant": {"accuracy": 0.52},
             }
         ]
+    )
+    proof: Proof | None = Field(
+        None,
+        description="What verdict, gains and recommendation are worked out from.",
+        examples=[
+            {
+                "kind": "cross-validation",
+                "folds": 5,
+                "repeats": 2,
+                "rows": 120,
+                "left_out": 0,
+                "metrics": {
+                    "transfer": {"accuracy": 0.88},
+                    "control": {"accuracy": 0.76},
+                    "baseline": {"accuracy": 0.85},
+                    "constant": {"accuracy": 0.53},
+                },
+                "chosen": {
+                    "arm": {"transfer": 8, "baseline": 2},
+                    "control": {"from_scratch": 6, "random_weights": 4},
+                    "baseline": {"pooled_extra_trees": 10},
+                },
+            }
+        ],
     )
     choices: dict[str, Choice] = Field(
         default={},
@@ -147,7 +217,7 @@ class JobResult(BaseModel):
     )
     control: Control | None = Field(
         None,
-        description="What the transfer is compared with. Null if no control was trained.",
+        description="What the transfer is compared with. Null if no control was trained, or all diverged.",
         examples=[
             {
                 "chosen": "random_weights",

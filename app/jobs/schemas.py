@@ -137,7 +137,7 @@ class Estimate(BaseModel):
     """The least that a job needs, as estimated when it was accepted."""
 
     parameters: int = Field(description="Weights of the network whose training needs the most memory.")
-    memory_bytes: int = Field(description="Memory that one step of this training needs.")
+    memory_bytes: int = Field(description="Memory that one step of this training needs, or the baseline.")
     steps: int = Field(description="Training steps of the whole job.")
 
 

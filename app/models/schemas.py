@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.result_cost import JobCost
-from app.jobs.results import ChampionView, GainView
+from app.jobs.results import ChampionView, GainView, Outcome
 from app.jobs.stored_options import StoredMethod, StoredTraining
 from app.models.receipt import Receipt
 from app.models.signature import Backbone, Signature
@@ -81,7 +81,7 @@ class VersionSummary(BaseModel):
     aliases: list[str] = Field(description="Its aliases, such as `champion` in `grades@champion`.")
     parent: str | None = Field(description="The version it was transferred from, if any.")
     metrics: dict[str, dict[str, float | None]]
-    verdict: Literal["helped", "no difference", "hurt"] | None
+    verdict: Outcome | None
     gain: GainView | None
     weights_sha256: str = Field(description="Digest of the weights only: equal weights have equal digests.")
     artifacts: list[ArtifactView]

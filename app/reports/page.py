@@ -28,6 +28,7 @@ ARMS = {
     "structure_with_parameters": "found structure, with parameters",
     "random_weights": "preset's architecture, random weights",
     "few_shot": "few-shot points",
+    "folds": "all folds of the cross-validation",
     "constant": "one answer for all rows",
 }
 """What the page calls the arms; any other keeps its name."""
@@ -47,6 +48,24 @@ CHOSEN_BY = {
     "cross-validation": "the best on train rows held out in folds",
     "default": "the default, nothing to choose by",
 }
+
+VERDICTS = {
+    "helped": "The transfer helped",
+    "no difference": "The transfer made no difference",
+    "hurt": "The transfer hurt",
+}
+
+DETAILS = {
+    "equivalent": "Transfer and control are equivalent: the interval lies within the margin.",
+    "too_few_rows": "No verdict: too few rows to measure on.",
+    "control_learnt_nothing": "The control is not shown to be better than one answer for all rows.",
+    "neither_beats_one_answer": "Neither is shown to be better than one answer for all rows.",
+    "rows_seen": "No verdict: too few rows are left that the source has not seen.",
+    "not_comparable": "No verdict: the arms cannot be compared on these rows.",
+    "not_converged": "No verdict: an arm was still learning when its training ended, or diverged.",
+    "one_seed": "No verdict: each arm was trained with one seed.",
+}
+"""What the page says of each word of `verdict_details`."""
 
 RECOMMENDED = {
     "transfer": "Use the transfer",
@@ -74,6 +93,7 @@ def render(report: ReportView) -> str:
         receipt=receipt,
         interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
         arms=_arms(evaluation),
+        crossed=_crossed(evaluation["proof"]),
         curves=_curves(evaluation["curves"]),
         few_shot=_few_shot(evaluation["few_shot"], gain),
         matrices=_matrices(confusion),
@@ -93,22 +113,29 @@ def render(report: ReportView) -> str:
 def _arms(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     """All arms' metric, with the interval of each difference from the transfer; None of one arm alone."""
     versus = evaluation["versus_baseline"]
+    crossed = _crossed(evaluation["proof"])
     gains = {
         "control": evaluation["gain"],
         "baseline": versus and versus["gain"],
-        **evaluation["ablations"],
+        **({} if crossed else evaluation["ablations"]),  # those are of the test rows
     }
     known = {arm: gain for arm, gain in gains.items() if gain}
     if not known:
         return None
     metric = next(iter(known.values()))["metric"]
-    values = {arm: of[metric] for arm, of in evaluation["metrics"].items() if of[metric] is not None}
+    metrics = crossed["metrics"] if crossed else evaluation["metrics"]
+    values = {arm: of[metric] for arm, of in metrics.items() if of[metric] is not None}
     sign = -1 if metric in _LOWER_IS_BETTER else 1
     bounds = {}
     for arm, gain in known.items():
         ends = sorted(gain["transfer"] - sign * gain[end] for end in ("low", "high"))
         bounds[arm] = (ends[0], ends[1])
     return {"metric": metric, "plot": charts.arms(values, bounds, "transfer")}
+
+
+def _crossed(proof: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The proof by cross-validation, where it is one that tells something."""
+    return proof if proof["kind"] == "cross-validation" and proof["metrics"] else None
 
 
 def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:
@@ -170,14 +197,16 @@ def _seeds(arms: Mapping[str, Any], gain: Mapping[str, Any] | None) -> list[tupl
     longest = max(arms.values(), key=len)
     if gain is None or len(longest) < 2:
         return []
-    # An arm that no seed enters has one training alone.
     return [
-        (
-            one["seed"],
-            [of_arm[place if len(of_arm) > 1 else 0]["metrics"][gain["metric"]] for of_arm in arms.values()],
-        )
-        for place, one in enumerate(longest)
+        (one["seed"], [_of_seed(of_arm, one["seed"], gain["metric"]) for of_arm in arms.values()])
+        for one in longest
     ]
+
+
+def _of_seed(of_arm: Sequence[Mapping[str, Any]], seed: int, metric: str) -> float | None:
+    """An arm that no seed enters has one training alone; one that diverged with a seed lacks it."""
+    known = {one["seed"]: one["metrics"][metric] for one in of_arm}
+    return known.get(seed, of_arm[0]["metrics"][metric] if len(of_arm) == 1 else None)
 
 
 def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
@@ -258,7 +287,9 @@ _ENVIRONMENT.filters.update(
     arm=lambda name: ARMS.get(name, _words(name)),
     control=lambda name: CONTROLS.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),
+    detail=lambda name: DETAILS[name],
     recommended=lambda name: RECOMMENDED[name],
+    verdict=lambda name: VERDICTS.get(name, "No verdict"),
     number=_number,
     signed=_signed,
     percent=_percent,

@@ -138,6 +138,7 @@ def publish(client: TestClient, datasets: dict[str, dict[str, object]]) -> Publi
         result["choices"] = (evaluated or {}).get("choices", {})
         result["control"] = (evaluated or {}).get("control")
         result["verdict_details"] = (evaluated or {}).get("verdict_details", [])
+        result["rows_needed"] = (evaluated or {}).get("rows_needed")
         of_the_baseline = (
             "baseline",
             "versus_control",

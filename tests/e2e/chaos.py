@@ -116,6 +116,8 @@ def job(number: int) -> dict[str, Any]:
         "training": {"batch_size": 2, "seed": number, "augment": augment, **training(number)},
         "evaluation": {
             "seeds": 1 + number % 2,
+            "folds": 2 if number % 8 == 7 else 0,
+            "repeats": 1,
             "draws": 1000,
             "arms": ["random_frozen"] if number % 4 == 1 else [],
             "few_shot": [4] if number % 4 == 2 else [],

@@ -181,7 +181,8 @@ def test_other_classes_in_the_target_get_a_new_head(
     path = write_csv(tmp_path / "other.csv", 100, seed=5)
     path.write_text(re.sub("pass$", "good", re.sub("fail$", "bad", path.read_text(), flags=re.M), flags=re.M))
     service.upload("other", path)
-    job = service.post(model="other", source={"dataset": "source"}, target={"dataset": "other"}, **SMALL)
+    sides = {"source": {"dataset": "source"}, "target": {"dataset": "other"}}
+    job = service.post(model="other", **sides, evaluation={"folds": 0}, **SMALL)
     assert service.wait(job["id"])["state"] == "succeeded"
     receipt = service.http.get("/v1/models/other").json()["receipt"]
     head = [weight for layer in receipt["layers"] if layer["part"] == "head" for weight in layer["weights"]]

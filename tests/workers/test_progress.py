@@ -50,3 +50,11 @@ def test_where_trainings_may_end_early_progress_never_goes_back_and_tells_no_tim
 def test_a_stage_that_trains_no_network_moves_nothing() -> None:
     progress = Progress(STEPS, {Stage.CONTROL: 0})
     assert progress.at(Stage.CONTROL)["fraction"] == progress.at(Stage.EVALUATE)["fraction"]
+
+
+def test_a_later_attempt_goes_on_from_what_was_told_before() -> None:
+    progress = Progress(STEPS, reached=0.5)
+    assert [progress.at(Stage.SOURCE, epoch, 10)["fraction"] for epoch in (1, 8)] == [0.5, 0.5]
+    assert progress.at(Stage.SOURCE, 8, 10)["seconds_remaining"] is None
+    assert progress.at(Stage.TRANSFER, 5, 10)["fraction"] == pytest.approx(0.7 * (1 - SHARE_OF_THE_REST))
+    assert progress.at(Stage.TRANSFER, 5, 10)["seconds_remaining"] is not None

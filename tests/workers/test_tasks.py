@@ -154,6 +154,7 @@ def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_n
     settings.checkpoint_seconds = 0.0
     request = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
     request |= {"training": {"epochs": 2}, "network": {"kind": "mlp", "hidden_units": [4]}, **asked}
+    request["evaluation"] = {"folds": 0, **asked.get("evaluation", {})}
 
     def made(commits: int | None) -> tuple[bool, list[Any]]:
         answer = client.post("/v1/jobs", json=request)

@@ -18,6 +18,7 @@ from workers.progress import Progress
 from workers.trainings import Trainings
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.features import FeatureStore
 from workers.transfer.training.options import TrainingDiverged
 
@@ -64,3 +65,37 @@ def test_a_training_that_diverged_leaves_what_it_took(
     (value,) = journal.values(Stage.CONTROL)
     told = {name: value[SPENT][name] for name in ("arm", "updates", "cpu_seconds")}
     assert told == {"arm": "control", "updates": 64, "cpu_seconds": 0.5}
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_whether_a_training_was_cut_off_is_durable_with_what_it_came_to(
+    sessions: Sessions, lease: Lease, tmp_path: Path, is_cut_off: bool
+) -> None:
+    journal, features = Journal(sessions, lease), FeatureStore(tmp_path / "features", 1 << 20)
+    storage = Storage(tmp_path / "files")
+    storage.prepare()
+    outcome = Outcome(3, np.ones((2, 1)), None, [0.5], is_cut_off)
+    for compute in (lambda: outcome, None):  # the second attempt computes nothing
+        trainings = Trainings(journal, storage, lambda: None, 30.0, Progress({}), features)
+        found = trainings.computed(Stage.CONTROL, "control/from_scratch/3", compute)  # type: ignore[arg-type]
+        assert (found.seed, found.curve, found.is_cut_off) == (3, [0.5], is_cut_off)
+
+
+def test_a_training_that_diverged_is_not_tried_again(
+    sessions: Sessions, lease: Lease, tmp_path: Path
+) -> None:
+    journal, features = Journal(sessions, lease), FeatureStore(tmp_path / "features", 1 << 20)
+    data = Data(Signature((Column("a", "number"),), "y", "regression", ()), ROWS, ROWS, ROWS)
+    tries = []
+
+    def diverge() -> Transferred:
+        tries.append(1)
+        raise TrainingDiverged("Expected a finite loss. Received: nan.")
+
+    for _ in range(2):
+        trainings = Trainings(
+            journal, Storage(tmp_path / "files"), lambda: None, 30.0, Progress({}), features
+        )
+        with pytest.raises(TrainingDiverged, match="Received: nan"):
+            trainings.outcome(Stage.CONTROL, "control/from_scratch/0", data, diverge)
+    assert len(tries) == 1

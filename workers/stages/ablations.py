@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts
 from workers.stages.arms import Arm
 from workers.stages.candidates import random_structured, rates_of_the_usual_network, usual_options
+from workers.stages.retrained import source_of
 from workers.stages.transfer import as_any_arm
 from workers.transfer.data import Data
 from workers.transfer.methods import scratch
@@ -27,7 +29,7 @@ def ablation(context: JobContext, source: Sequence[Network], name: str) -> Arm:
     makers: dict[str, Make] = {
         "random_weights": partial(scratch.scratch, _randomly(context.options)),
         "random_frozen": partial(scratch.random_frozen, _randomly(context.options)),
-        "source_frozen": partial(_source_frozen, source[0]),
+        "source_frozen": partial(_source_frozen, context, source),
         "usual_network": partial(scratch.scratch, usual_options(context)),
         "random_structure": partial(random_structured, source[0]),
         "structure_with_parameters": partial(_with_parameters, context, source[0].options),
@@ -41,9 +43,11 @@ def _randomly(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, **({"weights": "random"} if options["kind"] == "pretrained" else {})}
 
 
-def _source_frozen(source: Network, data: Data, fit: Fit) -> Transferred:
-    """The source's backbone as it is: what new layers beside it add."""
-    return parameter(source, source.options, data, fit, strategy="linear_probe")
+def _source_frozen(context: JobContext, source: Sequence[Network], data: Data, fit: Fit) -> Transferred:
+    """The source's backbone as it is, of the same seed as the transfer's: what new layers beside it add."""
+    (own,) = source_of(context, source[:1], fit.training.seed)
+    made = parameter(own, own.options, data, fit, strategy="linear_probe")
+    return replace(made, is_deterministic=False) if context.job.spec.evaluation.retrain_source else made
 
 
 def _with_parameters(context: JobContext, options: Mapping[str, Any], data: Data, fit: Fit) -> Transferred:

@@ -5,7 +5,8 @@ So is the strength of a regulariser, where the arm has one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from workers.transfer.methods.parts.receipt import Transferred
 from workers.transfer.methods.parts.trials import Make, Trial
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.training.fitting import Fit
+from workers.transfer.training.options import TrainingDiverged
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,41 @@ def train_first(
 
 
 def train_others(context: JobContext, arm: Arm, data: Data) -> list[Outcome]:
-    """The other seeds at the rate of the first."""
-    chosen = choice_of(context, arm.stage, arm.like or arm.name)
-    assert chosen is not None  # written before the first seed's outcome
-    if chosen.is_deterministic:
+    """The other seeds at the rate of the first; one that diverges is left out, and noted in the context."""
+    if _chosen(context, arm).is_deterministic:
         return []
-    return [
-        context.trainings.outcome(
-            arm.stage, f"{arm.name}/{seed}", data, partial(_train, context, arm, data, seed, chosen)
-        )[0]
-        for seed in context.seeds[1:]
-    ]
+    return train_seeds(context, arm, dict.fromkeys(context.seeds[1:], data))
+
+
+def train_seeds(context: JobContext, arm: Arm, data: Mapping[int, Data]) -> list[Outcome]:
+    """Of each seed the training on its data, at a rate that was chosen before, but those that diverge."""
+    chosen, outcomes = _chosen(context, arm), []
+    for seed, own in data.items():
+        train = partial(_train, context, arm, own, seed, chosen)
+        with may_diverge(context, arm.name):
+            outcomes.append(context.trainings.outcome(arm.stage, f"{arm.name}/{seed}", own, train)[0])
+    return outcomes
+
+
+@contextmanager
+def may_diverge(context: JobContext, arm: str) -> Iterator[None]:
+    """The transfer is worth its model, whatever becomes of what it is compared with; it is noted."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        context.diverged[arm] = str(error)
+
+
+def _chosen(context: JobContext, arm: Arm) -> Chosen:
+    chosen = choice_of(context, arm.stage, arm.like or arm.name)
+    assert chosen is not None  # written before the first seed's outcome, and by the arm it is like
+    return chosen
 
 
 def choice_of(context: JobContext, stage: Stage, name: str) -> Chosen | None:
     """What was chosen for an arm, in its stage or for the transfer in an earlier one."""
     for place in dict.fromkeys((stage, Stage.TRANSFER)):
-        part = context.journal.part(place, f"choice {name}")
+        part = context.journal.part(place, f"{context.prefix}choice {name}")
         if part is not None and part.value is not None:
             return Chosen.from_dict(part.value)
     return None
@@ -104,9 +124,7 @@ def choice_of(context: JobContext, stage: Stage, name: str) -> Chosen | None:
 def _search(context: JobContext, arm: Arm, data: Data, keep: Keep | None) -> Transferred:
     seed = context.seeds[0]
     if arm.like is not None:
-        chosen = choice_of(context, arm.stage, arm.like)
-        assert chosen is not None  # the arm it is like was trained before
-        return _train(context, arm, data, seed, chosen)
+        return _train(context, arm, data, seed, _chosen(context, arm))
     fit = _fit(context, arm, seed)
     strengths = context.strengths if arm.is_by_the_method else []
     asked = arm.rates or (context.rates if strengths else context.rates_without_strength)
@@ -114,7 +132,7 @@ def _search(context: JobContext, arm: Arm, data: Data, keep: Keep | None) -> Tra
     if arm.is_judged and choice.score is None:
         choice = replace(choice, score=_judged(arm, data, fit, choice.trial, made))
     chosen = Chosen(choice, made.is_deterministic)
-    context.journal.save_part(arm.stage, f"choice {arm.name}", value=chosen.to_dict())
+    context.journal.save_part(arm.stage, f"{context.prefix}choice {arm.name}", value=chosen.to_dict())
     return made if keep is None else keep(made)
 
 

@@ -68,11 +68,11 @@ def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: boo
         fit.cost.add(0, seconds() + made.earlier_seconds)
         if keeps_model:
             keep_baseline(context, made)
-        context.journal.save_part(Stage.CONTROL, CHOICE, value=_told(made))
+        context.journal.save_part(Stage.CONTROL, context.prefix + CHOICE, value=_told(made))
         return outcome
 
     outcome = context.trainings.computed(Stage.CONTROL, run, compute)
-    part = context.journal.part(Stage.CONTROL, CHOICE)
+    part = context.journal.part(Stage.CONTROL, context.prefix + CHOICE)
     assert part is not None  # written before the outcome
     assert part.value is not None
     return Fitted(outcome, part.value)

@@ -38,10 +38,14 @@ def beside_champion(context: JobContext, new: Array) -> dict[str, Any] | None:
     kept = ~(context.seen.test | _seen_by(context, champion))
     y, units = test.targets[kept], context.test_units[kept]
     metric = context.job.spec.evaluation.metric or default_metric(own.task)
-    unsaid = silence(own.task, metric, y, len(np.unique(units)), left_out=int((~kept).sum()))
+    unsaid = silence(
+        own.task, metric, y, len(np.unique(units)), left_out=int((~kept).sum()), classes=len(own.classes)
+    )
     before = _answers(network, own, context)[kept] if unsaid is None else None
     if before is None:
         why = f"too few test rows remain that neither was trained on: {len(y)}"
+        if context.job.spec.evaluation.fold_count:
+            why += "; the cross-validation judges how such networks are made, and not these two"
         return {"version": champion.ref, "comparable": False, "why": why}
     asked = context.job.spec.evaluation
     try:

@@ -1,58 +1,39 @@
-"""The stage `control`: the arms that the transfer is compared with, and the few-shot curve."""
+"""The stage `control`: the arms that the transfer is compared with, the few-shot curve, and the folds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from app.jobs.budgets import chosen_by
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
 from workers.stages import arms as training
 from workers.stages.ablations import ablation
-from workers.stages.arm_models import keep_network
-from workers.stages.arms import Arm
+from workers.stages.arms import may_diverge
 from workers.stages.baseline import Fitted, baseline
 from workers.stages.candidates import candidates
+from workers.stages.choose_control import Control, choose_control
+from workers.stages.few_shot import few_shot_arms
+from workers.stages.folds import Folds, folds
 from workers.stages.transfer import transfer_arm
-from workers.transfer.data import few_shot_subset
-from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network
-from workers.transfer.proof.evaluation import Outcome, constant
-from workers.transfer.training.options import TrainingDiverged
-
-
-@dataclass(frozen=True, eq=False)
-class Control:
-    """Which candidate the transfer is compared with, what it was chosen by, and what each came to.
-
-    scores: on held-out rows, None where there were none to choose by, or the training diverged.
-    outcomes: of the first seed, of the candidates that did not diverge.
-    """
-
-    chosen: str
-    by: Literal["validation", "cross-validation", "default"]
-    scores: Mapping[str, Score | None]
-    outcomes: Mapping[str, Outcome]
+from workers.transfer.proof.evaluation import constant
 
 
 @dataclass(eq=False)
 class Compared:
-    """What the stage came to beside the arms: the control, the baseline, and the arms by rows a class."""
+    """What the stage came to beside the arms: control, baseline, the arms by rows of a class, the folds."""
 
     control: Control | None = None
     baseline: Fitted | None = None
     few_shot: dict[int, Arms] = field(default_factory=dict)
+    folds: Folds | None = None
 
 
-def control(
-    context: JobContext, source: Sequence[Network], arms: Arms, *, keeps_models: bool = True
-) -> Compared:
-    """The other arms, under the same budget and seeds, and the few-shot curve by rows of a class.
+def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compared:
+    """The other arms, under the same budget and seeds, the few-shot curve by rows of a class, the folds.
 
-    keeps_models: whether the control's and the baseline's are to be downloaded.
+    The models of the control and the baseline are kept, to be downloaded.
     """
     asked = context.job.spec.evaluation
     if not (asked.control or asked.baseline or asked.arms or asked.few_shot):
@@ -63,63 +44,22 @@ def control(
     compared, against = Compared(), None
     if asked.control:
         known = candidates(context, source)
-        compared.control = _control(context, known, keeps_models)
-        against = known[compared.control.chosen]
-        first = compared.control.outcomes[compared.control.chosen]
-        arms["control"] = [first, *training.train_others(context, against, context.target)]
+        compared.control = choose_control(context, known, keeps_models=True)
+        if compared.control is not None:
+            against = known[compared.control.chosen]
+            first = compared.control.outcomes[compared.control.chosen]
+            arms["control"] = [first, *training.train_others(context, against, context.target)]
     if asked.baseline:
-        compared.baseline = baseline(context, source, keeps_model=keeps_models)
+        compared.baseline = baseline(context, source, keeps_model=True)
         arms["baseline"] = [compared.baseline.outcome]
         arms["constant"] = [constant(context.target, context.seeds[0])]
     for name in asked.arms:
-        arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
+        with may_diverge(context, name):
+            arms[name], _ = training.train_arm(context, ablation(context, source, name), context.target)
     for count in asked.few_shot:
-        compared.few_shot[count] = _few_shot(context, source, count, against)
+        compared.few_shot[count] = few_shot_arms(context, transfer_arm(context, source), against, count)
+    if asked.fold_count:
+        compared.folds = folds(context, source)
     if done is None:
         context.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
     return compared
-
-
-def _control(context: JobContext, known: Mapping[str, Arm], keeps_models: bool) -> Control:
-    """The candidate that is best on held-out rows, of equal ones the first; with the first seed."""
-    outcomes: dict[str, Outcome] = {}
-    scores: dict[str, Score | None] = {}
-    failure: TrainingDiverged | None = None
-    for name, arm in known.items():
-        scores[name] = None
-        try:
-            keep = partial(keep_network, context, arm.name) if keeps_models else None
-            outcomes[name], _ = training.train_first(context, arm, context.target, keep)
-        except TrainingDiverged as error:
-            failure = failure or error
-            continue
-        chosen = training.choice_of(context, Stage.CONTROL, arm.name)
-        scores[name] = chosen.rate.score if chosen else None
-    if failure is not None and not outcomes:
-        raise failure
-    judged = {name: score for name, score in scores.items() if score is not None}
-    if not judged:
-        return Control(next(iter(outcomes)), "default", scores, outcomes)
-    budget = context.training.budget
-    spec = context.job.spec
-    judged_by = chosen_by(spec.training, spec.evaluation.metric, context.target.signature.task)
-    enough = 1 if budget is None else max(1, budget.least_validation_rows)
-    rows = 0 if context.target.validation is None else len(context.target.validation)
-    by: Literal["validation", "cross-validation"] = "validation" if rows >= enough else "cross-validation"
-    return Control(min(judged, key=lambda name: judged[name].penalty(judged_by)), by, scores, outcomes)
-
-
-def _few_shot(context: JobContext, source: Sequence[Network], count: int, against: Arm | None) -> Arms:
-    """Both arms on so many rows a class, at the rates that the whole data set chose."""
-    data = few_shot_subset(context.target, count, context.job.spec.training.seed)
-    both = {"transfer": transfer_arm(context, source)}
-    if against is not None:
-        both["control"] = against
-    return {
-        name: training.train_arm(
-            context,
-            replace(arm, stage=Stage.CONTROL, name=f"few_shot/{count}/{name}", like=arm.name),
-            data,
-        )[0]
-        for name, arm in both.items()
-    }

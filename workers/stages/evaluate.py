@@ -13,13 +13,13 @@ from workers.job_context import Arms, JobContext
 from workers.job_rows import PresetFacts
 from workers.stages.arms import Chosen, choice_of
 from workers.stages.baseline import Fitted
-from workers.stages.control import Compared, Control
-from workers.transfer.data import few_shot_subset
+from workers.stages.choose_control import Control
+from workers.stages.control import Compared
+from workers.stages.few_shot import few_shot_curve
+from workers.stages.fold_proof import fold_proof
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof import evaluation
-from workers.transfer.proof.curves import labels_saved
 from workers.transfer.proof.recommendation import Choice, HeldOut, advice
-from workers.transfer.tasks import LOWER_IS_BETTER
 
 
 def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, Any]:
@@ -36,22 +36,24 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
         "control": control and _control(context, control),
         "baseline": compared.baseline and compared.baseline.told,
     }
+    folded = None
+    if compared.folds is not None:
+        folded = fold_proof(context, compared.folds, _rules(context, arms, control))
+        output |= folded
     output["reason"] += doubt(output["verdict"], context.seen.told["datasets"])
-    if control is not None:
+    if control is not None or (folded is not None and context.job.spec.evaluation.control):
         output["versus_control"] = {"gain": output["gain"], "reason": output["reason"]}
-    if compared.baseline is not None:
+    if compared.baseline is not None and folded is None:
         output |= _advice(context, arms, control, compared.baseline)
     if compared.few_shot:
-        points = [
-            _point(context, count, of_count, control) for count, of_count in sorted(compared.few_shot.items())
-        ]
-        both: Arms = {arm: arms[arm] for arm in ("transfer", "control") if arm in arms}
-        points.append(_point(context, None, both, control))
-        metric = context.job.spec.evaluation.metric or evaluation.default_metric(
-            context.target.signature.task
+        is_searched = control is not None and control.chosen == "from_scratch" and context.searches
+        output["few_shot"] = few_shot_curve(
+            context,
+            compared.few_shot,
+            arms,
+            _rules(context, arms, control),
+            is_searched=is_searched and context.target.validation is not None,
         )
-        saved = labels_saved(points, higher_is_better=metric not in LOWER_IS_BETTER)
-        output["few_shot"] = {"points": points, "labels_saved": saved}
     output["cost"] = costs.gathered(context.journal)
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
@@ -133,26 +135,38 @@ def _advice(context: JobContext, arms: Arms, control: Control | None, fitted: Fi
 
 def _rules(context: JobContext, arms: Arms, control: Control | None) -> evaluation.Rules:
     asked = context.job.spec.evaluation
+    is_drawn_once = not isinstance(context.job.source, PresetFacts) and not asked.retrain_source
     return evaluation.Rules(
         metric=asked.metric,
         confidence=asked.confidence,
         draws=asked.draws,
         seed=context.job.spec.training.seed,
         margin=asked.margin,
-        shared_source=not isinstance(context.job.source, PresetFacts),
+        shared_source=is_drawn_once,
         drawn_once=_drawn_once(context, arms, control),
+        is_source_retrained=asked.retrain_source,
+        diverged=_diverged(context, control),
     )
 
 
 def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[str, Any]:
+    whole = {arm: of for arm, of in arms.items() if arm not in context.diverged or arm == "transfer"}
     return evaluation.evaluate_arms(
-        arms,
+        whole,
         context.target,
         _rules(context, arms, control),
         seen=context.seen.test,
         units=context.test_units,
         control="from_scratch" if control is None else control.chosen,
     )
+
+
+def _diverged(context: JobContext, control: Control | None) -> set[str]:
+    """Of transfer and control those that lack a training, since it diverged."""
+    asked = context.job.spec.evaluation.control
+    name = f"control/{control.chosen}" if control is not None else "control"
+    found = {"transfer"} & set(context.diverged)
+    return found | ({"control"} if asked and (control is None or name in context.diverged) else set())
 
 
 def _drawn_once(context: JobContext, arms: Arms, control: Control | None) -> set[str]:
@@ -171,16 +185,3 @@ def _chosen(context: JobContext, arm: str, control: Control | None) -> Chosen:
     chosen = choice_of(context, Stage.CONTROL, name)
     assert chosen is not None  # the arm is trained
     return chosen
-
-
-def _point(context: JobContext, count: int | None, arms: Arms, control: Control | None) -> dict[str, Any]:
-    data = (
-        context.target
-        if count is None
-        else few_shot_subset(context.target, count, context.job.spec.training.seed)
-    )
-    proved = _proved(context, arms, control)
-    metric = context.job.spec.evaluation.metric or evaluation.default_metric(data.signature.task)
-    values = {arm: proved["metrics"].get(arm, {}).get(metric) for arm in ("transfer", "control")}
-    gain = proved["gain"] and {name: proved["gain"][name] for name in ("value", "low", "high")}
-    return {"per_class": count, "rows": len(data.train), **values, "gain": gain}

@@ -7,6 +7,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.datasets import reading
 from app.datasets.reading.description import Description
 from app.jobs.states import Stage
@@ -14,8 +16,9 @@ from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
 from workers.stages.arm_models import COMPARED, Written, temperature_of, write_models
 from workers.stages.champion import beside_champion
+from workers.stages.folds import Folds
 from workers.transfer.delivery import export as exporting
-from workers.transfer.delivery.predictions import write_predictions
+from workers.transfer.delivery.predictions import write_out_of_fold, write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
@@ -31,7 +34,13 @@ class Outcome:
     result: dict[str, Any]
 
 
-def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict[str, Any]) -> Outcome:
+def export(
+    context: JobContext,
+    made: StoredNetwork,
+    arms: Arms,
+    evaluated: dict[str, Any],
+    folds: Folds | None = None,
+) -> Outcome:
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
@@ -58,7 +67,7 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
         files = [Written("transfer", "keras", model, made.digest), Written("transfer", "bundle", bundle, "")]
         files += write_models(context, arms, evaluated, card, read, folder)
         artifacts = [_stored(context, file) for file in files]
-        artifacts.append(_predictions(context, arms, folder / "predictions.parquet"))
+        artifacts.append(_predictions(context, arms, folds, folder / "predictions.parquet"))
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
@@ -66,19 +75,34 @@ def export(context: JobContext, made: StoredNetwork, arms: Arms, evaluated: dict
     return Outcome(facts, artifacts, rows, {**_result(evaluated), "champion": compared})
 
 
-def _predictions(context: JobContext, arms: Arms, path: Path) -> dict[str, Any]:
-    """What all arms predicted on the test rows: whoever wants to can work out the proof again."""
-    test = context.target.test
+def _predictions(context: JobContext, arms: Arms, folds: Folds | None, path: Path) -> dict[str, Any]:
+    """What all arms predicted on test rows, or in folds: whoever wants to can work out the proof again."""
+    test, keys = context.target.test, context.row_facts(context.job.target).keys[:, 0]
     assert test is not None
-    write_predictions(
-        path,
-        context.target.signature,
-        test,
-        {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()},
-        keys=context.row_facts(context.job.target).keys[test.numbers, 0],
-        units=context.test_units,
-        seen=context.seen.test,
-    )
+    answers = {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()}
+    if folds is None:
+        write_predictions(
+            path,
+            context.target.signature,
+            test,
+            answers,
+            keys=keys[test.numbers],
+            units=context.test_units,
+            seen=context.seen.test,
+        )
+    else:
+        rows = folds.labelled.rows
+        write_out_of_fold(
+            path,
+            context.target.signature,
+            rows,
+            folds.repeats(),
+            keys=keys[rows.numbers],
+            units=folds.labelled.units,
+            seen=folds.labelled.seen,
+            test=answers,
+            tested=np.isin(rows.numbers, test.numbers),
+        )
     about = _stored(context, Written("all", "predictions", path, ""))
     return {**about, "media_type": "application/vnd.apache.parquet"}
 
@@ -149,11 +173,13 @@ def _card(
         "seed": context.job.spec.training.seed,
         "temperature": temperature_of(evaluated, "transfer"),
         "metrics": evaluated["metrics"],
+        "proof": evaluated["proof"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],
         "baseline": evaluated["baseline"],
         "recommendation": evaluated["recommendation_reason"],
         "choices": evaluated["choices"],
+        "calibration": evaluated["calibration"],
         "receipt": receipt,
         "findings": lineage["findings"],
         "cost": lineage["cost"],
@@ -189,8 +215,10 @@ def _result(evaluated: dict[str, Any]) -> dict[str, Any]:
         "verdict",
         "verdict_details",
         "reason",
+        "rows_needed",
         "gain",
         "metrics",
+        "proof",
         "rows_seen",
         "choices",
         "control",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,17 +9,16 @@ from app.jobs.recipes import StructureTransfer
 from app.jobs.states import Stage
 from app.jobs.training import Training as TrainingOptions
 from workers.costs import SPENT
-from workers.job_context import JobContext, signature_of, versions
-from workers.job_rows import DatasetFacts, PresetFacts, RowsFile, VersionFacts
+from workers.job_context import JobContext, signature_of
+from workers.job_rows import PresetFacts, RowsFile, VersionFacts
 from workers.rows_seen import SOURCE
-from workers.stages.source_losses import Losses, source_losses, tell_losses
+from workers.stages.retrained import retrain
+from workers.stages.source_losses import Losses, tell_losses
+from workers.stages.source_runs import known_run, source_key, train_source
 from workers.transfer.data import Data, Signature
-from workers.transfer.methods import scratch
 from workers.transfer.methods.parts.searching import SearchResult, Trial, search
 from workers.transfer.networks import network
 from workers.transfer.networks.network import Network, weights_digest
-from workers.transfer.networks.presets import manifests
-from workers.transfer.training.rounds import rounds
 
 
 def source(context: JobContext) -> list[Network]:
@@ -35,17 +32,17 @@ def source(context: JobContext) -> list[Network]:
     if done is not None and done.output_digest is not None and done.output is not None:
         return [context.load_network(done.output_digest, signature, done.output["network"])]
     context.begin_stage(Stage.SOURCE)
-    key = _source_key(context, context.job.source)
-    known = context.journal.source_run(key)
-    if known is not None and all(map(context.storage.is_intact, (known.output_digest, known.rows_digest))):
+    retrain(context, context.job.source)
+    assert context.job.spec.source_training is not None
+    key = source_key(context, context.job.source, context.job.spec.source_training)
+    known = known_run(context, key)
+    if known is not None:
         rows = RowsFile(context.job.source.ref, known.rows_digest, known.output["rows"])
         context.rows.refer(SOURCE, rows)
         message = "The same source stage was run before; its network is reused."
         tell_losses(context.journal, known.output.get("losses", {}))
         context.journal.ended(Stage.SOURCE, known.output, known.output_digest, message, reused=True)
         return [context.load_network(known.output_digest, signature, known.output["network"])]
-    if known is not None:
-        context.journal.forget_source_run(key)
     data, rows = context.source_data()
     made, findings, losses = _new_source(context, data)
     tell_losses(context.journal, losses)
@@ -70,12 +67,8 @@ def _new_source(context: JobContext, data: Data) -> tuple[Network, dict[str, Any
     assert spec.source_training is not None
     options = {**spec.source_network.model_dump(mode="json"), **context.preset_location}
     if not isinstance(spec.method, StructureTransfer):
-        fit = context.trainings.fit(Stage.SOURCE, "source", spec.source_training)
-        made = scratch.scratch(options, data, fit)
-        validation_rows = 0 if data.validation is None else len(data.validation)
-        keeps_best = rounds(fit.training, len(data.train), validation_rows).keeps_best
-        losses = source_losses(made.network, made.history.epochs, data, keeps_best=keeps_best)
-        return made.network, {}, losses
+        made, losses = train_source(context, spec.source_training, "source", data)
+        return made, {}, losses
     if spec.method.strategy == "reuse":
         return network.build(options, data, spec.source_training.seed), {}, {}
     found = search_structure(context, Stage.SOURCE, options, data, spec.source_training)
@@ -102,7 +95,7 @@ def search_structure(
         context.journal.event("trial.finished", message, stage=stage, **details)
 
     def load_trial(key: str) -> dict[str, Any] | None:
-        part = context.journal.part(stage, key)
+        part = context.journal.part(stage, context.prefix + key)
         return None if part is None else part.value
 
     found = search(
@@ -113,13 +106,13 @@ def search_structure(
         trials=method.trials,
         epochs_per_trial=method.epochs_per_trial,
         space=method.space,
-        on_trial=on_trial,
+        on_trial=None if context.prefix else on_trial,  # those of folds would be many
         load_trial=load_trial,
-        save_trial=lambda key, value: context.journal.save_part(stage, key, value=value),
+        save_trial=lambda key, value: context.journal.save_part(stage, context.prefix + key, value=value),
     )
     if stage is Stage.CONTROL:
         value = {SPENT: context.trainings.spent(stage, "search", "control")}
-        context.journal.save_part(stage, "search", value=value)
+        context.journal.save_part(stage, context.prefix + "search", value=value)
     return found
 
 
@@ -159,25 +152,6 @@ def _given_sources(context: JobContext) -> list[Network]:
         digest = context.job.source.digest
         context.journal.ended(Stage.SOURCE, output, digest, f"The source is {refs}.", reused=True)
     return sources
-
-
-def _source_key(context: JobContext, source: DatasetFacts) -> str:
-    assert context.job.spec.source_training is not None
-    searched = isinstance(context.job.spec.method, StructureTransfer)
-    preset = getattr(context.job.spec.source_network, "preset", None)
-    parts = {
-        "data": source.digest,
-        "description": source.description.model_dump(mode="json"),
-        "network": context.job.spec.source_network.model_dump(mode="json"),
-        # A name may be fetched again in another version.
-        "preset": manifests.read(manifests.path_of(context.preset_dir, preset)).get("origin")
-        if preset
-        else None,
-        "training": context.job.spec.source_training.model_dump(mode="json"),
-        "search": context.job.spec.method.model_dump(mode="json") if searched else None,
-        "versions": versions(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _findings(found: SearchResult) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.jobs.recipes import Distillation, Method, ParameterTransfer
 from app.jobs.states import TRAINED, Stage
 from workers.job_context import Arms, JobContext, StoredNetwork
 from workers.stages.arms import Arm, train_arm
+from workers.stages.retrained import source_of
 from workers.stages.unread import tell_unread
 from workers.transfer.data import Data
 from workers.transfer.methods.parts.equal_updates import as_many_updates
@@ -38,9 +39,16 @@ def transfer(context: JobContext, source: Sequence[Network]) -> tuple[StoredNetw
 
 def transfer_arm(context: JobContext, source: Sequence[Network]) -> Arm:
     """The job's method on the job's source."""
-    make = as_any_arm(context, partial(by_the_method, context, source), reads_unlabelled=True)
+    make = as_any_arm(context, partial(_on_its_source, context, source), reads_unlabelled=True)
     is_judged = context.job.spec.evaluation.baseline
     return Arm(Stage.TRANSFER, "transfer", make, is_judged=is_judged, is_by_the_method=True)
+
+
+def _on_its_source(context: JobContext, source: Sequence[Network], data: Data, fit: Fit) -> Transferred:
+    """The method on the source of the training's seed, which enters with it even where nothing else does."""
+    own = source_of(context, source, fit.training.seed)
+    made = by_the_method(context, own, data, fit)
+    return replace(made, is_deterministic=False) if context.job.spec.evaluation.retrain_source else made
 
 
 def by_the_method(

@@ -155,6 +155,8 @@ class Data:
     """A data set ready for training; a part without rows is None.
 
     unlabelled: the train rows without a label.
+    units: of each row of the file, by its number, that of the rows it belongs to: a group, or nearly equal
+    rows; None where each is by itself.
     """
 
     signature: Signature
@@ -162,6 +164,7 @@ class Data:
     validation: Rows | None
     test: Rows | None
     unlabelled: Unlabelled | None = None
+    units: Array | None = None
 
 
 def from_table(table: pa.Table, signature: Signature, parts: Array) -> Data:

@@ -56,7 +56,7 @@ def enlarged(inspection: Inspection) -> Inspection:
 
 def post(api: TestClient, dataset: str, **asked: Any) -> Any:
     request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}, **asked}
-    request["evaluation"] = {"seeds": 1, **asked.get("evaluation", {})}
+    request["evaluation"] = {"seeds": 1, "folds": 0, **asked.get("evaluation", {})}
     # As text: what is hostile in it is no JSON for the client's own writer.
     return api.post("/v1/jobs", content=json.dumps(request), headers={"Content-Type": "application/json"})
 
@@ -503,3 +503,26 @@ def test_trials_of_a_regularisers_strength_count_in_every_arm(
     with api.app.state.sessions() as session:  # type: ignore[attr-defined]
         estimate = session.get_one(Job, job["id"]).spec["estimate"]
     assert estimate["steps"] == (1 + trainings) * 3 * 21_875  # and the source's
+
+
+def test_the_baseline_counts_where_it_needs_more_than_a_step(api: TestClient) -> None:
+    full, needed = {"kind": "parameter", "strategy": "full"}, {}
+    for baseline in (False, True):
+        answer = post(api, "large-sequence", method=full, evaluation={"baseline": baseline})
+        assert answer.status_code == 202, answer.text
+        with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+            spec = session.get_one(Job, answer.json()["id"]).spec
+        needed[baseline] = spec["estimate"]["memory_bytes"]
+    assert needed[True] == 24 * 400 * 20_000  # 20,000 of its rows, shares of k-mers in double precision
+    assert needed[False] < needed[True]
+
+
+def test_a_source_that_is_trained_for_each_seed_counts_as_often(api: TestClient) -> None:
+    steps = []
+    for retrained in (False, True):
+        job = post(
+            api, "large-tabular", training={"epochs": 2}, evaluation={"seeds": 3, "retrain_source": retrained}
+        ).json()
+        with api.app.state.sessions() as session:  # type: ignore[attr-defined]
+            steps.append(session.get_one(Job, job["id"]).spec["estimate"]["steps"])
+    assert steps[1] - steps[0] == 2 * 2 * 21_875

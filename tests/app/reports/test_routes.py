@@ -159,10 +159,12 @@ FEW_SHOT = {
             "rows": 300,
             "transfer": 0.8,
             "control": 0.7,
-            "gain": {"value": 0.1, "low": 0.05, "high": 0.2},
+            "gain": {"value": 0.1, "low": 0.05, "high": 0.2, "p_value": 0.001, "comparisons": 1},
         },
     ],
     "labels_saved": 285,
+    "comparisons": 2,
+    "note": "The control knows more.",
 }
 
 CHOSEN = {

@@ -102,7 +102,7 @@ class Jobs:
         request = {"model": "m", "source": {"dataset": "source"}, **asked}
         request["source"] |= {"training": {"budget": budget, "batch_size": 16}}
         request |= {"training": training, "champion": "never"}
-        request["evaluation"] = {"seeds": 1, "baseline": False, **request.get("evaluation", {})}
+        request["evaluation"] = {"seeds": 1, "baseline": False, "folds": 0, **request.get("evaluation", {})}
         request.setdefault("target", {"dataset": "target"})
         request.setdefault("network", {"kind": "mlp", "hidden_units": [4, 4]})
         answer = self.client.post("/v1/jobs", json=request)

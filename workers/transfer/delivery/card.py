@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
-from workers.transfer.proof.verdict import CONTROLS
+from workers.transfer.proof.verdict import CONTROLS, crossed
 from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
@@ -150,7 +150,9 @@ def model_card(
         _use(signature, channels, is_network),
         _proof(card),
         _rows_seen(card.get("rows_seen", {})),
+        _folds(card.get("proof")),
         _metrics(card.get("metrics", {})),
+        _calibration(card.get("calibration")),
         _cost(card.get("cost")),
         _receipt(card.get("receipt", {})),
         _findings(card.get("findings", {})),
@@ -238,14 +240,50 @@ def _doubt(overlap: Mapping[str, Any]) -> str:
     return "equal rows may be equal by chance, and were not counted" if doubtful else ""
 
 
+def _folds(proof: Mapping[str, Any] | None) -> str:
+    """What the arms came to in a cross-validation, which is not what this network comes to."""
+    if proof is None or proof["kind"] != "cross-validation" or not proof["metrics"]:
+        return ""
+    told = (
+        f"In {crossed(proof['folds'], proof['repeats'])} on {proof['rows']} rows every arm was trained anew "
+        "without the rows that it then answered. That judges how such a network is made, and the sentences "
+        "above are of it; this very network is the one that the metrics on the test rows are of."
+    )
+    return f"## Metrics in the cross-validation\n\n{told}\n\n{_of_arms(proof['metrics'])}"
+
+
 def _metrics(metrics: Mapping[str, Any]) -> str:
     """`metrics` is {arm: {metric: value}}, or {metric: value}."""
     if not metrics:
         return ""
     arms = metrics if all(isinstance(values, Mapping) for values in metrics.values()) else {"model": metrics}
+    return f"## Metrics on the test rows\n\n{_of_arms(arms)}"
+
+
+def _of_arms(arms: Mapping[str, Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for values in arms.values() for name in values))
     rows = [[name, *(_number(values.get(name)) for values in arms.values())] for name in names]
-    return "## Metrics on the test rows\n\n" + _table(["metric", *arms], rows)
+    return _table(["metric", *arms], rows)
+
+
+def _calibration(calibration: Mapping[str, Any] | None) -> str:
+    """Whether the model's probabilities mean what they say, as it is and with a temperature."""
+    if not calibration:
+        return ""
+    of_model = calibration["transfer"]
+    rows = [["as it is", *_measures(of_model["before"])]]
+    if of_model["after"] is not None:
+        rows.append([f"with the temperature {of_model['temperature']:.4g}", *_measures(of_model["after"])])
+    told = (
+        "The error is how far probabilities are from the shares that come true: a root mean square over "
+        "bins, without what chance adds. It is not told of fewer than 100 test rows."
+    )
+    return f"## Calibration\n\n{told}\n\n" + _table(("probabilities", "error", "Brier", "NLL"), rows)
+
+
+def _measures(of: Mapping[str, float | None]) -> list[str]:
+    error = of["calibration_error"]
+    return ["-" if error is None else _number(error), _number(of["brier"]), _number(of["nll"])]
 
 
 def _cost(cost: Mapping[str, Any] | None) -> str:

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: ECE, Brier score, NLL, before and after temperature scaling."""
+"""Do probabilities mean what they say? Calibration error, Brier score, NLL, before and after scaling."""
 
 from typing import Any
 
@@ -10,22 +10,53 @@ from workers.transfer import tasks
 from workers.transfer.data import Array, Task
 
 BINS = 15
+
+LEAST_ROWS = 100
+"""Of fewer, no calibration error is told: what chance alone makes of it is larger than most models' own."""
+
+_LEAST_BIN_ROWS = 10
+
 SMALLEST = 1e-12
 """Probabilities are kept this far from 0 where their logarithm is taken."""
 
 
-def ece(task: Task, y: Array, p: Array, bins: int = BINS) -> float:
-    """Expected calibration error over bins of equal mass (Nixon et al. 2019): Σ n_b/n |right_b - p̄_b|.
+def calibration_error(task: Task, y: Array, p: Array) -> float:
+    """The root of `squared_error`, 0 where that is below 0."""
+    return float(np.sqrt(max(0.0, squared_error(task, y, p))))
 
-    The confidence of a row is the probability of the decided class. The bins end at its quantiles, so rows of
-    equal confidence share a bin and the order of the rows does not matter.
+
+def squared_error(task: Task, y: Array, p: Array, bins: int | None = None) -> float:
+    """Debiased squared calibration error: Σ_b n_b/n ((right_b - p̄_b)² - s²_b/n_b), right - p of variance s².
+
+    The squared gap of a bin is too large by the variance of its mean, and the second term takes that away:
+    what is left is, on average, the square of the true gap, and of a calibrated model 0 (Kumar, Liang & Ma
+    2019, whose right_b (1 - right_b)/(n_b - 1) is the second term where a bin has one confidence). The
+    confidence of a row is the probability of the decided class. Bins of equal mass (Nixon et al. 2019) end at
+    its quantiles, so rows of equal confidence share a bin and the order of the rows does not matter; there
+    are `BINS`, or as many as have ten rows each. A bin of one row goes to its neighbour.
     """
     q = _both(task, p)
     confidence = q.max(axis=1)
-    right = q.argmax(axis=1) == y.reshape(-1).astype(np.int64)
+    gaps = (q.argmax(axis=1) == y.reshape(-1).astype(np.int64)) - confidence
+    bins = max(1, min(BINS, len(q) // _LEAST_BIN_ROWS)) if bins is None else bins
+    bin_of = _bins(confidence, bins)
+    rows = np.bincount(bin_of)
+    sums, squares = np.bincount(bin_of, weights=gaps), np.bincount(bin_of, weights=gaps**2)
+    # The mean of gap_i gap_j over pairs of different rows: no row's chance is squared.
+    pairs = (sums**2 - squares) / np.maximum(rows * (rows - 1), 1)
+    return float(np.sum(rows * pairs) / len(q))
+
+
+def _bins(confidence: Array, bins: int) -> Array:
+    """The bin of each row, (n,), from 0; each has two rows at least, if there are so many."""
     ends = np.quantile(confidence, np.arange(1, bins) / bins)
-    gaps = np.bincount(np.searchsorted(ends, confidence), weights=right - confidence)  # n_b (right_b - p̄_b)
-    return float(np.abs(gaps).sum() / len(q))
+    _, bin_of = np.unique(np.searchsorted(ends, confidence), return_inverse=True)
+    counts = np.bincount(bin_of)
+    while len(counts) > 1 and counts.min() < 2:
+        lone = int(np.argmin(counts))
+        bin_of[bin_of >= max(lone, 1)] -= 1  # to the one below; the lowest takes the one above
+        counts = np.bincount(bin_of)
+    return bin_of
 
 
 def brier(task: Task, y: Array, p: Array) -> float:
@@ -75,23 +106,35 @@ def calibrate(
 ) -> dict[str, Any]:
     """`before` and `after` on the test rows y, p, with the temperature fitted on the validation rows.
 
-    Without validation rows, `temperature` and `after` are None. A multilabel task is calibrated over its
-    single decisions, each a binary one.
+    Without validation rows, `temperature` and `after` are None; of fewer than `LEAST_ROWS` rows so is the
+    calibration error. A multilabel task is calibrated over its single decisions, each a binary one.
     """
+    is_told = len(y) >= LEAST_ROWS
     if task == "multilabel":
         y_known, p_known = (
             None if one is None else one.reshape(-1, 1) for one in (y_validation, p_validation)
         )
-        return calibrate("binary", y_known, p_known, y.reshape(-1, 1), p.reshape(-1, 1))
-    before = _measures(task, y, p)
+        return _calibrate("binary", y_known, p_known, y.reshape(-1, 1), p.reshape(-1, 1), is_told)
+    return _calibrate(task, y_validation, p_validation, y, p, is_told)
+
+
+def _calibrate(
+    task: Task, y_validation: Array | None, p_validation: Array | None, y: Array, p: Array, is_told: bool
+) -> dict[str, Any]:
+    before = _measures(task, y, p, is_told)
     if y_validation is None or p_validation is None:
         return {"temperature": None, "before": before, "after": None}
     fitted = temperature(task, y_validation, p_validation)
-    return {"temperature": fitted, "before": before, "after": _measures(task, y, rescaled(task, p, fitted))}
+    return {
+        "temperature": fitted,
+        "before": before,
+        "after": _measures(task, y, rescaled(task, p, fitted), is_told),
+    }
 
 
-def _measures(task: Task, y: Array, p: Array) -> dict[str, float]:
-    return {"ece": ece(task, y, p), "brier": brier(task, y, p), "nll": nll(task, y, p)}
+def _measures(task: Task, y: Array, p: Array, is_told: bool) -> dict[str, float | None]:
+    error = calibration_error(task, y, p) if is_told else None
+    return {"calibration_error": error, "brier": brier(task, y, p), "nll": nll(task, y, p)}
 
 
 def _both(task: Task, p: Array) -> Array:

@@ -1,7 +1,9 @@
 """The gain of one arm over another on the same test rows, with its interval."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,11 @@ from scipy.stats import binom
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
-from workers.transfer.proof.intervals import interval, of_rows, of_seeds
+from workers.transfer.proof.intervals import Spread, interval, of_rows, of_seeds, p_value
 from workers.transfer.proof.row_draws import drawn_means
 
 _IN_THE_LABELS_UNIT = frozenset({"rmse", "mae"})
-_UNTOLD = frozenset({"reach_of_seeds", "drawn"})
+_UNTOLD = frozenset({"reach_of_seeds", "drawn", "folds", "repeats", "parts", "size"})
 _MOST_ROW_DRAWS, _LEAST_DRAWS = 20_000_000, 1000
 """With many rows fewer draws tell their variance: 1,000 within about 4 %."""
 
@@ -28,7 +30,9 @@ class Gain:
     `transfer` and `control` are the metric's own values, means over the trainings of each arm, of which the
     one with more has `seeds`; `low` and `high` bound `value` with `confidence`, see `intervals`; `draws`
     counts the resamplings on which the metric is defined, of `drawn`. `reach_of_seeds` is how far from
-    `value` the bounds would lie with test rows without end.
+    `value` the bounds would lie with test rows without end. Of a cross-validation, of so many `folds` and
+    `repeats`, `rows` are held out in turn, and `draws` and `drawn` are folds. `parts` are the variances that
+    the bounds follow from, in `size`.
     """
 
     metric: str
@@ -43,10 +47,32 @@ class Gain:
     seeds: int = 1
     reach_of_seeds: float = 0.0
     drawn: int = 0
+    folds: int = 0
+    repeats: int = 0
+    parts: tuple[Spread, ...] = field(default=(), compare=False)
+    size: float = 1.0
+
+    def at(self, confidence: float) -> tuple[float, float]:
+        """The bounds with another confidence."""
+        bounds = interval(self.value / self.size, self.parts, confidence)
+        low, high = (bound * self.size for bound in bounds)
+        if self.metric not in _WITHOUT_BOUND:
+            low, high = max(low, -1.0), min(high, 1.0)
+        return _rounded(low, self.size), _rounded(high, self.size)
+
+    def bounded(self) -> Gain:
+        """The same with the bounds of its own confidence."""
+        low, high = self.at(self.confidence)
+        return replace(self, low=low, high=high)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of no gain."""
+        return p_value(self.value / self.size, self.parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values of what is told."""
-        return {name: value for name, value in asdict(self).items() if name not in _UNTOLD}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _UNTOLD}
 
 
 def compare(
@@ -77,9 +103,7 @@ def compare(
     units = np.arange(len(y)) if units is None else units
     draws = min(draws, max(_LEAST_DRAWS, _MOST_ROW_DRAWS // len(y)))
     of_transfer, of_control = drawn_means(task, metric, y, [p_transfer, p_control], units, draws, seed)
-    # In powers of two, since errors have the label's size, and their squares might have none.
-    size = max(abs(transfer), abs(control)) if metric in _IN_THE_LABELS_UNIT else 1.0
-    size = 2.0 ** np.frexp(size)[1] if size else 1.0
+    size = size_of(metric, transfer, control)
     differences = sign * (of_transfer - of_control) / size
     defined = int(np.sum(~np.isnan(differences)))
     if not defined:
@@ -87,17 +111,13 @@ def compare(
             f"Expected resampled test rows on which {metric} is defined. Received: none. Add test rows."
         )
     seeds = of_seeds(*([value / size for value in of_arm] for of_arm in scores), shared_source=shared_source)
-    parts = [of_rows(differences, len(np.unique(units))), *seeds]
     value = sign * (transfer - control)
     value = value if abs(value) > _ROUNDING * size else 0.0  # means of the same scores in another order
-    low, high = (bound * size for bound in interval(value / size, parts, confidence))
-    if metric not in _WITHOUT_BOUND:
-        low, high = max(low, -1.0), min(high, 1.0)
-    return Gain(
+    gain = Gain(
         metric=metric,
         value=value,
-        low=_rounded(low, size),
-        high=_rounded(high, size),
+        low=value,
+        high=value,
         confidence=confidence,
         transfer=transfer,
         control=control,
@@ -106,7 +126,17 @@ def compare(
         seeds=max(len(p_transfer), len(p_control)),
         drawn=draws,
         reach_of_seeds=interval(0.0, seeds, confidence)[1] * size,
+        parts=(of_rows(differences, len(np.unique(units))), *seeds),
+        size=size,
     )
+    return gain.bounded()
+
+
+def size_of(metric: str, transfer: float, control: float) -> float:
+    """What a gain's spread is told in, a power of two: errors have the label's size, and their squares might
+    have none."""
+    size = max(abs(transfer), abs(control)) if metric in _IN_THE_LABELS_UNIT else 1.0
+    return 2.0 ** int(np.frexp(size)[1]) if size else 1.0
 
 
 def mcnemar(right_transfer: Array, right_control: Array) -> dict[str, Any]:

@@ -5,12 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from workers.transfer.data import Array
+from workers.transfer.data import Array, Task
 
 LAST = 5
 """Evaluations at the end whose mean is the asymptote."""
 
 SHARES = (0.9, 0.95)
+
+
+def curves_of(curves: Mapping[str, Sequence[Sequence[float]]], task: Task) -> dict[str, Any] | None:
+    """What the curves of transfer and perhaps control say, one a seed; None where one is empty."""
+    if any(not curve for of_arm in curves.values() for curve in of_arm):
+        return None
+    metric = "loss" if task == "regression" else "accuracy"
+    higher = metric == "accuracy"
+    if "control" not in curves:
+        alone = mean_curve(curves["transfer"], max(len(curve) for curve in curves["transfer"])).tolist()
+        return {"metric": metric, "higher_is_better": higher, "transfer": alone, "control": None}
+    return compare_curves(curves["transfer"], curves["control"], metric, higher)
 
 
 def compare_curves(

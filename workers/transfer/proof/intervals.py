@@ -50,10 +50,24 @@ def interval(value: float, parts: Sequence[Spread], confidence: float) -> tuple[
     variance = sum(part.variance for part in parts)
     if not variance > 0:
         return value, value
+    reach = float(student.ppf((1 + confidence) / 2, freedom_of(parts))) * math.sqrt(variance)
+    return value - reach, value + reach
+
+
+def p_value(value: float, parts: Sequence[Spread]) -> float:
+    """How often a gain as far from 0 is measured where there is none: below 1 - confidence where 0 lies
+    outside of the interval."""
+    variance = sum(part.variance for part in parts)
+    if not variance > 0:
+        return 0.0 if value else 1.0
+    return 2 * float(student.sf(abs(value) / math.sqrt(variance), freedom_of(parts)))
+
+
+def freedom_of(parts: Sequence[Spread]) -> float:
+    """Degrees of freedom of the parts together, one of which varies."""
+    variance = sum(part.variance for part in parts)
     # In shares, since variances of labels' units may have squares beyond a float.
     shares = [part.variance / variance for part in parts]
     freedom = 1 / sum(share**2 / part.freedom for share, part in zip(shares, parts, strict=True))
     # Simulated with 3 seeds and a shared source, the interval holds .922 without the one less, .932 with it.
-    freedom = max(math.floor(freedom) - 1, min(part.freedom for part in parts))
-    reach = float(student.ppf((1 + confidence) / 2, freedom)) * math.sqrt(variance)
-    return value - reach, value + reach
+    return max(math.floor(freedom) - 1, min(part.freedom for part in parts))

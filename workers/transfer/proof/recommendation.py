@@ -4,13 +4,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
-from workers.transfer import tasks
 from workers.transfer.data import Array, Data
-from workers.transfer.proof.comparison import Gain, compare
-from workers.transfer.proof.evaluation import Outcome, Rules, default_metric
-from workers.transfer.proof.verdict import measured_on_rows, silence
+from workers.transfer.proof.comparison import Gain
+from workers.transfer.proof.evaluation import Outcome, Rules, measured
+from workers.transfer.proof.evidence import Evidence, unsaid_of
+from workers.transfer.proof.verdict import RETRAINED_SOURCE, THIS_SOURCE, Silence, measured_on_rows
 
 Use = Literal["transfer", "control", "baseline", "train_both", "label_more"]
 
@@ -38,13 +36,15 @@ class Choice:
     """What the arm is chosen by.
 
     held_out: by arm, of those that were judged. judged_by: accuracy and then loss, or loss alone. rows: which
-    rows they are, in words. baseline: the name of the candidate that the baseline is.
+    rows they are, in words. baseline: the name of the candidate that the baseline is. measured: where the
+    arms are measured, in words.
     """
 
     held_out: Mapping[str, HeldOut]
     judged_by: Literal["accuracy", "loss"]
     rows: str
     baseline: str | None
+    measured: str = "on the test rows"
 
     @property
     def best(self) -> str | None:
@@ -87,8 +87,8 @@ def recommend(
 ) -> Recommendation:
     """What to use.
 
-    unsaid: why the test rows tell nothing, if they do not. beat_constant: arms that are shown to be better
-    than one answer for all rows. gain_over: the gain on the test rows of one arm over another.
+    unsaid: why nothing can be told, if it cannot. beat_constant: arms that are shown to be better
+    than one answer for all rows. gain_over: the gain of one arm over another.
     """
     if unsaid is not None:
         return Recommendation("label_more", unsaid)
@@ -97,7 +97,7 @@ def recommend(
         return Recommendation("label_more", "Label more rows: none could be held out to choose an arm by.")
     if not beat_constant:
         reason = (
-            "Label more rows: no arm is shown to be better than one answer for all rows on the test rows."
+            f"Label more rows: no arm is shown to be better than one answer for all rows {choice.measured}."
         )
         return Recommendation("label_more", reason)
     told = choice.told(best)
@@ -110,7 +110,7 @@ def recommend(
         gain, arm = max(better, key=lambda one: one[0].value)
         reason = (
             f"Train both {choice.named(best)} and {choice.named(arm)}, and compare them on new rows: "
-            f"the first {told}, but on the test rows the second is better ({gain.metric.replace('_', ' ')} "
+            f"the first {told}, but {choice.measured} the second is better ({gain.metric.replace('_', ' ')} "
             f"{gain.transfer:.3g} against {gain.control:.3g})."
         )
         return Recommendation("train_both", reason)
@@ -131,19 +131,31 @@ def advice(
     `arms` holds "transfer", "constant", "baseline" and perhaps "control"; `seen` and `units` as in
     `evaluation.evaluate_arms`. Each gain is that of an arm over another on the same test rows.
     """
-    rows = _Rows(arms, data, rules, seen, units)
-    unsaid = rows.unsaid()
-    versus = None if unsaid is not None else rows.gain("transfer", "baseline")
+    source = RETRAINED_SOURCE if rules.is_source_retrained else THIS_SOURCE
+    return advised(measured(arms, data, rules, seen=seen, units=units), arms, choice, source)
+
+
+def advised(
+    rows: Evidence, arms: Collection[str], choice: Choice, source: str = THIS_SOURCE
+) -> dict[str, Any]:
+    """The same of arms that are measured already; `source` is what the transfer comes from, in words."""
+    silent = unsaid_of(rows, "transfer", "constant")
+    versus = None if silent is not None else rows.gain("transfer", "baseline")
     usable = [arm for arm in ARMS if arm in arms]
     made = recommend(
         choice,
-        unsaid=unsaid,
+        unsaid=None if silent is None else _more_labels(silent),
         beat_constant=[]
-        if unsaid is not None
-        else [arm for arm in usable if rows.is_better(arm, "constant")],
+        if silent is not None
+        else [arm for arm in usable if _is_better(rows.gain(arm, "constant"))],
         gain_over=rows.gain,
     )
-    reason = unsaid if versus is None else _versus(versus, choice)
+    if silent is not None:
+        reason = silent.reason
+    elif versus is None:
+        reason = f"{rows.undefined('transfer', 'baseline').fact} for transfer and baseline."
+    else:
+        reason = _versus(versus, choice, source)
     return {
         "versus_baseline": {"gain": versus and versus.to_dict(), "reason": reason},
         "recommendation": made.use,
@@ -151,68 +163,19 @@ def advice(
     }
 
 
-def _versus(gain: Gain, choice: Choice) -> str:
-    measured = measured_on_rows(gain, f"by {choice.named('baseline')}")
+def _more_labels(silent: Silence) -> str:
+    """Why nothing can be told, in one sentence that says once what to do."""
+    if silent.detail in ("not_comparable", "not_converged"):
+        return silent.reason
+    return f"Label more rows: {silent.fact[0].lower()}{silent.fact[1:]}."
+
+
+def _is_better(gain: Gain | None) -> bool:
+    return gain is not None and gain.low > 0
+
+
+def _versus(gain: Gain, choice: Choice, source: str) -> str:
+    said = measured_on_rows(gain, f"by {choice.named('baseline')}", source)
     if gain.low > 0:
-        return f"{measured} lies above 0."
-    return f"{measured} lies below 0." if gain.high < 0 else f"{measured} contains 0."
-
-
-class _Rows:
-    """The test rows that were not seen, and what the arms answer for them."""
-
-    def __init__(
-        self,
-        arms: Mapping[str, Sequence[Outcome]],
-        data: Data,
-        rules: Rules,
-        seen: Array,
-        units: Array,
-    ) -> None:
-        assert data.test is not None  # checked before the job was accepted
-        self.task, self.rules = data.signature.task, rules
-        self.metric = rules.metric or default_metric(self.task)
-        self.y, self.units, self.left_out = data.test.targets[~seen], units[~seen], int(seen.sum())
-        self.answers = {arm: [one.test[~seen] for one in outcomes] for arm, outcomes in arms.items()}
-        self.known: dict[tuple[str, str], Gain | None] = {}
-
-    def unsaid(self) -> str | None:
-        """Why these rows tell nothing; None if they do."""
-        count = len(np.unique(self.units))
-        few = silence(self.task, self.metric, self.y, count, left_out=self.left_out)
-        if few is not None:
-            return f"Label more rows: {few.reason[0].lower()}{few.reason[1:]}"
-        if self._value("transfer") is None:
-            return f"Label more rows: the {self.metric} is not defined on these {len(self.y)} test rows."
-        return None
-
-    def is_better(self, arm: str, other: str) -> bool:
-        """Whether the interval of the gain lies above 0."""
-        gain = self.gain(arm, other)
-        return gain is not None and gain.low > 0
-
-    def gain(self, arm: str, other: str) -> Gain | None:
-        """That of an arm over another; None where the metric is undefined."""
-        if (arm, other) not in self.known:
-            self.known[arm, other] = None
-            if None not in (self._value(arm), self._value(other)):
-                self.known[arm, other] = self._compared(arm, other)
-        return self.known[arm, other]
-
-    def _compared(self, arm: str, other: str) -> Gain:
-        return compare(
-            self.task,
-            self.y,
-            self.answers[arm],
-            self.answers[other],
-            self.metric,
-            units=self.units,
-            shared_source=self.rules.shared_source and (arm, other) == ("transfer", "control"),
-            confidence=self.rules.confidence,
-            draws=self.rules.draws,
-            seed=self.rules.seed,
-        )
-
-    def _value(self, arm: str) -> float | None:
-        values = [tasks.metrics(self.task, self.y, p)[self.metric] for p in self.answers[arm]]
-        return None if None in values else float(np.mean(np.array(values, np.float64)))
+        return f"{said} lies above 0."
+    return f"{said} lies below 0." if gain.high < 0 else f"{said} contains 0."

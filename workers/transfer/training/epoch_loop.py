@@ -126,7 +126,8 @@ class TrainingRun:
 
     def _end(self) -> History:
         self.steps.end(self.parts, self.objective.helpers)
-        return History(self.position.history)
+        losses = [known["val_loss"] for known in self.position.history if "val_loss" in known]
+        return History(self.position.history, self.rounds.is_cut_off(losses))
 
     @property
     def done(self) -> int:

@@ -153,9 +153,13 @@ class Hooks:
 
 @dataclass(frozen=True)
 class History:
-    """What `on_epoch` was told, one entry an epoch, with its number as `epoch`."""
+    """What `on_epoch` was told, one entry an epoch, with its number as `epoch`.
+
+    is_cut_off: the last of its fits still learnt when its budget ended, see `Rounds.is_cut_off`.
+    """
 
     epochs: list[dict[str, float]]
+    is_cut_off: bool = False
 
     def __add__(self, other: "History") -> "History":
-        return History([*self.epochs, *other.epochs])
+        return History([*self.epochs, *other.epochs], other.is_cut_off)

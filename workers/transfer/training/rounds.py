@@ -1,11 +1,12 @@
 """How is a training cut into rounds, which weights may be its best, and when is it over?
 
 With a number of epochs a round is an epoch. With a budget it is an epoch too, or `round_updates` steps on
-full batches where an epoch has fewer: its rows come from one epoch's order after another, without a break.
+full batches where an epoch has fewer, or as many as the budget has where an epoch has more: its rows come
+from one epoch's order after another, without a break.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from workers.transfer.data import Array, Data
 from workers.transfer.training.options import Budget, ChosenBy, Training
 from workers.transfer.training.sampling import epoch_order
+
+STILL_FALLING = 0.2
+"""Share of its mean rate over a training at which a validation loss that falls is still falling."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Rounds:
     def order(self, number: int) -> Array:
         """The rows of a round, from 0: a function of seed and number, so a resumed run needs no state."""
         number += self.first
-        if self.updates * self.batch <= self.rows + self.batch - 1:
+        if self.updates == _epoch(self.rows, self.batch):
             return epoch_order(self.training, number, self.rows)
         start, count = number * self.updates * self.batch, self.updates * self.batch
         epochs = range(start // self.rows, (start + count - 1) // self.rows + 1)
@@ -75,6 +79,23 @@ class Rounds:
         waited = done - lowest
         return waited >= budget.patience_rounds and waited * self.updates >= budget.patience_updates
 
+    def is_cut_off(self, losses: Sequence[float]) -> bool:
+        """Whether a run with these validation losses was still learning when it came to its limit.
+
+        It took all rounds there are and would have gone on by its patience; and in the last rounds, those of
+        its patience but at most half, the lowest loss fell at `STILL_FALLING` of its mean rate or faster.
+        """
+        budget, done = self.training.budget, len(losses)
+        if budget is None or budget.patience_updates is None or not self.keeps_best or done < self.most:
+            return False
+        best = min(losses, default=0.0)
+        if done < 2 or self.is_over(done, losses.index(best) + 1):
+            return False
+        patience = max(budget.patience_rounds, math.ceil(budget.patience_updates / self.updates))
+        last = min(max(1, patience), done // 2)
+        fell, whole = min(losses[:-last]) - best, losses[0] - best
+        return fell > 0 and fell / last >= STILL_FALLING * whole / (done - 1)
+
 
 def is_watched(training: Training, data: Data) -> bool:
     """Whether the data has validation rows, and with a budget enough of them to choose by."""
@@ -99,6 +120,7 @@ def rounds(training: Training, rows: int, validation_rows: int, first: int = 0) 
     most = budget.max_updates
     if not watched and budget.patience_updates is not None:
         most = min(most, max(budget.min_updates, budget.epochs_without_validation * epoch))
+    updates = min(updates, max(1, most))  # of very many rows a round is less than an epoch
     # A whole number of rounds within the limit, and never none.
     count = max(math.ceil(min(budget.min_updates, most) / updates), most // updates)
     few = validation_rows < budget.few_validation_rows

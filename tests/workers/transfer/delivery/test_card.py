@@ -53,6 +53,28 @@ def test_what_the_method_found_is_told_with_each_trial_of_a_search():
     assert "| 1 | 0.25 | 3 | hidden_units 4, 8 |" in card
 
 
+def test_the_calibration_of_the_model_is_told_and_no_error_of_few_rows():
+    before = {"calibration_error": 0.0312, "brier": 0.125, "nll": 0.5}
+    after = {**before, "calibration_error": None}
+    of_model = {"temperature": 1.5, "before": before, "after": after}
+    card = _card(calibration={"transfer": of_model, "control": of_model})
+    assert "| as it is | 0.0312 | 0.125 | 0.5 |" in card
+    assert "| with the temperature 1.5 | - | 0.125 | 0.5 |" in card
+    assert "It is not told of fewer than 100 test rows." in card
+    assert "## Calibration" not in _card()
+
+
+def test_what_folds_came_to_is_told_apart_from_this_networks_own_metrics():
+    arms = {"transfer": {"accuracy": 0.875}, "control": {"accuracy": 0.75}}
+    proof = {"kind": "cross-validation", "folds": 5, "repeats": 2, "rows": 120, "metrics": arms}
+    card = _card(proof=proof, metrics={"transfer": {"accuracy": 0.8125}})
+    folds, own = card.split("## Metrics in the cross-validation")[1].split("## Metrics on the test rows")
+    assert "In 5-fold cross-validation repeated 2 times on 120 rows every arm was trained anew" in folds
+    assert "| accuracy | 0.875 | 0.75 |" in folds
+    assert "| accuracy | 0.8125 |" in own
+    assert "cross-validation" not in _card(proof={**proof, "kind": "test_rows"})
+
+
 def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "transfer: **hurt**. It lies below 0." in _card(verdict="hurt", reason="It lies below 0.")
     assert "Did the transfer help" not in _card()

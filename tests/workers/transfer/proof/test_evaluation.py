@@ -10,7 +10,7 @@ from workers.transfer.data import Data
 from workers.transfer.networks.network import build
 from workers.transfer.proof.comparison import compare
 from workers.transfer.proof.evaluation import Outcome, Rules, evaluate_arms
-from workers.transfer.proof.verdict import LEAST_TEST_ROWS
+from workers.transfer.proof.verdict import LEAST_TEST_ROWS, rows_needed
 from workers.transfer.training.features import predict
 
 RULES = Rules(metric=None, confidence=0.95, draws=200, seed=0, drawn_once={"transfer", "control"})
@@ -47,7 +47,9 @@ def test_the_gain_over_each_further_arm_is_told_beside_the_verdict(numbers, plai
     assert proof["ablations"] == alone["ablations"]
     assert proof["ablations"].keys() == {"random_frozen"}
     of_other = compare("binary", data.test.targets, [transfer.test], [other.test], "accuracy", draws=200)
-    assert proof["ablations"]["random_frozen"] == of_other.to_dict()
+    told = {**of_other.to_dict(), "p_value": of_other.p_value, "comparisons": 1}
+    assert proof["ablations"]["random_frozen"] == told
+    assert proof["ablations_reason"].startswith("Of 1 ablation,")
     assert (alone["verdict"], proof["verdict"]) == (None, "no difference")
 
 
@@ -136,7 +138,8 @@ def test_rows_that_were_seen_are_left_out_of_all_that_is_said(task, numbers, pla
     told = f"{seen.sum()} of the {len(seen)} test rows were left out, since something in the transfer"
     assert proof["reason"].startswith(told)
     assert proof["verdict"] is not None
-    assert {**proof, "reason": ""} == {**alone, "reason": ""}
+    assert proof["proof"] == {**alone["proof"], "left_out": seen.sum()}
+    assert {**proof, "reason": "", "proof": {}} == {**alone, "reason": "", "proof": {}}
 
 
 @pytest.mark.parametrize("left", [0, 1, LEAST_TEST_ROWS - 1])
@@ -167,5 +170,101 @@ def test_a_metric_undefined_on_the_test_rows_gives_no_verdict_and_a_reason(numbe
     outcome = _outcome(build(plain_options, data, seed=0), data)
     proof = _prove({"transfer": [outcome], "control": [outcome]}, data)
     assert proof["verdict"] is None
-    assert proof["reason"] == "The r2 is not defined on these 40 test rows."
+    assert proof["reason"].startswith("The r2 is not defined on these 40 test rows, so whether")
+    assert (proof["verdict_details"], proof["rows_needed"]) == (["not_comparable"], None)
+
+
+def test_answers_that_are_no_finite_numbers_are_not_compared(numbers, plain_options):
+    data = numbers(rows=200)
+    good = _outcome(build(plain_options, data, seed=0), data)
+    broken = replace(good, test=np.where(np.arange(40)[:, None] == 7, np.nan, good.test))
+    for arms in ({"transfer": [good], "control": [broken]}, {"transfer": [broken], "control": [good]}):
+        proof = _prove(arms, data)
+        assert (proof["verdict"], proof["gain"], proof["verdict_details"]) == (None, None, ["not_comparable"])
+        assert "1 of the 40 test rows" in proof["reason"]
+        assert json.loads(json.dumps(proof, allow_nan=False)) == proof
+
+
+def _right(data: Data, share: float, seed: int = 0) -> Outcome:
+    """Answers of which this share is right, by decisions that are all as sure."""
+    y = data.test.targets
+    right = np.random.default_rng(seed).permutation(len(y)) < share * len(y)
+    p = np.where(right[:, None] == (y > 0.5), 0.9, 0.1).astype(np.float32)
+    return Outcome(seed, p, None, [])
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "verdict"), [(("control",), None), (("transfer",), "helped"), ((), "helped")]
+)
+def test_an_arm_that_lost_while_it_still_learnt_gives_no_verdict(numbers, cut_off, verdict):
+    data = replace(numbers(rows=1000), validation=None)
+    shares = {"transfer": 0.9, "control": 0.6}
+    arms = {
+        arm: [replace(_right(data, share, seed), is_cut_off=arm in cut_off and seed < 2) for seed in range(3)]
+        for arm, share in shares.items()
+    }
+    proof = _prove(arms, data)
+    assert proof["verdict"] == verdict
+    assert ("not_converged" in proof["verdict_details"]) == (verdict is None)
+    assert ("raise `training.budget.max_updates`" in proof["reason"]) == (verdict is None)
+    once = {
+        **arms,
+        "control": [replace(one, is_cut_off=one.seed == 0 and bool(cut_off)) for one in arms["control"]],
+    }
+    assert _prove(once, data)["verdict"] == "helped"  # one of three trainings
+
+
+def test_an_arm_that_diverged_gives_no_verdict(numbers):
+    data = replace(numbers(rows=1000), validation=None)
+    arms = {"transfer": [_right(data, 0.9, seed) for seed in range(3)]}
+    alone = _prove(arms, data, diverged=("control",))
+    assert (alone["verdict"], alone["verdict_details"]) == (None, ["not_converged"])
+    arms["control"] = [_right(data, 0.6, seed) for seed in range(2)]
+    for diverged in ("control", "transfer"):
+        proof = _prove(arms, data, diverged=(diverged,))
+        assert (proof["verdict"], proof["verdict_details"]) == (None, ["not_converged"])
+        assert f"a training of the {diverged} diverged" in proof["reason"]
+        assert proof["gain"] is not None
+
+
+def test_of_too_few_rows_it_is_told_how_many_would_do(numbers):
+    data = replace(numbers(rows=75), validation=None)
+    count = len(data.test)
+    assert count < LEAST_TEST_ROWS
+    arms = {"transfer": [_right(data, 0.8)], "control": [_right(data, 0.6, 1)]}
+    proof = _prove(arms, data)
+    gain = compare(
+        "binary", data.test.targets, *([one[0].test] for one in arms.values()), "accuracy", draws=200
+    )
     assert proof["verdict_details"] == ["too_few_rows"]
+    assert proof["rows_needed"] == max(LEAST_TEST_ROWS, rows_needed(gain) or 0) > LEAST_TEST_ROWS
+    same = _prove(dict.fromkeys(arms, arms["transfer"]), data)
+    assert same["rows_needed"] == LEAST_TEST_ROWS
+
+
+def test_a_class_without_test_rows_silences_what_is_worked_out_by_class(numbers):
+    data = replace(numbers(task="multiclass", rows=300), validation=None)
+    test = data.test.take(data.test.targets != 2)
+    data = replace(data, test=test)
+    outcome = Outcome(0, np.eye(3)[test.targets], None, [])
+    for metric, speaks in (("macro_f1", False), ("balanced_accuracy", False), ("accuracy", True)):
+        proof = _prove({"transfer": [outcome], "control": [outcome]}, data, metric=metric)
+        assert (proof["verdict"] is not None) is speaks
+        assert speaks or "one has none" in proof["reason"]
+
+
+def test_a_metric_points_the_other_way_only_where_its_own_interval_says_so(numbers):
+    data = replace(numbers(rows=2000), validation=None)
+    y = data.test.targets
+    sure, right = _right(data, 0.7), _right(data, 0.6, 1)
+    noisy = replace(right, test=np.where(right.test > 0.5, 0.55, 0.45).astype(np.float32))
+    far = replace(sure, test=np.where(sure.test > 0.5, 0.9999, 0.0001).astype(np.float32))
+    said = _prove({"transfer": [far], "control": [noisy]}, data)["reason"]
+    assert "the log loss points the other way" in said
+    # The same losses but for one row.
+    near = replace(sure, test=sure.test.copy())
+    near.test[0] = 1 - y[0]
+    said = _prove(
+        {"transfer": [sure], "control": [replace(near, test=0.5 + 0.999 * (near.test - 0.5))]}, data
+    )
+    assert "points the other way" not in said["reason"]

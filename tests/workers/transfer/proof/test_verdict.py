@@ -100,13 +100,17 @@ def test_rows_that_belong_together_are_one() -> None:
         ("binary", "auc", [0] * 40 + [1] * 5, True),
         ("multiclass", "macro_f1", [0] * 20 + [1] * 20 + [2] * 4, False),
         ("multiclass", "balanced_accuracy", [0] * 20 + [1] * 20 + [2] * 5, True),
+        ("multiclass", "balanced_accuracy", [0] * 20 + [1] * 20, False),
+        ("multiclass", "accuracy", [0] * 20 + [1] * 20, True),
+        ("binary", "f1", [0] * 40, False),
         ("regression", "r2", [1.5] * 40, True),
     ],
 )
 def test_metrics_by_class_need_5_rows_of_each(task, metric: str, rows: list[float], speaks: bool) -> None:
     y = np.array(rows)
     y = y if task == "multiclass" else y.reshape(-1, 1)
-    assert (silence(task, metric, y, len(y), left_out=0) is None) is speaks
+    found = silence(task, metric, y, len(y), left_out=0, classes=3)
+    assert (found is None) is speaks
 
 
 @pytest.mark.parametrize(("left_out", "detail"), [(0, "too_few_rows"), (5, "rows_seen")])
@@ -116,7 +120,7 @@ def test_a_rare_class_is_told_by_whether_rows_were_left_out(left_out: int, detai
     undefined = silence("binary", "auc", Y, 60, left_out=left_out, gain=gain(0.1, 0.2, "auc", draws=9))
     assert few is not None
     assert undefined is not None
-    assert (few.detail, undefined.detail) == (detail, detail)
+    assert (few.detail, undefined.detail) == (detail, "not_comparable")
 
 
 def test_of_several_labels_each_must_be_there_5_times_and_lack_5_times() -> None:
@@ -137,12 +141,16 @@ def test_metrics_that_point_apart_are_told() -> None:
         "transfer": {"accuracy": 0.615, "auc": 0.681, "log_loss": 0.5},
         "control": {"accuracy": 0.527, "auc": 0.862, "log_loss": 0.6},
     }
-    assert "the AUC points the other way: 0.681 with transfer, 0.862" in points_apart(metrics, "accuracy")
-    assert "the accuracy points the other way" in points_apart(metrics, "auc")
-    assert points_apart(metrics, "log_loss") == ""
-    assert points_apart(metrics, "f1") == ""
+    shown = {"auc": gain(-0.3, -0.1, "auc"), "accuracy": gain(0.01, 0.2), "log_loss": gain(0.01, 0.2)}
+    said = points_apart(metrics, "accuracy", shown.get)
+    assert "the AUC points the other way: 0.681 with transfer, 0.862 without, a gain of -0.2 (" in said
+    assert "the accuracy points the other way" in points_apart(metrics, "auc", shown.get)
+    assert points_apart(metrics, "log_loss", shown.get) == ""
+    assert points_apart(metrics, "f1", shown.get) == ""
+    for noise in (gain(-0.3, 0.1, "auc"), None):
+        assert points_apart(metrics, "accuracy", {**shown, "auc": noise}.get) == ""
 
 
 def test_metrics_that_look_the_same_point_nowhere() -> None:
     metrics = {"transfer": {"accuracy": 0.8, "auc": 0.94301}, "control": {"accuracy": 0.7, "auc": 0.94302}}
-    assert points_apart(metrics, "accuracy") == ""
+    assert points_apart(metrics, "accuracy", {}.get) == ""

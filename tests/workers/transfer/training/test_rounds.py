@@ -30,6 +30,60 @@ def test_short_rounds_pass_over_all_rows_again_and_again_in_full_batches(rows: i
         assert (order[epoch * rows : (epoch + 1) * rows] == epoch_order(BUDGET, epoch, rows)).all()
 
 
+def test_a_round_is_never_longer_than_the_budget_and_the_next_goes_on_where_it_ended() -> None:
+    few = replace(BUDGET, budget=Budget(min_updates=20, max_updates=50))
+    cut = rounds(few, 10_000, validation_rows=50)
+    assert (cut.updates, cut.most) == (50, 1)
+    both = np.concatenate([cut.order(number) for number in range(7)])
+    assert (both[:10_000] == epoch_order(few, 0, 10_000)).all()
+    assert (both[10_000:] == epoch_order(few, 1, 10_000)[: len(both) - 10_000]).all()
+
+
+def losses(rate: float, rounds_: int = 93) -> list[float]:
+    """Validation losses that fall towards .2, by so much of what is left in each round."""
+    return [0.2 + 0.5 * (1 - rate) ** number for number in range(rounds_)]
+
+
+@pytest.mark.parametrize(
+    ("told", "is_cut_off"),
+    [
+        (losses(0.0), False),
+        (losses(0.01), True),
+        (losses(0.02), True),
+        (losses(0.1), False),  # its last rounds bring less than a fifth of the mean
+        (losses(0.01)[:92], False),  # not at its limit
+        ([*losses(0.01)[:80], *[0.9] * 13], False),  # patience ended it
+        ([0.7 - 0.005 * number for number in range(93)], True),
+        ([], False),
+    ],
+)
+def test_a_training_is_cut_off_where_its_loss_still_falls_at_its_limit(told: list[float], is_cut_off) -> None:
+    cut = rounds(BUDGET, 40, validation_rows=50)
+    assert cut.most == 93
+    assert cut.is_cut_off(told) is is_cut_off
+
+
+def test_of_few_long_rounds_the_last_half_is_looked_at() -> None:
+    cut = rounds(BUDGET, 96_000, validation_rows=50)
+    assert cut.most == 1
+    assert not cut.is_cut_off([0.5])
+    longer = rounds(replace(BUDGET, budget=Budget(max_updates=9000)), 96_000, validation_rows=50)
+    assert longer.most == 3
+    assert longer.is_cut_off([0.5, 0.4, 0.3])
+    assert not longer.is_cut_off([0.5, 0.301, 0.3])
+
+
+@pytest.mark.parametrize(
+    "training",
+    [EPOCHS, replace(BUDGET, budget=Budget(patience_updates=None)), exactly(BUDGET, 300, 40)],
+    ids=["epochs", "no patience", "so many updates"],
+)
+def test_what_was_to_take_so_long_is_not_cut_off(training: Training) -> None:
+    cut = rounds(training, 40, validation_rows=50)
+    assert not cut.is_cut_off(losses(0.01, cut.most))
+    assert not rounds(BUDGET, 40, validation_rows=29).is_cut_off(losses(0.01))
+
+
 def test_rounds_count_on_from_an_earlier_run() -> None:
     first, second = rounds(BUDGET, 40, 50), rounds(BUDGET, 40, 50, first=2)
     assert (second.order(0) == first.order(2)).all()
@@ -93,7 +147,7 @@ def test_short_or_long_is_chosen_by_accuracy_and_then_by_loss_or_by_loss_alone(
     assert cut.is_better(first, second) is better
 
 
-@pytest.mark.parametrize(("rows", "updates"), [(40, 320), (800, 480), (400_000, 12_500)])
+@pytest.mark.parametrize(("rows", "updates"), [(40, 320), (800, 480), (400_000, 3000)])
 def test_without_validation_rows_it_takes_20_epochs_within_the_limits(rows: int, updates: int) -> None:
     cut = rounds(BUDGET, rows, validation_rows=0)
     assert cut.updates * cut.most == pytest.approx(updates, abs=cut.updates - 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import Data, Rows
+from workers.transfer.methods.parts.fold_numbers import fold_numbers
 from workers.transfer.methods.parts.held_out import HeldOut, Score, held_out
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.training.fitting import Fit
@@ -148,21 +149,9 @@ def _keep(fit: Fit, run: str, told: dict[str, Any], before: Cost) -> None:
 def folds(data: Data, count: int, seed: int) -> Iterator[tuple[Data, Rows]]:
     """The data with a share of its train rows held out and without validation rows, and those held out.
 
-    Each class is dealt out evenly, in an order drawn from the seed; numbers and several labels a row just so.
-    The one row of a class is never held out, so that no fold is trained without the class. There are no folds
-    of fewer than two rows.
+    See `fold_numbers.fold_numbers`.
     """
-    rows, targets = len(data.train), data.train.targets
-    order = np.random.Generator(np.random.Philox(seed)).permutation(rows)
-    if data.signature.task in ("binary", "multiclass"):
-        classes = targets.reshape(-1).astype(np.int64)
-        order = order[np.argsort(classes[order], kind="stable")]
-        order = order[np.bincount(classes)[classes[order]] > 1]
-    count = min(count, len(order))
-    if count < 2:
-        return
-    fold = np.full(rows, -1)
-    fold[order] = np.arange(len(order)) % count
-    for number in range(count):
+    fold = fold_numbers(data, count, seed)
+    for number in range(int(fold.max()) + 1):
         held_out = fold == number
         yield replace(data, train=data.train.take(~held_out), validation=None), data.train.take(held_out)
