@@ -411,6 +411,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 def test_files_answer_the_same_in_a_python_that_knows_nothing_of_this_project(
     made: dict[Any, Made], plain: PlainPython, tmp_path: Path
 ) -> None:
