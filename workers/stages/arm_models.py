@@ -95,7 +95,9 @@ def write_models(
             found += _baseline(context, arms, about, reader, folder)
         except exporting.ExportDiffers as error:
             message = f"The baseline cannot be downloaded. {error}"
-            context.journal.event("export.left_out", message, arm="baseline", baseline=chosen)
+            context.journal.event(
+                "export.left_out", message, level="warning", arm="baseline", baseline=chosen
+            )
     return found
 
 

@@ -57,11 +57,12 @@ def _of_label(label: Classes) -> tuple[Array, Array]:
 
 def _of_classes(solved: Classes) -> Weights:
     if solved.known is None:
-        kernel, bias = np.zeros((solved.width, 1)), np.zeros(1)
-    else:
-        kernel, bias = _known(solved.known)
-        if kernel.shape[1] == 1:  # of two classes, the score of the second
-            kernel, bias = np.concatenate([0 * kernel, kernel], axis=1), np.concatenate([[0.0], bias])
+        p = np.full(solved.k, solved.share)
+        p[solved.present] = solved.rest
+        return Weights(np.zeros((solved.width, solved.k)), np.log(p), "softmax")
+    kernel, bias = _known(solved.known)
+    if kernel.shape[1] == 1:  # of two classes, the score of the second
+        kernel, bias = np.concatenate([0 * kernel, kernel], axis=1), np.concatenate([[0.0], bias])
     return Weights(kernel, bias, "softmax", *spread_of(solved))
 
 

@@ -184,15 +184,12 @@ class _Graph:
         node.attribute.append(helper.make_attribute("n_targets", forest.targets))
         node.attribute.append(helper.make_attribute("aggregate_function", "SUM"))
         leaves = np.flatnonzero(forest.is_leaf)
-        every = np.arange(forest.targets)
-        told = np.nonzero(forest.values)  # (leaf, target); what adds nothing is left out
-        # But each target has a leaf, or it would have no answer.
-        leaf, target = (
-            np.concatenate([places, more])
-            for places, more in zip(told, (np.zeros_like(every), every), strict=True)
-        )
-        weights = forest.values[leaf, target]
-        weights[len(told[0]) :] = 0.0
+        # What adds nothing is left out; but a leaf without a value would answer its threshold, and a target
+        # without a leaf nothing.
+        is_told = forest.values != 0
+        is_told[np.arange(len(leaves)), np.abs(forest.values).argmax(axis=1)] = True
+        is_told[0] = True
+        leaf, target = np.nonzero(is_told)
         whole = {
             "nodes_treeids": forest.tree,
             "nodes_nodeids": forest.node,
@@ -205,7 +202,7 @@ class _Graph:
         }
         single = {
             "nodes_values": _not_above(forest.threshold),
-            "target_weights": weights.astype(np.float32),
+            "target_weights": forest.values[is_told].astype(np.float32),
         }
         # Not by `make_attribute`, which looks at each of millions of values.
         for key, values in whole.items():

@@ -411,6 +411,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 def test_files_answer_the_same_in_a_python_that_knows_nothing_of_this_project(
     made: dict[Any, Made], plain: PlainPython, tmp_path: Path
 ) -> None:
@@ -435,3 +436,71 @@ def _plain(data: Data) -> dict[str, tuple[str, Any]]:
         name: ("object" if values.dtype.kind == "O" else "float32", values.tolist())
         for name, values in _keyed(data).items()
     }
+
+
+UNUSUAL = {
+    "x": [1e18, -1e18, np.nan, 0, 1e-30],
+    "large": [1e6, np.nan, -1e18, 1e18, 0],
+    "tiny": [1, np.nan, -1e18, 1e-9, 1e18],
+    "rare": [50, -1e9, np.nan, 0, 25],
+    "still": [3, 4, np.nan, 1e18, -5],
+    "member": [0, 1, np.nan, 0, 1],
+    "city": ["c1", "zz", "", "C1", "ünï"],
+    "day": ["2024-03-05", "", "1900-01-01T00:00:00", "9999-12-31T23:59:59", "2024-02-29T12:00:01"],
+}
+TARGETS: dict[str, tuple[Any, Callable[[Array], Array]]] = {
+    "one class of two": ("binary", np.ones_like),
+    "two classes of three": ("multiclass", lambda y: np.where(y == 1, 0, y)),
+    "one class of three": ("multiclass", np.zeros_like),
+    "labels that all rows have or none": ("multilabel", lambda y: y * [0, 1, 0] + [1, 0, 0]),
+    "one number": ("regression", lambda y: np.full_like(y, 7)),
+    "numbers about 0": ("regression", lambda y: np.where(y > 100, 0, y - 110)),
+}
+
+
+@pytest.mark.parametrize("name", ["linear", "extra_trees", "gradient_boosting"])
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_file_knows_classes_without_rows_and_rows_like_none_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str, name: str
+) -> None:
+    monkeypatch.setattr(tables, "BOOSTED_ROWS", 10)
+    task, changed = TARGETS[case]
+    data = table(task)
+    data = replace(data, train=replace(data.train, targets=changed(data.train.targets)))
+    rows = {key: np.array(x, object if key in ("city", "day") else np.float32) for key, x in UNUSUAL.items()}
+    made = choose([_reading("table", data, data, name)], data, TRAINING, folds=np.full(len(data.train), -1))
+    path = _written(as_file(made, data.signature), tmp_path / "file")
+    if path.is_dir():
+        again = bundled_model.Baseline(path).predict(rows)
+    else:
+        again = ask(keras.saving.load_model(path), data.signature, rows)
+    np.testing.assert_allclose(again, made.answers(rows), rtol=1e-5, atol=1e-5)
+
+
+def test_texts_of_any_writing_are_read_as_scikit_learn_reads_them() -> None:
+    texts = [
+        "İstanbul STRASSE straße ΑΣ Σας",
+        "a  b\u00a0c\u2003d",
+        "日本語のテキスト",
+        "🙂 x",
+        "_ 9,,",
+        "\n\t",
+        "don't",
+    ]
+    for options in (
+        {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"},
+        {"analyzer": "char_wb", "ngram_range": (2, 5)},
+    ):
+        vectorizer = TfidfVectorizer(**options, sublinear_tf=True).fit(texts)
+        about = {
+            "analyzer": options["analyzer"],
+            "ngrams": options["ngram_range"],
+            "length": 5000,
+            "terms": vectorizer.get_feature_names_out().tolist(),
+            "idf": vectorizer.idf_.tolist(),
+        }
+        theirs = vectorizer.transform(texts).toarray()
+        ours = np.zeros_like(theirs)
+        for row, (places, values) in enumerate(bundled_model.tfidf(about, np.array(texts, object))):
+            ours[row, places] = values
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
