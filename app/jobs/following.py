@@ -27,6 +27,7 @@ LOOK_SECONDS = 1.0
 """How often is looked without a notification."""
 
 _HEAR_SECONDS = 0.25
+_CLOSE_SECONDS = 2.0
 _AT_ONCE = 500
 """Ids in one query: databases bound them."""
 
@@ -117,10 +118,10 @@ class Following:
                 follower.seen = seen
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread; one that is just looking for a broker which is away ends by itself later."""
         self._over.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_CLOSE_SECONDS)
 
     def _serve(self) -> None:
         while not self._over.is_set():

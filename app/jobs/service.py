@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defaultload
 
 from app.datasets import service as datasets
 from app.db.locks import lock_names
-from app.db.tables import EpochMetrics, Event, Job, StagePart, Version
+from app.db.tables import EpochMetrics, Event, Job, JobStage, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import transitions
 from app.jobs.schemas import EpochView, EventView, JobSummary, JobView
@@ -56,7 +56,9 @@ def list_page(
     limit: int,
 ) -> tuple[list[Job], bool]:
     """Newest first."""
-    statement = select(Job).where(Job.workspace_id == workspace).order_by(Job.id.desc())
+    bare = defaultload(Job.stages).defer(JobStage.output)  # all that a stage wrote down
+    of_it = select(Job).where(Job.workspace_id == workspace)
+    statement = of_it.order_by(Job.id.desc()).options(bare)
     if state is not None:
         statement = statement.where(Job.state == state)
     if model is not None:
