@@ -90,14 +90,20 @@ def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone,
         raise ServiceError(
             422, "too_many_layers", message, hint="Lower `frozen_layers`, or use `linear_probe`."
         )
-    if method.regulariser is not None and method.strategy in ("linear_probe", "lora"):
+    if method.regulariser is not None and method.strategy in ("linear_probe", "lora", "contrastive"):
         message = (
-            f"method.regulariser: expected none with `{method.strategy}`, which does not train the "
+            f"method.regulariser: expected none with `{method.strategy}`, whose labels do not train the "
             f"backbone's weights. Received: `{method.regulariser}`."
         )
         hint = "Leave `regulariser` out, or use `full`, `lp_ft` or `gradual`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
     one_class = {"binary", "multiclass"}
+    if method.strategy == "contrastive" and target.task not in one_class:
+        message = (
+            "method.strategy: expected another one than `contrastive`, which needs one class per row. "
+            f"Received: `contrastive` for a {target.task} task."
+        )
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `lp_ft`, which fits any task.")
     if method.regulariser == "co_tuning" and not {source.task, target.task} <= one_class:
         message = (
             "method.regulariser: expected another one than `co_tuning`, which needs one class per row in "
