@@ -34,6 +34,11 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
             "whose labels do not train",
         ),
         (
+            {"method": {"strategy": "contrastive"}, "training": {"batch_size": 1}},
+            "strategy_does_not_fit",
+            "at least 2 with `contrastive`",
+        ),
+        (
             {"method": {"kind": "distillation", "strategy": "decoupled"}},
             "strategy_does_not_fit",
             "one of at least 3 classes",

@@ -4,6 +4,7 @@ SetFit (Tunstall et al. 2022) for few labels: n rows make n(n - 1)/2 pairs. Here
 its batch, each row computed once, where the paper draws pairs.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from keras import ops
@@ -21,6 +22,7 @@ from workers.transfer.networks.network import Network
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.optimizer import Rates
+from workers.transfer.training.options import History
 
 
 def pairs(network: Network) -> Objective:
@@ -62,14 +64,7 @@ def contrasted_by_updates(
     rate = fit.training.learning_rate * FINE_TUNING_FACTOR
     updates = min(updates, fit.training.budget.max_updates)
     done = fit.done[1]
-    history += fit(
-        network,
-        data,
-        rates={**frozen, **_HEAD_FROZEN},
-        learning_rate=rate,
-        updates=updates,
-        objective=pairs(network),
-    )
+    history += _drawn(network, data, fit, frozen, learning_rate=rate, updates=updates)
     findings: dict[str, Any] = {
         "probe": {"updates": 0, **alone, **first},
         "contrastive": {"updates": fit.done[1] - done, "learning_rate": rate},
@@ -94,10 +89,7 @@ def contrasted_by_epochs(network: Network, data: Data, fit: Fit, share: float, f
     history = None
     if epochs > last:
         rate = fit.training.learning_rate * FINE_TUNING_FACTOR
-        rates = {**frozen, **_HEAD_FROZEN}
-        history = fit(
-            network, data, rates=rates, epochs=epochs - last, learning_rate=rate, objective=pairs(network)
-        )
+        history = _drawn(network, data, fit, frozen, learning_rate=rate, epochs=epochs - last)
         findings["contrastive"] = {"epochs": epochs - last, "learning_rate": rate}
     head = fit(network, data, rates=FROZEN, epochs=last)
     findings["probe"] = {"epochs": last, "learning_rate": fit.training.learning_rate}
@@ -105,4 +97,16 @@ def contrasted_by_epochs(network: Network, data: Data, fit: Fit, share: float, f
     return Tuned(whole, before, FROZEN if history is None else frozen, findings)
 
 
-_HEAD_FROZEN: Rates = {"head": 0.0}
+def _drawn(network: Network, data: Data, fit: Fit, frozen: Rates, **options: Any) -> History:
+    """Train the backbone on pairs; meanwhile no network is handed out: its head is of other features."""
+    if min(fit.training.batch_size, len(data.train)) < 2:
+        raise ValueError(
+            "Expected batches of at least 2 rows for contrastive, which learns from pairs within a batch. "
+            f"Received: {min(fit.training.batch_size, len(data.train))}. Raise batch_size."
+        )
+    hooks, fit.hooks = fit.hooks, replace(fit.hooks, on_interim_network=None)
+    try:
+        rates = {**frozen, "head": 0.0}
+        return fit(network, data, rates=rates, objective=pairs(network), **options)
+    finally:
+        fit.hooks = hooks

@@ -138,6 +138,11 @@ def test_a_regulariser_beside_pairs_is_refused(regulariser: Any, numbers: Any) -
         _made(_source(numbers), numbers(90, seed=1), regulariser=regulariser)
 
 
+def test_batches_without_pairs_are_refused(numbers: Any) -> None:
+    with pytest.raises(ValueError, match=r"at least 2 rows for contrastive.* Received: 1\. Raise"):
+        _made(_source(numbers), numbers(90, seed=1), FIT.named("", batch_size=1))
+
+
 @pytest.mark.parametrize("stop_at", [4, 28])
 def test_stopped_at_any_place_it_ends_bit_for_bit(stop_at: int, numbers: Any, tmp_path: Any) -> None:
     source, data, durable = _source(numbers), numbers(90, seed=1), Durable(tmp_path)
