@@ -29,7 +29,7 @@ class ParameterTransfer(Recipe):
         "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
         "low-rank matrices to the backbone's kernels. `contrastive`, for few rows per "
         "class, first draws the backbone's features of one class together and of different classes apart, at "
-        "a tenth of the learning rate, then fits the head on them; for tasks with one class per row.",
+        "0.03 of the learning rate, then fits the head on them; for tasks with one class per row.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
@@ -53,7 +53,7 @@ class ParameterTransfer(Recipe):
     )
     rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the matrices.")
     contrastive_updates: int = Field(
-        64,
+        32,
         gt=0,
         le=1_000_000,
         description="With `contrastive` and without `training.epochs`: updates on pairs of rows, rounded up "

@@ -29,7 +29,7 @@ def parameter(
     frozen_layers: int = 0,
     probe_share: float = 0.5,
     rank: int = 4,
-    contrastive_updates: int = 64,
+    contrastive_updates: int = 32,
     regulariser: Literal["l2_sp", "bss", "co_tuning"] | None = None,
     regulariser_strength: float | None = None,
     wise_ft: bool = False,

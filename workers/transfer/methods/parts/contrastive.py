@@ -10,19 +10,15 @@ from typing import Any
 from keras import ops
 
 from workers.transfer.data import Data
-from workers.transfer.methods.parts.probes import (
-    FINE_TUNING_FACTOR,
-    FROZEN,
-    Tuned,
-    keep_better,
-    probe,
-    weights_of,
-)
+from workers.transfer.methods.parts.probes import FROZEN, Tuned, keep_better, probe, weights_of
 from workers.transfer.networks.network import Network
 from workers.transfer.training.fitting import Fit
 from workers.transfer.training.objective import Objective, Seen
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History
+
+FACTOR = 0.03
+"""The learning rate on pairs, over the head's: few rows are soon told apart, and more spoils the features."""
 
 
 def pairs(network: Network) -> Objective:
@@ -52,7 +48,7 @@ def _mean(values: Any, weights: Any) -> Any:
 def contrasted_by_updates(
     network: Network, data: Data, fit: Fit, frozen: Rates, updates: int, *, mixes: bool
 ) -> Tuned:
-    """So many updates on pairs at a tenth of the rate, then the head in closed form; or the head alone.
+    """So many updates on pairs at `FACTOR` of the rate, then the head in closed form; or the head alone.
 
     The head alone is kept where that validates better, as with `probes.tuned_by_updates`. Meanwhile
     validation rows are judged by the head that was there before.
@@ -61,7 +57,7 @@ def contrasted_by_updates(
     history, first = probe(network, data, fit)
     before = weights_of(network)
     alone = {name: value for name, value in history.epochs[-1].items() if name.startswith("val_")}
-    rate = fit.training.learning_rate * FINE_TUNING_FACTOR
+    rate = fit.training.learning_rate * FACTOR
     updates = min(updates, fit.training.budget.max_updates)
     done = fit.done[1]
     history += _drawn(network, data, fit, frozen, learning_rate=rate, updates=updates)
@@ -80,7 +76,7 @@ def contrasted_by_updates(
 
 
 def contrasted_by_epochs(network: Network, data: Data, fit: Fit, share: float, frozen: Rates) -> Tuned:
-    """Pairs first, at a tenth of the rate; the head for a share of the epochs, and for one that is alone."""
+    """Pairs first, at `FACTOR` of the rate; the head for a share of the epochs, and for one that is alone."""
     epochs = fit.training.epochs
     assert epochs is not None
     last = min(max(1, round(epochs * share)), max(1, epochs - 1))
@@ -88,7 +84,7 @@ def contrasted_by_epochs(network: Network, data: Data, fit: Fit, share: float, f
     findings: dict[str, Any] = {}
     history = None
     if epochs > last:
-        rate = fit.training.learning_rate * FINE_TUNING_FACTOR
+        rate = fit.training.learning_rate * FACTOR
         history = _drawn(network, data, fit, frozen, learning_rate=rate, epochs=epochs - last)
         findings["contrastive"] = {"epochs": epochs - last, "learning_rate": rate}
     head = fit(network, data, rates=FROZEN, epochs=last)
