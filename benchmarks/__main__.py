@@ -24,6 +24,7 @@ from benchmarks import (
     ledger,
     machine,
     many,
+    memory,
     near_duplicates,
     null,
     overhead,
@@ -51,6 +52,7 @@ class Benchmark(StrEnum):
     KINDS = "kinds"
     FROZEN = "frozen"
     MANY = "many"
+    MEMORY = "memory"
     SEEN = "seen"
     CLAIMS = "claims"
     ENDURANCE = "endurance"
@@ -202,6 +204,8 @@ def _measure(name: Benchmark, folder: Path, rounds: int, upload_mb: int) -> list
             return overhead.measure(folder, rounds)
         if name is Benchmark.MANY:
             return many.measure(folder)
+        if name is Benchmark.MEMORY:
+            return memory.measure()
         if name is Benchmark.SEEN:
             return seen.measure(folder, rounds)
         if name is Benchmark.UPLOAD:

@@ -212,7 +212,8 @@ def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
 
 def _fitted_head(spec: JobSpec, layers: Sequence[Layer], examples: Examples) -> int:
     """Bytes that a head in closed form takes on the backbone's outputs; 0 where none is fitted."""
-    probes = isinstance(spec.method, ParameterTransfer) and spec.method.strategy in ("linear_probe", "lp_ft")
+    fitted = ("linear_probe", "lp_ft", "contrastive")
+    probes = isinstance(spec.method, ParameterTransfer) and spec.method.strategy in fitted
     if spec.training.epochs is not None or not (probes or "random_frozen" in spec.evaluation.arms):
         return 0
     width = layers[-1].shape[-1]

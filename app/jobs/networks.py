@@ -347,7 +347,8 @@ class Pretrained(NetworkRecipe):
         None,
         gt=0,
         le=512,
-        description="For texts: tokens read. Default: enough for 95 % of the texts, at most 128.",
+        description="For texts: tokens read. Default: enough for 95 % of the texts, at most 128 "
+        "or what the preset was made for.",
     )
     image_size: ImageSize = Field(
         None, description="For images: height and width. Default: the preset's own."

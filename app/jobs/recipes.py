@@ -20,14 +20,16 @@ class ParameterTransfer(Recipe):
     """
 
     kind: Literal["parameter"] = "parameter"
-    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = Field(
+    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora", "contrastive"] = Field(
         "lp_ft",
         description="`full` trains every layer. `linear_probe` fits only the head, on a frozen backbone. "
         "`lp_ft` fits the head, then trains all layers at a tenth of the learning rate, and is the head "
         "alone where that does not validate better. Both fit the head in closed form; with "
         "`training.epochs` it is trained by steps, and `lp_ft` keeps what it trained. `gradual` unfreezes "
         "one block of layers at a time, from the top, each after about 300 updates. `lora` adds trained "
-        "low-rank matrices to the backbone's kernels.",
+        "low-rank matrices to the backbone's kernels. `contrastive`, for few rows per "
+        "class, first draws the backbone's features of one class together and of different classes apart, at "
+        "0.03 of the learning rate, then fits the head on them; for tasks with one class per row.",
     )
     backbone_learning_rate_factor: float = Field(
         0.1,
@@ -39,21 +41,29 @@ class ParameterTransfer(Recipe):
         0,
         ge=0,
         le=1000,
-        description="With `full`, `lp_ft` and `gradual`: how many of the backbone's first layers "
-        "stay frozen.",
+        description="With `full`, `lp_ft`, `gradual` and `contrastive`: how many of the backbone's first "
+        "layers stay frozen.",
     )
     probe_share: float = Field(
         0.5,
         gt=0,
         lt=1,
-        description="With `lp_ft` and `training.epochs`: the share of the epochs that train only the head. "
-        "Without `training.epochs` the head takes none, and this is not used.",
+        description="With `lp_ft`, `contrastive` and `training.epochs`: the share of the epochs that train "
+        "only the head. Without `training.epochs` the head takes none, and this is not used.",
     )
     rank: int = Field(4, gt=0, le=1024, description="With `lora`: the rank of the matrices.")
+    contrastive_updates: int = Field(
+        32,
+        gt=0,
+        le=1_000_000,
+        description="With `contrastive` and without `training.epochs`: updates on pairs of rows, rounded up "
+        "to whole rounds, at most `training.budget.max_updates`.",
+    )
     regulariser: Literal["l2_sp", "bss", "co_tuning"] | None = Field(
         None,
         description="Preserves knowledge of the source: `l2_sp` its weights, `co_tuning` its classes; `bss` "
-        "suppresses the smallest singular values of the features. Not with a frozen backbone.",
+        "suppresses the smallest singular values of the features. Not with a frozen backbone "
+        "or `contrastive`.",
     )
     regulariser_strength: float | None = Field(
         None,

@@ -35,7 +35,7 @@ def check(
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
     if isinstance(method, ParameterTransfer):
-        _parameter(method, learnt[0], backbone, target.description)
+        _parameter(method, learnt[0], backbone, target.description, spec.training.batch_size)
     elif isinstance(method, StructureTransfer):
         _structure(spec, method, source, target)
     elif isinstance(method, CombinedTransfer):
@@ -83,7 +83,9 @@ def _combined(method: CombinedTransfer, backbone: Backbone) -> None:
         raise ServiceError(422, "too_many_layers", message, hint="Lower `copied_layers`, or leave it out.")
 
 
-def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone, target: Description) -> None:
+def _parameter(
+    method: ParameterTransfer, source: Signature, backbone: Backbone, target: Description, batch_size: int
+) -> None:
     if method.frozen_layers and method.frozen_layers >= backbone.layers:
         message = (
             f"method.frozen_layers: expected fewer than the {backbone.layers} layers of the backbone. "
@@ -92,14 +94,26 @@ def _parameter(method: ParameterTransfer, source: Signature, backbone: Backbone,
         raise ServiceError(
             422, "too_many_layers", message, hint="Lower `frozen_layers`, or use `linear_probe`."
         )
-    if method.regulariser is not None and method.strategy in ("linear_probe", "lora"):
+    if method.regulariser is not None and method.strategy in ("linear_probe", "lora", "contrastive"):
         message = (
-            f"method.regulariser: expected none with `{method.strategy}`, which does not train the "
+            f"method.regulariser: expected none with `{method.strategy}`, whose labels do not train the "
             f"backbone's weights. Received: `{method.regulariser}`."
         )
         hint = "Leave `regulariser` out, or use `full`, `lp_ft` or `gradual`."
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
     one_class = {"binary", "multiclass"}
+    if method.strategy == "contrastive" and target.task not in one_class:
+        message = (
+            "method.strategy: expected another one than `contrastive`, which needs one class per row. "
+            f"Received: `contrastive` for a {target.task} task."
+        )
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Use `lp_ft`, which fits any task.")
+    if method.strategy == "contrastive" and batch_size < 2:
+        message = (
+            "training.batch_size: expected at least 2 with `contrastive`, which learns from pairs of rows "
+            f"within a batch. Received: {batch_size}."
+        )
+        raise ServiceError(422, "strategy_does_not_fit", message, hint="Raise `batch_size`, or use `lp_ft`.")
     if method.regulariser == "co_tuning" and not {source.task, target.task} <= one_class:
         message = (
             "method.regulariser: expected another one than `co_tuning`, which needs one class per row in "

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from app.presets.files import BrokenFile, Count, FileModel, Size, Text, card, is_there, read, size
 from app.presets.manifests import Manifest
 from app.presets.schemas import PresetView
+from app.presets.sentences import recipe_of
 
 _MARK = "keras_hub>"
 _TEXTS = ("BertBackbone", "DistilBertBackbone", "ElectraBackbone")
@@ -47,6 +48,7 @@ class Content:
     units: int | None = None
     origin: str | None = None
     length: int | None = None
+    recipe: str | None = None
     parameters: int | None = None
     problem: str | None = None
     needs_kerashub: bool = False
@@ -82,12 +84,6 @@ class _BertShape(_Bert):
     def _heads_share_the_width(self) -> Self:
         _divides(self.num_attention_heads, self.hidden_size)
         return self
-
-
-class _Case(FileModel):
-    """`tokenizer_config.json` of Hugging Face."""
-
-    do_lower_case: bool | None = None
 
 
 class _Inside(FileModel):
@@ -154,6 +150,7 @@ def view(name: str, folder: Path, place: str, manifest: Manifest | None, *, has_
         parameters=manifest.parameters or content.parameters,
         units=manifest.units or content.units,
         length=content.length,
+        recipe=content.recipe,
         bytes=size(folder),
         licence=_licence(folder),
         origin=manifest.origin or content.origin,
@@ -172,6 +169,7 @@ def broken(name: str, place: str, problem: str) -> PresetView:
         parameters=None,
         units=None,
         length=None,
+        recipe=None,
         bytes=None,
         licence=None,
         origin=None,
@@ -206,11 +204,13 @@ def _hugging_face(folder: Path) -> Content:
         )
         return replace(content, problem=problem)
     shape = read(folder / "config.json", _BertShape)
-    problem_of_files = _lacking(folder, ("vocab.txt", "model.safetensors"))
-    if os.path.lexists(folder / "tokenizer_config.json"):
-        read(folder / "tokenizer_config.json", _Case)
+    recipe = recipe_of(folder)
     return replace(
-        content, units=shape.hidden_size, length=shape.max_position_embeddings, problem=problem_of_files
+        content,
+        units=shape.hidden_size,
+        length=shape.max_position_embeddings,
+        recipe=recipe.told or None,
+        problem=_lacking(folder, ("vocab.txt", "model.safetensors")) or recipe.problem,
     )
 
 

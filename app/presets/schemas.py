@@ -16,6 +16,11 @@ class PresetView(BaseModel):
     parameters: int | None = Field(description="Parameters of the backbone; null if they were not counted.")
     units: int | None = Field(description="Width of its output for each example.")
     length: int | None = Field(description="Maximum number of tokens of a text; null for images.")
+    recipe: str | None = Field(
+        description="How a text becomes a vector, as its folder says; null for images, and where it says "
+        "nothing.",
+        examples=["The mean of the tokens, of unit length, capitals made small, made for 256 tokens."],
+    )
     bytes: int | None = Field(description="Size of its files.")
     licence: str | None = Field(description="As its model card says; null if it has none.")
     origin: str | None = Field(description="Who made it and where it comes from.")

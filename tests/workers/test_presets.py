@@ -41,15 +41,40 @@ def roberta(folder: Path) -> Path:
     return folder
 
 
+MEAN = {"pooling_mode_mean_tokens": True}
 PRESETS = {
     **{family: lambda folder, family=family: tiny.text_preset(folder, family) for family in tiny.FAMILIES},
     **{name: lambda folder, name=name: tiny.image_preset(folder, name) for name in tiny.IMAGES},
     "bert": tiny.bert_folder,
+    **{
+        f"sentences {name}": lambda folder, says=says: tiny.sentence_folder(
+            folder, **{"pooling": MEAN, **says}
+        )
+        for name, says in {
+            "unit": {},
+            "cls": {"pooling": {"pooling_mode_cls_token": True}, "steps": ("Transformer", "Pooling")},
+            "prompt": {
+                "config_sentence_transformers": {"prompts": {"q": "the "}, "default_prompt_name": "q"}
+            },
+            "short": {"sentence_bert_config": {"max_seq_length": 7, "do_lower_case": False}},
+            "two poolings": {"pooling": {"pooling_mode": ["cls", "mean"]}},
+            "dense": {"steps": ("Transformer", "Pooling", "Dense")},
+            "accents": {"tokenizer_config": {"do_lower_case": True, "strip_accents": False}},
+            "chinese": {"tokenizer_config": {"tokenize_chinese_chars": False}},
+            "lowered": {
+                "tokenizer_config": {"do_lower_case": False},
+                "sentence_bert_config": {"do_lower_case": True},
+            },
+            "glued": {"config_sentence_transformers": {"prompts": {"q": "the"}, "default_prompt_name": "q"}},
+            "unnamed": {"config_sentence_transformers": {"prompts": {}, "default_prompt_name": "q"}},
+        }.items()
+    },
     "roberta": roberta,
     "multilingual_e5": multilingual_e5,
     "without_tokenizer": without_tokenizer,
 }
 HERE = {*tiny.FAMILIES, "resnet", "efficientnet", "efficientnet_v2", "mobilenet", "bert"}
+HERE |= {f"sentences {name}" for name in ("unit", "cls", "prompt", "short")}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -74,6 +99,25 @@ def test_a_preset_is_here_for_the_api_where_the_learning_can_read_it(name: str, 
         assert refused.value.code == "length_beyond_preset"
         with pytest.raises(ValueError, match=f"at most {view.length} tokens"):
             pretrained(InputSpec((view.length + 1,)), 0, preset=name, folder=str(tmp_path))
+
+
+def test_the_api_tells_how_texts_become_vectors(tmp_path: Path) -> None:
+    prompts = {"prompts": {"q": "the ", "p": "passage: "}, "default_prompt_name": "q"}
+    tiny.sentence_folder(
+        tmp_path / "sentences",
+        {"pooling_mode": "cls"},
+        config_sentence_transformers=prompts,
+        sentence_bert_config={"max_seq_length": 7},
+        tokenizer_config={"do_lower_case": False},
+    )
+    find = PresetCatalogue(tmp_path).find
+    assert find("sentences").recipe == (
+        "The vector of [CLS], of unit length, capitals kept, made for 7 tokens, 'the ' put before each text, "
+        "its prompts p are not used."
+    )
+    package = find_preset("minilm_l6_v2", None).path
+    shutil.copytree(package, tmp_path / "copy", ignore=shutil.ignore_patterns("*.safetensors"))
+    assert find("minilm_l6_v2").recipe == PresetCatalogue(tmp_path).find("copy").recipe
 
 
 def test_what_a_worker_fetched_is_accepted_by_the_api(

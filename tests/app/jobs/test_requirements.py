@@ -29,6 +29,16 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
             "expected none with `linear_probe`",
         ),
         (
+            {"method": {"strategy": "contrastive", "regulariser": "l2_sp"}},
+            "regulariser_does_not_fit",
+            "whose labels do not train",
+        ),
+        (
+            {"method": {"strategy": "contrastive"}, "training": {"batch_size": 1}},
+            "strategy_does_not_fit",
+            "at least 2 with `contrastive`",
+        ),
+        (
             {"method": {"kind": "distillation", "strategy": "decoupled"}},
             "strategy_does_not_fit",
             "one of at least 3 classes",
@@ -94,6 +104,7 @@ def test_what_a_method_misses_is_told_before_the_job_is_accepted(
         ),
         ({"training": {"class_weights": "balanced"}}, "class_unknown", "a multilabel task has none"),
         ({"method": {"regulariser": "co_tuning"}}, "regulariser_does_not_fit", "a multilabel target"),
+        ({"method": {"strategy": "contrastive"}}, "strategy_does_not_fit", "for a multilabel task"),
         (
             {"target": {"dataset": "several", "pseudo_labels": 0.9}},
             "pseudo_labels_do_not_fit",

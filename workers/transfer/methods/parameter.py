@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from workers.transfer.data import Data
 from workers.transfer.methods.parts import probes
+from workers.transfer.methods.parts.contrastive import contrasted_by_epochs, contrasted_by_updates
 from workers.transfer.methods.parts.gradual import gradual
 from workers.transfer.methods.parts.interpolation import wise_ft as interpolate
 from workers.transfer.methods.parts.lora import low_rank
@@ -23,11 +24,12 @@ def parameter(
     data: Data,
     fit: Fit,
     *,
-    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora"] = "lp_ft",
+    strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora", "contrastive"] = "lp_ft",
     backbone_learning_rate_factor: float = 0.1,
     frozen_layers: int = 0,
     probe_share: float = 0.5,
     rank: int = 4,
+    contrastive_updates: int = 32,
     regulariser: Literal["l2_sp", "bss", "co_tuning"] | None = None,
     regulariser_strength: float | None = None,
     wise_ft: bool = False,
@@ -41,20 +43,24 @@ def parameter(
     it; lp_ft is the head alone where fine-tuning does not validate better. With named epochs it is
     trained by steps, in lp_ft for `probe_share` of them. gradual: one more block of layers each phase, see
     `gradual` (Howard & Ruder 2018). lora: the backbone's kernels move by products of the rank, merged at the
-    end (Hu et al. 2021). The first `frozen_layers` of the backbone's layers with weights stay the source's
-    with full, lp_ft and gradual.
+    end (Hu et al. 2021). contrastive: the backbone on pairs of rows for `contrastive_updates`, then the head,
+    see `contrastive` (Tunstall et al. 2022). The first `frozen_layers` of the backbone's layers with weights
+    stay the source's with full, lp_ft, gradual and contrastive.
 
     Raises:
-        ValueError: no column matches, an unknown strategy, a regulariser where the backbone is frozen, or no
-            layer left to train.
+        ValueError: no column matches, an unknown strategy, a regulariser where the labels do not train the
+            backbone's weights, pairs of a task without one class a row, or no layer left to train.
     """
-    if regulariser and strategy in ("linear_probe", "lora"):
+    if regulariser and strategy in ("linear_probe", "lora", "contrastive"):
         raise ValueError(
-            f"Expected no regulariser with {strategy}, which does not train the backbone's weights. "
+            f"Expected no regulariser with {strategy}, whose labels do not train the backbone's weights. "
             f"Received: {regulariser!r}."
         )
+    task = data.signature.task
+    if strategy == "contrastive" and task not in ("binary", "multiclass"):
+        raise ValueError(f"Expected one class a row for contrastive. Received: a {task} task.")
     is_probe, seed = strategy == "linear_probe", fit.training.seed
-    fitted = fit.training.in_updates and strategy in ("linear_probe", "lp_ft")
+    fitted = fit.training.in_updates and strategy in ("linear_probe", "lp_ft", "contrastive")
     network, origins = start_from(source, data, seed, stays_frozen=is_probe, fitted_head=fitted)
     start = weight_values(network)
     frozen = _frozen(network, frozen_layers)
@@ -79,13 +85,19 @@ def parameter(
     elif strategy == "lp_ft":
         tuned = probes.tuned_by_epochs(network, data, fit, probe_share, frozen, objective)
         history, before, rates, findings = tuned
+    elif strategy == "contrastive" and fitted:
+        tuned = contrasted_by_updates(network, data, fit, frozen, contrastive_updates, mixes=wise_ft)
+        history, before, rates, findings = tuned
+    elif strategy == "contrastive":
+        tuned = contrasted_by_epochs(network, data, fit, probe_share, frozen)
+        history, before, rates, findings = tuned
     elif strategy == "gradual":
         history, rates, findings = gradual(network, data, fit, objective, frozen)
     elif strategy == "lora":
         network, history, adapted = low_rank(network, data, fit, rank)
         rates, findings = {"backbone": 0.0}, {"rank": rank}
     else:
-        raise ValueError(f"Expected full, linear_probe, lp_ft, gradual or lora. Received: {strategy!r}.")
+        raise ValueError(f"Expected a known strategy, such as lp_ft. Received: {strategy!r}.")
     if rates and not adapted:
         findings["rates"] = dict(rates)
     if wise_ft and "wise_ft" not in findings:

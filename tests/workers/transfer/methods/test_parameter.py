@@ -212,7 +212,7 @@ def test_a_probe_and_then_fine_tuning_equals_a_plain_keras_script(plain_options,
         assert np.abs(own - other).max() <= 1e-6
 
 
-@pytest.mark.parametrize("strategy", ["full", "linear_probe", "lp_ft", "gradual", "lora"])
+@pytest.mark.parametrize("strategy", ["full", "linear_probe", "lp_ft", "gradual", "lora", "contrastive"])
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_every_strategy_takes_the_trainings_epochs(strategy, epochs, options, numbers):
     source = scratch(options, numbers(), FIT.named("")).network
@@ -352,7 +352,7 @@ def test_an_unknown_strategy_is_refused(options, numbers):
         _parameter(source, numbers(), FIT, strategy="half")
 
 
-@pytest.mark.parametrize("strategy", ["full", "lp_ft", "gradual"])
+@pytest.mark.parametrize("strategy", ["full", "lp_ft", "gradual", "contrastive"])
 def test_frozen_layers_keep_the_sources_bits_and_the_others_learn(strategy, numbers, plain_options):
     data = numbers()
     fit = shared_fit(Training(epochs=4, batch_size=16, learning_rate=0.01, seed=0))

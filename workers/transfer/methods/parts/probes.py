@@ -1,5 +1,6 @@
 """A head on a frozen backbone, and fine-tuning after it: in closed form, or by epochs that are named."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,15 +78,31 @@ def tuned_by_updates(
     }
     after = held_out(network, data.validation).score.told() if data.validation is not None else {}
     findings["fine_tuning"] = {"learning_rate": rate, **after}
+    is_kept = keep_better(network, data, fit, before, alone, after, findings, mixes=mixes)
+    findings["kept"] = "fine_tuning" if is_kept else "probe"
+    return Tuned(history, before, frozen if is_kept else FROZEN, findings)
+
+
+def keep_better(
+    network: Network,
+    data: Data,
+    fit: Fit,
+    before: list[Array],
+    alone: Mapping[str, float],
+    after: Mapping[str, float],
+    findings: dict[str, Any],
+    *,
+    mixes: bool,
+) -> bool:
+    """Whether what was tuned stays in the network, by both validations; else the weights of before return."""
     if mixes:
         findings["wise_ft"] = wise_ft(network, before, data)
-        is_kept = findings["wise_ft"]["a"] > 0
+        is_kept = bool(findings["wise_ft"]["a"] > 0)
     else:
         is_kept = not is_watched(fit.training, data) or is_better(fit.training.budget, after, alone)
     if not is_kept:
         network.model.set_weights(before)
-    findings["kept"] = "fine_tuning" if is_kept else "probe"
-    return Tuned(history, before, frozen if is_kept else FROZEN, findings)
+    return is_kept
 
 
 def weights_of(network: Network) -> list[Array]:

@@ -21,7 +21,8 @@ OPTIONS = ("split", "max_tokens", "length")
 """Those of a network's options that say how its inputs are read."""
 
 LONGEST_PRETRAINED = 128
-"""What is found in the data at most for a pretrained encoder, whose cost grows with it."""
+"""What is found in the data at most for a pretrained encoder, whose cost grows with it: or less, if it was
+made to read less."""
 _COUNTED = 2000
 _LETTERS_A_WORD = 15
 """Where words are longer than this on average, the writing has no blanks between them."""
@@ -61,8 +62,8 @@ def _word_pieces(values: Array, options: Mapping[str, Any]) -> keras.Model:
     if options["length"]:
         return tokenizer(pieces, options["length"])
     some = values[:: max(1, len(values) // _COUNTED)]
-    longest = tokenizer(pieces, min(LONGEST_PRETRAINED, loading.longest(preset)))
-    return tokenizer(pieces, max(8, _length(longest, some, LONGEST_PRETRAINED)))
+    most = min(LONGEST_PRETRAINED, loading.usual_length(preset))
+    return tokenizer(pieces, max(min(8, most), _length(tokenizer(pieces, most), some, most)))
 
 
 def blocks(part: keras.Model, inputs: Sequence[Array]) -> Iterator[Array]:

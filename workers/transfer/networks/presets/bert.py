@@ -17,13 +17,11 @@ from workers.transfer.data import Array
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.encoder import EncoderShape, Weights, encoder
 from workers.transfer.networks.presets.errors import PresetError
+from workers.transfer.networks.presets.sentences import recipe_of
 from workers.transfer.networks.presets.wordpiece import Vocabulary, check_pieces, read_vocabulary
 
 FILES = ("config.json", "vocab.txt", "model.safetensors")
-"""What a folder must hold."""
-
-CASE_FILE = "tokenizer_config.json"
-"""What may say besides whether capitals are made small; without it they are."""
+"""What a folder must hold; how texts become vectors is said in further ones, see `sentences`."""
 
 
 def shape_of(folder: Path) -> EncoderShape:
@@ -53,27 +51,26 @@ def shape_of(folder: Path) -> EncoderShape:
 
 
 def vocabulary(folder: Path) -> Vocabulary:
-    """The pieces of `vocab.txt`.
+    """The pieces of `vocab.txt`, cut as the folder says.
 
     Raises:
-        PresetError: they do not fit the encoder.
+        PresetError: they do not fit the encoder, or the folder says what is not done here.
     """
-    case_file = folder / CASE_FILE
-    about = json.loads(case_file.read_text(encoding="utf-8")) if case_file.is_file() else {}
-    pieces = read_vocabulary(folder / "vocab.txt", lowercase=bool(about.get("do_lower_case", True)))
+    recipe = recipe_of(folder)
+    pieces = read_vocabulary(folder / "vocab.txt", lowercase=recipe.lowercase, prompt=recipe.prompt)
     check_pieces(pieces, shape_of(folder).vocabulary, "vocab.txt")
     return pieces
 
 
 def bert(input_spec: InputSpec, seed: int, folder: Path, *, with_weights: bool) -> keras.Model:
-    """A backbone as `encoder` makes it, with the folder's weights or drawn ones.
+    """A backbone as `encoder` makes it, by the folder's recipe, with its weights or drawn ones.
 
     Raises:
-        PresetError: the folder is of another family, or the length is beyond its places.
+        PresetError: the folder is of another family or recipe, or the length is beyond its places.
     """
-    shape = shape_of(folder)
+    shape, recipe = shape_of(folder), recipe_of(folder)
     weights = _weights(load_file(folder / "model.safetensors"), shape) if with_weights else None
-    return encoder(input_spec, seed, shape, weights)
+    return encoder(input_spec, seed, shape, weights, recipe.pooling, unit_length=recipe.unit_length)
 
 
 _DENSE = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras import layers, ops
 from workers.transfer.data import Array
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.errors import PresetError
+from workers.transfer.networks.presets.sentences import Pooling
 from workers.transfer.seeds import layer_seed
 
 
@@ -36,11 +38,19 @@ Weights = Mapping[str, Sequence[Array]]
 """Of each layer by its name here, in the order of the layer's variables."""
 
 
-def encoder(input_spec: InputSpec, seed: int, shape: EncoderShape, weights: Weights | None) -> keras.Model:
-    """A backbone from token ids (n, length), 0 for padding, to the mean of the tokens' vectors (n, units).
+def encoder(
+    input_spec: InputSpec,
+    seed: int,
+    shape: EncoderShape,
+    weights: Weights | None,
+    pooling: Pooling = "mean",
+    *,
+    unit_length: bool = False,
+) -> keras.Model:
+    """A backbone from token ids (n, length), 0 for padding, to the pooled vectors of the tokens (n, units).
 
-    Dropout is left out, as in sentence encoders' use. Without weights they are drawn, and depend on `seed`
-    and the layers' names alone.
+    With `unit_length` these are divided by their length. Dropout is left out, as in sentence encoders' use.
+    Without weights they are drawn, and depend on `seed` and the layers' names alone.
 
     Raises:
         PresetError: the length is beyond its places.
@@ -56,14 +66,24 @@ def encoder(input_spec: InputSpec, seed: int, shape: EncoderShape, weights: Weig
     h = _embeddings(ids, shape, seed)
     for number in range(shape.layers):
         h = _layer(h, there, shape, f"layer_{number}", seed)
-    mean = ops.sum(h * there, axis=1) / ops.maximum(ops.sum(there, axis=1), 1.0)
-    out = layers.Activation("linear", name="representation")(mean)
+    last = layers.UnitNormalization if unit_length else partial(layers.Activation, "linear")
+    out = last(name="representation")(_pooled(h, there, pooling))
     backbone = keras.Model(ids, out, name="backbone")
     if weights is not None:
         for layer in backbone.layers:
             if layer.weights:
                 layer.set_weights(list(weights[layer.name]))
     return backbone
+
+
+def _pooled(h: Any, there: Any, pooling: Pooling) -> Any:
+    """One vector (n, units) of the tokens' (n, length, units), of those that are there, (n, length, 1)."""
+    if pooling == "cls":
+        return h[:, 0]
+    if pooling == "max":
+        return ops.max(h - 1e9 * (1.0 - there), axis=1)
+    count = ops.maximum(ops.sum(there, axis=1), 1.0)
+    return ops.sum(h * there, axis=1) / (ops.sqrt(count) if pooling == "mean_sqrt_len_tokens" else count)
 
 
 def _normal(name: str, seed: int) -> keras.initializers.Initializer:

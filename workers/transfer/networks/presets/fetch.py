@@ -22,6 +22,7 @@ from typing import Any
 
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets import loading, lookup, manifests
+from workers.transfer.networks.presets.errors import as_preset_error
 from workers.transfer.networks.presets.kerashub import image_option, keras_hub
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
@@ -112,12 +113,16 @@ def _find_hub_preset(name: str, folder: Path) -> _HubPreset:
 def _download(handle: str, path: Path, layout: lookup.Layout) -> None:
     """All that a preset needs, the small files that may refuse it first."""
     if layout == "hugging_face":
-        from workers.transfer.networks.presets import bert
+        from workers.transfer.networks.presets import bert, sentences
 
         bert.shape_of(path)
+        with as_preset_error(handle):
+            for _ in range(2):  # what the first turn brings names further ones
+                _optional(handle, *sentences.optional_files(path))
+            sentences.recipe_of(path)
         for file in bert.FILES:
             _file(handle, file)
-        _optional(handle, bert.CASE_FILE, "README.md")
+        _optional(handle, "README.md")
         return
     library = keras_hub()
     if layout == "kerashub_text":
@@ -150,7 +155,7 @@ def _file(handle: str, path: str) -> Path:
 
 def _optional(handle: str, *paths: str) -> None:
     for path in paths:
-        # Not every preset has it, and nothing is computed from it.
+        # Not every preset has it. Without a network the weights, which come after it, are missing, too.
         with contextlib.suppress(OSError):
             _file(handle, path)
 

@@ -8,6 +8,7 @@ import keras
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.presets.errors import as_preset_error
 from workers.transfer.networks.presets.lookup import Preset
+from workers.transfer.networks.presets.sentences import recipe_of
 from workers.transfer.networks.presets.wordpiece import Vocabulary
 
 
@@ -56,6 +57,18 @@ def longest(preset: Preset) -> int:
         from workers.transfer.networks.presets import bert
 
         return bert.shape_of(preset.path).positions
+
+
+def usual_length(preset: Preset) -> int:
+    """How many tokens a preset for texts was made to read, as far as its files say.
+
+    Raises:
+        PresetError: its files are broken, or say what is not done here.
+    """
+    if preset.layout != "hugging_face":
+        return longest(preset)
+    with as_preset_error(preset.name):
+        return min(recipe_of(preset.path).length or longest(preset), longest(preset))
 
 
 def vocabulary(preset: Preset) -> Vocabulary:

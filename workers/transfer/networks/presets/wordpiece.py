@@ -12,7 +12,8 @@ among the same sums of the vocabulary.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,14 @@ _STRANGE = 1
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The pieces in the order of their ids; those that go on a word begin with ##."""
+    """The pieces in the order of their ids; those that go on a word begin with ##.
+
+    prompt: what is put before each text; ends in a blank.
+    """
 
     pieces: tuple[str, ...]
     lowercase: bool = True
+    prompt: str = ""
 
     def id_of(self, piece: str) -> int:
         """The piece's id."""
@@ -54,8 +59,19 @@ class Vocabulary:
 
 
 def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
-    """Texts (n, 1) to ids (n, length): [CLS], pieces, [SEP], then 0 for padding; too long a text is cut."""
-    about = _tables(vocabulary)
+    """Texts (n, 1) to ids (n, length): [CLS], pieces, [SEP], then 0 for padding; too long a text is cut.
+
+    Behind [CLS] come the prompt's pieces, if there is one.
+
+    Raises:
+        PresetError: there is no place left for a text's own pieces.
+    """
+    about, first = _tables(replace(vocabulary, prompt="")), _first_ids(vocabulary)
+    if len(first) + 2 > length:
+        raise PresetError(
+            f"Expected a length of at least {len(first) + 2} tokens, so that a piece of the text is read. "
+            f"Received: {length}. Raise length."
+        )
     letters = LETTERS_A_TOKEN * length
     text = keras.Input((1,), name="text", dtype="string")
     characters = layers.TextVectorization(
@@ -70,14 +86,14 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
     looked_up = _fixed(table, "signs")(characters)
     kind, code = _without_dropped(looked_up, letters, about.kinds.shape[1])
     ids, there = _pieces(kind, code, about, vocabulary, letters)
-    ids = _framed(ids, there, vocabulary, letters, length)
+    ids = _framed(ids, there, first, vocabulary.id_of("[SEP]"), length)
     return keras.Model(text, ids, name="preprocessing")
 
 
 def unknown_id(part: keras.Model) -> int:
     """The id that a part of `tokenizer` gives to what no vocabulary has."""
-    ids = np.asarray(part(ops.convert_to_tensor([["\U00013000"]], dtype="string")))  # a hieroglyph
-    return int(ids[0, 1])
+    ids = np.asarray(part(ops.convert_to_tensor([["\U00013000"]], dtype="string")))[0]  # a hieroglyph
+    return int(ids[ids != 0][-2])
 
 
 @dataclass(frozen=True)
@@ -206,19 +222,33 @@ def _of_word(word: Any, bad: Any, is_sign: Any) -> Any:
     return ops.logical_and(wrong, is_sign)
 
 
-def _framed(ids: Any, there: Any, vocabulary: Vocabulary, letters: int, length: int) -> Any:
-    """[CLS] ids [SEP] and padding, the ids that are there moved together."""
+def _first_ids(vocabulary: Vocabulary) -> list[int]:
+    """[CLS] and the pieces of the prompt, which ends in a blank, so that no piece goes across its end."""
+    first = [vocabulary.id_of("[CLS]")]
+    if vocabulary.prompt:
+        alone = tokenizer(replace(vocabulary, prompt=""), len(vocabulary.prompt) + 2)
+        ids = np.asarray(alone(ops.convert_to_tensor([[vocabulary.prompt]], dtype="string")))[0]
+        first += [int(one) for one in ids[ids != 0][1:-1]]
+    return first
+
+
+def _framed(ids: Any, there: Any, first: Sequence[int], end: int, length: int) -> Any:
+    """The first ids, those that are there moved together, the end's, and padding."""
     present = ops.cast(there, "int32")
-    order = ops.argsort(_places(present) + letters * (1 - present), axis=1)[:, : length - 2]
-    ids = ops.pad(ops.take_along_axis(ids, order, axis=1), ((0, 0), (1, 1)))
-    count = ops.minimum(ops.sum(present, axis=1, keepdims=True), length - 2)
+    letters, begin = ids.shape[1], len(first)
+    most = length - begin - 1
+    order = ops.argsort(_places(present) + letters * (1 - present), axis=1)[:, :most]
+    ids = ops.pad(ops.take_along_axis(ids, order, axis=1), ((0, 0), (begin, 1)))
+    count = ops.minimum(ops.sum(present, axis=1, keepdims=True), most) + begin
     place = _places(ids)
-    ids = ops.where(place <= count, ids, 0)
-    ids = ops.where(ops.equal(place, count + 1), vocabulary.id_of("[SEP]"), ids)
-    return ops.where(ops.equal(place, 0), vocabulary.id_of("[CLS]"), ids)
+    ids = ops.where(place < count, ids, 0)
+    ids = ops.where(ops.equal(place, count), end, ids)
+    for number, one in enumerate(first):
+        ids = ops.where(ops.equal(place, number), one, ids)
+    return ids
 
 
-def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
+def read_vocabulary(path: Path, *, lowercase: bool, prompt: str = "") -> Vocabulary:
     """The vocabulary of a file, a piece a line.
 
     Raises:
@@ -231,7 +261,7 @@ def read_vocabulary(path: Path, *, lowercase: bool) -> Vocabulary:
         raise PresetError(
             f"Expected different pieces. Received: {twice[0]!r} twice in {path.name}. Take another preset."
         )
-    return Vocabulary(pieces, lowercase)
+    return Vocabulary(pieces, lowercase, prompt)
 
 
 def check_pieces(vocabulary: Vocabulary, most: int, file: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,29 @@ def bert_folder(folder: Path) -> Path:
     (folder / "config.json").write_text(json.dumps(about))
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in PIECES))
     (folder / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A tiny encoder\n")
+    return folder
+
+
+def sentence_folder(
+    folder: Path,
+    pooling: Mapping[str, Any],
+    *,
+    steps: Sequence[str] = ("Transformer", "Pooling", "Normalize"),
+    **files: Mapping[str, Any],
+) -> Path:
+    """The same as Sentence Transformers writes it; `files` by name, without `.json`."""
+    bert_folder(folder)
+    places = ["", *[f"{number}_{kind}" for number, kind in enumerate(steps)][1:]]
+    modules = [
+        {"idx": number, "name": str(number), "path": place, "type": f"sentence_transformers.models.{kind}"}
+        for number, (place, kind) in enumerate(zip(places, steps, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    for place in places[1:]:
+        (folder / place).mkdir()
+        (folder / place / "config.json").write_text(json.dumps(pooling))
+    for name, content in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
     return folder
 
 
