@@ -22,6 +22,7 @@ import httpx2
 from sqlalchemy import create_engine, insert, make_url, select, text
 
 from app.broker import Broker
+from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.db.tables import Dataset, Event, Job
@@ -163,11 +164,15 @@ def _post(url: str, jobs: int) -> None:
         "extra": {},
         "rows": 1,
         "size": 1,
+        "rows_digest": "1" * 64,
+        "rows_size": 1,
     }
+    whose = {"workspace_id": DEFAULT_WORKSPACE}
     with engine.begin() as connection:
-        connection.execute(insert(Dataset).values(id="ds_1", digest="0" * 64, **about, **facts))
+        connection.execute(insert(Dataset).values(id="ds_1", digest="0" * 64, **whose, **about, **facts))
         rows = [
             {
+                **whose,
                 "id": f"job_{number:06d}",
                 "name": f"job-{number}",
                 "model": "m",
