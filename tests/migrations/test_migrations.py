@@ -17,7 +17,7 @@ from app.db.session import make_engine, make_sessions
 from app.db.tables import Base, Model
 from app.models import service as models
 
-BEFORE_WORKSPACES = "0008"
+BEFORE_WORKSPACES = "0011"
 """The revision before `0012_workspaces.py`."""
 
 ROWS_FILES = "0007"
