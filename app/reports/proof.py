@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.jobs.result_arms import Baseline, Choice, Control
 from app.jobs.result_cost import JobCost
-from app.jobs.results import GainView, RowsSeen, Versus
+from app.jobs.results import GainView, Proof, RowsSeen, Versus
 
 Metrics = dict[str, float | None]
 
@@ -41,7 +41,9 @@ class McNemar(_Part):
 class CalibrationErrors(_Part):
     """How well probabilities fit what happened."""
 
-    ece: float = Field(description="Expected calibration error, over bins of equal mass.")
+    calibration_error: float | None = Field(
+        None, description="Debiased, over bins of equal mass; null where there are too few test rows to tell."
+    )
     brier: float
     nll: float = Field(description="Negative log-likelihood.")
 
@@ -99,8 +101,10 @@ class PointGain(_Part):
     """The gain at a point of the few-shot curve."""
 
     value: float
-    low: float
+    low: float = Field(description="With the other points in mind.")
     high: float
+    p_value: float | None = Field(None, description="Corrected for their number by Holm's method.")
+    comparisons: int | None = Field(None, description="How many there are.")
 
 
 class FewShotPoint(_Part):
@@ -120,10 +124,19 @@ class FewShot(_Part):
     labels_saved: int | None = Field(
         None, description="Labelled rows that the transfer needs fewer than the control; null if unknown."
     )
+    comparisons: int | None = Field(None, description="How many of them are compared.")
+    note: str | None = Field(None, description="What the points do not say.")
 
 
-class Proof(_Part):
-    """What the test rows said of all arms."""
+class Ablation(GainView):
+    """The gain over a further arm, corrected for the number of them."""
+
+    p_value: float | None = Field(None, description="By Holm's method.")
+    comparisons: int | None = Field(None, description="How many there are.")
+
+
+class Evaluated(_Part):
+    """What the test rows, or the folds, said of all arms."""
 
     metrics: dict[str, Metrics] = Field(default={}, description="By arm, means over the seeds.")
     gain: GainView | None = None
@@ -131,9 +144,14 @@ class Proof(_Part):
     verdict_details: list[str] = Field(default=[])
     reason: str = ""
     arms: dict[str, list[OneSeed]] = Field(default={}, description="By arm, the metrics of each seed.")
-    ablations: dict[str, GainView] = Field(
+    ablations: dict[str, Ablation] = Field(
         default={}, description="The gain of the transfer over each further arm."
     )
+    ablations_reason: str | None = Field(None, description="What they say together, in a sentence.")
+    proof: Proof | None = Field(
+        None, description="What verdict, gains and recommendation are worked out from."
+    )
+    rows_needed: int | None = Field(None, description="Test rows that would be enough for a verdict.")
     mcnemar: McNemar | None = None
     calibration: dict[str, Calibration] | None = Field(None, description="By arm, of the first seed.")
     classes: dict[str, list[ClassScores]] | None = Field(None, description="By arm, of the first seed.")

@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 from app.jobs.schemas import JobRequest, JobView
 from app.models.receipt import Receipt
 from app.models.schemas import ArtifactView, Lineage
-from app.reports.proof import Proof
+from app.reports.proof import Evaluated
 
 
 class ReportView(BaseModel):
     """Everything about a job that succeeded: the evaluation, the receipt, and how to repeat it."""
 
     job: JobView
-    evaluation: Proof = Field(
+    evaluation: Evaluated = Field(
         description="Metrics, gain and verdict; by arm and seed; McNemar's test, calibration, classes, "
         "confusion, learning curves and few-shot points, if the task and the job have them."
     )

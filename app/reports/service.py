@@ -13,7 +13,7 @@ from app.jobs.states import Stage
 from app.models import service as models
 from app.models.receipt import Receipt
 from app.models.schemas import Lineage
-from app.reports.proof import Proof
+from app.reports.proof import Evaluated
 from app.reports.schemas import ReportView
 
 
@@ -26,7 +26,7 @@ def report(session: Session, workspace: str, reference: str) -> ReportView:
     evaluated = session.get_one(JobStage, (job.id, Stage.EVALUATE))
     return ReportView(
         job=jobs.view(job),
-        evaluation=Proof.model_validate(evaluated.output or {}),
+        evaluation=Evaluated.model_validate(evaluated.output or {}),
         receipt=Receipt.model_validate(version.receipt),
         lineage=Lineage.model_validate(version.lineage),
         version=version.id,
