@@ -156,8 +156,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
     assert (states["backbone"], states["head"]) == ("copied", "new")
     accuracy = {arm: values["accuracy"] for arm, values in ended["result"]["metrics"].items()}
     assert accuracy["transfer"] > 0.7
-    # Such simple texts are told apart by random features, too.
-    assert accuracy["constant"] < accuracy["random_frozen"]
+    assert accuracy["random_frozen"] <= accuracy["transfer"]
     control = ended["result"]["control"]
     assert [one["name"] for one in control["candidates"]] == ["from_scratch", "random_weights"]
     assert accuracy["control"] == next(

@@ -41,14 +41,16 @@ def test_a_killed_predictor_loses_no_request_and_is_started_again(
     clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
-    wait_for(lambda: any(answer.status_code == 200 for answer in told), 120)
-    (killed,) = predictor(service)
-    killed.kill()
-    before = len(told)
-    wait_for(lambda: any(answer.status_code == 200 for answer in told[before + CLIENTS :]), 240)
-    over.set()
-    for client in clients:
-        client.join()
+    try:
+        wait_for(lambda: any(answer.status_code == 200 for answer in told), 120)
+        (killed,) = predictor(service)
+        killed.kill()
+        before = len(told)
+        wait_for(lambda: any(answer.status_code == 200 for answer in told[before + CLIENTS :]), 240)
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
     assert {answer.status_code for answer in told} == {200, 503}
     assert all(answer.headers["retry-after"] == "1" for answer in told if answer.status_code == 503)
     answers = [answer.json()["predictions"][0] for answer in told if answer.status_code == 200]
