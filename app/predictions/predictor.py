@@ -59,7 +59,7 @@ class Predictor:
                 connection, is_kept = self._new(), False
             try:
                 answer = _answer(connection, body)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+            except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if isinstance(error, TimeoutError):
                     raise PredictorAway(f"no answer within {self._timeout:g} seconds") from error
@@ -80,5 +80,9 @@ class Predictor:
 def _answer(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, dict[str, Any]]:
     connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
     response = connection.getresponse()
-    answer: dict[str, Any] = json.loads(response.read())
+    body = response.read()
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:  # it has answered, though not as it should
+        return 500, {}
     return response.status, answer

@@ -12,7 +12,17 @@ from workers.transfer.proof.calibration import rescaled
 
 
 def told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """An answer for each row of (n, outputs); `output` is that part of `signature.json`."""
+    """An answer for each row of (n, outputs), of nulls where the network's is not finite.
+
+    `output` is that part of `signature.json`.
+    """
+    answers = _told(outputs, output)
+    for place in np.flatnonzero(~np.isfinite(outputs).all(axis=1)):
+        answers[place] = dict.fromkeys(answers[place])  # which JSON has no other word for
+    return answers
+
+
+def _told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
     task, classes, temperature = output["task"], output["classes"], output.get("temperature")
     if task == "regression":
         return [{"value": float(row[0])} for row in outputs]

@@ -91,7 +91,7 @@ class Batches:
             first = self._waiting.popleft()
             batch, others, rows = [first], deque[_Waiting](), first.rows
             for one in self._waiting:
-                fits = one.shape == first.shape and rows + one.rows <= first.version.most_rows
+                fits = one.shape == first.shape and rows + one.rows <= first.version.most_rows(first.inputs)
                 (batch if fits else others).append(one)
                 rows += one.rows if fits else 0
             self._waiting = others
@@ -116,8 +116,9 @@ def _outputs(version: Loaded, inputs: list[Inputs]) -> Iterable[Array]:
     """Those of each, from as few calls as the version's limit of rows allows."""
     joined = {name: np.concatenate([one[name] for one in inputs]) for name in inputs[0]}
     lengths = [len(next(iter(one.values()))) for one in inputs]
+    most = version.most_rows(joined)
     calls = [
-        version.answer({name: column[start : start + version.most_rows] for name, column in joined.items()})
-        for start in range(0, sum(lengths), version.most_rows)
+        version.answer({name: column[start : start + most] for name, column in joined.items()})
+        for start in range(0, sum(lengths), most)
     ]
     return np.split(np.concatenate(calls), np.cumsum(lengths)[:-1])

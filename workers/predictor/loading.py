@@ -16,6 +16,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from app.datasets.reading.description import Reading
+from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
 from app.datasets.reading.rows import read_instances
 from workers.transfer.arrays import values
@@ -25,6 +26,10 @@ from workers.transfer.networks.inputs.pictures import decode
 GRAPH_BYTES = 16 << 20
 """What a loaded network takes beside its weights: layers and their graph."""
 
+ROWS_A_CALL, IMAGES_A_CALL, PIXELS_A_CALL = 1024, 32, 4 << 20
+MOST_PIXELS = 32 << 20
+"""Of all images of a request: each pixel takes some 50 bytes until it is answered."""
+
 Inputs = dict[str, Array]
 """By the network's input, (n, …); of images all of one size."""
 
@@ -33,7 +38,7 @@ Inputs = dict[str, Array]
 class Loaded:
     """A version's network and what is known of it.
 
-    about: `signature.json` of the bundle. most_rows: that one call of the graph takes.
+    about: `signature.json` of the bundle.
     """
 
     about: Mapping[str, Any]
@@ -41,7 +46,6 @@ class Loaded:
     graph: Any
     specs: Mapping[str, Any]
     bytes: int
-    most_rows: int
 
     def read(self, instances: Sequence[Mapping[str, Any]], limits: Limits) -> Inputs | list[Array]:
         """What the network takes of these rows; of images their pixels, each (h, w, channels).
@@ -57,7 +61,15 @@ class Loaded:
         if "image" not in inputs:
             return inputs
         channels = int(self.about["inputs"][0]["channels"])
-        return [decode(data, channels) for data in inputs["image"]]
+        return list(_pixels(inputs["image"], channels))
+
+    def most_rows(self, inputs: Inputs) -> int:
+        """How many rows like these one call takes: of images as many as have so many pixels, but one."""
+        image = inputs.get("image")
+        if image is None:
+            return ROWS_A_CALL
+        pixels = int(image.shape[1]) * int(image.shape[2])
+        return max(1, min(IMAGES_A_CALL, PIXELS_A_CALL // pixels))
 
     def answer(self, inputs: Inputs) -> Array:
         """The network's outputs, (n, outputs), float64."""
@@ -80,12 +92,34 @@ def load(bundle: Path) -> Loaded:
     specs = {
         column["key"]: _spec(model, place, column["key"]) for place, column in enumerate(about["inputs"])
     }
-    graph = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
-    graph.get_concrete_function()  # traced now, so that the first row does not wait for it
+    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs])
+    # Traced now, so that the first row does not wait for it. And a `tf.function` whose arguments do not fit
+    # keeps its lock for ever (TensorFlow 2.21); the one graph of it takes none.
+    graph = function.get_concrete_function()
     weights = sum(weight.numpy().nbytes for weight in model.weights)
-    most_rows = 32 if about["reading"]["kind"] == "image" else 1024
     reading = Reading.model_validate(about["reading"])
-    return Loaded(about, reading, graph, specs, weights + GRAPH_BYTES, most_rows)
+    return Loaded(about, reading, graph, specs, weights + GRAPH_BYTES)
+
+
+def _pixels(files: Array, channels: int) -> Iterator[Array]:
+    """Each image (h, w, channels).
+
+    Raises:
+        DatasetError: they have too many pixels together.
+    """
+    left = MOST_PIXELS
+    for place, data in enumerate(files):
+        pixels = decode(data, channels)
+        left -= pixels.shape[0] * pixels.shape[1]
+        if left < 0:
+            expected = f"images of at most {MOST_PIXELS:,} pixels together"
+            received = f"more, with that of row {place + 1}"
+            hint = "Send fewer images in a request, or smaller ones."
+            error = {"row": place + 1, "column": "image", "expected": expected, "received": received}
+            raise DatasetError(
+                "too_many_pixels", f"Expected {expected}. Received: {received}.", hint, [error]
+            )
+        yield pixels
 
 
 def _spec(model: Any, place: int, key: str) -> Any:

@@ -46,6 +46,8 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
                 _submit, versions, limits, batches, asked["bundle"], asked["instances"]
             )
             outputs = await asyncio.gather(*map(asyncio.wrap_future, waiting))
+            in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
+            return JSONResponse({"predictions": told(in_order, output)})
         except DatasetError as error:
             body = {"code": error.code, "message": error.message, "hint": error.hint, "errors": error.errors}
             return JSONResponse(body, status_code=422)
@@ -56,8 +58,6 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
         except Exception:
             log.exception("rows could not be predicted by %s", asked["bundle"])
             return JSONResponse({"code": "failed", "message": "see the predictor's log"}, status_code=500)
-        in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
-        return JSONResponse({"predictions": told(in_order, output)})
 
     async def health(_: Request) -> Response:
         return JSONResponse({"loaded": len(versions.digests)})

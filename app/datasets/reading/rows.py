@@ -263,13 +263,14 @@ def read_instances(
 ) -> pa.RecordBatch:
     """Rows of a JSON request, as `Rows.inputs`; an image is its file in base64.
 
-    A key that a row lacks is missing in it, as in JSON lines.
+    A key that a row lacks is missing in it, as in JSON lines; so is one that all rows lack, unless another is
+    spelt much like it, or no row has any of the columns.
 
     Raises:
-        DatasetError: a column that no row has, a value of another type, by row and column.
+        DatasetError: no row has a column, a value of another type, by row and column.
     """
     keys = list(dict.fromkeys(key for instance in instances for key in instance))
-    names = _names(keys, reading)
+    names = _names_of_instances(keys, reading)
     cells = [_of_instances(instances, name, column) for column, name in names]
     columns = [name for _, name in names]
     source = Source(columns, lambda: (_ for _ in ()), None, is_typed=True)
@@ -279,12 +280,29 @@ def read_instances(
     return pa.RecordBatch.from_arrays(values, [column.input for column, _ in names])
 
 
-_TYPES: dict[type, pa.DataType] = {bool: pa.bool_(), int: pa.float64(), float: pa.float64(), str: pa.string()}
+def _names_of_instances(keys: Sequence[str], reading: Reading) -> list[tuple[Column, str]]:
+    """Each column of the network, and its key; the one of texts, images or sequences has to be named."""
+    features = reading.features
+    if reading.kind != "tabular":
+        (column,) = features
+        named = [name for name in (column.name, column.input) if name in keys]
+        if not named:
+            raise _no_columns([column.name], keys, f"Call the {column.input} so.")
+        return [(column, named[0])]
+    absent = [column.name for column in features if column.name not in keys]
+    others = {key.strip().lower() for key in keys if key not in {column.name for column in features}}
+    if len(absent) == len(features) or any(name.strip().lower() in others for name in absent):
+        raise _no_columns(absent, keys, _spelling(absent, keys))
+    return [(column, column.name) for column in features]
+
+
+_TYPES: dict[type, str] = {bool: "boolean", int: "number", float: "number", str: "text"}
+_64_BITS = range(-(2**63), 2**63)
 
 
 def _of_instances(instances: Sequence[Mapping[str, Any]], name: str, column: Column) -> pa.Array:
     values = [instance.get(name) for instance in instances]
-    known: pa.DataType | None = None
+    known: str | None = None
     for row, value in enumerate(values, start=1):
         data_type = None if value is None else _TYPES.get(type(value))
         if value is not None and (data_type is None or known not in (None, data_type)):
@@ -292,21 +310,31 @@ def _of_instances(instances: Sequence[Mapping[str, Any]], name: str, column: Col
         known = known or data_type
     if column.type == "image":
         return pa.array([_of_base64(row, name, value) for row, value in enumerate(values, 1)], pa.binary())
-    if known == pa.float64():
-        values = [None if value is None else float(value) for value in values]
-    return pa.array(values, known or pa.null())
+    there = [value for value in values if value is not None]
+    if known == "number" and all(isinstance(value, int) and value in _64_BITS for value in there):
+        return pa.array(values, pa.int64())  # as text they have all their digits, as in a file
+    if known == "number":
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array(values, {"boolean": pa.bool_(), "text": pa.string(), None: pa.null()}[known])
 
 
 def _of_base64(row: int, name: str, value: Any) -> bytes:
     try:
-        return base64.b64decode(value or "", validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        raise _mixed(row, name, value, "an image's file in base64") from None
+        return base64.b64decode("".join((value or "").split()), validate=True)
+    except (binascii.Error, ValueError, TypeError, AttributeError):
+        hint = "Send the bytes of a PNG, JPEG or other image file in base64, without `data:` before them."
+        raise _mixed(row, name, value, "an image's file in base64", "no_image", hint) from None
 
 
-def _mixed(row: int, name: str, value: Any, expected: str = "") -> DatasetError:
-    expected = expected or "a number, text, true, false or null, and one type in all rows"
+def _mixed(
+    row: int,
+    name: str,
+    value: Any,
+    expected: str = "a number, text, true, false or null, and one type in all rows",
+    code: str = "mixed_types",
+    hint: str = "Give each key single values of one type.",
+) -> DatasetError:
     received = repr(value)[:80]
     error = {"row": row, "column": name, "expected": expected, "received": received}
     message = f"Expected {expected}. Received: {received}, in row {row}, column {name}."
-    return DatasetError("mixed_types", message, "Give each key single values of one type.", [error])
+    return DatasetError(code, message, hint, [error])

@@ -88,7 +88,8 @@ def test_rows_are_answered_in_their_order_by_the_version_that_is_meant(
     [
         ([{"a": 1, "b": 2}, {"a": 1, "b": "two"}], "instances[1].b"),
         ([{"a": "1", "b": "2"}, {"a": "1", "b": "two"}], "instances[1].b"),
-        ([{"a": 1}], "instances.b"),
+        ([{"A": 1, "b": 2}], "instances.a"),
+        ([{"c": 1}], "instances.a"),
         ([{"a": 1, "b": [2]}], "instances.0.b"),
         ([], "instances"),
         ("rows", "instances"),

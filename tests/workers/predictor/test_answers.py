@@ -42,3 +42,10 @@ def test_a_number_is_a_value() -> None:
         {"value": 2.5},
         {"value": -1.0},
     ]
+
+
+def test_what_is_not_finite_is_null_and_the_other_rows_are_told() -> None:
+    answers = told(np.array([[np.nan], [0.25]]), {"task": "binary", "classes": CLASSES[:2]})
+    assert answers[0] == {"class": None, "probabilities": None, "calibrated_probabilities": None}
+    assert answers[1]["class"] == "a"
+    assert told(np.array([[np.inf]]), {"task": "regression", "classes": []}) == [{"value": None}]

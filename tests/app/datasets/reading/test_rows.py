@@ -199,7 +199,8 @@ def test_instances_are_read_as_lines_of_json_are(table: Reading) -> None:
 @pytest.mark.parametrize(
     ("instances", "told"),
     [
-        ([{"age": 1, "city": "a", "when": ""}], "Expected the columns on."),
+        ([{"Age": 1, "city": "a", "when": "", "on": True}], "Expected the columns age."),
+        ([{"id": 7}], "Expected the columns age, city, when, on."),
         ([{"age": [1], "city": "a", "when": "", "on": True}], "[1], in row 1, column age."),
         ([{"age": 1}, {"age": "x", "city": "a", "when": "", "on": True}], "'x', in row 2, column age."),
         ([{"age": "x", "city": "a", "when": "", "on": True}], "x, in row 1, column age."),
@@ -212,6 +213,50 @@ def test_an_instance_that_cannot_be_read_is_refused_by_its_place(
     with pytest.raises(DatasetError) as caught:
         read_instances(instances, table)
     assert told in caught.value.message
+
+
+def test_a_column_that_no_row_has_is_missing_in_all(table: Reading) -> None:
+    batch = read_instances([{"age": 1}, {"age": None}], table)
+    nothing = {"city": None, "when": None, "on": None}
+    assert batch.to_pylist() == [{"age": 1.0, **nothing}, {"age": None, **nothing}]
+
+
+@pytest.mark.parametrize("value", [7, 2**53 + 1, 12345678901, -1, 0.5, 1e21, 2**70])
+@pytest.mark.parametrize("column_type", ["category", "text"])
+def test_a_number_in_a_column_of_texts_is_the_text_that_it_is_in_a_file(
+    value: float, column_type: str, table: Reading, tmp_path: Path
+) -> None:
+    kind = {"kind": "text"} if column_type == "text" else {}
+    named = "text" if column_type == "text" else "city"
+    reading = Reading.model_validate(
+        {**table.model_dump(), **kind, "format": "jsonl", "columns": [_column(named, column_type)]}
+    )
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({named: value}) + "\n")
+    try:
+        (of_file,) = RowsFile(path, reading).read()
+    except DatasetError:  # more digits than either keeps
+        return
+    assert read_instances([{named: value}], reading).to_pylist() == of_file.inputs.to_pylist()
+
+
+def test_the_one_input_of_a_request_is_called_by_its_name(table: Reading) -> None:
+    columns = [_column("letters", "nucleotide")]
+    reading = Reading.model_validate({**table.model_dump(), "kind": "sequence", "columns": columns})
+    for name in ("letters", "sequence"):
+        assert read_instances([{name: "ACGT", "id": 1}], reading).to_pylist() == [{"sequence": "ACGT"}]
+    with pytest.raises(DatasetError, match="Expected the columns letters"):
+        read_instances([{"x": "ACGT"}], reading)
+
+
+def test_base64_may_be_broken_into_lines(table: Reading) -> None:
+    columns = [_column("image", "image")]
+    reading = Reading.model_validate({**table.model_dump(), "kind": "image", "columns": columns})
+    lines = base64.encodebytes(_png()).decode()
+    assert read_instances([{"image": lines}], reading).to_pylist() == [{"image": _png()}]
+    with pytest.raises(DatasetError, match="an image's file in base64") as caught:
+        read_instances([{"image": f"data:image/png;base64,{lines}"}], reading)
+    assert caught.value.code == "no_image"
 
 
 def test_an_image_of_a_request_is_its_file_in_base64(table: Reading) -> None:
