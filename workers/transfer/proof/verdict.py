@@ -32,9 +32,11 @@ CONTROLS: Mapping[str, str] = {
     "preset_weights": "by the same procedure from the preset's own weights",
     "random_structure": "with a random structure of the same size",
     "untrained_teacher": "by a student of an untrained teacher",
-    "of_each_fold": "by the better candidate of each fold",
 }
 """What the control may be, as the sentence says it."""
+
+_NAMED: Mapping[str, str] = {**CONTROLS, "of_each_fold": "by the better candidate of each fold"}
+"""The same, and where folds chose different ones."""
 
 TEST_ROWS = "test rows"
 HELD_OUT_ROWS = "rows that can be held out"
@@ -180,11 +182,12 @@ def verdict(
 ) -> Verdict:
     """`helped` if the interval lies above 0, `hurt` if below, else `no difference`.
 
-    `control` is its kind. Where the interval lies within ± `margin`, both are `equivalent`. An arm whose draw
-    of weights was trained once, `is_one_seed`, tells nothing of another draw. `p_of_rows`, McNemar's of
-    accuracies of arms that were fitted once, must agree. `source` is what the transfer comes from, in words.
+    `control` is its kind, "of_each_fold" where folds chose different ones. Where the interval lies within
+    ± `margin`, both are `equivalent`. An arm whose draw of weights was trained once, `is_one_seed`, tells
+    nothing of another draw. `p_of_rows`, McNemar's of accuracies of arms that were fitted once, must agree.
+    `source` is what the transfer comes from, in words.
     """
-    measured = measured_on_rows(gain, CONTROLS[control], source)
+    measured = measured_on_rows(gain, _NAMED[control], source)
     within = -margin < gain.low and gain.high < margin
     if gain.low == gain.high and gain.metric not in _OF_NUMBERS:
         within = within and gain.rows * margin >= _ROWS_OF_NOTHING
