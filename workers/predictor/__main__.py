@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -29,10 +32,22 @@ def main() -> None:
     log.info("the predictor listens at %s", address)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=30)
     if address.startswith("unix:"):
-        config.uds = address.removeprefix("unix:")
+        uvicorn.Server(config).run(sockets=[_own_socket(Path(address.removeprefix("unix:")))])
     else:
         config.host, config.port = _host(address), int(address.rpartition(":")[2])
-    uvicorn.Server(config).run()
+        uvicorn.Server(config).run()
+
+
+def _own_socket(path: Path) -> socket.socket:
+    """A Unix socket for this account alone; uvicorn would let everybody in."""
+    path.unlink(missing_ok=True)  # of a predictor that was killed
+    made = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        made.bind(str(path))
+    finally:
+        os.umask(before)
+    return made
 
 
 def _host(address: str) -> str:
