@@ -33,7 +33,7 @@ STRATEGIES = [
     for strategy in get_args(recipe.model_fields["strategy"].annotation)
     if strategy != "decoupled"
 ]
-OF_SEVERAL_LABELS = dict(one for one in STRATEGIES if one[1] != "contrastive")  # pairs are of one class or not
+OF_SEVERAL_LABELS = dict(one for one in STRATEGIES if one[1] != "contrastive")
 ALL = [(kind, options) for kind, networks in examples.NETWORKS.items() for options in networks]
 NAMES = [f"{kind}-{options['kind']}" for kind, options in ALL]
 FIRST = [(kind, networks[0]) for kind, networks in examples.NETWORKS.items()]
