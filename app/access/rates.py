@@ -102,7 +102,7 @@ class RequestRates:
 
 
 def _client(scope: Scope) -> str:
-    """The key, wherever it is used; without one the address, behind trusted proxies the one that these name."""
+    """The key, wherever it is used; else the address, behind trusted proxies the one that these name."""
     return key_of(scope) or (scope.get("client") or ("unknown", 0))[0]
 
 

@@ -77,7 +77,7 @@ def check(
 
 
 def require_place(session: Session, workspace: str, most: int) -> None:
-    """Refuse what would wait behind as many of the workspace's jobs as may; 0 of `most`: there is no limit."""
+    """Refuse what would wait behind as many jobs of the workspace as may; 0 of `most`: no limit."""
     if not most:
         return
     waiting = select(func.count()).where(Job.workspace_id == workspace, Job.state == State.QUEUED)
