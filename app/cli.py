@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from app.client.commands import datasets, jobs, models, predict
 from app.logs import configure
@@ -197,7 +198,9 @@ def _administering() -> Iterator[Session]:
 def create_key(
     name: str,
     scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
-    workspace: Annotated[str, typer.Option(help="Whose things it is for.")] = "default",
+    workspace: Annotated[
+        str | None, typer.Option(help="Whose things it is for.", show_default="default")
+    ] = None,
     installation: Annotated[
         bool, typer.Option("--installation", help="For no workspace: metrics, keys, workspaces, audit.")
     ] = False,
@@ -206,8 +209,12 @@ def create_key(
     """Make a key and print it, this once. The first one closes the service to requests without."""
     from app.access.command_line import create
 
+    if installation and workspace is not None:
+        wrong = f"Expected --workspace or --installation. Received: both, with the workspace {workspace}."
+        console.print(escape(wrong), style="red", soft_wrap=True)
+        raise typer.Exit(2)
     with _administering() as session:
-        text, told = create(session, name, scope, None if installation else workspace, expires)
+        text, told = create(session, name, scope, None if installation else workspace or "default", expires)
     console.print(told, soft_wrap=True)
     typer.echo(text)  # alone on standard output, for programs
 

@@ -114,9 +114,9 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     """What stands before the routes; the one that is added last is asked first, the headers before all."""
     app.add_middleware(HttpMethods, service=app)
     app.add_middleware(SlowBodies, seconds=settings.slow_body_seconds, rate=settings.min_body_rate)
-    app.add_middleware(KeyGuard, service=app)
     if settings.request_rate:
         app.add_middleware(RequestRates, settings=settings)
+    app.add_middleware(KeyGuard, service=app)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -68,6 +69,12 @@ ANYONE = Caller("write", workspace_id=DEFAULT_WORKSPACE, workspace_name="default
 def keep_caller(request: Request, caller: Caller) -> None:
     """Write down who asks, where `caller_of` finds it."""
     request.scope[_IN_SCOPE] = caller
+
+
+def key_of(scope: MutableMapping[str, Any]) -> str | None:
+    """The id of the key that a request came with, None where it came without or none was asked for."""
+    caller: Caller | None = scope.get(_IN_SCOPE)
+    return None if caller is None else caller.key_id
 
 
 def caller_of(request: Request) -> Caller:

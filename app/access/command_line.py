@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from app.access import audit, keys, workspaces
+from app.access.schemas import KeyName
 from app.access.scopes import Scope
 from app.db.access_tables import Key
 from app.errors import ServiceError, field_problem
@@ -19,6 +20,7 @@ from app.references import Name
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = 10_000
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
+_KEY_NAME: TypeAdapter[str] = TypeAdapter(KeyName)
 
 
 def create(session: Session, name: str, scope: str, workspace: str | None, expires: str) -> tuple[str, str]:
@@ -28,7 +30,7 @@ def create(session: Session, name: str, scope: str, workspace: str | None, expir
         raise field_problem("scope", f"one of {', '.join(scopes)}", scope)
     of = None if workspace is None else workspaces.find(session, workspace)
     is_first = not keys.is_any(session)
-    made, text = keys.create(session, _name(name), scopes[scope], of, _moment(expires))
+    made, text = keys.create(session, _name(name, _KEY_NAME), scopes[scope], of, _moment(expires))
     told = {"name": made.name, "scope": scope}
     audit.record(session, audit.COMMAND_LINE, "key.created", made.id, within=made.workspace_id, **told)
     whose = "the installation" if of is None else f"the workspace {of.name}"
@@ -85,9 +87,9 @@ def _all(session: Session) -> Iterator[Key]:
             yield key
 
 
-def _name(name: str) -> str:
+def _name(name: str, kind: TypeAdapter[str] = _NAME) -> str:
     try:
-        return _NAME.validate_python(name)
+        return kind.validate_python(name)
     except ValidationError as error:
         expected = str(error.errors()[0]["msg"]).removeprefix("Value error, expected ")
         raise field_problem("name", expected, name) from None

@@ -85,6 +85,8 @@ def _find(session: Session, reference: str, only: str | None) -> Key:
     statement = select(Key) if only is None else select(Key).where(Key.workspace_id == only)
     named = statement.where((Key.id == reference) | (Key.prefix == reference) | (Key.name == reference))
     found = list(session.scalars(named.order_by(Key.id)))
+    if by_id := [key for key in found if key.id == reference]:
+        return by_id[0]  # whatever another one is called
     good = [key for key in found if key.revoked_at is None]
     if len(good) > 1:
         listed = ", ".join(f"{key.id} ({key.prefix}…)" for key in good)

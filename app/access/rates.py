@@ -1,4 +1,4 @@
-"""How many requests may one client send, and what is each told of it? By the address that they come from."""
+"""How many requests may one client send, and what is each told of it? By its key, or by its address."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.caller import key_of
 from app.errors import ServiceError, reply
 from app.settings import Settings
 
@@ -101,8 +102,8 @@ class RequestRates:
 
 
 def _client(scope: Scope) -> str:
-    """Who asks: behind trusted proxies the address that these name."""
-    return (scope.get("client") or ("unknown", 0))[0]
+    """The key, wherever it is used; else the address, behind trusted proxies the one that these name."""
+    return key_of(scope) or (scope.get("client") or ("unknown", 0))[0]
 
 
 def _storage(settings: Settings) -> Storage:

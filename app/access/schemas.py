@@ -5,12 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.access import keys
 from app.access.scopes import Scope
 from app.db.access_tables import Key
 from app.references import Name
+
+_RESERVED = ("key_", "ws_", "mt_")
+"""How ids of keys and workspaces begin, and keys themselves: a name must be taken for none of them."""
+
+
+def _named(name: str) -> str:
+    if name.startswith(_RESERVED):
+        raise ValueError(f"expected a name that does not begin like an id or a key ({', '.join(_RESERVED)})")
+    return name
+
+
+KeyName = Annotated[
+    Name,
+    AfterValidator(_named),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^(?!(ds|job|ver|key|ws|mt)_)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}
+    ),
+]
+"""A name by which a key is found beside its id and its beginning."""
 
 
 class WorkspaceRequest(BaseModel):
@@ -43,7 +62,7 @@ class KeyRequest(BaseModel):
         extra="forbid", strict=True, json_schema_extra={"examples": [{"name": "ci", "scope": "write"}]}
     )
 
-    name: Name = Field(
+    name: KeyName = Field(
         description="Who asks with it: the owner of jobs. Keys of one name take each other's place."
     )
     scope: Scope = Field(

@@ -30,5 +30,5 @@ def scope_needed(method: str, path: str) -> Scope:
     if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
         return "admin"
     # Who may download a model can ask it as well.
-    changes_nothing = method.upper() in SAFE_METHODS or path.endswith(":predict")
-    return "read" if changes_nothing else "write"
+    predicts = method.upper() == "POST" and path.startswith("/v1/models/") and path.endswith(":predict")
+    return "read" if predicts or method.upper() in SAFE_METHODS else "write"

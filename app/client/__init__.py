@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from app.client.client import Client
+    from app.client.configuration import ConfigurationError
     from app.client.problems import ApiError, JobDidNotSucceed, NotReachable
     from app.client.views import Artifact, Dataset, Event, Gain, Job, Notice, Version
 
@@ -14,6 +15,7 @@ __all__ = [
     "ApiError",
     "Artifact",
     "Client",
+    "ConfigurationError",
     "Dataset",
     "Event",
     "Gain",
@@ -26,6 +28,7 @@ __all__ = [
 
 _PLACES = {
     "Client": "client",
+    "ConfigurationError": "configuration",
     "ApiError": "problems",
     "JobDidNotSucceed": "problems",
     "NotReachable": "problems",

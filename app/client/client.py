@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,12 +13,13 @@ import httpx2
 
 from app.client.configuration import configuration
 from app.client.files import Fields, Told, receive, upload
-from app.client.http import Connection
-from app.client.problems import JobDidNotSucceed, NotReachable
+from app.client.http import AWAY, EVENTS, Connection
+from app.client.problems import ApiError, JobDidNotSucceed, NotReachable
 from app.client.views import Dataset, Event, Job, Model, Version
 
 _WAIT_SECONDS = 60
 _MOST_BREAKS = 5
+_LONGEST_PAUSE_SECONDS = 60.0
 
 
 class Client:
@@ -52,7 +54,7 @@ class Client:
     def is_ready(self) -> bool:
         """Whether the service answers and has all it needs."""
         try:
-            with self.connection.stream("GET", "/readyz"):
+            with self.connection.stream("GET", "/readyz", "application/json"):
                 return True
         except Exception as error:
             if isinstance(error, NotReachable) or getattr(error, "status", None) == 503:
@@ -131,19 +133,22 @@ class Client:
         """What happens to a job, as it happens, to its end; a broken stream is taken up where it broke."""
         path, breaks = f"/v1/jobs/{_quoted(ref)}/events", 0
         while True:
-            headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+            headers = {"Accept": EVENTS, "Last-Event-ID": str(after)}
             try:
-                with self.connection.stream("GET", path, headers=headers) as response:
+                with self.connection.stream("GET", path, EVENTS, headers=headers) as response:
                     for sent in httpx2.EventSource(response):
                         event = Event.model_validate_json(sent.data)
                         after, breaks = event.id, 0
                         yield event
-            except NotReachable:
+                # A stream may end with the server that sent it.
+                is_over = self.job(ref).terminal
+            except (NotReachable, ApiError) as error:
                 breaks += 1
-                if breaks > _MOST_BREAKS:
+                if breaks > _MOST_BREAKS or getattr(error, "status", 503) not in AWAY:
                     raise
-            # A stream may end with the server that sent it.
-            if self.job(ref).terminal:
+                time.sleep(_pause(error, breaks))
+                continue
+            if is_over:
                 yield from self._events_left(path, after)
                 return
 
@@ -234,6 +239,12 @@ class Client:
             raise ValueError(f"Expected `name@version`, such as grades@3. Received: {ref}.")
         body = {"version": int(number), "force": force}
         self.connection.json("PUT", f"/v1/models/{_quoted(model)}/aliases/{_quoted(alias)}", json=body)
+
+
+def _pause(error: Exception, breaks: int) -> float:
+    """As long as the service asks for, within bounds; else longer from time to time."""
+    asked = getattr(error, "retry_after", None)
+    return min(2.0 ** (breaks - 2) if asked is None else asked, _LONGEST_PAUSE_SECONDS)
 
 
 def _quoted(ref: str) -> str:

@@ -11,7 +11,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class ConfigurationError(Exception):
-    """The file of the configuration cannot be used."""
+    """The file of the configuration, or the key, cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,25 @@ def configuration(url: str | None = None, api_key: str | None = None) -> Configu
     A key of the file is sent to the address of the file alone.
 
     Raises:
-        ConfigurationError: the file is not as it should be.
+        ConfigurationError: the file is not as it should be, or the key is none; it is not repeated.
     """
     kept = _kept(config_file())
     address = url or os.environ.get("MODEL_TRANSFER_URL") or kept.get("url") or DEFAULT_URL
     key = api_key or os.environ.get("MODEL_TRANSFER_API_KEY")
     if key is None and address.rstrip("/") == kept.get("url", DEFAULT_URL).rstrip("/"):
         key = kept.get("api_key")
-    return Configuration(address.rstrip("/"), key or None)
+    return Configuration(address.rstrip("/"), _whole(key or ""))
+
+
+def _whole(key: str) -> str | None:
+    """Without the line's end that a file or a clipboard may leave around it."""
+    key = key.strip()
+    if not all("!" <= letter <= "~" for letter in key):
+        raise ConfigurationError(
+            "Expected an API key as it was shown. Received: a text with blanks or letters that no key has; "
+            "it is not shown here. Correct MODEL_TRANSFER_API_KEY, or `api_key` where it is given."
+        )
+    return key or None
 
 
 def _kept(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import httpx2
 
-from app.client.http import Connection
+from app.client.http import EVENTS, Connection
 from app.client.problems import ApiError
 
 Fields = Mapping[str, Any]
@@ -35,11 +35,11 @@ def upload(connection: Connection, path: Path, fields: Fields, told: Told) -> di
     """The data set that the service made of a file."""
     form = {name: _text(value) for name, value in fields.items() if value is not None}
     # Events come for every second, so that no proxy takes a long validation for a broken connection.
-    headers = {"Accept": "text/event-stream"}
+    headers = {"Accept": EVENTS}
     with path.open("rb") as file:
         files = {"file": (path.name, _Counted(file, told.sent))}
         request: dict[str, Any] = {"data": form, "files": files, "headers": headers}
-        with connection.stream("POST", "/v1/datasets", **request) as response:
+        with connection.stream("POST", "/v1/datasets", EVENTS, **request) as response:
             for event in httpx2.EventSource(response):
                 body: dict[str, Any] = json.loads(event.data)
                 if event.event == "dataset":
@@ -100,6 +100,7 @@ def receive(
 ) -> Path:
     """The file, under its own name where `to` is a folder; what does not come whole leaves nothing."""
     with connection.stream("GET", path, params=dict(params)) as response:
+        expected = _digest(response)
         target = to / _name(response) if to.is_dir() else to
         part, digest = target.with_name(f"{target.name}.part"), hashlib.sha256()
         try:
@@ -109,16 +110,30 @@ def receive(
                     digest.update(chunk)
                     if received is not None:
                         received(file.tell())
-            _check(response, digest.hexdigest(), target.name)
+            _check(expected, digest.hexdigest(), target.name)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     return target
 
 
-def _check(response: httpx2.Response, found: str, name: str) -> None:
-    expected = response.headers.get("etag", "").strip('"')
-    if len(expected) == len(found) and expected != found:
+_ETAG = re.compile(r'(?:W/)?"([0-9a-f]{64})"')
+"""Weak where a proxy has packed the file, which is unpacked here."""
+
+
+def _digest(response: httpx2.Response) -> str:
+    named = _ETAG.fullmatch(response.headers.get("etag", "").strip())
+    if named is None:
+        error = ApiError.of_another(response)
+        hint = (
+            "The ETag of a file is its SHA-256. Is this the service's address, and do proxies keep the ETag?"
+        )
+        raise ApiError(error.status, "download_without_digest", error.message, hint)
+    return named[1]
+
+
+def _check(expected: str, found: str, name: str) -> None:
+    if expected != found:
         message = f"Expected {name} with the SHA-256 {expected}. Received: {found}."
         raise ApiError(0, "download_damaged", message, "Download it again.")
 

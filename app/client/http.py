@@ -12,8 +12,12 @@ import httpx2
 from app.client.problems import ApiError, NotReachable
 
 _TRIES = 4
-_AWAY = frozenset({429, 502, 503, 504})
+_NO_CONTENT = 204
+AWAY = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may do later."""
+
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+EVENTS = "text/event-stream"
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 10.0
 
 
@@ -44,26 +48,31 @@ class Connection:
                 if not left:
                     raise NotReachable(self.url, told(error)) from error
             else:
-                if response.status_code not in _AWAY or not left:
+                if response.status_code not in AWAY or not left:
                     break
-                pause = _pause(response, pause)
+                asked = ApiError.of(response).retry_after
+                pause = pause if asked is None else asked
             time.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
-        if response.is_error:
+        if not response.is_success:
             raise ApiError.of(response)
-        return response.json() if response.content else None
+        return None if response.status_code == _NO_CONTENT else _object(response)
 
     @contextmanager
-    def stream(self, method: str, path: str, **request: Any) -> Iterator[httpx2.Response]:
-        """An answer that is read piece by piece.
+    def stream(
+        self, method: str, path: str, form: str | None = None, **request: Any
+    ) -> Iterator[httpx2.Response]:
+        """An answer that is read piece by piece; `form` is the media type that the service would answer.
 
         Raises:
             ApiError: the service refused. NotReachable: it did not answer, or the connection broke.
         """
         try:
             with self._http.stream(method, path, **request) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
                     raise ApiError.of(response)
+                if form not in (None, _form(response)):
+                    raise ApiError.of_another(response)
                 yield response
         except httpx2.TransportError as error:
             raise NotReachable(self.url, told(error)) from error
@@ -85,7 +94,16 @@ def told(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _pause(response: httpx2.Response, otherwise: float) -> float:
-    """As long as the service asks for, where it asks in seconds."""
-    asked = response.headers.get("retry-after", "")
-    return float(asked) if asked.isdigit() else otherwise
+def _form(response: httpx2.Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _object(response: httpx2.Response) -> dict[str, Any]:
+    """All answers of the service are objects."""
+    try:
+        found = response.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError.of_another(response)
+    return found

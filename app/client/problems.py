@@ -12,6 +12,7 @@ class ApiError(Exception):
     """The service's own explanation of why it did not do what was asked.
 
     status: of HTTP. code: the error's stable name. hint: what to do. errors: by field, row or column.
+    retry_after: seconds after which the service may do it.
     """
 
     def __init__(
@@ -21,6 +22,7 @@ class ApiError(Exception):
         message: str,
         hint: str | None = None,
         errors: Sequence[dict[str, Any]] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(" ".join(filter(None, (message, hint))))
         self.status = status
@@ -28,6 +30,7 @@ class ApiError(Exception):
         self.message = message
         self.hint = hint
         self.errors = list(errors)
+        self.retry_after = retry_after
 
     @classmethod
     def of(cls, response: httpx2.Response) -> ApiError:
@@ -36,11 +39,22 @@ class ApiError(Exception):
             problem = response.json()
         except ValueError:
             problem = None
-        if not isinstance(problem, dict) or "detail" not in problem:
-            message = f"Expected an answer of the service. Received: {response.status_code} "
-            message += f"{response.reason_phrase} from {response.url}."
-            return cls(response.status_code, "unknown", message, "Is this the service's address?")
-        return cls.of_problem(problem)
+        error = cls.of_another(response)
+        if response.is_error and isinstance(problem, dict) and "detail" in problem:
+            error = cls.of_problem(problem)
+        asked = response.headers.get("retry-after", "")
+        error.retry_after = float(asked) if asked.isdecimal() and asked.isascii() else None
+        return error
+
+    @classmethod
+    def of_another(cls, response: httpx2.Response) -> ApiError:
+        """What answered is not the service: a page, a redirection, a proxy's own words."""
+        form = response.headers.get("content-type", "").partition(";")[0].strip()
+        also = f" ({form})" if form and response.is_success else ""
+        to = f", which leads to {response.headers['location']}," if "location" in response.headers else ""
+        message = f"Expected an answer of the service. Received: {response.status_code} "
+        message += f"{response.reason_phrase}{also}{to} from {response.url}."
+        return cls(response.status_code, "unknown", message, "Is this the service's address?")
 
     @classmethod
     def of_problem(cls, problem: dict[str, Any]) -> ApiError:

@@ -76,6 +76,13 @@ class Gain(View):
     confidence: float
 
 
+class Proof(View):
+    """What the verdict is worked out from: `test_rows`, or `cross-validation` with means over folds."""
+
+    kind: str
+    metrics: dict[str, dict[str, float | None]] = {}
+
+
 class Result(View):
     """What a job came to."""
 
@@ -87,6 +94,7 @@ class Result(View):
     metrics: dict[str, dict[str, float | None]] = {}
     recommendation: str | None = None
     recommendation_reason: str | None = None
+    proof: Proof | None = None
 
 
 class Job(View):

@@ -76,11 +76,13 @@ def check(
     )
 
 
-def require_place(session: Session, most: int) -> None:
-    """Refuse what would wait behind as many jobs as may; 0 of `most`: there is no limit."""
-    queued = session.scalar(select(func.count()).where(Job.state == State.QUEUED)) if most else 0
-    if queued is not None and queued > most:
-        message = f"Expected at most {most} waiting jobs. Received: one more than that."
+def require_place(session: Session, workspace: str, most: int) -> None:
+    """Refuse what would wait behind as many jobs of the workspace as may; 0 of `most`: no limit."""
+    if not most:
+        return
+    waiting = select(func.count()).where(Job.workspace_id == workspace, Job.state == State.QUEUED)
+    if (session.scalar(waiting) or 0) > most:
+        message = f"Expected at most {most} waiting jobs of a workspace. Received: one more than that."
         hint = (
             "Wait until one has begun, or cancel one: GET /v1/jobs?state=queued lists them. The operator can "
             "start more workers, or raise MODEL_TRANSFER_MAX_QUEUED_JOBS."

@@ -79,7 +79,7 @@ def _moved(
 
         view, is_new = once(session, caller.workspace, key, about, JobView, make)
         if is_new and view.state == State.QUEUED:
-            require_place(session, request.app.state.settings.max_queued_jobs)
+            require_place(session, caller.workspace, request.app.state.settings.max_queued_jobs)
     if is_new:
         _announce(request, view)
     return view

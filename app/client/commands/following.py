@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -88,13 +89,16 @@ def tell_result(job: Job) -> None:
     out().print(f"[bold]Verdict: [{colour}]{escape(verdict)}[/][/]. {escape(result.reason)}")
     if result.recommendation:
         out().print(f"[bold]Use: {result.recommendation}[/]. {escape(result.recommendation_reason or '')}")
-    arms = list(result.metrics)
-    names = list(dict.fromkeys(name for metrics in result.metrics.values() for name in metrics))
-    print_table(
-        ("test rows", *arms),
-        ((name, *(_number(result.metrics[arm].get(name)) for arm in arms)) for name in names),
-    )
+    if result.proof is not None and result.proof.kind == "cross-validation":
+        _tell_metrics("in folds", result.proof.metrics)
+    _tell_metrics("test rows", result.metrics)
     out().print(escape(f"Get it: model-transfer models get {result.version}"))
+
+
+def _tell_metrics(measured_on: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
+    names = dict.fromkeys(name for measured in metrics.values() for name in measured)
+    rows = ((name, *(_number(measured.get(name)) for measured in metrics.values())) for name in names)
+    print_table((measured_on, *metrics), rows)
 
 
 def _number(value: float | None) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.client.commands.session import wrong_usage
+
+if TYPE_CHECKING:
+    import yaml
 
 
 def job_of(
@@ -52,7 +55,7 @@ def _read(file: Path) -> dict[str, Any]:
     name = "standard input" if str(file) == "-" else str(file)
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
+        found = yaml.load(text, _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise wrong_usage(f"{name}: expected a job as YAML or JSON. Received: {error}.") from error
     if not isinstance(found, dict):
@@ -60,6 +63,25 @@ def _read(file: Path) -> dict[str, Any]:
             f"{name}: expected fields such as `model`, `source`, `target`. Received: {type(found).__name__}."
         )
     return found
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    """Reads plain values, and refuses a key that comes twice: either value may be the one that was meant."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+            seen = set()
+            for key, _ in node.value:
+                name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+                if name in seen:
+                    said = f"the key {key.value} a second time"
+                    raise yaml.constructor.ConstructorError(None, None, said, key.start_mark)
+                if name is not None:
+                    seen.add(name)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def _set(body: dict[str, Any], path: str, value: Any) -> None:

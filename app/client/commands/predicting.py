@@ -52,6 +52,7 @@ def predict(
             while some := list(islice(rows, size)):
                 # One version for all, whatever becomes the champion meanwhile.
                 writer.write(some, client.predict(version.ref, [_sent(row) for row in some]))
+            target.flush()  # here, where it is told if nobody reads it
         finally:
             if output is not None:
                 target.close()

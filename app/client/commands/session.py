@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 refused by the service, 2 wrongly typed, 3 no service ther
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -56,9 +58,19 @@ def session() -> Iterator[Client]:
     except JobDidNotSucceed as error:
         _say(str(error))
         raise typer.Exit(NO_SUCCESS) from error
+    except BrokenPipeError as error:  # who read the output, such as `head`, has enough
+        _read_no_more()
+        raise typer.Exit(REFUSED) from error
     except (ConfigurationError, OSError) as error:
         _say(str(error))
         raise typer.Exit(WRONG_USAGE) from error
+
+
+def _read_no_more() -> None:
+    """Let what is left of the output go nowhere, also what is written as Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _refused(message: str, hint: str | None, errors: Iterable[Mapping[str, Any]]) -> None:

@@ -75,12 +75,22 @@ def test_a_workspace_is_made_before_its_keys(folder: Path) -> None:
         (["ci", "--expires", "soon"], "expected a time such as 90d, 12h or 4w. Received: soon."),
         (["ci", "--expires", "99999w"], "expected a time such as 90d, 12h or 4w. Received: 99999w."),
         (["c i"], "name: expected 1 to 100 letters"),
+        (["key_01a21a09ff3f4a05cf0a2a351a15"], "a name that does not begin like an id or a key"),
+        (["mt_4fXk09aB"], "a name that does not begin like an id or a key"),
+        (["ws_team"], "a name that does not begin like an id or a key"),
     ],
 )
 def test_what_is_wrong_with_a_key_is_told_and_none_is_made(folder: Path, words: list[str], told: str) -> None:
     refused = run(folder, "keys", "create", *words)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert told in refused.stderr
+    assert run(folder, "keys", "list").stdout == ""
+
+
+def test_a_key_of_the_installation_is_of_no_workspace(folder: Path) -> None:
+    refused = run(folder, "keys", "create", "root", "--installation", "--workspace", "default")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "Expected --workspace or --installation. Received: both" in refused.stderr
     assert run(folder, "keys", "list").stdout == ""
 
 

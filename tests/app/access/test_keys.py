@@ -156,6 +156,16 @@ def test_keys_of_one_name_take_each_others_place(client: TestClient) -> None:
 
 
 @SQLITE
+def test_an_id_is_the_key_that_has_it_whatever_another_is_called(client: TestClient) -> None:
+    boss, ci = make_key(client, "boss", "admin"), make_key(client, "ci")
+    same = make_key(client, ci.id)  # as nobody may name one any more
+    asked = {"json": {"name": ci.id, "scope": "write"}, "headers": boss.headers}
+    assert client.post("/v1/keys", **asked).json()["errors"][0]["field"] == "name"
+    assert client.delete(f"/v1/keys/{ci.id}", headers=boss.headers).status_code == 204
+    listed = client.get("/v1/keys", headers=boss.headers).json()["data"]
+    assert {key["id"] for key in listed if key["revoked_at"] is None} == {boss.id, same.id}
+
+
 def test_an_admin_of_a_workspace_administers_it_alone(client: TestClient) -> None:
     own, whole = make_key(client, "boss", "admin", "team"), make_key(client, "root", "admin", None)
     other = make_key(client, "ci", "write", "default")

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from app.main import create_app
 from app.settings import Settings
+from tests.app.access.callers import make_key
 
 
 def limited(settings: Settings, rate: str, address: str) -> TestClient:
@@ -26,6 +27,21 @@ def test_beyond_the_rate_a_client_is_told_how_long_to_wait(
         assert 0 < int(refused.headers["retry-after"]) <= 3600
         assert refused.headers["ratelimit-policy"] == '"default";q=3;w=3600'
         assert one.get("/healthz").status_code == 200
+
+
+def test_a_key_is_counted_wherever_it_is_used_and_beside_the_others_of_its_address(
+    settings: Settings, engine: Engine, redis_url: str
+) -> None:
+    home, away = uuid4().hex, uuid4().hex
+    with limited(settings, "2/hour", home) as here, limited(settings, "2/hour", away) as there:
+        ana, bob = (make_key(here, name) for name in ("ana", "bob"))
+        there.app.state.keyring.forget()  # type: ignore[attr-defined]
+        assert here.get("/v1/jobs", headers=ana.headers).headers["ratelimit"].startswith('"default";r=1;')
+        assert there.get("/v1/jobs", headers=ana.headers).headers["ratelimit"].startswith('"default";r=0;')
+        assert there.get("/v1/jobs", headers=ana.headers).status_code == 429
+        assert here.get("/v1/jobs", headers=bob.headers).status_code == 200
+        # What needs no key is counted by address.
+        assert [here.get("/openapi.json").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_where_the_counters_are_away_nobody_is_refused(settings: Settings, engine: Engine) -> None:

@@ -112,6 +112,20 @@ def test_a_full_storage_tells_nobody_how_much_another_keeps(client: TestClient, 
     assert "0 bytes of datasets, 0 bytes of versions here" in answer.json()["detail"]
 
 
+@SQLITE
+def test_a_full_queue_of_one_refuses_nothing_of_another(client: TestClient, become: Become) -> None:
+    settings = client.app.state.settings  # type: ignore[attr-defined]
+    client.app.state.settings = settings.model_copy(update={"max_queued_jobs": 1})  # type: ignore[attr-defined]
+    body = {"model": "m", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
+    for name in ("default", "team"):
+        become(name)
+        assert client.post("/v1/jobs", json=body).status_code == 202
+        refused = client.post("/v1/jobs", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_queued")
+        assert "at most 1 waiting jobs of a workspace" in refused.json()["detail"]
+        assert len(client.get("/v1/jobs?state=queued").json()["data"]) == 1
+
+
 def test_the_database_refuses_a_job_on_data_of_another_workspace(
     client: TestClient, become: Become, sessions: Sessions
 ) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,19 @@ def test_a_job_that_did_not_succeed_is_exit_4_after_its_events(typed: Type) -> N
     assert "Received: cancelled" in followed.stderr
     lines = typed("jobs", "events", "j", "--json").stdout.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["job.created", "job.cancelled"]
+
+
+@pytest.mark.usefixtures("datasets")
+def test_who_reads_no_more_of_the_output_ends_the_command_quietly(typed: Type, address: str) -> None:
+    typed("jobs", "start", "--model", "m", "--source", "source", "--target", "target", "--name", "j")
+    typed("jobs", "cancel", "j")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        command = [sys.executable, "-m", "app", "jobs", "events", "j", "--json"]
+        environment = {**os.environ, "MODEL_TRANSFER_URL": address}
+        ended = subprocess.run(command, env=environment, stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 def test_a_version_is_shown_and_named(typed: Type, client: TestClient, publish: Publish) -> None:

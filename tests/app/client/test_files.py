@@ -26,6 +26,18 @@ def test_a_download_has_the_digest_that_was_named_or_leaves_nothing(tmp_path: Pa
     assert [path.name for path in folder.iterdir()] == ["m-1.keras"]
 
 
+@pytest.mark.parametrize("etag", ["", 'ETag: "v1"', f'ETag: "{"g" * 64}"'])
+def test_a_download_without_a_digest_fails_and_leaves_nothing(etag: str, tmp_path: Path) -> None:
+    page = ok(b"<html>", "Content-Type: text/html", *([etag] if etag else []))
+    with (
+        Client(Answers(page).address) as service,
+        pytest.raises(ApiError, match="Expected an answer of the service") as error,
+    ):
+        service.download("m@1", tmp_path / "m.keras")
+    assert error.value.code == "download_without_digest"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("header", "name"),
     [
