@@ -120,7 +120,9 @@ class AuditView(BaseModel):
     key_id: str | None
     action: str = Field(examples=["dataset.deleted"])
     subject: str = Field(description="What it was done to.", examples=["grades@1"])
-    data: dict[str, Any]
+    data: dict[str, str | int | bool | None] = Field(
+        description="What else the action says of itself.", examples=[{"version": "grades@1", "force": False}]
+    )
 
 
 class AuditList(BaseModel):

@@ -33,7 +33,9 @@ MOST_AT_ONCE = 64
     response_model_exclude_unset=True,
     responses=responses(404, 410, 413, 422, 429, 503),
 )
-async def predict(model: ModelPath, body: PredictRequest, request: Request, caller: Asking) -> JSONResponse:
+async def predict_rows(
+    model: ModelPath, body: PredictRequest, request: Request, caller: Asking
+) -> JSONResponse:
     """Rows in, classes with probabilities or values out, as the downloaded file answers them.
 
     Every value is read by the rules of the data set that the model was trained on, and what cannot be read
