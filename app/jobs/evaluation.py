@@ -135,7 +135,7 @@ class Evaluation(Recipe):
     @classmethod
     def _several(cls, folds: int | None) -> int | None:
         if folds == 1:
-            raise ValueError("expected 0, or at least 2 folds; received 1")
+            raise ValueError("expected 0, or at least 2 folds")
         return folds
 
     @property

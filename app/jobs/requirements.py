@@ -35,6 +35,7 @@ def check(
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
     if isinstance(method, ParameterTransfer):
+        _contrastive(method, spec.training.epochs)
         _parameter(method, learnt[0], backbone, target.description, spec.training.batch_size)
     elif isinstance(method, StructureTransfer):
         _structure(spec, method, source, target)
@@ -123,6 +124,17 @@ def _parameter(
         raise ServiceError(422, "regulariser_does_not_fit", message, hint=hint)
     if method.wise_ft:
         needs_validation("method.wise_ft", target)
+
+
+def _contrastive(method: ParameterTransfer, epochs: int | None) -> None:
+    """With named epochs, pairs take a share of them, and a number of updates would say nothing."""
+    if method.strategy == "contrastive" and epochs and "contrastive_updates" in method.model_fields_set:
+        message = (
+            "method.contrastive_updates: expected none with `training.epochs`, a share of which trains on "
+            f"pairs. Received: {method.contrastive_updates}."
+        )
+        hint = "Leave `epochs` out, or set the share by `probe_share` in place of `contrastive_updates`."
+        raise ServiceError(422, "strategy_does_not_fit", message, hint=hint)
 
 
 def _structure(spec: JobSpec, method: StructureTransfer, source: Examples | None, target: Examples) -> None:

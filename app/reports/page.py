@@ -39,6 +39,7 @@ CONTROLS = {
     "preset_weights": "the same procedure from the preset's own weights",
     "random_structure": "a random structure of the same size",
     "untrained_teacher": "a student of an untrained teacher",
+    "of_each_fold": "the better candidate of each fold",
 }
 """What the page calls what the control may be."""
 
@@ -94,6 +95,7 @@ def render(report: ReportView) -> str:
         interval=gain and charts.interval(gain["low"], gain["high"], gain["value"]),
         arms=_arms(evaluation),
         crossed=_crossed(evaluation["proof"]),
+        compared_with=_control(evaluation),
         curves=_curves(evaluation["curves"]),
         few_shot=_few_shot(evaluation["few_shot"], gain),
         matrices=_matrices(confusion),
@@ -136,6 +138,14 @@ def _arms(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
 def _crossed(proof: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The proof by cross-validation, where it is one that tells something."""
     return proof if proof["kind"] == "cross-validation" and proof["metrics"] else None
+
+
+def _control(evaluation: Mapping[str, Any]) -> str | None:
+    """The candidate that the gain is over: the version's own, or what the folds compared with."""
+    if evaluation["proof"]["kind"] == "cross-validation":
+        chosen = list((evaluation["proof"]["chosen"] or {}).get("control", ()))
+        return None if not chosen else chosen[0] if len(chosen) == 1 else "of_each_fold"
+    return evaluation["control"] and str(evaluation["control"]["chosen"])
 
 
 def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:

@@ -35,6 +35,17 @@ def test_the_summary_counts_verdicts_by_kind_and_how_often_the_interval_holds_0(
     assert "Without a verdict: 1 too_few_rows; against the same procedure: 1 too_few_rows." in told
 
 
+def test_a_job_is_run_again_only_where_it_was_compared_with_something_else() -> None:
+    def again(kind: str, chosen: str | None) -> bool:
+        result = {"proof": {"kind": kind}, "control": chosen and {"chosen": chosen}}
+        return null.needs_another(result, "random_weights")
+
+    assert not again("test_rows", "random_weights")
+    assert again("test_rows", "from_scratch")
+    assert again("test_rows", None)
+    assert again("cross-validation", "random_weights")
+
+
 def test_nothing_measured_is_summed_up_too() -> None:
     assert null.summary([])[0].startswith("0 of 400 jobs")
 

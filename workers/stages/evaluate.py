@@ -162,10 +162,11 @@ def _proved(context: JobContext, arms: Arms, control: Control | None) -> dict[st
 
 
 def _diverged(context: JobContext, control: Control | None) -> set[str]:
-    """Of transfer and control those that lack a training, since it diverged."""
+    """Of transfer, control and ablations those that lack a training, since it diverged."""
     asked = context.job.spec.evaluation.control
     name = f"control/{control.chosen}" if control is not None else "control"
     found = {"transfer"} & set(context.diverged)
+    found |= set(context.job.spec.evaluation.arms) & set(context.diverged)
     return found | ({"control"} if asked and (control is None or name in context.diverged) else set())
 
 

@@ -13,9 +13,11 @@ from workers.job_context import Arms, JobContext
 from workers.stages.arms import Arm, train_seeds
 from workers.transfer.data import Data, few_shot_subset
 from workers.transfer.proof.curves import labels_saved
-from workers.transfer.proof.evaluation import Rules, measured
+from workers.transfer.proof.evaluation import Rules, cut_off, measured
+from workers.transfer.proof.evidence import told_of, unclaimed
 from workers.transfer.proof.measured import Measured
 from workers.transfer.proof.several import corrected
+from workers.transfer.proof.verdict import Silence
 from workers.transfer.tasks import LOWER_IS_BETTER
 
 _SEARCHED = (
@@ -50,10 +52,11 @@ def few_shot_curve(
     control's structure was, on all rows.
     """
     known = {count: _measured(context, of, rules) for count, of in points.items()}
+    silent = {count: _unclaimed(context, known[count], of) for count, of in points.items()}
     gains = {
         f"{count}": gain
         for count, rows in known.items()
-        if rows.silence(rows.metric) is None and (gain := rows.gain("transfer", "control")) is not None
+        if silent[count] is None and (gain := rows.gain("transfer", "control")) is not None
     }
     found = corrected(gains)
     told = [
@@ -63,16 +66,39 @@ def few_shot_curve(
         for count, rows in sorted(known.items())
     ]
     whole = _measured(context, {arm: arms[arm] for arm in ("transfer", "control") if arm in arms}, rules)
-    silent = whole.silence(whole.metric) is not None
-    gain = None if silent else whole.gain("transfer", "control")
+    both = {"transfer": arms["transfer"], "control": arms.get("control", [])}
+    of_whole = unclaimed(
+        whole,
+        "transfer",
+        "control",
+        drawn_once=rules.drawn_once,
+        cut_off=cut_off(both),
+        diverged=rules.diverged,
+    )
+    gain = None if of_whole is not None else whole.gain("transfer", "control")
     alone = None if gain is None else {**gain.to_dict(), "p_value": gain.p_value, "comparisons": 1}
     told.append(_point(None, len(context.target.train), whole, alone))
     return {
         "points": told,
         "labels_saved": labels_saved(told, higher_is_better=whole.metric not in LOWER_IS_BETTER),
         "comparisons": len(found),
-        "note": _SEARCHED if is_searched else None,
+        "note": " ".join([*([_SEARCHED] if is_searched else []), *_notes(silent, known)]) or None,
     }
+
+
+def _unclaimed(context: JobContext, rows: Measured, of: Arms) -> Silence | None:
+    """Each seed draws its own rows, so that one training is one draw even where no seed enters it."""
+    lacking = {arm for arm, outcomes in of.items() if len(outcomes) < len(context.seeds)}
+    return unclaimed(rows, "transfer", "control", cut_off=cut_off(of), diverged=lacking)
+
+
+def _notes(silent: Mapping[int, Silence | None], known: Mapping[int, Measured]) -> list[str]:
+    """Why points have no interval, where both arms were trained."""
+    found: dict[Silence, list[str]] = {}
+    for count, why in sorted(silent.items()):
+        if why is not None and {"transfer", "control"} <= set(known[count].arms):
+            found.setdefault(why, []).append(f"the control with {count} rows a class")
+    return [told_of(why, of) for why, of in found.items()]
 
 
 def _drawn(context: JobContext, count: int) -> dict[int, Data]:

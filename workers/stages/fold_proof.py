@@ -42,7 +42,14 @@ def fold_proof(context: JobContext, folds: Folds, rules: Rules) -> dict[str, Any
         )
     if asked.baseline:
         arms = [arm for arm in ARMS if arm != "control" or asked.control]
-        output |= advised(measured, arms, _choice(folds))
+        transfer = _outcomes(folds, "transfer")
+        output |= advised(
+            measured,
+            arms,
+            _choice(folds),
+            cut_off=cut_off({"transfer": transfer}),
+            diverged={"transfer"} if len(transfer) < len(folds.trained) else (),
+        )
     return output
 
 

@@ -29,13 +29,19 @@ def retrain(context: JobContext, source: DatasetFacts) -> None:
 
 
 def source_of(context: JobContext, first: Sequence[Network], seed: int) -> Sequence[Network]:
-    """The source that the transfer of a seed comes from: its own where each is trained anew."""
+    """The source that the transfer of a seed comes from: its own where each is trained anew.
+
+    Raises:
+        RuntimeError: it is not there. The first seed's in its place would pass for one that was trained anew.
+    """
     source = context.job.source
     if not context.job.spec.evaluation.retrain_source or not isinstance(source, DatasetFacts):
         return first
+    if seed not in context.seeds[1:]:
+        return first
     part = context.journal.part(Stage.SOURCE, _name(seed))
     if part is None or part.digest is None or part.value is None:
-        return first  # that of the first seed
+        raise RuntimeError(f"Expected a source that was trained for the seed {seed}. Received: none.")
     signature = signature_of(source.description)
     return [context.load_network(part.digest, signature, part.value["network"], "source")]
 

@@ -30,6 +30,7 @@ def source(context: JobContext) -> list[Network]:
     done = context.journal.finished(Stage.SOURCE)
     signature = signature_of(context.job.source.description)
     if done is not None and done.output_digest is not None and done.output is not None:
+        retrain(context, context.job.source)  # its parts may have been dropped since the stage ended
         return [context.load_network(done.output_digest, signature, done.output["network"])]
     context.begin_stage(Stage.SOURCE)
     retrain(context, context.job.source)

@@ -39,6 +39,11 @@ def refused(client: TestClient, **asked: Any) -> dict[str, Any]:
             "at least 2 with `contrastive`",
         ),
         (
+            {"method": {"strategy": "contrastive", "contrastive_updates": 8}, "training": {"epochs": 2}},
+            "strategy_does_not_fit",
+            "none with `training.epochs`, a share of which trains on pairs. Received: 8",
+        ),
+        (
             {"method": {"kind": "distillation", "strategy": "decoupled"}},
             "strategy_does_not_fit",
             "one of at least 3 classes",

@@ -96,3 +96,24 @@ def test_arms_of_one_value_have_an_axis() -> None:
 
 def test_every_recommendation_has_words() -> None:
     assert set(RECOMMENDED) == {"transfer", "control", "baseline", "train_both", "label_more"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named"),
+    [
+        ({"random_weights": 4}, "of the control, the same procedure from random weights:"),
+        ({"from_scratch": 1, "random_weights": 3}, "of the control, the better candidate of each fold:"),
+    ],
+)
+def test_the_gain_of_folds_names_the_control_that_they_chose_and_not_the_versions_own(
+    client: TestClient, publish: Publish, chosen: dict[str, int], named: str
+) -> None:
+    evaluated = proved()
+    folds = {"kind": "cross-validation", "folds": 2, "repeats": 2}
+    evaluated["proof"] |= {**folds, "chosen": {"arm": {}, "control": chosen, "baseline": {}}}
+    own = {"name": "from_scratch", "loss": 0.5, "accuracy": 0.75, "metrics": None}
+    evaluated["control"] = {"chosen": "from_scratch", "by": "validation", "candidates": [own]}
+    job = publish(evaluated["verdict"], RECEIPT, evaluated)
+    page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
+    assert named in page
+    assert "The control of the version itself is from scratch" in page

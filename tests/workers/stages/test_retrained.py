@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 
+from app.db.tables import StagePart
 from app.jobs.states import Stage
 from app.main import create_app
 from tests.stored import store
@@ -121,6 +123,34 @@ def test_a_job_that_was_stopped_trains_no_source_twice_and_comes_to_the_same(
     stopped, whole = reported(client, job_id), done(client, services, source=source, **ASKED)
     assert without_seconds(stopped["evaluation"]) == without_seconds(whole["evaluation"])
     assert stopped["weights_sha256"] == whole["weights_sha256"]
+
+
+def test_sources_that_were_dropped_since_the_stage_ended_are_found_or_trained_again(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, report: dict[str, Any]
+) -> None:
+    request = {"model": "m", "network": SMALL, "champion": "never", **ASKED}
+    request["source"] = {"dataset": "source", "training": {**EPOCHS, "seed": 5}}
+    request["evaluation"] = {"baseline": False, **ASKED["evaluation"]}
+    job_id = posted(client, request, {"dataset": "target"})
+    started = Journal.started
+
+    def stop(self: Journal, stage: Stage, progress: dict[str, Any]) -> None:
+        if stage is Stage.TRANSFER:
+            raise Stopped("pause")
+        started(self, stage, progress)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "started", stop)
+        assert attempted(client, services, job_id)["state"] == "paused"
+    with services.sessions.begin() as session:
+        of_source = StagePart.job_id == job_id, StagePart.stage == Stage.SOURCE
+        gone = session.scalars(delete(StagePart).where(*of_source).returning(StagePart.key)).all()
+    assert {"source/1", "source/2"} <= set(gone)
+    client.post(f"/v1/jobs/{job_id}:resume")
+    assert attempted(client, services, job_id)["state"] == "succeeded"
+    again = reported(client, job_id)
+    assert again["evaluation"]["arms"] == report["evaluation"]["arms"]
+    assert again["weights_sha256"] == report["weights_sha256"]
 
 
 @pytest.mark.parametrize(

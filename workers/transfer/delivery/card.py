@@ -211,8 +211,13 @@ def _proof(card: Mapping[str, Any]) -> str:
 
 def _control(card: Mapping[str, Any]) -> str:
     """What the transfer was compared with, in words."""
-    known = card.get("control") or {"chosen": "from_scratch"}
-    return f"the control ({CONTROLS[known['chosen']]})"
+    proof, own = card.get("proof"), card.get("control")
+    names = [own["chosen"]] if own else []
+    if proof is not None and proof["kind"] == "cross-validation":
+        names = list((proof["chosen"] or {}).get("control", ()))  # that of the version may be another
+    if not names:
+        return "the control"
+    return f"the control ({CONTROLS[names[0] if len(names) == 1 else 'of_each_fold']})"
 
 
 def _rows_seen(seen: Mapping[str, Any]) -> str:

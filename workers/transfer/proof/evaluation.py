@@ -10,10 +10,12 @@ from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Task
 from workers.transfer.proof.comparison import Gain
 from workers.transfer.proof.curves import curves_of
+from workers.transfer.proof.evidence import told_of, unclaimed
 from workers.transfer.proof.first_seed import of_first_seed
 from workers.transfer.proof.judging import NOT_COMPARED, Beside, judge
 from workers.transfer.proof.measured import Measured, means
 from workers.transfer.proof.several import corrected, said
+from workers.transfer.proof.verdict import Silence
 
 _LEFT_OUT = (
     "{} of the {} test rows were left out, since something in the transfer was trained or validated on them. "
@@ -134,7 +136,7 @@ def evaluate_arms(
         margin=rules.margin,
         drawn_once=rules.drawn_once,
         cut_off=cut_off(both),
-        diverged=rules.diverged,
+        diverged={"transfer", "control"} & set(rules.diverged),
         is_source_retrained=rules.is_source_retrained,
         p_of_rows=first["mcnemar"]["p_value"] if first["mcnemar"] else None,
     )
@@ -147,7 +149,13 @@ def evaluate_arms(
         **proved,
         "reason": told + proved["reason"],
         "arms": by_arm,
-        **_ablations(rows, [arm for arm in arms if arm not in ("transfer", "control", *_CHEAP)]),
+        **_ablations(
+            rows,
+            [arm for arm in arms if arm not in ("transfer", "control", *_CHEAP)],
+            drawn_once=rules.drawn_once,
+            cut_off=cut_off(arms),
+            diverged=rules.diverged,
+        ),
         "few_shot": None,
         "choices": {},
         "control": None,
@@ -170,17 +178,25 @@ def evaluate_arms(
     }
 
 
-def _ablations(rows: Measured, arms: Sequence[str]) -> dict[str, Any]:
-    """The transfer's gain over each, as one family of comparisons, and a sentence on it."""
+def _ablations(rows: Measured, arms: Sequence[str], **known: Collection[str]) -> dict[str, Any]:
+    """The transfer's gain over each that may be told, as one family of comparisons, and sentences on them.
+
+    `known` as in `evidence.unclaimed`.
+    """
     gains: dict[str, Gain] = {}
-    for arm in arms:
-        gain = None if rows.silence(rows.metric) else rows.gain("transfer", arm)
-        if gain is not None:
+    silent: dict[Silence, list[str]] = {}
+    for arm in arms if rows.silence(rows.metric) is None else ():
+        why, gain = unclaimed(rows, "transfer", arm, **known), rows.gain("transfer", arm)
+        if why is not None:
+            silent.setdefault(why, []).append(arm)
+        elif gain is not None:
             gains[arm] = gain
     found = corrected(gains)
+    told = [said(found, "ablation")] if found else []
+    told += [told_of(why, of) for why, of in silent.items()]
     return {
         "ablations": {arm: one.to_dict() for arm, one in found.items()},
-        "ablations_reason": said(found, "ablation") if found else None,
+        "ablations_reason": " ".join(told) or None,
     }
 
 

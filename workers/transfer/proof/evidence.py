@@ -56,3 +56,44 @@ def unsaid_of(rows: Evidence, arm: str, other: str) -> Silence | None:
         return of_class
     gain = rows.gain(arm, other)
     return rows.undefined(arm, other) if gain is None else rows.silence(rows.metric, gain)
+
+
+def unclaimed(
+    rows: Evidence,
+    arm: str,
+    other: str,
+    *,
+    drawn_once: Collection[str] = (),
+    cut_off: Collection[str] = (),
+    diverged: Collection[str] = (),
+) -> Silence | None:
+    """Why of a gain neither an interval is told nor that it is one; None if both are.
+
+    As with the verdict: beside what `unsaid_of` says, an arm that a seed enters was trained once, trainings
+    of it diverged, or it lost while it still learnt.
+    """
+    unsaid = unsaid_of(rows, arm, other)
+    if unsaid is not None:
+        return unsaid
+    for one in (arm, other):
+        name = one.replace("_", " ")
+        if one in diverged:
+            return Silence(
+                "not_converged", f"A training of the {name} diverged", "train at a lower learning rate"
+            )
+        if rows.trainings(one) == 1 and one not in drawn_once:
+            fact = f"The {name} was trained with one seed, and another may turn it round"
+            return Silence("one_seed", fact, "leave `evaluation.seeds` out")
+    gain = rows.gain(arm, other)
+    lost = other if gain is not None and gain.low > 0 else arm if gain is not None and gain.high < 0 else None
+    if lost is None or lost not in cut_off:
+        return None
+    fact = f"The {lost.replace('_', ' ')} was still learning when its training ended at its limit"
+    return Silence("not_converged", fact, "raise `training.budget.max_updates`")
+
+
+def told_of(silent: Silence, others: Collection[str]) -> str:
+    """A sentence on gains over those, in place of a claim."""
+    names = ", ".join(name.replace("_", " ") for name in others)
+    fact = f"{silent.fact[0].lower()}{silent.fact[1:]}"
+    return f"Of the gain over {names} nothing is claimed: {fact}; {silent.remedy}."

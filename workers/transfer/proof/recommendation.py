@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from workers.transfer.data import Array, Data
 from workers.transfer.proof.comparison import Gain
-from workers.transfer.proof.evaluation import Outcome, Rules, measured
-from workers.transfer.proof.evidence import Evidence, unsaid_of
+from workers.transfer.proof.evaluation import Outcome, Rules, cut_off, measured
+from workers.transfer.proof.evidence import Evidence, told_of, unclaimed, unsaid_of
 from workers.transfer.proof.verdict import RETRAINED_SOURCE, THIS_SOURCE, Silence, measured_on_rows
 
 Use = Literal["transfer", "control", "baseline", "train_both", "label_more"]
@@ -132,15 +132,32 @@ def advice(
     `evaluation.evaluate_arms`. Each gain is that of an arm over another on the same test rows.
     """
     source = RETRAINED_SOURCE if rules.is_source_retrained else THIS_SOURCE
-    return advised(measured(arms, data, rules, seen=seen, units=units), arms, choice, source)
+    return advised(
+        measured(arms, data, rules, seen=seen, units=units),
+        arms,
+        choice,
+        source,
+        drawn_once={*rules.drawn_once, "baseline"},
+        cut_off=cut_off(arms),
+        diverged=rules.diverged,
+    )
 
 
 def advised(
-    rows: Evidence, arms: Collection[str], choice: Choice, source: str = THIS_SOURCE
+    rows: Evidence,
+    arms: Collection[str],
+    choice: Choice,
+    source: str = THIS_SOURCE,
+    **known: Collection[str],
 ) -> dict[str, Any]:
-    """The same of arms that are measured already; `source` is what the transfer comes from, in words."""
+    """The same of arms that are measured already; `source` is what the transfer comes from, in words.
+
+    `known` as in `evidence.unclaimed`, which says where there is no gain over the baseline.
+    """
     silent = unsaid_of(rows, "transfer", "constant")
-    versus = None if silent is not None else rows.gain("transfer", "baseline")
+    why = None if silent is not None else unclaimed(rows, "transfer", "baseline", **known)
+    is_told = silent is None and why is None
+    versus = rows.gain("transfer", "baseline") if is_told else None
     usable = [arm for arm in ARMS if arm in arms]
     made = recommend(
         choice,
@@ -152,6 +169,8 @@ def advised(
     )
     if silent is not None:
         reason = silent.reason
+    elif why is not None and why.detail in ("one_seed", "not_converged"):
+        reason = told_of(why, ["baseline"])
     elif versus is None:
         reason = f"{rows.undefined('transfer', 'baseline').fact} for transfer and baseline."
     else:

@@ -66,7 +66,8 @@ def test_the_calibration_of_the_model_is_told_and_no_error_of_few_rows():
 
 def test_what_folds_came_to_is_told_apart_from_this_networks_own_metrics():
     arms = {"transfer": {"accuracy": 0.875}, "control": {"accuracy": 0.75}}
-    proof = {"kind": "cross-validation", "folds": 5, "repeats": 2, "rows": 120, "metrics": arms}
+    folds = {"folds": 5, "repeats": 2, "rows": 120}
+    proof = {"kind": "cross-validation", **folds, "metrics": arms, "chosen": None}
     card = _card(proof=proof, metrics={"transfer": {"accuracy": 0.8125}})
     folds, own = card.split("## Metrics in the cross-validation")[1].split("## Metrics on the test rows")
     assert "In 5-fold cross-validation repeated 2 times on 120 rows every arm was trained anew" in folds
@@ -78,6 +79,18 @@ def test_what_folds_came_to_is_told_apart_from_this_networks_own_metrics():
 def test_the_verdict_stands_in_the_card_if_there_is_one():
     assert "transfer: **hurt**. It lies below 0." in _card(verdict="hurt", reason="It lies below 0.")
     assert "Did the transfer help" not in _card()
+
+
+def test_the_control_of_folds_is_the_candidate_that_they_chose_and_not_the_versions_own():
+    def against(**chosen) -> str:
+        proof = {"kind": "cross-validation", "metrics": {}, "chosen": {"control": chosen}}
+        own = {"chosen": "from_scratch"}
+        card = _card(proof=proof, control=own, verdict="helped", reason="It lies above 0.")
+        return card.split("Against ")[1].split(", transfer")[0]
+
+    assert against(random_weights=4) == "the control (by the same procedure from random weights)"
+    assert against(from_scratch=3, random_weights=1) == "the control (by the better candidate of each fold)"
+    assert against() == "the control"
 
 
 def test_what_to_use_is_a_sentence_of_the_card():

@@ -42,8 +42,11 @@ def test_the_proof_of_two_equal_networks_is_no_difference(task, numbers, plain_o
 def test_the_gain_over_each_further_arm_is_told_beside_the_verdict(numbers, plain_options):
     data = numbers()
     transfer, other = (_outcome(build(plain_options, data, seed=seed), data) for seed in (0, 1))
-    arms = {"transfer": [transfer], "random_frozen": [other]}
-    alone, proof = _prove(arms, data), _prove({**arms, "control": [transfer]}, data)
+    arms, once = {"transfer": [transfer], "random_frozen": [other]}, {"transfer", "control", "random_frozen"}
+    alone, proof = (
+        _prove(arms, data, drawn_once=once),
+        _prove({**arms, "control": [transfer]}, data, drawn_once=once),
+    )
     assert proof["ablations"] == alone["ablations"]
     assert proof["ablations"].keys() == {"random_frozen"}
     of_other = compare("binary", data.test.targets, [transfer.test], [other.test], "accuracy", draws=200)
@@ -268,3 +271,26 @@ def test_a_metric_points_the_other_way_only_where_its_own_interval_says_so(numbe
         {"transfer": [sure], "control": [replace(near, test=0.5 + 0.999 * (near.test - 0.5))]}, data
     )
     assert "points the other way" not in said["reason"]
+
+
+@pytest.mark.parametrize(
+    ("trainings", "is_cut_off", "diverged", "said"),
+    [
+        (1, False, (), "trained with one seed"),
+        (3, True, (), "the random frozen was still learning"),
+        (2, False, ("random_frozen",), "a training of the random frozen diverged"),
+    ],
+)
+def test_where_a_verdict_would_be_silent_ablations_are_not_claimed_either(
+    numbers, trainings, is_cut_off, diverged, said
+):
+    data = replace(numbers(rows=1000), validation=None)
+    arms = {
+        arm: [replace(_right(data, share, seed), is_cut_off=is_cut_off) for seed in range(trainings)]
+        for arm, share in {"transfer": 0.9, "random_frozen": 0.6}.items()
+    }
+    proof = _prove(arms, data, drawn_once=(), diverged=diverged)
+    assert proof["ablations"] == {}
+    assert said in proof["ablations_reason"]
+    assert "shown to be better" not in proof["ablations_reason"]
+    assert proof["metrics"]["random_frozen"]["accuracy"] is not None

@@ -120,6 +120,15 @@ def test_the_gain_over_the_baseline_is_that_of_a_comparison() -> None:
     assert told["recommendation"] == "transfer"
 
 
+def test_where_a_verdict_would_be_silent_no_gain_over_the_baseline_is_claimed() -> None:
+    data, arms = _arms()
+    once = _advice(data, {**arms, "transfer": arms["transfer"][:1]})
+    lacking = _advice(data, arms, diverged=("transfer",))
+    for told, said in ((once, "trained with one seed"), (lacking, "a training of the transfer diverged")):
+        assert told["versus_baseline"]["gain"] is None
+        assert said in told["versus_baseline"]["reason"]
+
+
 def test_held_out_rows_that_the_test_rows_contradict_ask_for_both() -> None:
     data, arms = _arms()
     told = _advice(data, arms, _choice(baseline=HeldOut(0.1, 0.99)))
