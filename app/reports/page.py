@@ -39,9 +39,11 @@ CONTROLS = {
     "preset_weights": "the same procedure from the preset's own weights",
     "random_structure": "a random structure of the same size",
     "untrained_teacher": "a student of an untrained teacher",
-    "of_each_fold": "the better candidate of each fold",
 }
 """What the page calls what the control may be."""
+
+_NAMED = {**CONTROLS, "of_each_fold": "the better candidate of each fold"}
+"""The same, and where folds chose different ones."""
 
 CHOSEN_BY = {
     "given": "the one asked for",
@@ -295,7 +297,7 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters.update(
     cpu_seconds=_cpu_seconds,
     arm=lambda name: ARMS.get(name, _words(name)),
-    control=lambda name: CONTROLS.get(name, _words(name)),
+    control=lambda name: _NAMED.get(name, _words(name)),
     chosen_by=lambda name: CHOSEN_BY.get(name, name),
     detail=lambda name: DETAILS[name],
     recommended=lambda name: RECOMMENDED[name],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workers.transfer.data import Column, Signature
-from workers.transfer.proof.verdict import CONTROLS, crossed
+from workers.transfer.proof.verdict import NAMED, crossed
 from workers.transfer.training.options import Cost
 
 Levels = tuple[int, int]
@@ -217,7 +217,7 @@ def _control(card: Mapping[str, Any]) -> str:
         names = list((proof["chosen"] or {}).get("control", ()))  # that of the version may be another
     if not names:
         return "the control"
-    return f"the control ({CONTROLS[names[0] if len(names) == 1 else 'of_each_fold']})"
+    return f"the control ({NAMED[names[0] if len(names) == 1 else 'of_each_fold']})"
 
 
 def _rows_seen(seen: Mapping[str, Any]) -> str:

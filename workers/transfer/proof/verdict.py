@@ -35,7 +35,7 @@ CONTROLS: Mapping[str, str] = {
 }
 """What the control may be, as the sentence says it."""
 
-_NAMED: Mapping[str, str] = {**CONTROLS, "of_each_fold": "by the better candidate of each fold"}
+NAMED: Mapping[str, str] = {**CONTROLS, "of_each_fold": "by the better candidate of each fold"}
 """The same, and where folds chose different ones."""
 
 TEST_ROWS = "test rows"
@@ -187,7 +187,7 @@ def verdict(
     nothing of another draw. `p_of_rows`, McNemar's of accuracies of arms that were fitted once, must agree.
     `source` is what the transfer comes from, in words.
     """
-    measured = measured_on_rows(gain, _NAMED[control], source)
+    measured = measured_on_rows(gain, NAMED[control], source)
     within = -margin < gain.low and gain.high < margin
     if gain.low == gain.high and gain.metric not in _OF_NUMBERS:
         within = within and gain.rows * margin >= _ROWS_OF_NOTHING
