@@ -27,7 +27,9 @@ class Readiness(BaseModel):
     """Whether the API can reach the parts it needs; each is `ok` or says what is wrong."""
 
     status: Literal["ready", "not ready"]
-    parts: dict[str, str] = Field(examples=[{"database": "ok", "storage": "ok", "broker": "ok", "predictor": "ok"}])
+    parts: dict[str, str] = Field(
+        examples=[{"database": "ok", "storage": "ok", "broker": "ok", "predictor": "ok"}]
+    )
 
 
 @router.get("/healthz", summary="Is the process alive?")

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-
 LOOK_SECONDS = 3.0
 """How long a predictor may take to say that it is there, which is no work for it."""
 
