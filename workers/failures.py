@@ -82,13 +82,12 @@ def out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
             f", whose largest training has {estimate.parameters:,} weights and was estimated to need at "
             f"least {mib:,.0f} MiB with a batch_size of {rows}"
         )
-    kind = "" if facts is None else f" ({facts.spec.network.kind})"
-    hint = (
-        "Start workers with more memory: POST /v1/jobs/{job}:retry then continues with what it has kept."
-        if facts is None
-        else f"Lower `training.batch_size` or the size of the `network`{kind}. Or start workers with more memory: "
-        "POST /v1/jobs/{job}:retry then continues from the last finished stage."
-    )
+    hint = "Start workers with more memory: POST /v1/jobs/{job}:retry then continues with what it has kept."
+    if facts is not None:
+        hint = (
+            f"Lower `training.batch_size` or the size of the `network` ({facts.spec.network.kind}). Or start "
+            "workers with more memory: POST /v1/jobs/{job}:retry then continues from the last finished stage."
+        )
     return Failure("out_of_memory", f"{message}.", hint)
 
 
