@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from workers.transfer import tasks
 from workers.transfer.baselines.choosing import out_of_fold, readings_of
@@ -84,7 +85,10 @@ def measure(
     if target.task == "regression":
         p = LabelUnit.of(target.rows.targets).labels(p)
     measured = _judged(candidate.name, "candidate", p, target)
-    scores = _others(candidate, target, pause) if others else {}
+    scores: dict[str, float | None] = {}
+    if others:
+        with threadpool_limits(1):  # several threads sum in another order
+            scores = _others(candidate, target, pause)
     seconds = time.process_time() - begun
     return replace(measured, scores=scores, strengths=found.strengths.tolist(), cpu_seconds=seconds)
 

@@ -14,7 +14,7 @@ from workers.transfer.data import Array, Task
 from workers.transfer.training.linear_models import Space
 
 LARGEST = 1e12
-"""Of β and α/β, and 1 over it the smallest ratio: where y is explained wholly, or not at all, one has none."""
+"""Of β and α/β, and 1 over it the smallest ratio: where y is explained wholly or not at all, one has none."""
 
 _RATIOS = np.linspace(-math.log(LARGEST), math.log(LARGEST), 221)
 """Logarithms of α/β that are looked at, a quarter apart; the largest evidence is near the best of them."""
