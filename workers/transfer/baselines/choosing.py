@@ -117,6 +117,24 @@ def choose(
     return Baseline(name, search.by, scores, search.earlier_seconds, predict, reading, features, answers)
 
 
+def held_out_answers(
+    readings: Sequence[Reading],
+    name: str,
+    data: Data,
+    training: Training,
+    hooks: Hooks | None,
+    folds: Array,
+) -> Array:
+    """What that candidate answers for each train row by the others, (n, k); NaN of rows in no fold.
+
+    Raises:
+        Stopped: as `choose`.
+    """
+    reading = next(reading for reading in readings if name in reading.learners)
+    with threadpool_limits(1):
+        return _Search(data, training, hooks or Hooks(), folds).held_out(reading, name)
+
+
 Features = Callable[[Inputs], Any]
 
 
@@ -183,6 +201,12 @@ class _Search:
 
     def _cross_validated(self, reading: Reading, name: str) -> Score:
         assert self.folds is not None
+        held = self.folds >= 0
+        return self._score(name, self.data.train.targets[held], self.held_out(reading, name)[held])
+
+    def held_out(self, reading: Reading, name: str) -> Array:
+        """What a candidate that is fitted beside each fold answers for its rows; NaN of rows in none."""
+        assert self.folds is not None
         p: Array | None = None
         for number in range(self.folds.max() + 1):
             places = np.flatnonzero(self.folds == number)
@@ -190,11 +214,10 @@ class _Search:
             answers = self._fit(reading, name, split)
             held_out = take(self._of(reading, "train", self.data.train), places)
             some = _in_blocks(answers, split.features, held_out, len(places), self.data)
-            p = np.empty((len(self.folds), some.shape[1])) if p is None else p
+            p = np.full((len(self.folds), some.shape[1]), np.nan) if p is None else p
             p[places] = some
         assert p is not None
-        held = self.folds >= 0
-        return self._score(name, self.data.train.targets[held], p[held])
+        return p
 
     def _score(self, name: str, y: Array, p: Array) -> Score:
         task = self.data.signature.task
