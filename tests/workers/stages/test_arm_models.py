@@ -224,7 +224,7 @@ def test_an_arm_or_a_format_that_is_not_there_is_told_with_those_that_are(
     assert answer.json()["detail"] == expected
     answer = client.get("/v1/models/crooked@1/download", params={"arm": "baseline", "format": "keras"})
     assert (answer.status_code, answer.json()["code"]) == (404, "format_not_found")
-    assert "bundle, predictions. Received: keras" in answer.json()["detail"]
+    assert "bundle, doubtful_labels, predictions, wrong_rows. Received: keras" in answer.json()["detail"]
     assert client.get("/v1/models/crooked@1/download", params={"arm": "constant"}).status_code == 422
 
 
