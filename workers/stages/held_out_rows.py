@@ -12,7 +12,7 @@ from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext
 from workers.stages.baseline import Fitted, readings
 from workers.stages.folds import Folds
-from workers.transfer.baselines.choosing import held_out_answers
+from workers.transfer.baselines.choosing import out_of_fold
 from workers.transfer.baselines.readings import spread
 from workers.transfer.data import Array, Rows
 from workers.transfer.methods.parts.fold_numbers import fold_numbers
@@ -117,7 +117,8 @@ def _by_the_baseline(context: JobContext, source: Sequence[Network], fitted: Fit
         fit = context.trainings.fit(Stage.CONTROL, run, context.training, seed=seed)
         seconds = stopwatch(fit.hooks.features)
         models = readings(context, source, fit.hooks.features)
-        p = held_out_answers(models, chosen, data, fit.training, fit.hooks, fold)
+        others = {name for reading in models for name in reading.learners} - {chosen}
+        ((_, p),) = out_of_fold(models, data, fit.training, fold, fit.hooks, left_out=others)
         fit.cost.add(0, seconds())
         return Outcome(seed, p, None, [])
 

@@ -1,6 +1,6 @@
 """Which candidate is the baseline: that of most right answers on held-out rows, then of the lower loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal
@@ -117,22 +117,30 @@ def choose(
     return Baseline(name, search.by, scores, search.earlier_seconds, predict, reading, features, answers)
 
 
-def held_out_answers(
+def out_of_fold(
     readings: Sequence[Reading],
-    name: str,
     data: Data,
     training: Training,
-    hooks: Hooks | None,
     folds: Array,
-) -> Array:
-    """What that candidate answers for each train row by the others, (n, k); NaN of rows in no fold.
+    hooks: Hooks | None = None,
+    left_out: Container[str] = (),
+) -> Iterator[tuple[str, Array]]:
+    """Each candidate's name, and its answers for the train rows by models that were trained on other folds.
+
+    NaN for a row that no fold holds out. In the shape of a network's predictions. Candidates that are
+    `left_out` are not fitted.
 
     Raises:
-        Stopped: as `choose`.
+        Stopped: `should_stop`, asked between two fits, gave a reason.
     """
-    reading = next(reading for reading in readings if name in reading.learners)
-    with threadpool_limits(1):
-        return _Search(data, training, hooks or Hooks(), folds).held_out(reading, name)
+    search = _Search(data, training, hooks or Hooks(), folds)
+    for reading in readings:
+        for name in reading.learners:
+            if name in left_out:
+                continue
+            with threadpool_limits(1):
+                answers = search.out_of_fold(reading, name)
+            yield name, answers
 
 
 Features = Callable[[Inputs], Any]
@@ -201,11 +209,11 @@ class _Search:
 
     def _cross_validated(self, reading: Reading, name: str) -> Score:
         assert self.folds is not None
-        held = self.folds >= 0
-        return self._score(name, self.data.train.targets[held], self.held_out(reading, name)[held])
+        held, p = self.folds >= 0, self.out_of_fold(reading, name)
+        return self._score(name, self.data.train.targets[held], p[held])
 
-    def held_out(self, reading: Reading, name: str) -> Array:
-        """What a candidate that is fitted beside each fold answers for its rows; NaN of rows in none."""
+    def out_of_fold(self, reading: Reading, name: str) -> Array:
+        """A candidate's answers for each train row by a model of the other folds."""
         assert self.folds is not None
         p: Array | None = None
         for number in range(self.folds.max() + 1):
