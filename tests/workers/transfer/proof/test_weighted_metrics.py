@@ -5,7 +5,6 @@ from sklearn import metrics as sk
 from workers.transfer import tasks, text_metrics
 from workers.transfer.proof.weighted_metrics import weighted_metric
 
-
 WORDS = ["a", "dog", "runs", "home.", "Tom", "the"]
 
 
