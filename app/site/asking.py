@@ -34,9 +34,15 @@ class PageRoute(StrictRoute):
         return handled
 
 
-def router() -> APIRouter:
+class FilledRoute(PageRoute):
+    """A form that an address fills in: what it does not know is passed over."""
+
+    any_query = True
+
+
+def router(route_class: type[PageRoute] = PageRoute) -> APIRouter:
     """A router of pages, which the OpenAPI document leaves out: they are no interface for programs."""
-    return APIRouter(route_class=PageRoute, include_in_schema=False)
+    return APIRouter(route_class=route_class, include_in_schema=False)
 
 
 def refusal_page(request: Request, error: BaseException) -> Response:

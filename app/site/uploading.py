@@ -14,12 +14,12 @@ from app.datasets.routes import receive_dataset
 from app.datasets.schemas import DatasetForm
 from app.datasets.upload import Upload
 from app.errors import MEDIA_TYPE, Problem, ServiceError, problem_of
-from app.site.asking import field_errors
+from app.site.asking import FilledRoute, field_errors
 from app.site.asking import router as make_router
 from app.site.rendering import page
 from app.site.schema_forms import Field, fields
 
-router = make_router()
+router = make_router(FilledRoute)
 
 FIRST = ("name", "label", "kind", "task")
 """Fields that most uploads need, or none."""
