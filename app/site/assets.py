@@ -26,13 +26,13 @@ _FILES = {
 }
 
 
-@router.get("/ui/files/{name}")
-def get_file(name: str) -> Response:
+@router.get("/ui/files/{file}")
+def get_file(file: str) -> Response:
     """A file by its name; asked for again only when the service is another version."""
-    if name not in _FILES:
-        message = f"Expected one of {', '.join(_FILES)}. Received: {name}."
+    if file not in _FILES:
+        message = f"Expected one of {', '.join(_FILES)}. Received: {file}."
         raise ServiceError(404, "file_not_found", message, hint="Load the page again.")
-    content, media_type = _content(name)
+    content, media_type = _content(file)
     headers = {"Cache-Control": "no-cache", "ETag": f'"{version("model-transfer")}-{len(content)}"'}
     return Response(content, media_type=media_type, headers=headers)
 

@@ -55,6 +55,8 @@ def list_jobs(
     try:
         found = jobs.listed(session, caller, _wanted(asked), after, _PER_PAGE)
     except ServiceError as problem:
+        if problem.status != 422:
+            raise
         errors = {str(one["field"]): f"Expected {one['expected']}." for one in problem.errors}
     except ValidationError as problem:
         errors = {str(one["loc"][0]): f"{one['msg']}." for one in problem.errors()}

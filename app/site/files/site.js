@@ -18,6 +18,16 @@
     setTimeout(function () { button.textContent = before; }, 1500);
   }
 
+  // A model is called like its target, unless it was given a name.
+  var target = document.getElementById("target"), model = document.getElementById("model");
+  if (target && model) {
+    target.addEventListener("change", function () {
+      if (!model.value || model.dataset.made === model.value) {
+        model.value = model.dataset.made = target.value.split("@")[0];
+      }
+    });
+  }
+
   // A file that is dropped on its field, shown before it is sent.
   document.querySelectorAll("[data-drop]").forEach(function (zone) {
     var input = zone.querySelector("input[type=file]");
