@@ -115,7 +115,7 @@ def _of(workspace: str) -> Select[Dataset]:
     return select(Dataset).where(Dataset.workspace_id == workspace, Dataset.deleted_at.is_(None))
 
 
-def ids_ever(workspace: str, reference: str) -> Select[tuple[str]]:
+def ids_ever(workspace: str, reference: str) -> Select[str]:
     """The ids of all that an id, a name (all of its versions) or `name@version` means or has meant."""
     statement = select(Dataset.id).where(Dataset.workspace_id == workspace)
     if is_id(reference):
