@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.access import audit
-from app.access.caller import Asking
+from app.access.caller import Asking, Caller
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.db.tables import Job
