@@ -11,7 +11,12 @@ Scope = Literal["read", "write", "admin"]
 RANKS: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
 """Each may do what those before it may."""
 
-OPEN = frozenset({"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"})
+OPEN = frozenset(
+    {
+        "/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz",
+        "/v2", "/v2/health/live", "/v2/health/ready",
+    }
+)  # fmt: skip
 """What anyone may ask for: it tells nothing of users."""
 
 OPEN_FOLDER = "/static-offline-docs/"
@@ -30,5 +35,8 @@ def scope_needed(method: str, path: str) -> Scope:
     if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
         return "admin"
     # Who may download a model can ask it as well.
-    predicts = method.upper() == "POST" and path.startswith("/v1/models/") and path.endswith(":predict")
+    predicts = method.upper() == "POST" and (
+        (path.startswith("/v1/models/") and path.endswith(":predict"))
+        or (path.startswith("/v2/models/") and path.endswith("/infer"))
+    )
     return "read" if predicts or method.upper() in SAFE_METHODS else "write"
