@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +20,7 @@ Datatype = Literal[
 _DATATYPES: Mapping[str, Datatype] = {"number": "FP64", "boolean": "BOOL"}
 """By a column's type; all others are text."""
 
-Parameters = dict[str, Any]
+Parameters = Annotated[dict[str, Any], Field(description="By name.")]
 
 
 class _Part(BaseModel):

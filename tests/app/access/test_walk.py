@@ -229,7 +229,9 @@ def test_a_foreign_key_of_any_scope_finds_what_is_nowhere(
 def expected(request: Request) -> set[int]:
     """The statuses that a foreign key may see; of lists and the like any will do that tells nothing."""
     if request.pair is None:
-        return {200, 201, 307, 403, 404, 409, 422}
+        # No predictor runs beside these tests.
+        away = {503} if request.paths[0] in ("/readyz", "/v2/health/ready") else set()
+        return {200, 201, 307, 403, 404, 409, 422} | away
     # A model's name alone is refused before it is looked for.
     return {404, 422} if (request.method, request.form) == ("DELETE", "/v1/models/{model}") else {404}
 
