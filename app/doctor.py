@@ -17,6 +17,7 @@ from app.broker import Broker
 from app.db.revision import OutdatedDatabase, require_current
 from app.db.session import make_engine, make_read_sessions
 from app.object_storage import storage_of
+from app.predictions.predictor import Predictor, PredictorAway
 from app.private_files import readable_by_others
 from app.redaction import without_secrets
 from app.settings import Settings
@@ -38,7 +39,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at each part in turn; none keeps the others from being looked at."""
     yield _versions()
-    for look in (_folder, _database, _keys, _storage, _disk, _broker, _workers):
+    for look in (_folder, _database, _keys, _storage, _disk, _broker, _workers, _predictor):
         yield look(settings)
 
 
@@ -155,6 +156,19 @@ def _answering(settings: Settings, broker: Broker) -> Finding:
         advice = f"No worker serves {', '.join(sorted(unserved))}: see MODEL_TRANSFER_WORKER_QUEUES."
         return Finding("workers", "warning", message, advice)
     return Finding("workers", "ok", message)
+
+
+def _predictor(settings: Settings) -> Finding:
+    address = without_secrets(settings.effective_predictor_url)
+    try:
+        Predictor(settings.effective_predictor_url, settings.predictor_seconds).look()
+    except PredictorAway as away:
+        advice = (
+            "It takes some seconds to start. Start one: `model-transfer predictor` (`model-transfer serve` "
+            "starts its own), or correct MODEL_TRANSFER_PREDICTOR_URL. Without one, jobs run all the same."
+        )
+        return Finding("predictor", "failed", f"{address}: none answers ({away})", advice)
+    return Finding("predictor", "ok", address)
 
 
 def _ask_broker(settings: Settings, what: str, ask: Callable[[Settings, Broker], Finding]) -> Finding:

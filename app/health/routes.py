@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.access.caller import Asking
 from app.access.requests import StrictRoute
 from app.errors import ServiceError, public_reason, responses
+from app.predictions.predictor import PredictorAway
 
 router = APIRouter(tags=["service"], route_class=StrictRoute)
 
@@ -26,7 +27,9 @@ class Readiness(BaseModel):
     """Whether the API can reach the parts it needs; each is `ok` or says what is wrong."""
 
     status: Literal["ready", "not ready"]
-    parts: dict[str, str] = Field(examples=[{"database": "ok", "storage": "ok", "broker": "ok"}])
+    parts: dict[str, str] = Field(
+        examples=[{"database": "ok", "storage": "ok", "broker": "ok", "predictor": "ok"}]
+    )
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -37,8 +40,9 @@ def get_health() -> Health:
 
 @router.get("/readyz", summary="Can the service do its work?", responses={503: {"model": Readiness}})
 def get_readiness(request: Request, response: Response) -> Readiness:
-    """503 while the database, the storage or the broker cannot be reached."""
-    parts = {"database": _database(request), "storage": _storage(request), "broker": _broker(request)}
+    """503 while the database, the storage, the broker or the predictor cannot be reached."""
+    looks = {"database": _database, "storage": _storage, "broker": _broker, "predictor": _predictor}
+    parts = {name: look(request) for name, look in looks.items()}
     ready = all(state == "ok" for state in parts.values())
     if not ready:
         response.status_code = 503
@@ -90,3 +94,11 @@ def _storage(request: Request) -> str:
 
 def _broker(request: Request) -> str:
     return "cannot be reached" if request.app.state.broker.count_waiting() is None else "ok"
+
+
+def _predictor(request: Request) -> str:
+    try:
+        request.app.state.predictor.look()
+    except PredictorAway as away:
+        return f"cannot be reached, or is still starting: {away}"
+    return "ok"

@@ -13,7 +13,7 @@ from app.db.locks import lock_name, lock_names
 from app.db.tables import Alias, Artifact, Job, Model, TrainedRows, Version
 from app.errors import ServiceError, did_you_mean
 from app.models import aliases
-from app.models.schemas import Arm, ModelView, TrainedOn, VersionSummary, VersionView
+from app.models.schemas import OF_ALL_ARMS, Arm, ModelView, TrainedOn, VersionSummary, VersionView
 from app.models.signature import Backbone, Signature
 from app.pages import page
 from app.references import is_id, new_id, split_alias, split_reference
@@ -70,8 +70,10 @@ def publish(
 
 
 def _filename(model: str, number: int, artifact: dict[str, Any]) -> str:
-    arm = f"-{artifact['arm']}" if artifact["arm"] in _OTHER_ARMS else ""
-    return f"{model}-{number}{arm}.{artifact['suffix']}"
+    part = f"-{artifact['arm']}" if artifact["arm"] in _OTHER_ARMS else ""
+    if artifact["format"] in ("wrong_rows", "doubtful_labels"):
+        part = f"-{artifact['format'].replace('_', '-')}"
+    return f"{model}-{number}{part}.{artifact['suffix']}"
 
 
 def _of(workspace: str, model: str) -> tuple[ColumnElement[bool], ...]:
@@ -157,7 +159,7 @@ def find_artifact(
     """
     version = usable(find_version(session, workspace, reference))
     by_arm = _by_arm(version.artifacts)
-    if arm not in by_arm and format_ != "predictions":
+    if arm not in by_arm and format_ not in OF_ALL_ARMS:
         there = ", ".join(name for name in by_arm if name != "all")
         message = f"Expected an arm whose model {ref(version)} has: {there or 'none'}. Received: {arm}."
         hint = "Ask for one of these; a job trains the arms that its `evaluation` asks for."

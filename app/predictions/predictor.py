@@ -14,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+LOOK_SECONDS = 3.0
+"""How long a predictor may take to say that it is there, which is no work for it."""
+
 
 class PredictorAway(Exception):
     """Nothing answers; says why."""
@@ -45,6 +48,23 @@ class Predictor:
         while self._idle:
             self._idle.pop().close()
 
+    def look(self) -> None:
+        """Return if one answers: it listens as soon as it has loaded TensorFlow.
+
+        Raises:
+            PredictorAway: none does.
+        """
+        connection = self._new(min(LOOK_SECONDS, self._timeout))
+        try:
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            raise PredictorAway(type(error).__name__) from error
+        finally:
+            connection.close()
+        if status != 200:
+            raise PredictorAway(f"it answers with status {status}")
+
     def ask(self, bundle: str, instances: Sequence[Mapping[str, Any]]) -> tuple[int, dict[str, Any]]:
         """The status and the body of its answer.
 
@@ -56,7 +76,7 @@ class Predictor:
             try:
                 connection, is_kept = self._idle.pop(), True
             except IndexError:
-                connection, is_kept = self._new(), False
+                connection, is_kept = self._new(self._timeout), False
             try:
                 answer = _answer(connection, body)
             except (OSError, http.client.HTTPException) as error:
@@ -69,12 +89,12 @@ class Predictor:
             self._idle.append(connection)
             return answer
 
-    def _new(self) -> http.client.HTTPConnection:
+    def _new(self, timeout: float) -> http.client.HTTPConnection:
         if self._address.startswith("unix:"):
-            return _SocketConnection(self._address.removeprefix("unix:"), self._timeout)
+            return _SocketConnection(self._address.removeprefix("unix:"), timeout)
         place = urlsplit(self._address)
         kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
-        return kind(place.hostname or "", place.port, timeout=self._timeout)
+        return kind(place.hostname or "", place.port, timeout=timeout)
 
 
 def _answer(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -28,6 +28,7 @@ def test_a_service_without_a_worker_is_told_to_start_one(settings: Settings, eng
         "disk": "ok",
         "broker": "ok",
         "workers": "failed",
+        "predictor": "failed",
     }
     assert "model-transfer worker" in found(settings)["workers"].advice
 
@@ -62,6 +63,7 @@ def test_everything_that_is_away_is_named_and_nothing_is_made(tmp_path: Path) ->
         "storage",
         "broker",
         "workers",
+        "predictor",
     }
     assert all(one.advice for one in told.values() if one.state == "failed")
     assert not away.exists()

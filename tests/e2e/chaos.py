@@ -267,7 +267,7 @@ def embedded(folder: Path) -> Iterator[Stack]:
 
 @contextmanager
 def cluster(folder: Path) -> Iterator[Stack]:
-    """A PostgreSQL, a Redis, two APIs behind one port each, two workers and a sweeper."""
+    """A PostgreSQL, a Redis, two APIs behind one port each, two workers, a predictor and a sweeper."""
     port, data_dir, postgres_port, redis_port = free_port(), folder / "data", free_port(), free_port()
     data_dir.mkdir(parents=True)
     place = Path(tempfile.mkdtemp(prefix="chaos-postgres-"))  # its account must get there
@@ -294,6 +294,7 @@ def cluster(folder: Path) -> Iterator[Stack]:
             "redis": lambda: _run([*redis, "--save", ""], env, folder / "redis.log"),
             "api": python("api", "api"),
             "sweeper": python("sweeper", "sweeper"),
+            "predictor": python("predictor", "predictor"),
             "worker": python("worker", "worker"),
             "worker 2": python("worker", "worker-2"),
         },

@@ -43,6 +43,7 @@ def test_a_killed_predictor_loses_no_request_and_is_started_again(
         client.start()
     try:
         wait_for(lambda: any(answer.status_code == 200 for answer in told), 120)
+        assert {answer.status_code for answer in told} == {200}  # `serve` is ready when its predictor is
         (killed,) = predictor(service)
         killed.kill()
         before = len(told)

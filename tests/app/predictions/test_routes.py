@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_told_by_its_place(
 
 
 @pytest.mark.usefixtures("version")
-def test_where_no_predictor_answers_it_is_503_and_soon_again_an_answer(
+def test_where_no_predictor_answers_it_is_503_not_ready_and_soon_again_an_answer(
     client: TestClient, tmp_path: Path
 ) -> None:
     state = client.app.state  # type: ignore[attr-defined]
@@ -114,7 +114,12 @@ def test_where_no_predictor_answers_it_is_503_and_soon_again_an_answer(
     answer = asked(client, [{"a": 1, "b": 2}])
     assert (answer.status_code, answer.json()["code"]) == (503, "predictor_away")
     assert answer.headers["retry-after"] == "1"
+    unready = client.get("/readyz")
+    assert (unready.status_code, unready.json()["status"]) == (503, "not ready")
+    assert unready.json()["parts"]["predictor"].startswith("cannot be reached, or is still starting")
     with running(client, tmp_path / "p.sock"):
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
         assert asked(client, [{"a": 1, "b": 2}]).status_code == 200
         kept = state.predictor
         assert kept._idle

@@ -1,6 +1,6 @@
 """Which candidate is the baseline: that of most right answers on held-out rows, then of the lower loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import Any, Literal
@@ -117,6 +117,32 @@ def choose(
     return Baseline(name, search.by, scores, search.earlier_seconds, predict, reading, features, answers)
 
 
+def out_of_fold(
+    readings: Sequence[Reading],
+    data: Data,
+    training: Training,
+    folds: Array,
+    hooks: Hooks | None = None,
+    left_out: Container[str] = (),
+) -> Iterator[tuple[str, Array]]:
+    """Each candidate's name, and its answers for the train rows by models that were trained on other folds.
+
+    NaN for a row that no fold holds out. In the shape of a network's predictions. Candidates that are
+    `left_out` are not fitted.
+
+    Raises:
+        Stopped: `should_stop`, asked between two fits, gave a reason.
+    """
+    search = _Search(data, training, hooks or Hooks(), folds)
+    for reading in readings:
+        for name in reading.learners:
+            if name in left_out:
+                continue
+            with threadpool_limits(1):
+                answers = search.out_of_fold(reading, name)
+            yield name, answers
+
+
 Features = Callable[[Inputs], Any]
 
 
@@ -183,6 +209,12 @@ class _Search:
 
     def _cross_validated(self, reading: Reading, name: str) -> Score:
         assert self.folds is not None
+        held, p = self.folds >= 0, self.out_of_fold(reading, name)
+        return self._score(name, self.data.train.targets[held], p[held])
+
+    def out_of_fold(self, reading: Reading, name: str) -> Array:
+        """A candidate's answers for each train row by a model of the other folds."""
+        assert self.folds is not None
         p: Array | None = None
         for number in range(self.folds.max() + 1):
             places = np.flatnonzero(self.folds == number)
@@ -190,11 +222,10 @@ class _Search:
             answers = self._fit(reading, name, split)
             held_out = take(self._of(reading, "train", self.data.train), places)
             some = _in_blocks(answers, split.features, held_out, len(places), self.data)
-            p = np.empty((len(self.folds), some.shape[1])) if p is None else p
+            p = np.full((len(self.folds), some.shape[1]), np.nan) if p is None else p
             p[places] = some
         assert p is not None
-        held = self.folds >= 0
-        return self._score(name, self.data.train.targets[held], p[held])
+        return p
 
     def _score(self, name: str, y: Array, p: Array) -> Score:
         task = self.data.signature.task
