@@ -24,7 +24,7 @@ from app.jobs.sizes import PresetSize
 from app.jobs.states import STAGES, Kind, Stage
 from app.jobs.training import Training
 from app.models import service as models
-from app.models.signature import Backbone, of_preset, signature
+from app.models.signature import Backbone, Signature, of_preset, signature
 from app.presets.schemas import PresetView
 from app.presets.service import PresetCatalogue
 from app.settings import Settings
@@ -38,6 +38,8 @@ class Resolved:
     target: Dataset
     source: Dataset | None
     versions: list[Version]
+    learnt: list[Signature]
+    stages: list[Stage]
 
 
 def accept(session: Session, workspace: str, owner: str, request: JobRequest, settings: Settings) -> Job:
@@ -52,7 +54,7 @@ def accept(session: Session, workspace: str, owner: str, request: JobRequest, se
         settings,
         workspace=workspace,
         owner=owner,
-        stages=_stages(request),
+        stages=found.stages,
         called=request.model,
         warnings=found.spec.warnings,
         inputs=versions[1:],
@@ -91,7 +93,7 @@ def resolve(session: Session, workspace: str, request: JobRequest, settings: Set
     spec.warnings += same_data(datasets.ref(target), _trained_on(source, versions))
     known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings, is_preset=is_preset)
-    return Resolved(spec, target, source, versions)
+    return Resolved(spec, target, source, versions, learnt, _stages(request))
 
 
 def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:

@@ -133,6 +133,10 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
         ("model", lambda name: job_on({"version": name}, "mine")),
         ("model", learning_from),
     ],
+    ("POST", "/v1/jobs:plan"): [
+        ("dataset", lambda name: job_on({"dataset": name}, "mine")),
+        ("model", lambda name: job_on({"version": name}, "mine")),
+    ],
     ("POST", "/v1/rankings"): [
         ("dataset", lambda name: {"target": name}),
         ("model", lambda name: {"target": "mine", "candidates": [{"version": name}]}),

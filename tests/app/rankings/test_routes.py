@@ -44,6 +44,7 @@ def test_a_ranking_is_no_transfer_job(client: TestClient, ranking: dict[str, Any
 
 
 def test_what_a_ranking_reads_stays_until_it_has_ended(client: TestClient, ranking: dict[str, Any]) -> None:
+    client.delete("/v1/models/m/aliases/champion").raise_for_status()
     assert client.delete("/v1/models/m@1").json()["code"] == "version_in_use"
     assert client.delete("/v1/datasets/target").json()["code"] == "dataset_in_use"
     assert client.delete(f"/v1/rankings/{ranking['id']}").json()["code"] == "ranking_open"
