@@ -26,4 +26,4 @@ def run(context: JobContext) -> Outcome:
     compared = control(context, sources, arms)
     evaluated = evaluate(context, arms, compared)
     context.cache.keep(context.trainings.traced)
-    return export(context, made, arms, evaluated, compared.folds)
+    return export(context, made, arms, evaluated, compared)

@@ -204,7 +204,8 @@ class Client:
         """Fetch a file of a version; whole and with the digest that the service names, or not at all.
 
         to: a file, or a folder for the file's own name; by default the working directory.
-        format: `keras`, `bundle`, `predictions`; by default `keras`, or the bundle where there is none.
+        format: `keras`, `bundle`, `predictions`, `wrong_rows`,
+            `doubtful_labels`; by default `keras`, or the bundle where there is none.
         arm: another arm's model, such as `baseline`.
         received: called with the bytes so far.
         """

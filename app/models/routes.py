@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -18,6 +18,7 @@ from app.models.schemas import (
     AliasRequest,
     AliasView,
     Arm,
+    Format,
     ModelList,
     VersionList,
     VersionView,
@@ -117,7 +118,7 @@ def delete_model_alias(model: str, alias: AliasName, session: WriteSession, call
     "/{model}/download",
     summary="Download a model",
     response_class=Response,
-    responses={**answers("application/zip", PARQUET), **responses(404, 410, 422)},
+    responses={**answers("application/zip", PARQUET, "text/csv"), **responses(404, 410, 422)},
 )
 def download_model_version(
     model: ModelPath,
@@ -125,12 +126,14 @@ def download_model_version(
     session: ReadSession,
     caller: Asking,
     format: Annotated[
-        Literal["keras", "bundle", "predictions"] | None,
+        Format | None,
         Query(
             description="`keras`: a file for `keras.saving.load_model`; `bundle`: a zip with the "
             "model, its card and `predict.py`; `predictions`: a Parquet file with what every arm and seed "
-            "predicted on the test rows, from which the proof can be worked out again. By default `keras`, "
-            "or `bundle` where the arm's model is no network."
+            "predicted on the test rows, from which the proof can be worked out again; `wrong_rows`: a "
+            "Parquet file with the same rows, what each arm answers and their inputs, sorted by the "
+            "transfer's loss; `doubtful_labels`: a CSV file with the rows whose labels are likely "
+            "wrong. By default `keras`, or `bundle` where the arm's model is no network."
         ),
     ] = None,
     arm: Annotated[

@@ -18,13 +18,19 @@ Arm = Literal["transfer", "control", "baseline"]
 """The arms whose models can be downloaded."""
 
 
+Format = Literal["keras", "bundle", "predictions", "wrong_rows", "doubtful_labels"]
+"""Files of a version; the last three are of all arms."""
+
+OF_ALL_ARMS = ("predictions", "wrong_rows", "doubtful_labels")
+
+
 class ArtifactView(BaseModel):
     """A downloadable file."""
 
     arm: Literal["transfer", "control", "baseline", "all"] = Field(
-        description="Whose model it is; `all` of the predictions of every arm."
+        description="Whose model it is; `all` of what is of every arm."
     )
-    format: Literal["keras", "bundle", "predictions"]
+    format: Format
     filename: str
     media_type: str
     size: int

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.jobs.result_arms import Baseline, Choice, Control
 from app.jobs.result_cost import JobCost
 from app.jobs.results import GainView, Proof, RowsSeen, Versus
+from app.reports.rows import DoubtfulLabels, WrongRows
 
 Metrics = dict[str, float | None]
 
@@ -166,4 +167,8 @@ class Evaluated(_Part):
     recommendation: str | None = None
     recommendation_reason: str | None = None
     rows_seen: RowsSeen | None = None
+    wrong_rows: WrongRows | None = Field(None, description="The rows that the transfer gets most wrong.")
+    doubtful_labels: DoubtfulLabels | None = Field(
+        None, description="Rows whose labels are likely wrong; null without a baseline or folds to tell by."
+    )
     cost: JobCost | None = None

@@ -15,6 +15,7 @@ from workers.stages.candidates import candidates
 from workers.stages.choose_control import Control, choose_control
 from workers.stages.few_shot import few_shot_arms
 from workers.stages.folds import Folds, folds
+from workers.stages.held_out_rows import HeldOut, held_out
 from workers.stages.transfer import transfer_arm
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import constant
@@ -22,12 +23,16 @@ from workers.transfer.proof.evaluation import constant
 
 @dataclass(eq=False)
 class Compared:
-    """What the stage came to beside the arms: control, baseline, the arms by rows of a class, the folds."""
+    """What the stage came to beside the arms: control, baseline, the arms by rows of a class, the folds.
+
+    held_out: rows with answers of models that were trained without them.
+    """
 
     control: Control | None = None
     baseline: Fitted | None = None
     few_shot: dict[int, Arms] = field(default_factory=dict)
     folds: Folds | None = None
+    held_out: HeldOut | None = None
 
 
 def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compared:
@@ -60,6 +65,7 @@ def control(context: JobContext, source: Sequence[Network], arms: Arms) -> Compa
         compared.few_shot[count] = few_shot_arms(context, transfer_arm(context, source), against, count)
     if asked.fold_count:
         compared.folds = folds(context, source)
+    compared.held_out = held_out(context, source, compared.baseline, compared.folds)
     if done is None:
         context.journal.ended(Stage.CONTROL, {}, None, "The networks to compare with are trained.")
     return compared

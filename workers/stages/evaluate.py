@@ -17,6 +17,8 @@ from workers.stages.choose_control import Control
 from workers.stages.control import Compared
 from workers.stages.few_shot import few_shot_curve
 from workers.stages.fold_proof import fold_proof
+from workers.stages.held_out_rows import answered
+from workers.transfer.delivery.row_tables import shown_doubtful, shown_wrong
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.recommendation import Choice, HeldOut, advice
@@ -54,9 +56,32 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
             _rules(context, arms, control),
             is_searched=is_searched and context.target.validation is not None,
         )
+    output |= _rows(context, arms, compared)
     output["cost"] = costs.gathered(context.journal)
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
+
+
+def _rows(context: JobContext, arms: Arms, compared: Compared) -> dict[str, Any]:
+    """The rows that the transfer gets most wrong, and those whose labels are likely wrong."""
+    signature, told = context.target.signature, answered(context, arms, compared.folds)
+    found: dict[str, Any] = {"wrong_rows": None, "doubtful_labels": None}
+    if told is not None and "transfer" in told.answers:
+        found["wrong_rows"] = {
+            "measured": "in folds" if told.in_folds else "on the test rows",
+            "rows": len(told.rows),
+            "listed": shown_wrong(signature, told.rows, told.answers),
+        }
+    held = compared.held_out
+    if held is not None and held.issues is not None:
+        found["doubtful_labels"] = {
+            "arm": held.arm,
+            "candidate": held.candidate,
+            "rows": len(held.rows),
+            "doubtful": int(held.issues.is_likely.sum()),
+            "listed": shown_doubtful(signature, held.rows, held.answers, held.issues),
+        }
+    return found
 
 
 def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:

@@ -16,12 +16,17 @@ from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
 from workers.stages.arm_models import COMPARED, Written, temperature_of, write_models
 from workers.stages.champion import beside_champion
+from workers.stages.control import Compared
 from workers.stages.folds import Folds
+from workers.stages.held_out_rows import answered
 from workers.transfer.delivery import export as exporting
+from workers.transfer.delivery import row_tables
 from workers.transfer.delivery.predictions import write_out_of_fold, write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
 from workers.transfer.training.features import predict
+
+PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,13 @@ def export(
     made: StoredNetwork,
     arms: Arms,
     evaluated: dict[str, Any],
-    folds: Folds | None = None,
+    compared: Compared,
 ) -> Outcome:
     """The files that a user downloads, each reloaded and compared before it is offered."""
     context.begin_stage(Stage.EXPORT)
     transferred = made.network
-    compared = beside_champion(context, arms["transfer"][0].test)
-    lineage = {**_lineage(context, made, evaluated["cost"]), "champion": compared}
+    champion = beside_champion(context, arms["transfer"][0].test)
+    lineage = {**_lineage(context, made, evaluated["cost"]), "champion": champion}
     assert context.target.test is not None
     inputs = context.target.test.inputs
     is_table = transferred.signature.kind == "tabular"
@@ -67,12 +72,13 @@ def export(
         files = [Written("transfer", "keras", model, made.digest), Written("transfer", "bundle", bundle, "")]
         files += write_models(context, arms, evaluated, card, read, folder)
         artifacts = [_stored(context, file) for file in files]
-        artifacts.append(_predictions(context, arms, folds, folder / "predictions.parquet"))
+        artifacts.append(_predictions(context, arms, compared.folds, folder / "predictions.parquet"))
+        artifacts += _rows(context, arms, compared, folder)
     output = {"artifacts": artifacts}
     context.journal.ended(Stage.EXPORT, output, None, "The files are written, reloaded and compared.")
     facts = _facts(context, made, evaluated, lineage, digest)
     rows = [asdict(file) for file in context.version_trained_on]
-    return Outcome(facts, artifacts, rows, {**_result(evaluated), "champion": compared})
+    return Outcome(facts, artifacts, rows, {**_result(evaluated), "champion": champion})
 
 
 def _predictions(context: JobContext, arms: Arms, folds: Folds | None, path: Path) -> dict[str, Any]:
@@ -104,7 +110,28 @@ def _predictions(context: JobContext, arms: Arms, folds: Folds | None, path: Pat
             tested=np.isin(rows.numbers, test.numbers),
         )
     about = _stored(context, Written("all", "predictions", path, ""))
-    return {**about, "media_type": "application/vnd.apache.parquet"}
+    return {**about, "media_type": PARQUET}
+
+
+def _rows(context: JobContext, arms: Arms, compared: Compared, folder: Path) -> list[dict[str, Any]]:
+    """The rows that models get wrong, with all answers; and where labels were doubted, those to correct."""
+    signature, told, held = (
+        context.target.signature,
+        answered(context, arms, compared.folds),
+        compared.held_out,
+    )
+    files = []
+    if told is not None and "transfer" in told.answers:
+        path = folder / "wrong_rows.parquet"
+        row_tables.write_wrong_rows(path, signature, told.rows, told.answers)
+        files.append({**_stored(context, Written("all", "wrong_rows", path, "")), "media_type": PARQUET})
+    if held is not None:
+        path = folder / "doubtful_labels.csv"
+        row_tables.write_doubtful_labels(path, signature, held.rows, held.answers, held.issues)
+        files.append(
+            {**_stored(context, Written("all", "doubtful_labels", path, "")), "media_type": "text/csv"}
+        )
+    return files
 
 
 def reader(description: Description) -> exporting.Reader:

@@ -82,7 +82,10 @@ def get(
         Path, typer.Option("--output", "-o", help="A file, or a folder for the file's own name.")
     ] = Path("."),
     format: Annotated[
-        str | None, typer.Option(help="keras, bundle or predictions. Default: keras, if there is one.")
+        str | None,
+        typer.Option(
+            help="keras, bundle, predictions, wrong_rows or doubtful_labels. Default: keras, or bundle."
+        ),
     ] = None,
     arm: Annotated[str | None, typer.Option(help="Another arm's model, such as baseline.")] = None,
     as_json: AsJson = False,

@@ -93,11 +93,45 @@ def test_the_version_lists_the_files_of_all_arms(linear: dict[str, Any], trees: 
             (arm, format_, f"{version['name']}-1{'' if arm == 'transfer' else '-' + arm}{ending}")
             for arm, files in arms.items()
             for format_, ending in files
-        } | {("all", "predictions", f"{version['name']}-1.parquet")}
+        } | {
+            ("all", "predictions", f"{version['name']}-1.parquet"),
+            ("all", "wrong_rows", f"{version['name']}-1-wrong-rows.parquet"),
+            ("all", "doubtful_labels", f"{version['name']}-1-doubtful-labels.csv"),
+        }
         assert {(one["arm"], one["format"], one["filename"]) for one in version["artifacts"]} == expected
         assert version["artifacts"][0]["arm"] == "transfer"
         assert all(one["size"] > 0 for one in version["artifacts"])
         assert version["report"]["artifacts"] == version["artifacts"]
+
+
+def test_the_rows_that_it_gets_wrong_stand_in_the_report_and_in_a_file(
+    client: TestClient, trees: dict[str, Any]
+) -> None:
+    table = pq.read_table(io.BytesIO(downloaded(client, "crooked", format="wrong_rows"))).to_pydict()
+    assert len(table["row"]) == ROWS
+    assert table["transfer/loss"] == sorted(table["transfer/loss"], reverse=True)
+    answered = pq.read_table(io.BytesIO(downloaded(client, "crooked", format="predictions"))).to_pydict()
+    p = dict(zip(answered["row"], answered["transfer/0"], strict=True))
+    for row, label, loss in zip(table["row"], table["label"], table["transfer/loss"], strict=True):
+        assert loss == pytest.approx(-np.log(p[row] if label == "yes" else 1 - p[row]), rel=1e-5)
+    told = trees["report"]["evaluation"]["wrong_rows"]
+    assert [one["row"] for one in told["listed"]] == table["row"][:20]
+    assert set(told["listed"][0]["arms"]) == {"transfer", "baseline", "constant"}
+    page = client.get(f"/v1/jobs/{trees['report']['job']['id']}/report", params={"format": "html"})
+    assert "Rows it gets wrong" in page.text
+    assert "Labels that may be wrong" in page.text
+
+
+def test_train_rows_with_doubtful_labels_come_as_a_file_to_correct(
+    client: TestClient, trees: dict[str, Any]
+) -> None:
+    told = trees["report"]["evaluation"]["doubtful_labels"]
+    assert (told["arm"], told["candidate"], told["rows"]) == ("baseline", trees["baseline"], 220)
+    file = csv.DictReader(io.StringIO(downloaded(client, "crooked", format="doubtful_labels").decode()))
+    rows = list(file)
+    assert len(rows) == told["doubtful"]
+    assert all(0 <= int(one["row"]) < 220 and one["label"] != one["suggested"] for one in rows)
+    assert "doubtful_labels" in trees["report"]["job"]["result"]["cost"]
 
 
 def test_each_file_is_what_its_address_says(client: TestClient, linear: dict[str, Any]) -> None:
@@ -190,7 +224,7 @@ def test_an_arm_or_a_format_that_is_not_there_is_told_with_those_that_are(
     assert answer.json()["detail"] == expected
     answer = client.get("/v1/models/crooked@1/download", params={"arm": "baseline", "format": "keras"})
     assert (answer.status_code, answer.json()["code"]) == (404, "format_not_found")
-    assert "bundle, predictions. Received: keras" in answer.json()["detail"]
+    assert "bundle, doubtful_labels, predictions, wrong_rows. Received: keras" in answer.json()["detail"]
     assert client.get("/v1/models/crooked@1/download", params={"arm": "constant"}).status_code == 422
 
 
