@@ -90,7 +90,13 @@ def test_candidates_that_cannot_serve_are_told_with_the_reason(
     ranking = client.post("/v1/rankings", json={"target": "target"}).json()
     assert ranking["candidates"] == ["m@1"]
     assert {one["code"] for one in ranking["refused"]} <= {"network_of_other_kind", "preset_of_other_kind"}
-    store(client, "texts", b"text,y\n" + b"good day,a\nbad day,b\n" * 20, label="y", kind="text")
+    store(
+        client,
+        "texts",
+        b"text,y\n" + b"".join(b"day %d was good,a\nnight %d was bad,b\n" % (n, n * n) for n in range(20)),
+        label="y",
+        kind="text",
+    )
     answer = client.post("/v1/rankings", json={"target": "texts", "candidates": [{"version": "m@1"}]})
     assert (answer.status_code, answer.json()["code"]) == (422, "no_candidates")
     assert "m@1: Expected" in answer.json()["detail"]
