@@ -79,7 +79,7 @@ def main(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Of `transfers`, `kinds`, `frozen`, `reference`, `near-duplicates`, `rankings`: the data sets.",
+            help="Of `transfers`, `kinds`, `frozen`, `reference`, `near-duplicates`, `rankings`: the data.",
         ),
     ] = None,
     postgres: Annotated[
@@ -99,7 +99,7 @@ def main(
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="Of `null`, `power`, `rankings`: a file of a line of JSON a job; what is in it is not run again.",
+            help="Of `null`, `power`, `rankings`: a line of JSON a job; what is in it is not run again.",
         ),
     ] = None,
     shard: Annotated[

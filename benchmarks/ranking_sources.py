@@ -1,4 +1,4 @@
-"""The candidates for a target: networks trained on other tasks, one on shuffled labels, one never, a preset."""
+"""The candidates for a target: networks of other tasks, one of shuffled labels, one untrained, a preset."""
 
 from __future__ import annotations
 
@@ -21,38 +21,48 @@ from workers.transfer.training.options import Budget, Training
 
 SEED = 0
 BUDGET = Budget(min_updates=300, max_updates=800)
-_IMAGES = {"kind": "convnet", "image_shape": None, "filters": [16, 32], "kernel_size": 3, "dense_units": [64]}
-_IMAGES |= {
-    "dropout": 0.2,
-    "preprocessing": False,
-    "max_categories": 256,
-    "image_size": [28, 28],
-    "channels": 1,
-}
-_TEXTS = {"kind": "text_convnet", "embedding_units": 32, "filters": 32, "widths": [2, 3, 4], "dropout": 0.2}
-_TEXTS |= {"split": "words", "max_tokens": 8000, "length": 64}
-_SEQUENCES = {
-    "kind": "sequence_convnet",
-    "filters": [32],
-    "kernel_size": 8,
-    "pool_size": 4,
-    "dense_units": [64],
-}
-_TABLES = {
-    "kind": "mlp",
-    "hidden_units": [64, 64],
-    "activation": "relu",
-    "dropout": 0.1,
-    "preprocessing": True,
-}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "image": _IMAGES,
-    "text": _TEXTS,
-    "sequence": {**_SEQUENCES, "dropout": 0.2, "length": 251},
-    "protein": {**_SEQUENCES, "dropout": 0.2, "length": 100},
-    "adult": {**_TABLES, "max_categories": 256},
-    "wine": {**_TABLES, "max_categories": 256},
+    "image": {
+        "kind": "convnet",
+        "image_shape": None,
+        "filters": [16, 32],
+        "kernel_size": 3,
+        "dense_units": [64],
+        "dropout": 0.2,
+        "preprocessing": False,
+        "max_categories": 256,
+        "image_size": [28, 28],
+        "channels": 1,
+    },
+    "text": {
+        "kind": "text_convnet",
+        "embedding_units": 32,
+        "filters": 32,
+        "widths": [2, 3, 4],
+        "dropout": 0.2,
+        "split": "words",
+        "max_tokens": 8000,
+        "length": 64,
+    },
+    "sequence": {
+        "kind": "sequence_convnet",
+        "filters": [32],
+        "kernel_size": 8,
+        "pool_size": 4,
+        "dense_units": [64],
+        "dropout": 0.2,
+        "length": 251,
+    },
+    "adult": {
+        "kind": "mlp",
+        "hidden_units": [64, 64],
+        "activation": "relu",
+        "dropout": 0.1,
+        "preprocessing": True,
+        "max_categories": 256,
+    },
 }
+OPTIONS |= {"protein": {**OPTIONS["sequence"], "length": 100}, "wine": OPTIONS["adult"]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +98,9 @@ def candidates_of(group: str, target: str, data: Path, of: Data) -> Iterator[Sou
     network = start(random, of, SEED, stays_frozen=True, fitted_head=True)[0]
     yield Source("never trained", network, None, 0, 0.0, random.backbone.count_params())
     if group in PRESETS:
-        options = {"kind": "pretrained", "preset": PRESETS[group], "weights": "pretrained"}
-        options |= {"image_size": [64, 64], "channels": 3} if group == "image" else {"length": 64}
+        reads = {"image_size": [64, 64], "channels": 3} if group == "image" else {"length": 64}
+        preset = {"kind": "pretrained", "preset": PRESETS[group], "weights": "pretrained"}
+        options: dict[str, Any] = {**preset, **reads}
         network = build(options, of, SEED)
         parameters = network.backbone.count_params()
         yield Source(PRESETS[group], network, None, 1_000_000, 1.0, parameters, is_preset=True)

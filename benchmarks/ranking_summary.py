@@ -106,7 +106,7 @@ def _regret_of_chance(case: Case) -> float:
 def _answers(cases: Sequence[Case]) -> list[str]:
     """The three answers against what the test rows say, and two rules that always answer alike."""
     lines = [
-        "| Who says whether to transfer | Use | Undecided | No | Right | Missed | Harm over a point | Regret |",
+        "| Who says it | Use | Undecided | No | Right | Missed | Harm over a point | Regret |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     said = {
@@ -136,7 +136,7 @@ def _answers(cases: Sequence[Case]) -> list[str]:
     helped = sum(gain > 0 for gain in differences)
     lines += [
         "",
-        f"The best source is better than the baseline in {helped} of {n} cases. Aims: regret of the ranking at "
+        f"The best source is better than the baseline in {helped} of {n} cases. Aims: regret at 1 of at "
         f"most {MOST_REGRET:.3f}, harm at most {MOST_HARM:.0%}.",
     ]
     return lines

@@ -12,6 +12,7 @@ import gzip
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +28,15 @@ SOURCE_ROWS, VALIDATION_ROWS, TEST_ROWS = 2000, 200, 600
 COLUMNS = (
     "age workclass fnlwgt education years marital occupation relationship race sex gain loss hours country"
 )
-WINE = [
-    "fixed",
-    "volatile",
-    "citric",
-    "sugar",
-    "chlorides",
-    "free",
-    "total",
-    "density",
-    "ph",
-    "sulphates",
-    "alcohol",
-]
+WINE = "fixed volatile citric sugar chlorides free total density ph sulphates alcohol"
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "image": ("mnist_low", "mnist_high", "fashion_low", "fashion_high", "pneumonia"),
-    "text": ("amazon", "yelp", "imdb", "movie", "subjectivity"),
-    "sequence": ("mouse", "arabidopsis", "splice"),
-    "protein": ("peptides_uniprot", "peptides_tm"),
-    "adult": ("private", "public", "self_employed", "married"),
     "wine": ("red", "white", "red_number", "white_number"),
+    "adult": ("private", "public", "self_employed", "married"),
+    "protein": ("peptides_uniprot", "peptides_tm"),
+    "sequence": ("mouse", "arabidopsis", "splice"),
+    "text": ("amazon", "yelp", "imdb", "movie", "subjectivity"),
+    "image": ("mnist_low", "mnist_high", "fashion_low", "fashion_high", "pneumonia"),
 }
 """Tasks by what their examples are; those of one line can be each other's sources."""
 
@@ -112,7 +101,7 @@ def _data(of: Examples, train: int, validation: int, test: int) -> Data:
     ends = np.cumsum([0, train, validation, test])
     parts = [
         whole.take(np.arange(start, min(end, len(targets)))) if end > start else None
-        for start, end in zip(ends, ends[1:], strict=False)
+        for start, end in pairwise(ends)
     ]
     assert parts[0] is not None
     return Data(Signature(of.columns, "label", task, classes), parts[0], parts[1], parts[2])  # type: ignore[arg-type]
@@ -214,7 +203,7 @@ def _wine(name: str, data: Path) -> Examples:
     """`wine_quality/winequality-*.csv`: quality from 6 on, or the number."""
     colour = name.removesuffix("_number")
     rows = np.loadtxt(data / "wine_quality" / f"winequality-{colour}.csv", delimiter=",")
-    inputs = {column: rows[:, place].astype(np.float32) for place, column in enumerate(WINE)}
+    inputs = {column: rows[:, place].astype(np.float32) for place, column in enumerate(WINE.split())}
     quality = rows[:, -1]
     labels = quality if name.endswith("number") else np.where(quality >= 6, "good", "poor")
-    return Examples(tuple(Column(column, "number") for column in WINE), inputs, labels)
+    return Examples(tuple(Column(column, "number") for column in WINE.split()), inputs, labels)

@@ -1,4 +1,4 @@
-"""How good is a ranking of sources, before any is trained on the target? Against what probes reach on test rows.
+"""How good is a ranking of sources, before any is trained? Against what probes reach on test rows.
 
 Every candidate's truth is the test metric of a linear head on its frozen features, fitted on all train rows:
 accuracy, or R² of a number. Each case is one target with 50 or 200 train rows; one candidate of each group is
@@ -52,6 +52,7 @@ def run(data: Path, number: int) -> dict[str, Any]:
     from workers.transfer.choosing.ranking import rank
     from workers.transfer.choosing.target import Target
 
+    _prepare()
     begun = time.process_time()
     group, name, rows = cases()[number]
     target = as_target(examples(group, name, data), rows)
@@ -92,6 +93,14 @@ def run(data: Path, number: int) -> dict[str, Any]:
         "fine_tune_cpu_seconds": fine_tune_seconds(group, name, data, target) if rows == max(ROWS) else None,
         "cpu_seconds": time.process_time() - begun,
     }
+
+
+@functools.cache
+def _prepare() -> None:
+    """TensorFlow's threads, once a process."""
+    from workers.transfer.training.runtime import prepare_process
+
+    prepare_process(1)
 
 
 def _metric(target: Any, p: Any) -> float:
