@@ -19,7 +19,9 @@ from app.storage import Storage
 from workers.costs import SPENT, Spending, arm_of, owner
 from workers.journal import Journal
 from workers.progress import Progress
+from workers.transfer import tasks
 from workers.transfer.data import Array, Data, Rows
+from workers.transfer.methods.parts.held_out import of_texts
 from workers.transfer.methods.parts.receipt import Transferred, is_backbone_frozen
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.evaluation import Outcome
@@ -238,10 +240,18 @@ def _limits(asked: TrainingOptions) -> Budget:
 
 
 def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | None = None) -> Outcome:
-    """A training's predictions on test and validation rows, and its learning curve."""
+    """A training's predictions on test and validation rows, and its learning curve.
+
+    Where answers are texts, those to the test rows, and their statistics.
+    """
     assert data.test is not None  # checked before the job was accepted
-    key = "val_accuracy" if data.signature.classes else "val_loss"
+    key = "val_loss" if data.signature.task == "regression" else "val_accuracy"
     frozen = is_backbone_frozen(made.receipt)
+    curve = [epoch[key] for epoch in made.history.epochs if key in epoch]
+    if data.signature.task in tasks.OF_TEXTS:
+        texts, test = of_texts(made.network, data.test)
+        # What validation rows are for, calibration, is of probabilities alone.
+        return Outcome(seed, test, None, curve, made.history.is_cut_off, texts)
 
     def answers(rows: Rows) -> Array:
         return predict(made.network, rows.inputs, features, frozen_backbone=frozen)
@@ -250,15 +260,16 @@ def observe(made: Transferred, data: Data, seed: int, features: FeatureStore | N
         seed=seed,
         test=answers(data.test),
         validation=None if data.validation is None else answers(data.validation),
-        curve=[epoch[key] for epoch in made.history.epochs if key in epoch],
+        curve=curve,
         is_cut_off=made.history.is_cut_off,
     )
 
 
 def _write(path: Path, outcome: Outcome) -> None:
-    arrays: Mapping[str, Any] = {"test": outcome.test} | (
-        {} if outcome.validation is None else {"validation": outcome.validation}
-    )
+    held = {"validation": outcome.validation, "texts": outcome.texts}
+    arrays: Mapping[str, Any] = {"test": outcome.test} | {
+        name: values for name, values in held.items() if values is not None
+    }
     told = {"seed": outcome.seed, "curve": list(outcome.curve), "is_cut_off": outcome.is_cut_off}
     about = json.dumps(told)
     np.savez(path, allow_pickle=False, about=np.array(about), **arrays)
@@ -267,5 +278,5 @@ def _write(path: Path, outcome: Outcome) -> None:
 def _read(path: Path) -> Outcome:
     with np.load(path, allow_pickle=False) as file:
         about = json.loads(str(file["about"]))
-        validation = file.get("validation")
-        return Outcome(**about, test=file["test"], validation=validation)
+        validation, texts = file.get("validation"), file.get("texts")
+        return Outcome(**about, test=file["test"], validation=validation, texts=texts)

@@ -8,7 +8,7 @@ from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
-from app.jobs.states import Stage
+from app.jobs.states import STAGES, Kind
 from app.jobs.transitions import Lease
 from workers.transfer.training.runtime import prepare_process
 
@@ -42,7 +42,9 @@ def accepted(
 ) -> None:
     """A job that waits."""
     with sessions.begin() as session:
-        stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
+        stages = [
+            JobStage(stage=stage, position=position) for position, stage in enumerate(STAGES[Kind.TRANSFER])
+        ]
         job = Job(
             workspace_id=workspace_id,
             id=job_id,

@@ -14,8 +14,8 @@ from workers.transfer import arrays
 
 Array = npt.NDArray[Any]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
-Kind = Literal["tabular", "text", "image", "sequence"]
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
+Kind = Literal["tabular", "text", "image", "sequence", "pairs", "qa"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "seq2seq", "span"]
 
 _KINDS: Mapping[str, Kind] = {
     "text": "text",
@@ -23,6 +23,8 @@ _KINDS: Mapping[str, Kind] = {
     "nucleotide": "sequence",
     "protein": "sequence",
 }
+
+_KINDS_OF_TASKS: Mapping[str, Kind] = {"seq2seq": "pairs", "span": "qa"}
 
 LAYERS: tuple[Literal["preprocessing", "backbone", "head"], ...] = ("preprocessing", "backbone", "head")
 """The parts of a network, each a layer of it: no input may be called so."""
@@ -55,7 +57,7 @@ class Signature:
     """What a network takes and answers.
 
     `classes` names the classes in the order of the outputs; of a binary task the second is the positive
-    one; of a multilabel task they are the labels; a regression has none.
+    one; of a multilabel task they are the labels; a regression has none, nor has a task of texts.
     """
 
     columns: tuple[Column, ...]
@@ -65,8 +67,8 @@ class Signature:
 
     @property
     def kind(self) -> Kind:
-        """The kind of data: that of the one input, or tabular."""
-        return _KINDS.get(self.columns[0].type, "tabular")
+        """The kind of data: that of the one input, or tabular; of texts answered with texts the task's."""
+        return _KINDS_OF_TASKS.get(self.task) or _KINDS.get(self.columns[0].type, "tabular")
 
     @property
     def keys(self) -> dict[str, str]:
@@ -122,7 +124,7 @@ class Rows:
     sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
     what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
-    1; regression float64 (n, 1), as in the file.
+    1; regression float64 (n, 1), as in the file; seq2seq objects of str (n,), the texts.
     numbers: int64 (n,), which rows of the file they are, from 0.
     """
 
@@ -238,6 +240,8 @@ def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
     if signature.task == "regression":
         numbers: Array = label.cast(pa.float64()).to_numpy().reshape(-1, 1)
         return numbers
+    if signature.task == "seq2seq":
+        return arrays.values(label, "text")
     if signature.task == "multilabel":
         lists = label.combine_chunks()
         marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)

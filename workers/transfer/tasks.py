@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from sklearn import metrics as sk
 
+from workers.transfer import text_metrics
 from workers.transfer.data import LARGEST_NUMBER, Array, Data, Signature, Task
 from workers.transfer.seeds import layer_seed
 
@@ -16,14 +17,25 @@ METRICS: Mapping[Task, tuple[str, ...]] = {
     "multiclass": ("accuracy", "balanced_accuracy", "auc", "log_loss", "macro_f1"),
     "multilabel": ("accuracy", "exact_match", "auc", "log_loss", "micro_f1", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
+    **text_metrics.METRICS,
 }
 DEFAULT_METRIC: Mapping[Task, str] = {
     "binary": "accuracy",
     "multiclass": "accuracy",
     "multilabel": "micro_f1",
     "regression": "r2",
+    **{task: names[0] for task, names in text_metrics.METRICS.items()},
 }
 LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
+OF_TEXTS: frozenset[Task] = frozenset({"seq2seq", "span"})
+"""Tasks whose answers are texts: predictions p are statistics of each row that add up, see `text_metrics`."""
+
+SEQUENCES: frozenset[Task] = frozenset({"seq2seq"})
+"""Tasks whose targets are ids of tokens (n, length), each with a weight."""
+
+SMOOTHING = 0.1
+"""The share of a token's label that is dealt out over all tokens in training (Szegedy et al. 2016)."""
+
 SMALLEST_PROBABILITY = 1e-7
 """Probabilities are kept this far from 0 and 1 in log loss, as Keras does in its losses."""
 
@@ -76,8 +88,10 @@ def power_of_two(*arrays: Array) -> float:
     return 2.0 ** min(max(math.frexp(size)[1], -1000), 1000)
 
 
-def head(signature: Signature, width: int, seed: int, label_unit: LabelUnit | None) -> keras.Sequential:
-    """The last part: representation (n, width) to predictions.
+def head(
+    signature: Signature, width: int, seed: int, label_unit: LabelUnit | None, tokens: int = 0
+) -> keras.Sequential:
+    """The last part: representation (n, width) to predictions; of sequences (n, length, width) to `tokens`.
 
     With a unit of a regression's label, the output is taken from it to the label's own.
     """
@@ -86,10 +100,12 @@ def head(signature: Signature, width: int, seed: int, label_unit: LabelUnit | No
         "multiclass": (len(signature.classes), "softmax"),
         "multilabel": (len(signature.classes), "sigmoid"),
         "regression": (1, None),
+        "seq2seq": (tokens, "softmax"),
     }[signature.task]
+    shape = (None, width) if signature.task in SEQUENCES else (width,)
     initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "output"))
     dense = keras.layers.Dense(units, kernel_initializer=initializer, name="output")
-    part = keras.Sequential([keras.Input((width,), name="representation"), dense], name="head")
+    part = keras.Sequential([keras.Input(shape, name="representation"), dense], name="head")
     if activation is not None:
         # A layer of its own, so that the logits are the output of `output`.
         part.add(keras.layers.Activation(activation, name="probabilities"))
@@ -127,15 +143,26 @@ def unit_of(head: keras.Sequential) -> LabelUnit:
 
 
 def in_units(head: keras.Sequential) -> keras.Sequential:
-    """The head up to its last Dense layer, of the same layers: what a regression is trained on."""
-    kept = [layer for layer in head.layers if layer.name not in (UNIT, ORIGIN)]
+    """The head up to its last Dense layer, of the same layers: what numbers and sequences are trained on.
+
+    Of thousands of tokens the logarithm of a probability is told from logits alone.
+    """
+    left_out = {UNIT, ORIGIN}
+    if len(head.input_shape) > 2:
+        left_out.add("probabilities")
+    kept = [layer for layer in head.layers if layer.name not in left_out]
     if len(kept) == len(head.layers):
         return head
     return keras.Sequential([keras.Input(head.input_shape[1:], name="representation"), *kept], name=head.name)
 
 
 def row_losses(task: Task, y: Any, p: Any) -> Any:
-    """Keras' loss of each row, (b,), tensors in and out; of a multilabel task the mean over its labels."""
+    """Keras' loss of each row, (b,), tensors in and out; of a multilabel task the mean over its labels.
+
+    Of sequences that of each token, (b, length), of logits p.
+    """
+    if task in SEQUENCES:
+        return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)
     loss = {
         "binary": keras.losses.binary_crossentropy,
         "multiclass": keras.losses.sparse_categorical_crossentropy,
@@ -143,6 +170,13 @@ def row_losses(task: Task, y: Any, p: Any) -> Any:
         "regression": keras.losses.mean_squared_error,
     }[task]
     return loss(y, p)
+
+
+def smoothed_losses(y: Any, p: Any) -> Any:
+    """Cross-entropy of logits p (b, length, k) with tokens y, `SMOOTHING` of each dealt out, (b, length)."""
+    logs = keras.ops.log_softmax(p, axis=-1)
+    true = keras.ops.take_along_axis(logs, keras.ops.expand_dims(y, -1), axis=-1)[..., 0]
+    return -(1 - SMOOTHING) * true - SMOOTHING * keras.ops.mean(logs, axis=-1)
 
 
 def decide(task: Task, p: Array) -> Array:
@@ -190,8 +224,10 @@ def metrics(task: Task, y: Array, p: Array) -> dict[str, float | None]:
     AUC needs every class, balanced accuracy at least one row, R² a label that varies. Of a multilabel task
     accuracy is the share of single decisions that are right (1 - Hamming loss), exact match that of rows
     right in all labels; AUC is the mean over the labels that some rows have and some have not, macro F1
-    that over the labels that occur in y or among the decisions.
+    that over the labels that occur in y or among the decisions. Where answers are texts, p are statistics.
     """
+    if task in OF_TEXTS:
+        return text_metrics.values(task, p.sum(axis=0))
     if task == "multilabel":
         return _several(y.astype(np.int64), p)
     if task == "regression":

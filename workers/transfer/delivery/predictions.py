@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workers.transfer.data import Array, Rows, Signature
+from workers.transfer.tasks import OF_TEXTS
 
 
 def write_predictions(
@@ -27,7 +28,8 @@ def write_predictions(
     drawn together; `seen`: left out, since something in the transfer was trained on it; `label`: the class's
     name, the number, or a list of names. Then for each arm and seed one column `arm/seed` of the numbers of a
     regression, or of the probabilities of the second class of two; of more classes, or of several labels, one
-    column `arm/seed/class` each. `arms` holds (seed, predictions (n, k)) of each training.
+    column `arm/seed/class` each; where answers are texts, these. `arms` holds (seed, predictions (n, k), or
+    texts (n,)) of each training.
     """
     columns = _facts(signature, test, keys, units, seen)
     for arm, trainings in arms.items():
@@ -101,6 +103,9 @@ def _spread(values: pa.Array, places: Array) -> pa.Array:
 
 
 def _columns(name: str, signature: Signature, p: Array) -> Iterator[tuple[str, pa.Array]]:
+    if signature.task in OF_TEXTS:
+        yield name, pa.array(p.tolist(), pa.string())
+        return
     p = p.reshape(len(p), -1)
     if signature.task in ("binary", "regression"):
         yield name, pa.array(np.ascontiguousarray(p[:, 0]))
@@ -110,6 +115,8 @@ def _columns(name: str, signature: Signature, p: Array) -> Iterator[tuple[str, p
 
 
 def _labels(signature: Signature, targets: Array) -> list[str] | list[float] | list[list[str]]:
+    if signature.task == "seq2seq":
+        return [str(text) for text in targets]
     if signature.task == "regression":
         return [float(value) for value in targets.reshape(-1)]
     if signature.task == "multilabel":

@@ -55,6 +55,13 @@ def batches(model: keras.Model, inputs: Any) -> Iterator[Array]:
         yield np.asarray(call(keras.tree.map_structure(partial(_tensor, start, start + step), inputs)))
 
 
+def inputs_of(model: keras.Model) -> Any:
+    """The model's one symbolic input, or several by their names."""
+    if len(model.inputs) == 1:
+        return model.inputs[0]
+    return {one.name: one for one in model.inputs}
+
+
 def rows_at_a_time(*models: keras.Model, most: int = BATCH_ROWS) -> int:
     """How many rows go through models, one after the other, together."""
     return max(1, min(most, WIDEST_VALUES // max(1, *(_values(model).widest for model in models))))

@@ -10,11 +10,12 @@ class InputSpec:
     """The features of one example: their shape and, of token ids, how many tokens there are (else 0).
 
     (d,) of a table, (h, w, c) of an image, pixels 0 to 255, (length,) of a text's token ids, 0 for padding,
-    (length, letters) of a sequence, zeros for padding.
+    (length, letters) of a sequence, zeros for padding. answer_tokens: what a sequence is answered with.
     """
 
     shape: tuple[int, ...]
     tokens: int = 0
+    answer_tokens: int = 0
 
     @property
     def width(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import LAYERS, Array, Data, Signature
-from workers.transfer.networks import inputs
+from workers.transfer.networks import inputs, translation
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.inputs.checks import checked
 
@@ -38,6 +38,8 @@ class Network:
     options: Mapping[str, Any]
     is_backbone_alone: bool = False
     """Whether the head was drawn and never trained, as that of a pretrained backbone."""
+    words: tuple[str, ...] = ()
+    """What the ids of a sequence mean that it answers with; the model goes from ids to probabilities then."""
 
     def part(self, name: Part) -> keras.Model:
         """One of the three parts, a Keras model of its own."""
@@ -59,11 +61,19 @@ class Network:
         return self.part("head")
 
     def save(self, path: Path) -> None:
-        """Write the `.keras` file; `path` must end so."""
+        """Write the `.keras` file; `path` must end so. Of sequences it is the model that answers texts."""
         with warnings.catch_warnings():
             # Keras 3.15 hands its variables to np.array, whose `copy` argument they do not know.
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            self.model.save(path)
+            self.as_file().save(path)
+
+    def as_file(self) -> keras.Model:
+        """The model that users get: from raw inputs to predictions, or to texts where these are answered."""
+        if not self.words:
+            return self.model
+        (key,) = self.signature.keys.values()
+        length = int(self.options["target_length"])
+        return translation.unrolled(key, self.preprocessing, self.backbone, self.head, self.words, length)
 
 
 def in_sequence(backbone: keras.Model) -> bool:
@@ -166,14 +176,23 @@ def build_after(
     data: Data,
     seed: int,
     backbone_of: BackboneOf | None = None,
+    words: tuple[str, ...] | None = None,
 ) -> Network:
-    """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`."""
+    """As `build`, with a given preprocessing part; `backbone_of` takes the place of `new_backbone`.
+
+    Of sequences `words` may be given, too, which else are learnt from the train rows.
+    """
     module = inputs.module_of(data.signature)
     options = {**options, **module.settled(first)}
-    input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first))
+    if data.signature.task in tasks.SEQUENCES:
+        words = module.words(data.train.targets, options) if words is None else words
+        options["target_length"] = module.answer_length(words, data.train.targets)
+    words = words or ()
+    input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first), len(words))
     backbone = (backbone_of or new_backbone)(options, input_spec, seed)
-    head = tasks.head(data.signature, backbone.output_shape[-1], seed, tasks.label_unit(options, data))
-    return join(first, backbone, head, data.signature, options)
+    unit = tasks.label_unit(options, data)
+    head = tasks.head(data.signature, backbone.output_shape[-1], seed, unit, len(words))
+    return join(first, backbone, head, data.signature, options, words)
 
 
 def new_backbone(options: Mapping[str, Any], input_spec: InputSpec, seed: int) -> keras.Model:
@@ -198,8 +217,13 @@ def join(
     head: keras.Model,
     signature: Signature,
     options: Mapping[str, Any],
+    words: tuple[str, ...] = (),
 ) -> Network:
-    """Three parts to one network; the parts are shared, not copied."""
+    """Three parts to one network; the parts are shared, not copied. `words` are those of `Network`."""
+    if words:
+        (key,) = signature.keys.values()
+        model = translation.model_of(key, first, backbone, head)
+        return Network(model, signature, dict(options), words=words)
     # A list, which Keras looks up by name in a dict that it is called with: in one made of a dict it goes by
     # place, so that a key more would shift all that follow.
     raw = [
@@ -214,7 +238,11 @@ def join(
 
 def load(path: Path, signature: Signature, options: Mapping[str, Any]) -> Network:
     """The network that `Network.save` wrote; Keras' safe mode stays on."""
-    return Network(keras.saving.load_model(path, compile=False), signature, dict(options))
+    model = keras.saving.load_model(path, compile=False)
+    if signature.task in tasks.SEQUENCES:
+        first, backbone, head, words = translation.parts_of(model)
+        return join(first, backbone, head, signature, options, words)
+    return Network(model, signature, dict(options))
 
 
 def weights_digest(network: Network) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workers.transfer import tasks
+from workers.transfer import tasks, text_metrics
 from workers.transfer.data import Array, Data, Task
 from workers.transfer.proof.comparison import Gain
 from workers.transfer.proof.curves import curves_of
@@ -28,6 +28,8 @@ _CHEAP = ("baseline", "constant")
 class Outcome:
     """What one training of an arm came to: predictions on test and validation rows, and its curve.
 
+    Where answers are texts, the predictions are the rows' statistics (n, S), see `text_metrics`, and `texts`
+    the answers to the test rows, (n,) str.
     curve: the validation accuracy after each epoch, or the validation loss of a regression; empty without
     validation rows. is_cut_off: the training ended at its limit while it still learnt, see `History`.
     """
@@ -37,6 +39,7 @@ class Outcome:
     validation: Array | None
     curve: Sequence[float]
     is_cut_off: bool = False
+    texts: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -206,14 +209,27 @@ def cut_off(arms: Mapping[str, Sequence[Outcome]]) -> set[str]:
 
 
 def constant(data: Data, seed: int) -> Outcome:
-    """One answer for all rows, the mean of the train rows' targets."""
+    """One answer for all rows, the mean of the train rows' targets; of texts the most frequent one."""
     assert data.test is not None  # checked before the job was accepted
+    if data.signature.task in tasks.OF_TEXTS:
+        return _same_text(data, seed)
     task, y = data.signature.task, data.train.targets
     width = len(data.signature.classes) if task in ("multiclass", "multilabel") else 1
     parts = [None if rows is None else np.zeros((len(rows), width)) for rows in (data.test, data.validation)]
     test, validation = (None if p is None else tasks.one_answer(task, y, p) for p in parts)
     assert test is not None
     return Outcome(seed, test, validation, [])
+
+
+def _same_text(data: Data, seed: int) -> Outcome:
+    task, answer = data.signature.task, text_metrics.most_frequent(data.signature.task, data.train.targets)
+    parts = [
+        None if rows is None else text_metrics.statistics(task, rows.targets, [answer] * len(rows))
+        for rows in (data.test, data.validation)
+    ]
+    assert data.test is not None
+    assert parts[0] is not None
+    return Outcome(seed, parts[0], parts[1], [], texts=np.array([answer] * len(data.test), np.str_))
 
 
 def metrics_of(outcome: Outcome, data: Data, seen: Array) -> dict[str, float | None]:

@@ -21,12 +21,12 @@ def of_first_seed(
 ) -> dict[str, Any]:
     """McNemar's test, calibration, classes and confusion of the arms that have `p_validation`, by arm.
 
-    All None of numbers, without rows, and where the transfer answers what is no finite number; so is what an
-    arm that does so would add.
+    All None of numbers and of texts, without rows, and where the transfer answers what is no finite number;
+    so is what an arm that does so would add.
     """
     task, y = rows.task, rows.y
     first = {arm: rows.answers[arm][0] for arm in p_validation if np.isfinite(rows.answers[arm][0]).all()}
-    if task == "regression" or not len(y) or "transfer" not in first:
+    if task == "regression" or task in tasks.OF_TEXTS or not len(y) or "transfer" not in first:
         return {"mcnemar": None, "calibration": None, "classes": None, "confusion": None}
     true = y.astype(np.int64) if task == "multilabel" else y.reshape(-1).astype(np.int64)
     decided = {arm: tasks.decide(task, p) for arm, p in first.items()}

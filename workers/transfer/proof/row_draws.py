@@ -64,7 +64,7 @@ def _kinds_of_rows(task: Task, y: Array, predictions: Sequence[Array], metric: s
 
     A metric of decisions knows few kinds: the class, and what each arm and seed decided.
     """
-    if metric not in _OF_DECISIONS:
+    if metric not in _OF_DECISIONS or task in tasks.OF_TEXTS:
         return np.arange(len(y)), np.ones(len(y), np.int64)
     decided = [tasks.decide(task, p) for p in predictions]
     kinds = np.concatenate([part.reshape(len(y), -1).astype(np.int64) for part in (y, *decided)], axis=1)

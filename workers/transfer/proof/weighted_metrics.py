@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workers.transfer import tasks
+from workers.transfer import tasks, text_metrics
 from workers.transfer.data import Array, Task
 
 
 def weighted_metric(task: Task, metric: str, y: Array, p: Array, weights: Array) -> Array:
     """The metric under each row of weights; targets y and predictions p as `tasks.metrics` takes them."""
+    if task in tasks.OF_TEXTS:
+        return text_metrics.metrics(task, weights @ p)[metric]
     if task == "regression":
         y, p = y.reshape(-1).astype(np.float64), p.reshape(-1).astype(np.float64)
         return _regression(metric, y, p, weights)

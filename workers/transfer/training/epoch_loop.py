@@ -8,18 +8,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 
-from workers.transfer.data import Array, Data, Rows
+from workers.transfer.data import Array, Task
 from workers.transfer.networks.network import Network
 from workers.transfer.tasks import unit_of
 from workers.transfer.training import checkpoints
 from workers.transfer.training.checkpoints import CheckpointMismatch, Position
+from workers.transfer.training.feeding import Fed, taken
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates
 from workers.transfer.training.options import History, Hooks, Stopped, Training, TrainingDiverged
 from workers.transfer.training.rounds import rounds
-from workers.transfer.training.sampling import row_weights, step_seeds
+from workers.transfer.training.sampling import of_like_length, step_seeds
 from workers.transfer.training.schedules import scales
 from workers.transfer.training.steps import Parts, Steps, architecture
 
@@ -47,9 +49,9 @@ class TrainingRun:
         parts: Parts,
         rates: Rates,
         objective: Objective,
-        x: Array,
-        data: Data,
-        x_held_out: Array | None,
+        read: Fed,
+        task: Task,
+        held_out: Fed | None,
         offset: int,
         network: Network,
         updates: int = 0,
@@ -57,19 +59,16 @@ class TrainingRun:
     ) -> None:
         self.steps, self.training, self.hooks, self.parts = steps, training, hooks, parts
         self.rates, self.objective, self.offset, self.network = rates, objective, offset, network
-        self.task, self.unit = data.signature.task, unit_of(network.head)
-        self.x, self.y, self.weight = x, self._targets(data.train), row_weights(training, data)
-        self.held_out = None
-        if data.validation is not None and x_held_out is not None:
-            self.held_out = x_held_out, self._targets(data.validation)
+        self.task, self.unit = task, unit_of(network.head)
+        self.read, self.held_out, self.lengths = read, held_out, read.lengths
         if training.patience is not None and self.held_out is None:
             raise ValueError(
                 "Expected validation rows for early stopping. Received: none. Leave patience out."
             )
         self.position = Position(epoch=0, step=0, loss=0.0, right=0.0, history=[])
         self.kept: dict[int, list[Array]] = {}
-        watched = 0 if self.held_out is None else len(self.held_out[0])
-        self.rounds, self.updates = rounds(training, len(self.x), watched, offset), updates
+        watched = 0 if held_out is None else len(held_out)
+        self.rounds, self.updates = rounds(training, len(read), watched, offset), updates
         self.scales = scales(training.schedule, self.rounds.updates * self.rounds.most)
         self.counted_at = time.process_time() if counted_from is None else counted_from
         self.saved_at = self.interim_at = time.monotonic()
@@ -118,9 +117,6 @@ class TrainingRun:
             np.savez(path, allow_pickle=False, position=position, **arrays)
             save_file(path)
 
-    def _targets(self, rows: Rows) -> Array:
-        return self.unit.standardised(rows.targets) if self.task == "regression" else rows.targets
-
     def _begin(self) -> None:
         self.steps.begin(self.parts, self.objective, self.training.learning_rate, self.rates)
 
@@ -142,10 +138,11 @@ class TrainingRun:
     def _fingerprint(self, key: str) -> str:
         shape = architecture(self.parts, self.task, self.rates, self.objective)
         kept = [*self.objective.extras.values(), *self.objective.anchors.values()]
-        arrays = [self.y, self.weight, *kept]
+        arrays = [self.read.y, self.read.weight, *kept]
         # A mapped file is called by what is in it.
-        mapped = str(self.x.filename) if isinstance(self.x, np.memmap) else None
-        arrays += [] if mapped else [self.x]
+        x = self.read.x
+        mapped = str(x.filename) if isinstance(x, np.memmap) else None
+        arrays += [] if mapped else keras.tree.flatten(x)
         about = [asdict(self.training), shape, dict(self.rates), self.unit, mapped and Path(mapped).name]
         return checkpoints.fingerprint(key, *about, arrays=arrays)
 
@@ -154,7 +151,7 @@ class TrainingRun:
         return done >= self.rounds.most or self.rounds.is_over(done, self.position.lowest)
 
     def _epoch(self) -> None:
-        order, batch, updates = self.rounds.order(self.position.epoch), self.rounds.batch, self.rounds.updates
+        order, batch, updates = self._order(), self.rounds.batch, self.rounds.updates
         begun = self.position.epoch * updates
         before = (self.offset + self.position.epoch) * updates
         for step in range(self.position.step, updates, CHUNK_STEPS):
@@ -163,13 +160,20 @@ class TrainingRun:
             extras = {name: values[rows] for name, values in self.objective.extras.items()}
             end = min(step + CHUNK_STEPS, updates)
             factors = self.scales[begun + step : begun + end]
-            x, seeds = np.asarray(self.x[rows]), step_seeds(self.training, before + step, end - step)
-            loss, right = self.steps.train(x, self.y[rows], self.weight[rows], extras, factors, seeds, batch)
+            x, seeds = taken(self.read.x, rows), step_seeds(self.training, before + step, end - step)
+            y, weight = self.read.y[rows], self.read.weight[rows]
+            loss, right = self.steps.train(x, y, weight, extras, factors, seeds, batch)
             self.position.step, self.is_saved = step + CHUNK_STEPS, False
             self.position.loss += loss
             self.position.right += right
             self._check_finite(loss)
-        self._end_epoch(len(order))
+        self._end_epoch(self.read.count(order))
+
+    def _order(self) -> Array:
+        order, number = self.rounds.order(self.position.epoch), self.offset + self.position.epoch
+        if self.lengths is None or not self.training.shuffle:
+            return order
+        return of_like_length(order, self.lengths, self.rounds.batch, self.training.seed, number)
 
     def _pause_between_chunks(self) -> None:
         reason = self.hooks.should_stop and self.hooks.should_stop()
@@ -186,10 +190,11 @@ class TrainingRun:
         if time.monotonic() - self.saved_at >= SAVE_PAUSES * self.save_seconds:
             self._save()
 
-    def _end_epoch(self, rows: int) -> None:
-        values = self._named("", self.position.loss, self.position.right, rows)
+    def _end_epoch(self, count: float) -> None:
+        values = self._named("", self.position.loss, self.position.right, count)
         if self.held_out:
-            values |= self._named("val_", *self.steps.evaluate(*self.held_out), len(self.held_out[0]))
+            held = self.held_out
+            values |= self._named("val_", *self.steps.evaluate(held.x, held.y, held.weight), held.count())
             self._check_finite(values["val_loss"])
         epoch = self.position.epoch + 1
         if self.training.in_updates:
@@ -230,9 +235,9 @@ class TrainingRun:
         self.counted_at = now
         return self.position.cpu_seconds
 
-    def _named(self, prefix: str, loss: float, right: float, rows: int) -> dict[str, float]:
-        values = {f"{prefix}loss": loss / rows}
-        return values if self.task == "regression" else {**values, f"{prefix}accuracy": right / rows}
+    def _named(self, prefix: str, loss: float, right: float, count: float) -> dict[str, float]:
+        values = {f"{prefix}loss": loss / count}
+        return values if self.task == "regression" else {**values, f"{prefix}accuracy": right / count}
 
     def _save(self) -> None:
         begun = self.saved_at = time.monotonic()

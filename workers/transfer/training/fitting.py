@@ -12,11 +12,13 @@ from workers.transfer.data import Array, Data, Rows
 from workers.transfer.networks.network import PARTS, Network, Part, leaves
 from workers.transfer.training.augmentation import Changes, augmentations
 from workers.transfer.training.epoch_loop import TrainingRun
-from workers.transfer.training.features import outputs, stopwatch
+from workers.transfer.training.features import stopwatch
+from workers.transfer.training.feeding import Features, Fed, fed, map_structure
 from workers.transfer.training.objective import Objective
 from workers.transfer.training.optimizer import Rates, rate_of
 from workers.transfer.training.options import Cost, History, Hooks, Training, TrainingDiverged
 from workers.transfer.training.rounds import exactly
+from workers.transfer.training.sampling import row_weights
 from workers.transfer.training.schedules import Schedule
 from workers.transfer.training.steps import Parts, Steps, architecture
 
@@ -99,18 +101,18 @@ class Fit:
         if updates is not None:
             training = exactly(training, updates, len(data.train))
         trained, frozen = _trained_parts(network, rates)
-        x = self._features(network, frozen, data.train)
+        read = self._fed(network, frozen, data.train, row_weights(training, data))
         changes = augmentations(training.augment, network.signature) if frozen == ["preprocessing"] else ()
-        held_out = None if data.validation is None else self._features(network, frozen, data.validation)
+        held_out = None if data.validation is None else self._fed(network, frozen, data.validation)
         run = TrainingRun(
-            self._prepared(trained, data, rates, objective, x, changes),
+            self._prepared(trained, data, rates, objective, read.x, changes),
             training,
             self.hooks,
             trained,
             rates,
             objective,
-            x,
-            data,
+            read,
+            data.signature.task,
             held_out,
             offset=self._epochs,
             network=network,
@@ -137,18 +139,18 @@ class Fit:
         self.cost.add(updates, cpu_seconds)
 
     def _prepared(
-        self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Array, changes: Changes
+        self, parts: Parts, data: Data, rates: Rates, objective: Objective, x: Features, changes: Changes
     ) -> Steps:
-        about = f"{x.dtype.str} {' '.join(changes)} "
+        dtypes = map_structure(lambda one: one.dtype.name, x)
+        about = f"{dtypes} {' '.join(changes)} "
         name = about + architecture(parts, data.signature.task, rates, objective)
         if name not in self.traced:
-            dtype = x.dtype.name
             task = data.signature.task
-            self.traced[name] = Steps(parts, task, rates, objective, dtype, changes, self.devices)
+            self.traced[name] = Steps(parts, task, rates, objective, dtypes, changes, self.devices)
         return self.traced[name]
 
-    def _features(self, network: Network, frozen: list[Part], rows: Rows) -> Array:
-        return outputs(network, frozen, rows.inputs, self.hooks.features)
+    def _fed(self, network: Network, frozen: list[Part], rows: Rows, weight: Array | None = None) -> Fed:
+        return fed(network, frozen, rows, weight, self.hooks.features)
 
     def _durable(self, run: TrainingRun) -> History:
         self.close()

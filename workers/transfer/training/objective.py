@@ -18,9 +18,9 @@ class Seen:
     """What a term sees of one batch of b rows, all tensors.
 
     y: targets, as in `data.Rows`, of a regression float32 in the unit that it is trained in, as are the
-    predictions p; weight: (b,), the rows' class weights; taps: outputs of
-    the layers that the objective asked for, by path; extras: its arrays' rows, by name; helpers: its
-    models, trained along.
+    predictions p; weight: (b,), the rows' class weights, of sequences (b, length) their tokens';
+    taps: outputs of the layers that the objective asked for, by path; extras: its arrays' rows, by name;
+    helpers: its models, trained along.
     """
 
     task: Task
@@ -36,7 +36,13 @@ Term = Callable[[Seen], Any]
 
 
 def labels(seen: Seen) -> Any:
-    """Mean of the weighted rows' losses on the labels, ℓ(y, f(x; θ)): ordinary training."""
+    """Mean of the weighted rows' losses on the labels, ℓ(y, f(x; θ)): ordinary training.
+
+    Of sequences it is the mean over tokens that are no padding, with labels smoothed.
+    """
+    if seen.task in tasks.SEQUENCES:
+        losses = tasks.smoothed_losses(seen.y, seen.p)
+        return ops.sum(seen.weight * losses) / ops.maximum(ops.sum(seen.weight), 1e-6)
     return ops.mean(seen.weight * tasks.row_losses(seen.task, seen.y, seen.p))
 
 

@@ -5,12 +5,31 @@ import numpy as np
 from workers.transfer.data import Array, Data
 from workers.transfer.training.options import Training
 
+LIKE_BATCHES = 32
+"""Batches whose rows are dealt out among them by length."""
+
 
 def epoch_order(training: Training, epoch: int, rows: int) -> Array:
     """The order of the rows in an epoch: a function of seed and epoch, so a resumed run needs no state."""
     if not training.shuffle:
         return np.arange(rows)
     return np.random.Generator(np.random.Philox([training.seed, epoch])).permutation(rows)
+
+
+def of_like_length(order: Array, lengths: Array, batch: int, seed: int, number: int) -> Array:
+    """The order of a round with rows of like length in each batch, so that a step has little padding.
+
+    Of `LIKE_BATCHES` batches at a time the rows are sorted by their lengths, (n,) by row, and the batches
+    drawn in any order; the last one, which may have fewer rows, stays the last.
+    """
+    rng = np.random.Generator(np.random.Philox([seed, number, 1]))
+    parts = []
+    for start in range(0, len(order), LIKE_BATCHES * batch):
+        some = order[start : start + LIKE_BATCHES * batch]
+        some = some[np.argsort(lengths[some], kind="stable")]
+        whole = some[: len(some) // batch * batch].reshape(-1, batch)
+        parts += [rng.permutation(whole).reshape(-1), some[whole.size :]]
+    return np.concatenate(parts)
 
 
 def row_weights(training: Training, data: Data) -> Array:

@@ -11,17 +11,20 @@ import tensorflow as tf
 
 from workers.transfer import tasks
 from workers.transfer.data import Array, Task
-from workers.transfer.networks.forwarding import rows_at_a_time
+from workers.transfer.networks.forwarding import inputs_of, rows_at_a_time
 from workers.transfer.networks.network import Part, function_of, leaves
 from workers.transfer.training.augmentation import Changes, augmented
+from workers.transfer.training.feeding import Features, map_structure, taken
 from workers.transfer.training.objective import Objective, Seen
-from workers.transfer.training.optimizer import PartwiseAdam, Rates, of_path, rate_of
+from workers.transfer.training.optimizer import PartwiseAdam, Rates, of_path, rate_of, settings_of
 from workers.transfer.training.replicas import replicas
 
 EVALUATION_ROWS = 4096
 SMALL_BYTES = 4 << 20
 
 Parts = Mapping[Part, keras.Model]
+DTypes = str | Mapping[str, str]
+"""Of the features as they come, of several tensors by name."""
 
 
 class Steps:
@@ -37,7 +40,7 @@ class Steps:
         task: Task,
         rates: Rates,
         objective: Objective,
-        dtype: str = "float32",
+        dtypes: DTypes = "float32",
         changes: Changes = (),
         devices: int = 1,
     ) -> None:
@@ -45,12 +48,11 @@ class Steps:
         self._replicas = replicas(devices)
         with self._replicas.scope() if self._replicas else nullcontext():
             self._make(parts, rates, objective)
-        first = next(iter(self._parts.values()))
-        self._read_as = first.inputs[0].dtype  # features may come in a smaller type
-        x = tf.TensorSpec([None, *first.input_shape[1:]], dtype)
-        answers = list(self._parts.values())[-1].output_shape[-1]
-        y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, answers])
-        w, schedule = tf.TensorSpec([None]), tf.TensorSpec([None])
+        inputs = inputs_of(next(iter(self._parts.values())))
+        self._read_as = map_structure(lambda one: one.dtype, inputs)  # features may come in a smaller type
+        x = map_structure(lambda one, dtype: tf.TensorSpec([None, *one.shape[1:]], dtype), inputs, dtypes)
+        y, w = _targets(task, list(self._parts.values())[-1].output_shape[-1])
+        schedule = tf.TensorSpec([None])
         extras = {
             name: tf.TensorSpec([None, *values.shape[1:]], values.dtype)
             for name, values in objective.extras.items()
@@ -60,7 +62,7 @@ class Steps:
             [x, y, w, extras, schedule, tf.TensorSpec([None, 2], tf.int32), tf.TensorSpec([], tf.int32)],
             autograph=False,
         )
-        self._traced_evaluate = tf.function(self._evaluate, [x, y], autograph=False)
+        self._traced_evaluate = tf.function(self._evaluate, [x, y, w], autograph=False)
 
     def _make(self, parts: Parts, rates: Rates, objective: Objective) -> None:
         """The copies of the parts, and the optimizer of what is trained."""
@@ -75,7 +77,7 @@ class Steps:
             self._trained += _freeze(f"helper {number}", helper, {})
         self._variables = [variable for _, variable in self._trained]
         pulls = [of_path(objective.pull, path, 0.0) or None for path, _ in self._trained]
-        self._optimizer = PartwiseAdam(self._variables, pulls)
+        self._optimizer = PartwiseAdam(self._variables, pulls, **settings_of(self._task))
         self._tapped = {name: _tapped(name, part, objective.taps) for name, part in self._parts.items()}
 
     @property
@@ -120,7 +122,7 @@ class Steps:
 
     def train(
         self,
-        x: Array,
+        x: Features,
         y: Array,
         weight: Array,
         extras: Mapping[str, Array],
@@ -130,42 +132,47 @@ class Steps:
     ) -> tuple[float, float]:
         """One step a batch, in the given order; the rows' loss and, of classes, right answers, summed.
 
+        Of sequences it is the tokens', by their weights.
         `scales` (steps,) are factors on the learning rate, and `seeds` (steps, 2) int32 what augmentation is
         drawn from, one a step.
         """
         loss, right = self._traced_train(x, y, weight, dict(extras), scales, seeds, batch_size)
         return float(loss), float(right)
 
-    def evaluate(self, x: Array, y: Array) -> tuple[float, float]:
+    def evaluate(self, x: Features, y: Array, weight: Array) -> tuple[float, float]:
         """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
         at_a_time = rows_at_a_time(*self._parts.values(), most=EVALUATION_ROWS)
-        for start in range(0, len(x), at_a_time):
+        if self._task in tasks.SEQUENCES:  # what is said of a row there is of one of its tokens
+            at_a_time = max(1, at_a_time // y.shape[1])
+        for start in range(0, len(y), at_a_time):
             rows = slice(start, start + at_a_time)
-            sums += [float(value) for value in self._traced_evaluate(np.asarray(x[rows]), y[rows])]
+            seen = self._traced_evaluate(taken(x, rows), y[rows], weight[rows])
+            sums += [float(value) for value in seen]
         return float(sums[0]), float(sums[1])
 
     def _train(
         self, x: Any, y: Any, w: Any, extras: Any, schedule: Any, seeds: Any, batch_size: Any
     ) -> tuple[Any, Any]:
-        rows = tf.shape(x)[0]
+        rows = tf.shape(y)[0]
 
         def step(number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
             start = number * batch_size
             end = tf.minimum(start + batch_size, rows)
             self._optimizer.scale.assign(schedule[number])
-            batch = augmented(tf.cast(x[start:end], self._read_as), self._changes, seeds[number])
+            batch = self._as_read(map_structure(lambda one: one[start:end], x))
+            batch = augmented(batch, self._changes, seeds[number]) if self._changes else batch
 
             def share(first: Any, last: Any, part: Any) -> tuple[Any, Any]:
                 some = {name: values[first:last] for name, values in extras.items()}
-                own_rows = batch[first - start : last - start]
+                own_rows = map_structure(lambda one: one[first - start : last - start], batch)
                 return self._step(own_rows, y[first:last], w[first:last], some, part)
 
             if self._replicas:
                 batch_loss, batch_right = self._replicas.step(share, start, end)
             else:
                 batch_loss, batch_right = share(start, end, None)
-            return number + 1, loss + batch_loss * tf.cast(end - start, tf.float32), right + batch_right
+            return number + 1, loss + batch_loss * self._count(w[start:end]), right + batch_right
 
         start_values = (tf.constant(0), tf.constant(0.0), tf.constant(0.0))
         _, loss, right = tf.while_loop(
@@ -175,20 +182,33 @@ class Steps:
 
     def _step(self, x: Any, y: Any, w: Any, extras: Mapping[str, Any], part: Any) -> tuple[Any, Any]:
         """One device's step on its rows, which are `part` of the batch; None if they are all of it."""
+        if self._task in tasks.SEQUENCES:
+            x, y, w = _trimmed(x, y, w)
         with tf.GradientTape() as tape:
             p, taps = self._call(x, training=True)
             seen = Seen(self._task, y, w, p, taps, extras, tuple(self._helpers))
             loss = tf.add_n([tf.cast(term(seen), tf.float32) for term in self._objective.terms])
             loss = loss if part is None else loss * part
         self._optimizer.apply(tape.gradient(loss, self._variables), self._variables)
-        right = self._right(y, p)
+        right = self._right(y, p, w)
         return loss, right if part is None else tf.where(part > 0, right, 0.0)
 
-    def _evaluate(self, x: Any, y: Any) -> tuple[Any, Any]:
-        x = tf.cast(x, self._read_as)
+    def _evaluate(self, x: Any, y: Any, w: Any) -> tuple[Any, Any]:
+        x = self._as_read(x)
         for part in self._parts.values():
             x = part(x, training=False)
-        return tf.reduce_sum(tasks.row_losses(self._task, y, x)), self._right(y, x)
+        losses = tasks.row_losses(self._task, y, x)
+        losses = losses * w if self._task in tasks.SEQUENCES else losses
+        return tf.reduce_sum(losses), self._right(y, x, w)
+
+    def _as_read(self, x: Any) -> Any:
+        return map_structure(tf.cast, x, self._read_as)
+
+    def _count(self, w: Any) -> Any:
+        """What a batch's mean loss is the mean of: rows, of sequences the tokens by their weights."""
+        if self._task in tasks.SEQUENCES:
+            return tf.reduce_sum(w)
+        return tf.cast(tf.shape(w)[0], tf.float32)
 
     def _call(self, x: Any, training: bool) -> tuple[Any, dict[str, Any]]:
         taps: dict[str, Any] = {}
@@ -198,9 +218,12 @@ class Steps:
             taps |= dict(zip(paths, tapped, strict=True))
         return x, taps
 
-    def _right(self, y: Any, p: Any) -> Any:
+    def _right(self, y: Any, p: Any, w: Any) -> Any:
         if self._task == "regression":
             return tf.constant(0.0)
+        if self._task in tasks.SEQUENCES:
+            hits = tf.equal(tf.argmax(p, axis=2, output_type=y.dtype), y)
+            return tf.reduce_sum(w * tf.cast(hits, tf.float32))
         if self._task == "multiclass":
             return tf.reduce_sum(tf.cast(tf.equal(tf.argmax(p, axis=1), y), tf.float32))
         right = tf.cast(tf.equal(p > 0.5, y > 0.5), tf.float32)  # (b, 1), or one a label
@@ -220,8 +243,30 @@ def architecture(parts: Parts, task: Task, rates: Rates, objective: Objective) -
     ]
     extras = {name: [values.shape[1:], str(values.dtype)] for name, values in objective.extras.items()}
     seen = [objective.name, objective.taps, extras, dict(objective.pull)]
-    shapes = [model.input_shape for model in models]
+    shapes = [map_structure(lambda one: list(one.shape), inputs_of(model)) for model in models]
     return json.dumps([task, shapes, configs, frozen, seen], sort_keys=True, default=str)
+
+
+def _targets(task: Task, answers: int) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """What targets and weights are: one a row, of a sequence one a token."""
+    if task in tasks.SEQUENCES:
+        return tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None])
+    y = tf.TensorSpec([None], tf.int64) if task == "multiclass" else tf.TensorSpec([None, answers])
+    return y, tf.TensorSpec([None])
+
+
+def _trimmed(x: Any, y: Any, w: Any) -> tuple[Any, Any, Any]:
+    """Ids (b, length) without the places at their end that are padding in all of these rows."""
+
+    def longest(ids: Any) -> Any:
+        there = tf.reduce_any(tf.not_equal(ids, 0), axis=0)
+        last = tf.reduce_max(tf.where(there, tf.range(1, tf.shape(ids)[1] + 1), 0))
+        return tf.maximum(last, 1)
+
+    def cut(one: Any) -> Any:
+        return one[:, : longest(one)] if one.dtype.is_integer else one[:, : longest(y)]
+
+    return map_structure(cut, x), y[:, : longest(y)], w[:, : longest(y)]
 
 
 def _freeze(name: str, part: keras.Model, rates: Rates) -> list[tuple[str, keras.Variable]]:

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workers.transfer import tasks
+from workers.transfer import tasks, text_metrics
 from workers.transfer.data import Array, Rows
+from workers.transfer.networks.inputs import module_of
 from workers.transfer.networks.network import Network
 from workers.transfer.tasks import LabelUnit
 from workers.transfer.training.features import FeatureStore, predict
 from workers.transfer.training.options import ChosenBy
 from workers.transfer.training.rounds import penalty
+
+MOST_TEXTS = 300
+"""Rows that are answered with texts to judge a network by, at most: one takes long."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,14 @@ def held_out(
 ) -> HeldOut:
     """The network's answers to the rows, judged; without a `unit` that of the head is taken.
 
-    In one unit the losses of several networks compare.
+    In one unit the losses of several networks compare. Where answers are texts, `losses` are means over a
+    row's tokens, and `right` is the task's usual metric of each row, both of `MOST_TEXTS` rows at most.
     """
     task, y = network.signature.task, rows.targets
+    if task in tasks.OF_TEXTS:
+        _, statistics = of_texts(network, rows.take(np.arange(len(rows))[:MOST_TEXTS]))
+        found = text_metrics.metrics(task, statistics)
+        return HeldOut(found["log_loss"], found[tasks.DEFAULT_METRIC[task]])
     p = predict(network, rows.inputs, features, frozen_backbone=frozen_backbone)
     right = None
     if task == "regression":
@@ -70,3 +79,13 @@ def held_out(
         right = tasks.right_answers(task, y, tasks.decide(task, p)).astype(np.float64)
     losses = np.asarray(tasks.row_losses(task, y, p))
     return HeldOut(losses.reshape(len(rows), -1).mean(axis=1).astype(np.float64), right)
+
+
+def of_texts(network: Network, rows: Rows) -> tuple[Array, Array]:
+    """The network's answers to the rows, (n,) str, and their statistics, see `text_metrics`."""
+    module = module_of(network.signature)
+    answers = module.answer(network, rows.inputs)
+    statistics = text_metrics.statistics(
+        network.signature.task, rows.targets, answers.tolist(), module.losses(network, rows)
+    )
+    return np.array(answers, dtype=np.str_), statistics
