@@ -103,7 +103,7 @@ def main(
         ),
     ] = None,
     shard: Annotated[
-        str, typer.Option(help="Of `null` and `power`: 3/8 runs the third of eight parts.")
+        str, typer.Option(help="Of `null`, `power`, `rankings`: 3/8 runs the third of eight parts.")
     ] = "1/1",
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Of `null`, `power`, `rankings`: run at most so many jobs.")
@@ -146,7 +146,7 @@ def main(
                 of = IN_A_FILE[name]
                 _tell_in_a_file(of.measure(out, shard, 0 if summary else jobs), of, out)
             elif name is Benchmark.RANKINGS and data is not None and out is not None:
-                _tell_in_a_file(rankings.measure(data, out, 0 if summary else jobs), rankings, out)
+                _tell_in_a_file(rankings.measure(data, out, shard, 0 if summary else jobs), rankings, out)
             elif name in ON_DATA and data is not None:
                 _tell_transfers(ON_DATA[name], Path(place), data, case or [])
             elif name is Benchmark.REFERENCE and data is not None:

@@ -17,21 +17,28 @@ from benchmarks import ledger
 from benchmarks.null import commit
 from benchmarks.ranking_summary import summary as summary  # what `__main__` prints
 
-ROWS = (50, 200)
+ROWS = (200, 50)
 FEW_SHOT_SEED = 0
 
 
 def cases() -> list[tuple[str, str, int]]:
-    """Group, target and train rows of each case; cases of one group follow one another."""
+    """Group, target and train rows of each case."""
     from benchmarks.ranking_tasks import TASKS
 
-    return [(group, name, rows) for group, names in TASKS.items() for name in names for rows in ROWS]
+    return [(group, name, rows) for rows in ROWS for group, names in TASKS.items() for name in names]
 
 
-def measure(data: Path, out: Path, most: int | None) -> Iterator[str]:
-    """Run what is not in the file yet, and write a line of each case to it."""
+def measure(data: Path, out: Path, shard: str, most: int | None) -> Iterator[str]:
+    """Run what is not in the file yet, and write a line of each case to it.
+
+    A shard has all cases of some groups, so that each source is trained in one process.
+    """
+    from benchmarks.ranking_tasks import TASKS
+
+    groups = list(TASKS)
+    asked = {groups[place] for place in ledger.of_shard(range(len(groups)), shard)}
     done = {one["number"] for one in ledger.read([out])}
-    left = [number for number in range(len(cases())) if number not in done]
+    left = [place for place, case in enumerate(cases()) if case[0] in asked and place not in done]
     of = commit()
     for measured in ledger.measure(left[:most], functools.partial(run, data)):
         ledger.append(out, {**measured, "commit": of})
