@@ -45,6 +45,7 @@ from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.storage import prepare
+from app.vectors import routes as vectors
 
 PAGES = frozenset({"/docs", "/redoc"})
 
@@ -156,6 +157,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         reports.router,
         predictions.router,
+        vectors.router,
+        vectors.of_datasets,
         models.router,
         methods.router,
         presets.router,
