@@ -12,7 +12,6 @@ from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
@@ -44,6 +43,7 @@ from app.predictions.predictor import Predictor
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
+from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
 from app.vectors import routes as vectors
 
@@ -164,8 +164,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         presets.router,
         access.router,
         health.router,
+        *PAGE_ROUTERS,
     ):
         app.include_router(router)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app

@@ -116,6 +116,16 @@ def _of(workspace: str) -> Select[Dataset]:
     return select(Dataset).where(Dataset.workspace_id == workspace, Dataset.deleted_at.is_(None))
 
 
+def ids_ever(workspace: str, reference: str) -> Select[str]:
+    """The ids of all that an id, a name (all of its versions) or `name@version` means or has meant."""
+    statement = select(Dataset.id).where(Dataset.workspace_id == workspace)
+    if is_id(reference):
+        return statement.where(Dataset.id == reference)
+    name, version = split_reference(reference) or (reference, None)
+    statement = statement.where(Dataset.name == name)
+    return statement if version is None else statement.where(Dataset.version == version)
+
+
 def find_to_use(session: Session, workspace: str, references: Sequence[str]) -> list[Dataset]:
     """Data sets to learn from; none is deleted before the job that asks for them is there."""
     found = [find(session, workspace, reference) for reference in references]

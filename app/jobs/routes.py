@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.access import audit
-from app.access.caller import Asking
+from app.access.caller import Asking, Caller
 from app.access.requests import StrictRoute
 from app.db.session import ReadSession
 from app.db.tables import Job
@@ -20,6 +21,7 @@ from app.errors import responses
 from app.idempotency import IdempotencyKey
 from app.jobs import service
 from app.jobs.acceptance import accept
+from app.jobs.filters import Verdict, Wanted
 from app.jobs.resource import Resource, answer_events, wait_for_end
 from app.jobs.schemas import EpochList, EventList, JobList, JobRequest, JobView
 from app.jobs.states import Kind, State
@@ -57,17 +59,42 @@ async def create_job(
     return view
 
 
-@router.get("", summary="List jobs", responses=responses(422))
+_METADATA = {
+    "name": "metadata",
+    "in": "query",
+    "description": "Only jobs with this note, as `key=value`; several as parameters of this name.",
+    "schema": {"type": "array", "maxItems": 16, "items": {"type": "string", "maxLength": 600}},
+}
+
+
+@router.get("", summary="List jobs", responses=responses(422), openapi_extra={"parameters": [_METADATA]})
 def list_jobs(
+    request: Request,
     session: ReadSession,
     caller: Asking,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     model: Annotated[Line | None, Query(description="Only jobs of this model.")] = None,
+    dataset: Annotated[
+        Line | None,
+        Query(description="Only jobs whose source or target is this data set: id, name or `name@version`."),
+    ] = None,
+    verdict: Annotated[
+        Verdict | None, Query(description="Only jobs that came to this; `none`: to no verdict.")
+    ] = None,
+    since: Annotated[
+        datetime | None, Query(description="Only jobs that were created at this moment or later.")
+    ] = None,
     after: After = None,
     limit: Limit = 20,
 ) -> JobList:
     """Newest first; `GET /v1/jobs/{job}` also has the options."""
-    jobs, has_more = service.list_page(session, caller.workspace, state, model, after, limit)
+    wanted = Wanted(state, model, dataset, verdict, request.query_params.getlist("metadata"), since)
+    return listed(session, caller, wanted, after, limit)
+
+
+def listed(session: Session, caller: Caller, wanted: Wanted, after: str | None, limit: int) -> JobList:
+    """One page of the jobs that are wanted."""
+    jobs, has_more = service.list_page(session, caller.workspace, wanted, after, limit)
     return JobList(data=[service.summary(job) for job in jobs], has_more=has_more)
 
 

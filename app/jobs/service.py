@@ -16,6 +16,7 @@ from app.db.locks import lock_names
 from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, StagePart, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import requests
+from app.jobs.filters import Wanted, conditions
 from app.jobs.schemas import EpochView, EventView, JobSummary, JobView
 from app.jobs.states import INTERIM, MEANING, RETRIABLE, TERMINAL, TRAINED, Kind, Stage, State
 from app.models import service as models
@@ -54,19 +55,16 @@ def not_announced(session: Session, job_id: str) -> None:
 def list_page(
     session: Session,
     workspace: str,
-    state: State | None,
-    model: str | None,
+    wanted: Wanted,
     after: str | None,
     limit: int,
 ) -> tuple[list[Job], bool]:
     """Newest first."""
     bare = defaultload(Job.stages).defer(JobStage.output)  # all that a stage wrote down
-    of_it = select(Job).where(Job.workspace_id == workspace, Job.kind == Kind.TRANSFER)
+    of_it = select(Job).where(
+        Job.workspace_id == workspace, Job.kind == Kind.TRANSFER, *conditions(workspace, wanted)
+    )
     statement = of_it.order_by(Job.id.desc()).options(bare)
-    if state is not None:
-        statement = statement.where(Job.state == state)
-    if model is not None:
-        statement = statement.where(Job.model == model)
     if after is not None:
         statement = statement.where(Job.id < after)
     return page(session, statement, limit)
