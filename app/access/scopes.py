@@ -14,6 +14,7 @@ RANKS: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
 OPEN = frozenset(
     {
         *("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"),
+        *("/v2", "/v2/health/live", "/v2/health/ready"),
         *("/ui/sign-in", "/ui/sign-out"),
     }
 )
@@ -46,5 +47,7 @@ def scope_needed(method: str, path: str) -> Scope:
     if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
         return "admin"
     # Who may download a model can ask it as well.
-    predicts = method.upper() == "POST" and path.startswith(ASKED) and path.endswith(":predict")
+    infers = path.startswith("/v2/models/") and path.endswith("/infer")
+    asks = infers or (path.startswith(ASKED) and path.endswith(":predict"))
+    predicts = method.upper() == "POST" and asks
     return "read" if predicts or method.upper() in SAFE_METHODS else "write"
