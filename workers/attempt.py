@@ -151,7 +151,7 @@ def signature_of(description: Description) -> Signature:
     return Signature.from_dict(
         {
             "columns": columns,
-            "label": description.label,
+            "label": description.target,
             "task": description.task,
             "classes": description.classes,
         }
