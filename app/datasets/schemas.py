@@ -73,7 +73,7 @@ def _json(value: Any) -> Any:
         raise ValueError(f"expected a JSON object, received {error}") from error
 
 
-REPEATABLE = ("types", "ignore", "missing", "decimal", "thousands", "unit", "date_format")
+REPEATABLE = ("types", "ignore", "columns", "missing", "decimal", "thousands", "unit", "date_format")
 """Fields that may come several times: their lists grow, their objects add up."""
 
 
@@ -90,6 +90,12 @@ class DatasetForm(Declaration):
         default_factory=list,
         max_length=10_000,
         description="A column that is left out; several as fields of this name, or as a JSON list.",
+    )
+    columns: Annotated[list[ColumnName], BeforeValidator(_texts)] = Field(
+        default_factory=list,
+        max_length=10_000,
+        description="CSV and TSV without a header line: the names of all columns, in their order, as fields "
+        'of this name or as a JSON list, `["source", "target"]`.',
     )
     missing: Annotated[OfColumns[Words] | None, BeforeValidator(_missing)] = Field(
         None,

@@ -17,7 +17,7 @@ from app.db.tables import Dataset, Job, JobStage, Version
 from app.errors import ServiceError, did_you_mean
 from app.jobs import budgets, compatibility, folds, limits, running_time, search_spaces
 from app.jobs.events import record
-from app.jobs.networks import Network, Pretrained, usual_network
+from app.jobs.networks import USUAL_NETWORK, Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
 from app.jobs.recipes import StructureTransfer
 from app.jobs.requirements import Examples
@@ -155,6 +155,12 @@ def _versions(session: Session, workspace: str, request: JobRequest) -> list[Ver
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
     """The target's and the source's: the same, unless the method joins or distils."""
     may_differ = request.method.kind in ("combined", "distillation")
+    if first.description.kind not in USUAL_NETWORK:
+        message = (
+            f"Expected {', '.join(USUAL_NETWORK)} data. Received: {first.description.kind} data, for which "
+        )
+        hint = "It can be uploaded, read and split; choose another data set for a job."
+        raise ServiceError(422, "no_network_for_kind", f"{message}there is no network.", hint=hint)
     usual = usual_network(first.description.kind)
     if request.source.preset is not None:
         asked = request.network if isinstance(request.network, Pretrained) else None

@@ -14,6 +14,9 @@ from app.datasets.inspection.find_layout import lay_out
 from app.datasets.inspection.form_notices import as_names, written_otherwise
 from app.datasets.inspection.guesses import guessed_kind, kind_guessed, kind_not_guessed, label_guessed
 from app.datasets.inspection.labels import Labels, read_labels
+from app.datasets.inspection.language.columns import kind_of
+from app.datasets.inspection.language.inspecting import inspect_language
+from app.datasets.inspection.language.recognising import recognised
 from app.datasets.inspection.layout import Layout
 from app.datasets.inspection.names import settle
 from app.datasets.inspection.notices import find_notices
@@ -55,6 +58,13 @@ def inspect(
     limits = limits or Limits()
     file_format = find_format(path, declaration)
     read = MODULES[file_format]
+    declaration = recognised(path, file_format, declaration)
+    if (kind := kind_of(declaration, file_format)) is not None:
+        arrival.wait()
+        with decoding(FILES[file_format]):
+            options = read.recognise(path, declaration, limits)
+        asked = settle(declaration, options.columns)
+        return inspect_language(kind, path, file_format, options, asked, limits, on_progress, on_facts)
     glanced = refused = None
     if read not in (csv, tsv):
         arrival.wait()

@@ -59,7 +59,7 @@ class KeptRows:
         self._of_numbers |= pa.types.is_floating(values[layout.label].type)
         self._labels.append(_label_keys(values[layout.label]))
         if layout.split is not None:
-            self._words.append(_parts_of(values[layout.split]))
+            self._words.append(parts_of(values[layout.split]))
         if layout.group is not None:
             self._groups.append(cell_keys(values[layout.group]))
         if layout.time is not None:
@@ -184,7 +184,8 @@ def _label_keys(labels: pa.Array) -> Keys:
     return hashes
 
 
-def _parts_of(cells: pa.Array) -> npt.NDArray[np.uint8]:
+def parts_of(cells: pa.Array) -> npt.NDArray[np.uint8]:
+    """The part that each cell of split words says, `NO_WORD` for another word, train where it is missing."""
     known = pc.dictionary_encode(text_of(cells))
     said = [WORDS.get(word.strip().lower()) for word in known.dictionary.to_pylist()]
     parts = np.array([NO_WORD if word is None else SPLITS.index(word) for word in said] + [0], np.uint8)

@@ -9,6 +9,8 @@ from app.datasets.inspection.advice import as_sent, fields
 from app.datasets.reading.declaration import Declaration
 from app.datasets.reading.errors import DatasetError
 
+_OF_PARTS = ("source", "target", "question", "context", "answer", "answer_start")
+_NAMED = ("label", "split", "group", "time", "input", *_OF_PARTS)
 _LISTED = 50
 _LONGEST = 200  # comparing takes time by the product of the lengths
 
@@ -20,9 +22,7 @@ def settle(declaration: Declaration, names: Sequence[str]) -> Declaration:
         DatasetError: for a type, a convention or an `ignore` of no column.
     """
     changed: dict[str, object] = {
-        field: _found(value, names)
-        for field in ("label", "split", "group", "time", "input")
-        if (value := getattr(declaration, field)) is not None
+        field: _found(value, names) for field in _NAMED if (value := getattr(declaration, field)) is not None
     }
     changed["ignore"] = [_required(name, names, "ignore") for name in declaration.ignore]
     for field in ("types", "missing", "decimal", "thousands", "unit", "date_format"):

@@ -49,7 +49,7 @@ def find_notices(
     split: Split,
 ) -> list[Notice]:
     """All notices about the file, its columns and its classes."""
-    found = _encoding(layout, declaration) + _passed_over(layout)
+    found = encoding_guessed(layout, declaration) + _passed_over(layout)
     found += _duplicates(split) + _few_rows(labels)
     found += (
         _variants(labels) + _written(layout, scan, layout.label, sample) + label_lists(scan, layout, labels)
@@ -77,7 +77,8 @@ def find_notices(
     return found + _leaks(labels, layout.label, roles, sample)
 
 
-def _encoding(layout: Layout, declaration: Declaration) -> list[Notice]:
+def encoding_guessed(layout: Layout, declaration: Declaration) -> list[Notice]:
+    """Told where the bytes do not say it themselves."""
     encoding = layout.options.encoding
     if declaration.encoding or encoding is None or encoding.startswith(("utf", "ascii")):
         return []

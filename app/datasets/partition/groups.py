@@ -32,17 +32,24 @@ def join(groups: Keys, units: Keys) -> Joined:
         groups: the key of each row's group, (n,).
         units: what is equal for equal rows: keys or clusters, (n,).
     """
+    joined, count = hang_together(groups, units)
+    if not count:
+        return Joined(groups, 0, False)
+    largest, before = (int(np.unique(of, return_counts=True)[1].max()) for of in (joined, groups))
+    if largest > max(MOST * len(groups), before):
+        return Joined(groups, count, True)
+    return Joined(joined, count, False)
+
+
+def hang_together(groups: Keys, units: Keys) -> tuple[Keys, int]:
+    """Groups that share a unit as one, however many rows that has, and how many groups share one."""
     pairs = _sharing(groups, units)
     if not len(pairs):
-        return Joined(groups, 0, False)
+        return groups, 0
     names, places = np.unique(pairs, return_inverse=True)
     roots = names[_roots(len(names), places.reshape(-1, 2).tolist())]
     found = np.searchsorted(names, groups).clip(max=len(names) - 1)
-    joined = np.where(names[found] == groups, roots[found], groups)
-    largest, before = (int(np.unique(of, return_counts=True)[1].max()) for of in (joined, groups))
-    if largest > max(MOST * len(groups), before):
-        return Joined(groups, len(names), True)
-    return Joined(joined, len(names), False)
+    return np.where(names[found] == groups, roots[found], groups), len(names)
 
 
 def _sharing(groups: Keys, units: Keys) -> Keys:

@@ -41,6 +41,9 @@ ThousandsSign = Literal[",", ".", " ", "'", "_"]
 Unit = Annotated[str, Field(min_length=1, max_length=20)]
 DateFormat = Annotated[str, Field(min_length=2, max_length=40), AfterValidator(_readable)]
 
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35)]
+"""A language as BCP 47 writes it: `en`, `pt-BR`, `zh-Hant`."""
+
 Of = TypeVar("Of")
 OfColumns = Annotated[
     Annotated[Of, Tag("union-all")]
@@ -57,8 +60,11 @@ class Declaration(Model):
     filename: str | None = Field(None, max_length=255, description="The name the file was uploaded under.")
     kind: Kind | None = Field(
         None,
-        description="What an example is: a row of columns (`tabular`), a `text`, an `image` or a biological "
-        "`sequence`. By default found in the file, and reported where it is a guess.",
+        description="What an example is: a row of columns (`tabular`), a `text`, an `image`, a biological "
+        "`sequence`, a sentence and its translation (`pairs`) or a question about a passage (`qa`). By "
+        "default "
+        "found in the file, and reported where it is a guess; pairs and questions in columns have to be "
+        "declared.",
     )
     input: ColumnName | None = Field(
         None,
@@ -109,6 +115,34 @@ class Declaration(Model):
         description="How dates are written that are not ISO 8601, such as `%d.%m.%Y`, `%m/%d/%Y` or "
         "`%Y-%m-%d %I:%M %p`; %Y %y %m %d %b %B %a %A %H %I %M %S %p %f %z are known.",
     )
+    columns: list[ColumnName] = Field(
+        default_factory=list,
+        max_length=10_000,
+        description="CSV and TSV without a header line: the names of all columns, in their order.",
+    )
+    source: ColumnName | None = Field(
+        None, description="Of `pairs`: the column of the sentences that are translated, by default `source`."
+    )
+    target: ColumnName | None = Field(
+        None, description="Of `pairs`: the column of their translations, by default `target`."
+    )
+    source_language: Language | None = Field(
+        None, description="Of `pairs`, such as `de`: the sources' writing is held against it."
+    )
+    target_language: Language | None = Field(None, description="Of `pairs`: that of the translations.")
+    question: ColumnName | None = Field(None, description="Of `qa`: by default the column `question`.")
+    context: ColumnName | None = Field(
+        None, description="Of `qa`: the column of the passages that answers stand in, by default `context`."
+    )
+    answer: ColumnName | None = Field(
+        None, description="Of `qa`: by default `answer`, `answers` or `answer_text`; one text or a JSON list."
+    )
+    answer_start: ColumnName | None = Field(
+        None,
+        description="Of `qa`: where each answer begins in its context, in code points from 0; by default "
+        "`answer_start`, if it is there. What is off by a few characters is mended and told.",
+    )
+    language: Language | None = Field(None, description="Of `qa`, such as `en`.")
     split: ColumnName | None = Field(
         None,
         description="The column that says train, validation or test. By default the column `split`, if it "

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from .conventions import Conventions
-from .words import BETWEEN, KIND_OF, ColumnType, Format, Kind, Model, Physical, Role, Task
+from .words import BETWEEN, KIND_OF, ColumnType, Format, Kind, Model, Part, Physical, Role, Task
 
 
 class Column(Model):
@@ -16,11 +16,12 @@ class Column(Model):
     name: str
     type: ColumnType
     role: Role
+    part: Part | None = Field(None, description="Of `pairs` and `qa`: what the column holds.")
 
     @property
     def input(self) -> str:
-        """What a network calls it: the kind of data where that is its one input, else the column's name."""
-        return KIND_OF.get(self.type, self.name)
+        """What a network calls it: its part, the kind of data where that is its one input, or its name."""
+        return KIND_OF.get(self.type, self.name) if self.part is None else self.part
 
 
 class Since(Model):
@@ -43,6 +44,11 @@ class SplitPlan(Model):
     validation_fraction: float = Field(description="As declared; by words it decides nothing.")
     test_fraction: float = Field(description="As declared; by words it decides nothing.")
     rows: dict[str, int] = Field(description="Labelled rows in train, validation and test.")
+    left_out: int = Field(
+        0,
+        description="Of pairs and questions: rows in no part, since a side is missing, or since they share a "
+        "sentence or a context with one that is tested or validates.",
+    )
     borrowed: int = Field(
         0,
         description="Rows that are not where hash and fractions put them, so that each class of three "
@@ -58,6 +64,10 @@ class ReadOptions(Model):
     unnamed: list[str] = Field(
         default_factory=list,
         description="CSV: columns that have no name in the header, as they are called here.",
+    )
+    headless: bool = Field(False, description="CSV: the file has no header; `columns` were declared.")
+    nested: bool = Field(
+        False, description="JSON lines and Parquet: objects in a row, whose columns are called `outer.inner`."
     )
     before: list[str] = Field(
         default_factory=list, description="CSV: the lines before the header, which are passed over."
@@ -99,6 +109,13 @@ class Reading(Model):
     )
     columns: list[Column]
     label: str
+    languages: dict[Part, str] = Field(
+        default_factory=dict, description="Of `pairs` and `qa`: the language of a column's part, as was said."
+    )
+
+    def called(self, part: Part) -> str | None:
+        """The column that holds a part of pairs or questions."""
+        return next((column.name for column in self.columns if column.part == part), None)
 
     @property
     def features(self) -> list[Column]:

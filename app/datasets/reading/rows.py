@@ -129,9 +129,11 @@ def _names(columns: Sequence[str], reading: Reading) -> list[tuple[Column, str]]
     """Each column of the network, and what it is called in the file.
 
     The one input of texts, images or sequences may be called as in the data set, by its kind, or be the only
-    column.
+    column; those of questions as in the data set or by their part.
     """
     features = reading.features
+    if reading.kind == "qa":
+        return _by_part(columns, features)
     if reading.kind != "tabular":
         (column,) = features
         known = [
@@ -145,6 +147,18 @@ def _names(columns: Sequence[str], reading: Reading) -> list[tuple[Column, str]]
     if missing:
         raise _no_columns(missing, columns, _spelling(missing, columns))
     return [(column, column.name) for column in features]
+
+
+def _by_part(columns: Sequence[str], features: Sequence[Column]) -> list[tuple[Column, str]]:
+    named = [(of, name) for of in features for name in [_of_part(columns, of)] if name is not None]
+    missing = [of.input for of in features if _of_part(columns, of) is None]
+    if missing:
+        raise _no_columns(missing, columns, _spelling(missing, columns))
+    return named
+
+
+def _of_part(columns: Sequence[str], column: Column) -> str | None:
+    return next((name for name in (column.name, column.input) if name in columns), None)
 
 
 def _spelling(missing: Sequence[str], columns: Sequence[str]) -> str:
@@ -283,6 +297,8 @@ def read_instances(
 def _names_of_instances(keys: Sequence[str], reading: Reading) -> list[tuple[Column, str]]:
     """Each column of the network, and its key; the one of texts, images or sequences has to be named."""
     features = reading.features
+    if reading.kind == "qa":
+        return _by_part(keys, features)
     if reading.kind != "tabular":
         (column,) = features
         named = [name for name in (column.name, column.input) if name in keys]

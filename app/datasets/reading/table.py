@@ -12,6 +12,7 @@ from .cells import convert, feature, several, text_of
 from .description import Column, Description
 from .formats import csv
 from .formats.contents import MODULES
+from .language import as_table
 
 
 def read(path: Path, description: Description, spool: Path | None = None) -> pa.Table:
@@ -22,8 +23,14 @@ def read(path: Path, description: Description, spool: Path | None = None) -> pa.
 
     number float64; boolean bool; category string; date string `YYYY-MM-DD`, or `YYYY-MM-DDTHH:MM:SS` (UTC if
     zoned) beside midnight; label string (a class's name), of several labels a row a list of strings, of a
-    regression float64. Missing cells are null. All rows are kept, in the file's order.
+    regression float64. Pairs have `source` and `target`, strings; questions have `question` and `context`,
+    strings, and `answers`, see `language.ANSWERS`. Missing cells are null. All rows are kept, in the file's
+    order.
     """
+    if description.kind in ("pairs", "qa"):
+        with closing(_open(path, description, fast=False)) as rows:
+            parts = [as_table(batch, description.columns) for batch in rows]
+        return pa.Table.from_batches(parts)
     if description.kind != "tabular":
         batches = _batches(path, description, fast=False)
         return _collected(batches, _schema(description), spool if description.kind == "image" else None)

@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["tabular", "text", "image", "sequence"]
+Kind = Literal["tabular", "text", "image", "sequence", "pairs", "qa"]
 ColumnType = Literal["number", "category", "boolean", "date", "text", "image", "nucleotide", "protein"]
 Role = Literal["feature", "label", "split", "group", "time", "ignored"]
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
-Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "seq2seq", "span"]
+Format = Literal["csv", "tsv", "parquet", "jsonl", "zip", "fasta", "npz", "squad"]
+Part = Literal["source", "target", "question", "context", "answers", "starts", "impossible", "title"]
+"""What a column of sentence pairs or of questions holds."""
 Physical = Literal[
     "integer", "number", "boolean", "text", "nothing",
     "integers", "numbers", "booleans", "texts", "nothings",

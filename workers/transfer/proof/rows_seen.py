@@ -83,9 +83,11 @@ def overlap(
 
 
 def _any_key_among(keys: Array, others: Array) -> Array:
-    """Which rows have one of their keys in its place among the others', (n,)."""
-    places = range(keys.shape[1])
-    found: Array = np.any([np.isin(keys[:, place], others[:, place]) for place in places], axis=0)
+    """Which rows have one of their keys among the others' in any place, (n,); 0 is a missing one.
+
+    Two sets of pairs may share a language that one of them has as its source, the other as its target.
+    """
+    found: Array = (np.isin(keys, others) & (keys != 0)).any(axis=1)
     return found
 
 
@@ -94,6 +96,10 @@ def _equal(target: KnownRows, asked: Array, trained: KnownRows, is_same_data: bo
         return np.zeros(int(asked.sum()), bool), True
     if target.columns:
         return equal_rows(target, asked, trained, is_same_data)
+    if (
+        target.keys.shape[1] > 1
+    ):  # sentences and contexts: who has read one has seen the row, by chance or not
+        return _any_key_among(target.keys[asked], trained.keys), True
     pairs = [(target.keys[:, place], trained.keys[:, place]) for place in range(target.keys.shape[1])]
     each = [among(ours, asked, theirs, is_same_data) for ours, theirs in pairs]
     return np.any([equal for equal, _ in each], axis=0), all(is_told for _, is_told in each)

@@ -79,6 +79,10 @@ class TextScan:
             if word in self._vocabulary:
                 self._vocabulary[word] += 1
 
+    def beyond(self, words: int) -> int:
+        """How many texts have more words."""
+        return self._words.beyond(words)
+
     @property
     def tokens(self) -> Literal["words", "characters"]:
         """What texts in this writing are cut into: words, unless nothing stands between them."""

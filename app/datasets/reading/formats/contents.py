@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +11,7 @@ from ..declaration import Declaration
 from ..errors import DatasetError
 from ..file_extensions import format_of
 from ..words import Format
-from . import archive, csv, fasta, jsonl, npz, parquet, tsv
+from . import archive, csv, fasta, jsonl, npz, parquet, squad, tsv
 from .decoding import decoding
 from .stream import open_stream
 
@@ -22,6 +23,7 @@ MODULES: dict[Format, ModuleType] = {
     "zip": archive,
     "fasta": fasta,
     "npz": npz,
+    "squad": squad,
 }
 FILES: dict[Format, str] = {
     "csv": "CSV file",
@@ -31,6 +33,7 @@ FILES: dict[Format, str] = {
     "zip": "zip archive",
     "fasta": "FASTA file",
     "npz": "NumPy archive",
+    "squad": "file of SQuAD's JSON",
 }
 _NAMES: dict[Format, str] = {
     "csv": "CSV",
@@ -40,12 +43,16 @@ _NAMES: dict[Format, str] = {
     "zip": "a zip archive",
     "fasta": "FASTA",
     "npz": "a NumPy archive",
+    "squad": "SQuAD's JSON",
 }
 _BINARY: dict[Format, str] = {
     "parquet": "a Parquet file",
     "zip": "a ZIP archive (as .zip, .xlsx and .ods are)",
     "npz": "a NumPy archive",
 }
+_SQUAD = re.compile(
+    rb'\{\s*("version"\s*:\s*("[^"]*"|[\d.]+)\s*,\s*)?"data"\s*:\s*\[\s*\{\s*"(title|paragraphs)"'
+)
 _OFFICE = (".xlsx", ".ods", ".docx", ".pptx", ".odt")
 _SIGNATURES = (
     (b"PAR1", "a Parquet file"),
@@ -65,7 +72,8 @@ _SIGNATURES = (
     (b"\x7fELF", "a program"),
 )
 _HINT = (
-    "Upload CSV, TSV, JSON lines or FASTA (these also gzipped), Parquet, or a zip of images, texts or FASTA "
+    "Upload CSV, TSV, JSON lines, SQuAD's JSON or FASTA (these also gzipped), Parquet, or a zip of "
+    "images, texts or FASTA "
     "files, and declare `format` if its name misleads."
 )
 
@@ -85,12 +93,14 @@ def find_format(path: Path, declaration: Declaration) -> Format:
         )
     said = declaration.format or format_of(declaration.filename or "")
     found = _by_contents(head)
-    binary = found if found not in ("text", "json", "fasta") else None
+    binary = found if found not in ("text", "json", "fasta", "squad") else None
     if said is None:
         return _of_contents(found, declaration.filename)
     if _BINARY.get(said) != binary:
         raise _not_what_it_says(_NAMES[said], binary or "text")
-    if said in ("csv", "tsv") and found == "json":
+    if said == "jsonl" and found == "squad":
+        return "squad" if declaration.format is None else "jsonl"
+    if said in ("csv", "tsv") and found in ("json", "squad"):
         raise _not_what_it_says(_NAMES[said], "JSON")
     return said
 
@@ -115,6 +125,8 @@ def _by_contents(head: bytes) -> str:
         return "an HTML or XML document"
     if start.startswith(b">"):
         return "fasta"
+    if _SQUAD.match(start):
+        return "squad"
     return "json" if start.startswith((b'{"', b"{}", b"[{")) or start.rstrip() == b"{" else "text"
 
 
@@ -129,8 +141,8 @@ def _of_contents(found: str, filename: str | None) -> Format:
         return binary
     if found == "json":
         return "jsonl"
-    if found == "fasta":
-        return "fasta"
+    if found in ("fasta", "squad"):
+        return "fasta" if found == "fasta" else "squad"
     if found != "text":
         raise _not_what_it_says("a table, FASTA, or a zip of examples", found)
     return "csv"

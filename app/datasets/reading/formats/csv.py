@@ -21,7 +21,7 @@ from ..declaration import Declaration
 from ..description import ReadOptions
 from ..errors import DatasetError
 from ..limits import Limits
-from .dialect import find_delimiter, find_quote, read_header, read_sample, rows_of
+from .dialect import check_names, find_delimiter, find_quote, read_header, read_sample, rows_of
 from .parsing import Parser, Ragged, Stream
 from .preamble import are_header, find_preamble, title_line, without
 from .quotes import Quotes
@@ -81,6 +81,8 @@ def _quote(sample: str, declaration: Declaration) -> str | None:
 def _options(
     path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
 ) -> ReadOptions:
+    if declaration.columns:
+        return _headless(path, declaration, sample, encoding, quote)
     before, named = find_preamble(sample)
     sample = without(sample, len(before))
     delimiter = declaration.delimiter or named or find_delimiter(sample, quote)
@@ -93,6 +95,31 @@ def _options(
         columns=columns,
         unnamed=unnamed,
         before=before,
+        compression=find_compression(path),
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+    )
+
+
+def _headless(
+    path: Path, declaration: Declaration, sample: str, encoding: str, quote: str | None
+) -> ReadOptions:
+    """Of a file whose first line is a row already."""
+    delimiter = declaration.delimiter or find_delimiter(sample, quote)
+    columns = [name.strip() for name in declaration.columns]
+    check_names(columns)
+    first = next((row for row in rows_of(sample, delimiter, quote) if row), [])
+    if len(first) != len(columns):
+        expected = f"{len(columns)} cells in the first line, as `columns` names"
+        received = f"{len(first)}: {delimiter.join(first)[:80]}"
+        error = {"row": 1, "line": 1, "column": None, "expected": expected, "received": received}
+        message = f"Expected {expected}. Received: {received}."
+        hint = "Name all columns in their order (those that are not needed, too), or declare the `delimiter`."
+        raise DatasetError("ragged_row", message, hint, [error])
+    return ReadOptions(
+        columns=columns,
+        headless=True,
         compression=find_compression(path),
         encoding=encoding,
         delimiter=delimiter,
@@ -300,7 +327,7 @@ def _numbered(path: Path, options: ReadOptions) -> Iterator[tuple[int, int, list
         for _ in options.before:
             text.readline()
         reader = rows_of(text, options.delimiter or ",", options.quote)
-        row, line = 0, 1 + len(options.before)
+        row, line = int(options.headless), 1 + len(options.before)
         for cells in reader:
             if cells and row:
                 yield row, line, cells

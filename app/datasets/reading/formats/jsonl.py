@@ -23,6 +23,7 @@ from ..description import ReadOptions
 from ..errors import DatasetError, is_text
 from ..limits import Limits
 from ..words import Physical
+from . import nested
 from .dialect import MAX_COLUMNS, check_names
 from .stream import find_compression, find_encoding, open_stream
 
@@ -73,6 +74,8 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
     if encoding not in ("utf-8", "utf-8-sig", "ascii"):
         message = f"Expected JSON lines in UTF-8. Received: {encoding}."
         raise DatasetError("not_text", message, "Save the file as UTF-8.")
+    if nested.is_wanted(declaration):
+        return nested.options_of((item for _, item in _objects(path)), declaration, find_compression(path))
     physical: dict[str, Physical] = {}
     known: dict[_Shape, _Keys] = {}  # the shapes that fit
     names: dict[str, None] = {}
@@ -245,6 +248,9 @@ def _refused(
 
 def open_batches(path: Path, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Batches of int64, float64, bool, string and null columns of about 4 MB; a list is one text."""
+    if options.nested:
+        yield from nested.batches((item for _, item in _objects(path)), options)
+        return
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in (options.physical or {}).items()])
     unexpected = "ignore" if options.ignored else "error"
     parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=unexpected)

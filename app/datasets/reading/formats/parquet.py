@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from ..declaration import Declaration
 from ..description import ReadOptions
 from ..errors import DatasetError
 from ..limits import Limits
+from . import nested
 from .decoding import decoded, decoding
 from .dialect import check_names
 
@@ -37,6 +39,9 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
         schema = file.schema_arrow
         names = schema.names
     check_names(names)
+    if nested.is_wanted(declaration) and any(map(_is_nested, schema.types)):
+        with decoding(_WHAT):
+            return nested.options_of(_items(path), declaration, None)
     wanted = [field for field in schema if field.name not in declaration.ignored]
     lists = [field.name for field in wanted if _is_list(field.type) and declaration.may_be_label(field.name)]
     for field in wanted:
@@ -49,7 +54,21 @@ def recognise(path: Path, declaration: Declaration, limits: Limits | None = None
 
 def open_batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:
     """Batches of int64, float64, bool, string, timestamp[s] (UTC) and null columns; a list is one text."""
+    if options.nested:
+        yield from decoded(_WHAT, nested.batches(_items(path), options))
+        return
     yield from decoded(_WHAT, _batches(path, options))
+
+
+def _items(path: Path) -> Generator[dict[str, Any]]:
+    with _open(path) as file:
+        for batch in file.iter_batches(_MIN_ROWS, use_threads=False):
+            batch.validate(full=True)
+            yield from batch.to_pylist()
+
+
+def _is_nested(data_type: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(data_type)) and not _is_picture(data_type)
 
 
 def _batches(path: Path, options: ReadOptions) -> Generator[pa.RecordBatch]:

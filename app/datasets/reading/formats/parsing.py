@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import deque
 from collections.abc import Collection, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,8 +55,10 @@ class Parser:
         """
         block = stream.read(self.block)
         header = self._header_bytes(block)
-        if not header:
-            yield from self._one_by_one(_Joined(block, stream), skipped=1)
+        if self.options.headless and _codec(self.options.encoding) == "utf8":
+            header, block = 0, block.removeprefix(codecs.BOM_UTF8)
+        elif not header:
+            yield from self._one_by_one(_Joined(block, stream), skipped=int(not self.options.headless))
             return
         left = yield from self._side_by_side(block[header:], stream)
         if left:
@@ -162,6 +165,8 @@ class Parser:
     def _header_bytes(self, block: bytes) -> int:
         """The length of the first line where that is the header; 0 where it is not, or hard to tell."""
         start = end = 0
+        if self.options.headless:
+            return 0
         for _ in range(len(self.options.before) + 1):
             start, end = end, block.find(b"\n", end) + 1
             if not end:

@@ -145,7 +145,7 @@ class Quotes:
                 quotechar=self._options.quote or '"',
                 strict=True,
             )
-            row, line = 0, 1 + before
+            row, line = int(self._options.headless), 1 + before
             while True:
                 try:
                     cells = next(reader)

@@ -69,8 +69,8 @@ def open_source(path: Path, reading: Reading, declaration: Declaration, limits: 
     declaration = declaration.model_copy(update={"filename": name, "label": reading.label})
     if reading.kind == "image" and _head(path) not in _DATA_SETS_OF_IMAGES:
         return _picture(path, limits)
-    if reading.kind == "text" and name.endswith(".txt") and declaration.format is None:
-        return _lines(path, declaration, limits)
+    if reading.kind in ("text", "pairs") and name.endswith(".txt") and declaration.format is None:
+        return _lines(path, declaration, limits, "source" if reading.kind == "pairs" else "text")
     found = find_format(path, declaration)
     with decoding(FILES[found]):
         if found == "zip":
@@ -96,14 +96,14 @@ def _picture(path: Path, limits: Limits) -> Source:
     return Source(["image", "file"], batches)
 
 
-def _lines(path: Path, declaration: Declaration, limits: Limits) -> Source:
+def _lines(path: Path, declaration: Declaration, limits: Limits, column: str) -> Source:
     encoding = find_encoding(path, declaration.encoding, limits)
 
     def batches() -> _Batches:
         with _text(path, encoding) as text:
-            yield from _grouped(({"text": line.rstrip("\n")} for line in text), ["text"], pa.string())
+            yield from _grouped(({column: line.rstrip("\n")} for line in text), [column], pa.string())
 
-    return Source(["text"], batches)
+    return Source([column], batches)
 
 
 def _text(path: Path, encoding: str) -> io.TextIOWrapper:
@@ -216,4 +216,4 @@ def _if_it_reads(
 
 
 def _has_inputs(columns: list[str], reading: Reading) -> bool:
-    return all(column.name in columns for column in reading.features)
+    return all(column.name in columns or column.input in columns for column in reading.features)
