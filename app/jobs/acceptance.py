@@ -19,7 +19,7 @@ from app.jobs import budgets, compatibility, folds, limits, running_time, search
 from app.jobs.events import record
 from app.jobs.networks import USUAL_NETWORK, Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
-from app.jobs.recipes import StructureTransfer
+from app.jobs.recipes import ParameterTransfer, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
@@ -213,6 +213,8 @@ def _spec(
     method = request.method
     if isinstance(method, StructureTransfer):
         method = search_spaces.validated(method, network)
+    if isinstance(method, ParameterTransfer) and target.description.task == "seq2seq":
+        method = _of_sequences(method)
     return JobSpec(
         method=method,
         network=network,
@@ -224,6 +226,13 @@ def _spec(
         evaluation=folds.settled(request.evaluation, target.description),
         champion=request.champion,
     )
+
+
+def _of_sequences(method: ParameterTransfer) -> ParameterTransfer:
+    """For translations all weights at one rate, unless something else was asked for."""
+    asked = method.model_fields_set
+    usual = {"strategy": "full", "backbone_learning_rate_factor": 1.0}
+    return method.model_copy(update={name: value for name, value in usual.items() if name not in asked})
 
 
 def _source_training(request: JobRequest, source: Examples) -> Training:
