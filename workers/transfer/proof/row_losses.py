@@ -7,7 +7,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Array, Signature, Task
 
-TASKS = frozenset(tasks.METRICS)
+TASKS = frozenset(tasks.METRICS) - tasks.OF_TEXTS
 """Those whose answers are numbers by row, which this can tell of."""
 
 
