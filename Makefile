@@ -44,8 +44,9 @@ demo: $(STAMP) ## run a real transfer from start to end; KIND=tabular, image, te
 serve: $(STAMP) ## start API and worker on this machine; Ctrl-C stops them
 	@$(BIN)/model-transfer serve $(ARGS)
 
+# Each process would compile all of the tests anew, if Python may write no compiled modules.
 test: $(STAMP) ## run the tests; ARGS='-k csv' chooses
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 chaos: $(STAMP) ## kill processes at random for half an hour; ARGS='--kills 20 --jobs 8'
 	$(BIN)/python -m tests.e2e.chaos $(ARGS)

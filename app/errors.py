@@ -126,8 +126,11 @@ def _printable(value: Any) -> Any:
 
 def reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The error as the answer to this request."""
+    content = _problem(request, error).model_dump(mode="json")
+    if request.url.path.startswith("/v2"):  # what clients of the Open Inference Protocol read
+        content["error"] = f"{content['detail']} {content['hint'] or ''}".strip()
     return JSONResponse(
-        _problem(request, error).model_dump(mode="json"),
+        content,
         status_code=error.status,
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
@@ -304,6 +307,10 @@ _EXAMPLES = {
     410: ("version_deleted", "Expected a version whose files are kept. Received: grades@1."),
     408: ("too_slow", "Expected at least 1024 bytes of the body a second. Received: fewer for 30 seconds."),
     413: ("too_large", "Expected a body of at most 1048576 bytes. Received: a larger one."),
+    415: (
+        "binary_tensors",
+        "Expected tensors in JSON. Received: binary data.",
+    ),
     416: ("range_not_satisfiable", "Expected a range within the file's 340 bytes. Received: bytes=900-."),
     421: ("host_not_allowed", "Expected a request to localhost, … Received: evil.example."),
     422: ("invalid_request", "limit: expected less than or equal to 1000. Received: 2000."),

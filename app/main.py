@@ -12,7 +12,6 @@ from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
@@ -39,11 +38,13 @@ from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
 from app.openapi import DESCRIPTION, TAGS, describe
+from app.predictions import open_inference
 from app.predictions import routes as predictions
 from app.predictions.predictor import Predictor
 from app.presets import routes as presets
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
+from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
 
 PAGES = frozenset({"/docs", "/redoc"})
@@ -156,13 +157,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         reports.router,
         predictions.router,
+        open_inference.router,
         models.router,
         methods.router,
         presets.router,
         access.router,
         health.router,
+        *PAGE_ROUTERS,
     ):
         app.include_router(router)
-    app.add_api_route("/", lambda: RedirectResponse("/docs"), include_in_schema=False)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app

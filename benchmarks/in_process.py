@@ -114,7 +114,6 @@ class Workplace:
             assert lease is not None  # it was queued, and there is no other worker
             facts = read_facts(session, job_id)
         context = JobContext(
-            facts,
             Journal(self._sessions, lease),
             self._storage,
             should_stop=lambda: None,
@@ -124,6 +123,7 @@ class Workplace:
             ),
             cache=self.cache,
             preset_dir=self.settings.effective_preset_dir,
+            job=facts,
             candidates=None if candidates is None else frozenset(candidates),
         )
         return run(context).result

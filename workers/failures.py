@@ -23,7 +23,7 @@ class Failure:
 
 def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
-    from workers.job_context import FileDamaged
+    from workers.attempt import FileDamaged
     from workers.transfer.networks.presets.errors import PresetError
     from workers.transfer.out_of_memory import is_out_of_memory
     from workers.transfer.training.options import TrainingDiverged
@@ -82,11 +82,12 @@ def out_of_memory(facts: JobFacts | None, stage: Stage | None) -> Failure:
             f", whose largest training has {estimate.parameters:,} weights and was estimated to need at "
             f"least {mib:,.0f} MiB with a batch_size of {rows}"
         )
-    kind = "" if facts is None else f" ({facts.spec.network.kind})"
-    hint = (
-        f"Lower `training.batch_size` or the size of the `network`{kind}. Or start workers with more memory: "
-        "POST /v1/jobs/{job}:retry then continues from the last finished stage."
-    )
+    hint = "Start workers with more memory: POST /v1/jobs/{job}:retry then continues with what it has kept."
+    if facts is not None:
+        hint = (
+            f"Lower `training.batch_size` or the size of the `network` ({facts.spec.network.kind}). Or start "
+            "workers with more memory: POST /v1/jobs/{job}:retry then continues from the last finished stage."
+        )
     return Failure("out_of_memory", f"{message}.", hint)
 
 

@@ -1,45 +1,34 @@
-"""A job's attempt: its inputs, where its outputs go, and what its stages share."""
+"""A transfer job's attempt: its inputs, and what its stages share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version as version_of
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from app.datasets.partition.rows_file import RowFacts, read_rows_file
 from app.datasets.reading.description import Description
-from app.datasets.reading.table import read
 from app.jobs.budgets import chooses_strength, most_updates
 from app.jobs.folds import validation_rows
 from app.jobs.recipes import Method, ParameterTransfer, StructureTransfer
 from app.jobs.states import Stage
 from app.jobs.training import DEFAULT_LEARNING_RATE, FURTHER_RATES
 from app.jobs.training import Training as TrainingOptions
-from app.storage import Storage
+from workers.attempt import Attempt
 from workers.job_rows import DatasetFacts, JobFacts, RowsFile, VersionFacts
-from workers.journal import Journal
-from workers.process_cache import ProcessCache
 from workers.progress import Progress
 from workers.rows_seen import SOURCE, TARGET, JobRows, Seen, uses_unlabelled
-from workers.trained_rows import DatasetRows
 from workers.trainings import Trainings
-from workers.transfer.data import Data, Signature, from_table
+from workers.transfer.data import Data
 from workers.transfer.delivery import export
 from workers.transfer.methods.parts.regularisers import strengths_to_try
-from workers.transfer.networks import network
 from workers.transfer.networks.network import Network
-from workers.transfer.out_of_memory import is_out_of_memory
 from workers.transfer.proof.evaluation import Outcome
 from workers.transfer.proof.known_rows import KnownRows
-from workers.transfer.training.features import FeatureStore
-from workers.transfer.training.options import Stopped
 
 Arms = dict[str, list[Outcome]]
 """What each seed of each arm came to."""
@@ -55,55 +44,20 @@ class StoredNetwork:
     findings: dict[str, Any]
 
 
-class FileDamaged(Exception):
-    """A file of the storage is not what was written; says which."""
-
-
 def versions() -> dict[str, str]:
     """The software that decides what comes out."""
     return {"model-transfer": version_of("model-transfer"), **export.versions()}
 
 
 @dataclass
-class JobContext:
-    """One attempt at a job, as its stages see it."""
+class JobContext(Attempt):
+    """One attempt at a transfer job, as its stages see it."""
 
-    job: JobFacts
-    journal: Journal
-    storage: Storage
-    should_stop: Callable[[], str | None]
-    checkpoint_seconds: float
-    features: FeatureStore
-    cache: ProcessCache
-    preset_dir: Path
-    devices: int = 1
+    job: JobFacts = field(kw_only=True)
     candidates: frozenset[str] | None = None
     """Of the control, by name; None for all, as every job of the service has them."""
     diverged: dict[str, str] = field(default_factory=dict)
     """By arm, what a training of it said that diverged without ending the job."""
-
-    def data(self, dataset: DatasetFacts) -> Data:
-        """The rows of a data set, split."""
-        return self._read(dataset)[0]
-
-    def _read(self, dataset: DatasetFacts) -> tuple[Data, DatasetRows]:
-        """The same, and what tells the rows of the file apart."""
-        description = dataset.description
-        with self.storage.workspace() as folder, self._opened(dataset.digest, f"data set {dataset.ref}"):
-            table = read(self.storage.require(dataset.digest), description, folder)
-        facts, signature = self.row_facts(dataset), signature_of(description)
-        features = [column.name for column in signature.columns] if description.kind == "tabular" else []
-        data = replace(from_table(table, signature, facts.parts), units=_units(facts))
-        return data, DatasetRows(table, facts, features)
-
-    def row_facts(self, dataset: DatasetFacts) -> RowFacts:
-        """What is kept of each row of a data set: its part, keys, group, cluster.
-
-        Raises:
-            FileDamaged: the file is not what was written.
-        """
-        with self._opened(dataset.rows_digest, f"rows of data set {dataset.ref}"):
-            return read_rows_file(self.storage.require(dataset.rows_digest))
 
     @cached_property
     def target(self) -> Data:
@@ -134,21 +88,21 @@ class JobContext:
 
     @cached_property
     def _target(self) -> tuple[Data, Seen]:
-        data, rows = self._read(self.job.target)
+        data, rows = self.read(self.job.target)
         used = data.unlabelled if uses_unlabelled(self.job) else None
         if self.rows.kept(TARGET) is None:
             self.rows.keep(TARGET, self.job.target, rows, data.train, data.validation, used)
         known, files = rows.known(), self.trained_on
         with ExitStack() as opened:
             for file in files:
-                opened.enter_context(self._opened(file.digest, f"rows of data set {file.dataset}"))
+                opened.enter_context(self.opened(file.digest, f"rows of data set {file.dataset}"))
             unlabelled = None if used is None else known.of(used.numbers)
             return data, self.rows.find(self.job, data, known, files, unlabelled)
 
     @cached_property
     def known_rows(self) -> KnownRows:
         """What tells all rows of the target's data set apart."""
-        return self._read(self.job.target)[1].known()
+        return self.read(self.job.target)[1].known()
 
     @cached_property
     def test_units(self) -> npt.NDArray[np.int64]:
@@ -182,7 +136,7 @@ class JobContext:
     def source_data(self) -> tuple[Data, RowsFile]:
         """The rows of the source's data set, and the file that keeps which of them it is trained on."""
         assert isinstance(self.job.source, DatasetFacts)
-        data, rows = self._read(self.job.source)
+        data, rows = self.read(self.job.source)
         return data, self.rows.keep(SOURCE, self.job.source, rows, data.train, data.validation)
 
     @property
@@ -304,65 +258,7 @@ class JobContext:
         Raises:
             Stopped: it is.
         """
-        reason = self.should_stop()
-        if reason is not None:
-            raise Stopped(reason)
-        self.journal.started(stage, self.trainings.progress.at(stage))
-
-    def store_network(self, made: Network) -> str:
-        """Write a network to storage; its digest."""
-        with self.storage.workspace() as folder:
-            path = folder / "network.keras"
-            made.save(path)
-            return self.storage.put(path)
-
-    def load_network(
-        self, digest: str, signature: Signature, options: Mapping[str, Any], what: str = "network it kept"
-    ) -> Network:
-        """The network that `store_network` wrote; `what` it is, in words.
-
-        Raises:
-            FileDamaged: its file is not what was written.
-        """
-        with self.storage.workspace() as folder, self._opened(digest, what):
-            path = folder / "network.keras"
-            path.symlink_to(self.storage.require(digest))
-            return network.load(path, signature, options)
-
-    @contextmanager
-    def _opened(self, digest: str, what: str) -> Iterator[None]:
-        """What a damaged file makes any reader raise becomes a FileDamaged."""
-        try:
-            yield
-        except Exception as error:
-            if is_out_of_memory(error) or not self.storage.exists(digest) or self.storage.is_intact(digest):
-                raise
-            raise FileDamaged(
-                f"Expected the file of the {what} as it was written. Received: other bytes "
-                f"({type(error).__name__} while it was read)."
-            ) from error
-
-
-def signature_of(description: Description) -> Signature:
-    """What a network trained on this data reads and answers."""
-    columns = [
-        {"name": column.input, "type": column.type}
-        for column in description.columns
-        if column.role == "feature"
-    ]
-    return Signature.from_dict(
-        {
-            "columns": columns,
-            "label": description.label,
-            "task": description.task,
-            "classes": description.classes,
-        }
-    )
-
-
-def _units(facts: RowFacts) -> npt.NDArray[np.uint64] | None:
-    """What rows belong together by, if anything."""
-    return facts.groups if facts.groups is not None else facts.clusters
+        self.begin(stage, self.trainings.progress.at(stage))
 
 
 def _steps(training: TrainingOptions, description: Description) -> int:

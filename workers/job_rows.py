@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
 from app.datasets.reading.description import Description
 from app.db.tables import Dataset, Job, Version
 from app.jobs.schemas import JobSpec
+from app.jobs.states import Kind
 from app.models import service as models
 
 
@@ -75,8 +77,14 @@ class JobFacts:
         return [self.source, *self.others]
 
 
+def find_facts(session: Session, job_id: str) -> JobFacts | None:
+    """The inputs of a transfer job; None of a job of another kind."""
+    kind = session.scalars(select(Job.kind).where(Job.id == job_id)).one()
+    return read_facts(session, job_id) if kind == Kind.TRANSFER else None
+
+
 def read_facts(session: Session, job_id: str) -> JobFacts:
-    """The job's inputs."""
+    """The inputs of a transfer job."""
     job = session.get_one(Job, job_id)
     source: DatasetFacts | VersionFacts | PresetFacts
     if job.source_version is not None:
@@ -85,14 +93,17 @@ def read_facts(session: Session, job_id: str) -> JobFacts:
         source = PresetFacts(job.source_preset)
     else:
         assert job.source_dataset is not None  # the table's CHECK says so
-        source = _dataset(job.source_dataset)
+        source = read_dataset(job.source_dataset)
+    assert job.target_dataset is not None
+    assert job.model is not None
     spec = JobSpec.model_validate(job.spec)
     others = [read_version(session, session.get_one(Version, id_)) for id_ in spec.other_versions]
-    target = _dataset(job.target_dataset)
+    target = read_dataset(job.target_dataset)
     return JobFacts(job.workspace_id, job.name, job.model, spec, source, others, target)
 
 
-def _dataset(dataset: Dataset) -> DatasetFacts:
+def read_dataset(dataset: Dataset) -> DatasetFacts:
+    """A data set as a job needs it."""
     return DatasetFacts(
         datasets.ref(dataset), dataset.digest, dataset.rows_digest, datasets.description(dataset)
     )

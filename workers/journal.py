@@ -16,10 +16,12 @@ from app.db.session import Sessions
 from app.db.tables import EpochMetrics, Job, JobStage, SourceRun, StagePart
 from app.jobs import transitions
 from app.jobs.events import record
-from app.jobs.states import INTERIM, Stage
+from app.jobs.states import INTERIM, STAGES, Stage
 from app.jobs.transitions import Lease
 
 FLUSH_SECONDS = 0.25
+
+_LAST = frozenset(stages[-1] for stages in STAGES.values())
 
 
 class LeaseLost(Exception):
@@ -113,7 +115,7 @@ class Journal:
 
         A source's is kept for other jobs, too, with the file of the rows that it was trained on.
         """
-        with self.transaction(kept=stage is not Stage.EXPORT) as session:  # after it, publishing may yet fail
+        with self.transaction(kept=stage not in _LAST) as session:  # after it, publishing may yet fail
             self._write_pending(session)
             row = self.stage(session, stage)
             row.state, row.output, row.output_digest, row.reused = "finished", output, digest, reused
@@ -214,6 +216,10 @@ class Journal:
     ) -> None:
         """Note an epoch's metrics and the progress; written now and then, and at the stage's end."""
         self._epochs.append((stage, run, epoch, values))
+        self.progress(progress)
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        """Note how far the job is; written now and then, and at the stage's end."""
         self._progress = progress
         if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             with self.transaction() as session:

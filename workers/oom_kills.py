@@ -19,7 +19,7 @@ from app.jobs import transitions
 from app.jobs.states import Stage
 from app.jobs.transitions import Lease
 from workers.failures import out_of_memory
-from workers.job_rows import read_facts
+from workers.job_rows import find_facts
 
 _CONTROLLERS = (("", "memory.events"), ("memory", "memory.oom_control"))
 """Of the two versions of control groups: the controller's name, and the file with the count."""
@@ -81,5 +81,5 @@ def end_job(sessions: Sessions, lease: Lease) -> bool:
         stage = session.scalars(
             select(JobStage.stage).where(JobStage.job_id == lease.job_id, JobStage.state == "running")
         ).first()
-        failure = out_of_memory(read_facts(session, lease.job_id), Stage(stage) if stage else None)
+        failure = out_of_memory(find_facts(session, lease.job_id), Stage(stage) if stage else None)
         return transitions.fail(session, lease, failure.code, failure.message, failure.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from billiard.process import current_process
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from app.broker import RUN_NEXT, Broker, queue_name
@@ -23,14 +25,13 @@ from app.jobs import scheduling, transitions
 from app.jobs.events import telling
 from app.jobs.transitions import MOST_RETRIES, Lease
 from app.logs import job_log_context
-from app.models import service as models
 from app.object_storage import storage_of
 from app.settings import Settings, get_settings
 from app.storage import Storage
 from workers import failures
 from workers.celery import app, is_shutting_down, own_attempt
 from workers.heartbeat import LOST, Heartbeat, end
-from workers.job_rows import JobFacts, read_facts
+from workers.job_rows import JobFacts, find_facts
 from workers.journal import Journal, LeaseLost
 from workers.oom_kills import count_oom_kills
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from workers.process_cache import ProcessCache
-    from workers.stages.export import Outcome
 
 UNEXPECTED_RETRIES = 2
 """Tries again after an error that nobody foresaw."""
@@ -135,8 +135,7 @@ def _notify_again(services: Services, queue: str) -> None:
 
 
 def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
-    from workers.job_context import JobContext
-    from workers.runner import run
+    from workers.attempt import Attempt
     from workers.transfer.training.features import FeatureStore
     from workers.transfer.training.options import Stopped
 
@@ -144,21 +143,23 @@ def _attempt(services: Services, lease: Lease, heartbeat: Heartbeat) -> None:
     facts: JobFacts | None = None
     try:
         with services.sessions() as session:
-            facts = read_facts(session, lease.job_id)
-        context = JobContext(
-            facts,
+            kind, workspace = session.execute(
+                select(Job.kind, Job.workspace_id).where(Job.id == lease.job_id)
+            ).one()
+            facts = find_facts(session, lease.job_id)
+        attempt = Attempt(
             journal,
             services.storage,
             should_stop=lambda: heartbeat.reason,
             checkpoint_seconds=services.settings.checkpoint_seconds,
             features=FeatureStore(
-                services.settings.features_dir, services.settings.feature_cache_bytes, of=facts.workspace
+                services.settings.features_dir, services.settings.feature_cache_bytes, of=workspace
             ),
-            cache=process_cache(facts.workspace),
+            cache=process_cache(workspace),
             preset_dir=services.settings.effective_preset_dir,
             devices=services.settings.devices_per_job,
         )
-        _publish(journal, run(context))
+        importlib.import_module(f"workers.kinds.{kind}").run(attempt)
     except LeaseLost:
         log.warning("%s attempt %d lost its lease", lease.job_id, lease.attempt)
     except Stopped as stopped:
@@ -226,18 +227,3 @@ def _was_outside(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _publish(journal: Journal, outcome: Outcome) -> None:
-    """The version and the job's end become visible in one transaction."""
-    with journal.transaction() as session:
-        job = session.get_one(Job, journal.lease.job_id)
-        version = models.publish(
-            session,
-            job,
-            outcome.facts,
-            outcome.artifacts,
-            outcome.trained_rows,
-            outcome.result["champion"],
-        )
-        transitions.succeed(session, journal.lease, {"version": models.ref(version), **outcome.result})

@@ -83,5 +83,11 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
+def caller_if_known(request: Request) -> Caller | None:
+    """The same, None of what anybody may ask for."""
+    caller: Caller | None = request.scope.get(_IN_SCOPE)
+    return caller
+
+
 Asking = Annotated[Caller, Depends(caller_of)]
 """A route's parameter."""

@@ -8,9 +8,10 @@ from contextlib import suppress
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access import scopes
+from app.access import browser, scopes
 from app.access.caller import Caller, keep_caller
 from app.access.keyring import AT_MOST_EVERY, KeyRing, write_use
 from app.errors import ServiceError, reply, reply_to_fault
@@ -35,7 +36,7 @@ class KeyGuard:
         try:
             caller = await self._caller(request)
         except ServiceError as refusal:
-            await reply(request, refusal, refusal.headers)(scope, receive, send)
+            await _refused(request, refusal)(scope, receive, send)
             return
         except (DBAPIError, OSError) as error:  # nobody is let in by a database that is away
             await reply_to_fault(request, error)(scope, receive, send)
@@ -47,7 +48,7 @@ class KeyGuard:
 
     async def _caller(self, request: Request) -> Caller:
         ring: KeyRing = self._service.state.keyring
-        authorization = request.headers.getlist("authorization")
+        authorization = browser.authorization(request)
         if not ring.is_fresh():
             await run_in_threadpool(ring.refresh)
         elif not ring.is_known(authorization) and not ring.is_fresh(AT_MOST_EVERY):
@@ -64,6 +65,13 @@ class KeyGuard:
         if caller.key_id is not None and ring.is_use_due(caller):
             with suppress(DBAPIError, OSError):
                 await run_in_threadpool(write_use, self._service.state.sessions, caller.key_id)
+
+
+def _refused(request: Request, refusal: ServiceError) -> Response:
+    """The problem; of a page that nobody has signed in for, where to do so."""
+    if refusal.status == 401 and scopes.is_page(request.url.path):
+        return RedirectResponse(browser.sign_in_address(request), 303)
+    return reply(request, refusal, refusal.headers)
 
 
 def _too_small(caller: Caller, needed: scopes.Scope) -> ServiceError:

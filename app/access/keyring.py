@@ -74,6 +74,11 @@ class KeyRing:
         """
         self._read_at = -math.inf
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether a key is asked for at all."""
+        return bool(self._keys)
+
     def is_known(self, authorization: Sequence[str]) -> bool:
         """Whether the key that is sent, if one is, was there when the keys were read."""
         return not self._keys or len(authorization) != 1 or self._find(_token(authorization[0])) is not None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.storage import Storage
 
-FREE = frozenset({"/healthz", "/readyz", "/metrics"})
+FREE = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """Whoever watches the service is not counted, nor are its own checks."""
 
 _REDIS_SECONDS = 1.0

@@ -35,6 +35,9 @@ class StrictRoute(APIRoute):
     limit = "max_json_bytes"
     """The setting that says how large a body may be."""
 
+    any_query = False
+    """Whether any query parameter is known, as of a form that an address fills in."""
+
     def get_route_handler(self) -> Handler:
         """The handler, with the checks before it."""
         handle = super().get_route_handler()
@@ -42,7 +45,7 @@ class StrictRoute(APIRoute):
 
         async def checked(request: Request) -> Response:
             _check_path(request)
-            _check_query(request, known, repeatable)
+            _check_query(request, request.query_params if self.any_query else known, repeatable)
             if self.body_field is not None:
                 request = _Whole(request.scope, request.receive)
                 await request.read(getattr(request.app.state.settings, self.limit), self.limit)

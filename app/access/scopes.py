@@ -11,18 +11,35 @@ Scope = Literal["read", "write", "admin"]
 RANKS: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
 """Each may do what those before it may."""
 
-OPEN = frozenset({"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"})
+OPEN = frozenset(
+    {
+        *("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"),
+        *("/v2", "/v2/health/live", "/v2/health/ready"),
+        *("/ui/sign-in", "/ui/sign-out"),
+    }
+)
 """What anyone may ask for: it tells nothing of users."""
 
-OPEN_FOLDER = "/static-offline-docs/"
-"""The scripts and styles of the documentation pages."""
+OPEN_FOLDERS = ("/static-offline-docs/", "/ui/files/")
+"""The scripts and styles of the documentation and of the pages."""
+
+PAGES = "/ui/"
+"""Where the pages for people are, but for the first."""
+
+ASKED = ("/v1/models/", "/ui/models/")
+"""What is asked for predictions, which change nothing."""
 
 ADMINISTRATION = ("/v1/keys", "/v1/workspaces", "/v1/audit")
 
 
 def is_open(path: str) -> bool:
     """Whether the path needs no key."""
-    return path in OPEN or path.startswith(OPEN_FOLDER)
+    return path in OPEN or path.startswith(OPEN_FOLDERS)
+
+
+def is_page(path: str) -> bool:
+    """Whether it is a page for people, who sign in with their browser."""
+    return path == "/" or path.startswith(PAGES)
 
 
 def scope_needed(method: str, path: str) -> Scope:
@@ -30,5 +47,7 @@ def scope_needed(method: str, path: str) -> Scope:
     if any(path == one or path.startswith(f"{one}/") for one in ADMINISTRATION):
         return "admin"
     # Who may download a model can ask it as well.
-    predicts = method.upper() == "POST" and path.startswith("/v1/models/") and path.endswith(":predict")
+    infers = path.startswith("/v2/models/") and path.endswith("/infer")
+    asks = infers or (path.startswith(ASKED) and path.endswith(":predict"))
+    predicts = method.upper() == "POST" and asks
     return "read" if predicts or method.upper() in SAFE_METHODS else "write"

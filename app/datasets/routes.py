@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.followers import client_left, stream_progress, wait_for_dataset
 from app.datasets.schemas import REPEATABLE, DatasetForm, DatasetList, DatasetView, RowList
-from app.datasets.upload import MAX_FIELDS, receive
+from app.datasets.upload import MAX_FIELDS, Upload, receive
 from app.datasets.validation import Validation
 from app.db.session import ReadSession, WriteSession
 from app.downloads import answers, blob_response
@@ -111,6 +112,18 @@ async def upload_dataset(
     were validated so far and ends with the data set or the problem; errors before its start have the usual
     form.
     """
+    return await receive_dataset(request, response, caller, lambda upload: None)
+
+
+async def receive_dataset(
+    request: Request, response: Response, caller: Asking, look: Callable[[Upload], None]
+) -> Any:
+    """The same for any form: `look` is shown its fields before they are read, of a large file twice."""
+
+    def begin(upload: Upload) -> None:
+        look(upload)
+        validation.begin(upload)
+
     settings = request.app.state.settings
     if settings.max_kept_bytes:
         await run_in_threadpool(_has_room, request, caller.workspace, settings.max_kept_bytes)
@@ -121,12 +134,13 @@ async def upload_dataset(
             upload = await receive(
                 request,
                 incoming,
-                validation.begin,
+                begin,
                 max_bytes=settings.max_upload_bytes,
                 max_field_bytes=settings.max_json_bytes,
             )
         except ClientDisconnect:
             raise client_left() from None
+        look(upload)
         view = await run_in_threadpool(validation.known, upload)
         if "text/event-stream" in request.headers.get("accept", ""):
             progress: queue.SimpleQueue[int] = queue.SimpleQueue()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.datasets.reading.description import Description
@@ -18,6 +18,7 @@ from app.datasets.reading.profile import Inspection
 from app.datasets.schemas import DatasetForm, DatasetSummary, DatasetView
 from app.datasets.upload import Upload
 from app.db.clock import db_now
+from app.db.input_tables import JobInput
 from app.db.locks import lock_name, lock_names
 from app.db.tables import Artifact, Dataset, Job, Version
 from app.errors import ServiceError, did_you_mean
@@ -115,6 +116,16 @@ def _of(workspace: str) -> Select[Dataset]:
     return select(Dataset).where(Dataset.workspace_id == workspace, Dataset.deleted_at.is_(None))
 
 
+def ids_ever(workspace: str, reference: str) -> Select[str]:
+    """The ids of all that an id, a name (all of its versions) or `name@version` means or has meant."""
+    statement = select(Dataset.id).where(Dataset.workspace_id == workspace)
+    if is_id(reference):
+        return statement.where(Dataset.id == reference)
+    name, version = split_reference(reference) or (reference, None)
+    statement = statement.where(Dataset.name == name)
+    return statement if version is None else statement.where(Dataset.version == version)
+
+
 def find_to_use(session: Session, workspace: str, references: Sequence[str]) -> list[Dataset]:
     """Data sets to learn from; none is deleted before the job that asks for them is there."""
     found = [find(session, workspace, reference) for reference in references]
@@ -169,14 +180,18 @@ def require_room(session: Session, workspace: str, most: int) -> None:
         raise ServiceError(507, "quota_full", message, hint=hint)
 
 
+def uses_dataset(dataset_id: Any) -> Any:
+    """Whether a job reads the data set of this id, or of this column: as source, target or beside them."""
+    beside = select(JobInput.job_id).where(JobInput.job_id == Job.id, JobInput.dataset_id == dataset_id)
+    is_beside = beside.correlate(Job, Dataset).exists()
+    return or_(Job.source_dataset_id == dataset_id, Job.target_dataset_id == dataset_id, is_beside)
+
+
 def delete(session: Session, workspace: str, reference: str) -> Dataset:
     """Hide the data set; its file goes with the next sweep, its row stays for the lineage of models."""
     dataset = find(session, workspace, reference)
     lock_name(session, "dataset", dataset.id)
-    used = select(Job.name).where(
-        (Job.source_dataset_id == dataset.id) | (Job.target_dataset_id == dataset.id),
-        Job.finished_at.is_(None),
-    )
+    used = select(Job.name).where(uses_dataset(dataset.id), Job.finished_at.is_(None))
     jobs = session.scalars(used.limit(5)).all()
     if jobs:
         message = (

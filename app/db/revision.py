@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, inspect, text
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
 

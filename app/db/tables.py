@@ -23,7 +23,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db import access_tables  # noqa: F401  # tables here refer to its workspaces
 from app.db.base import Base, Json, one_of
 from app.db.clock import db_now
-from app.jobs.states import TERMINAL, Stage, State
+from app.db.input_tables import JobInput
+from app.jobs.states import TERMINAL, Kind, Stage, State
 
 
 class Dataset(Base):
@@ -61,7 +62,10 @@ class Dataset(Base):
 
 
 class Job(Base):
-    """One transfer request. The row is the truth; the broker's message is only a notification."""
+    """One request for work. The row is the truth; the broker's message is only a notification.
+
+    What its source and target are, and which options and result it has, is its kind's.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -74,13 +78,15 @@ class Job(Base):
         CheckConstraint("(state = 'failed') = (error_code IS NOT NULL)", "failed_says_why"),
         CheckConstraint("stop_request IS NULL OR stop_request IN ('cancel', 'pause')", "stop_request_known"),
         CheckConstraint(
-            " + ".join(
+            f"kind <> '{Kind.TRANSFER}' OR ("
+            + " + ".join(
                 f"(CASE WHEN {column} IS NULL THEN 0 ELSE 1 END)"
                 for column in ("source_dataset_id", "source_version_id", "source_preset")
             )
-            + " = 1",
-            "one_source",
+            + " = 1 AND model IS NOT NULL AND target_dataset_id IS NOT NULL)",
+            "transfer_has_all",
         ),
+        CheckConstraint(one_of("kind", Kind), "kind_known"),
         UniqueConstraint("workspace_id", "name"),
         UniqueConstraint("workspace_id", "id"),
         # What a job learns from is its own workspace's.
@@ -99,13 +105,14 @@ class Job(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     name: Mapped[str] = mapped_column(String(140))
-    model: Mapped[str] = mapped_column(String(100), index=True)
+    kind: Mapped[str] = mapped_column(String(20), default=Kind.TRANSFER, server_default=Kind.TRANSFER.value)
+    model: Mapped[str | None] = mapped_column(String(100), index=True)
     spec: Mapped[Json]
     extra: Mapped[Json]
     source_dataset_id: Mapped[str | None] = mapped_column(String(40))
     source_version_id: Mapped[str | None] = mapped_column(String(40))
     source_preset: Mapped[str | None] = mapped_column(String(200))
-    target_dataset_id: Mapped[str] = mapped_column(String(40))
+    target_dataset_id: Mapped[str | None] = mapped_column(String(40))
 
     state: Mapped[str] = mapped_column(String(20), default=State.QUEUED)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
@@ -136,8 +143,9 @@ class Job(Base):
 
     stages: Mapped[list[JobStage]] = relationship(order_by="JobStage.position", lazy="selectin")
     source_dataset: Mapped[Dataset | None] = relationship(foreign_keys=[source_dataset_id], lazy="joined")
-    target_dataset: Mapped[Dataset] = relationship(foreign_keys=[target_dataset_id], lazy="joined")
+    target_dataset: Mapped[Dataset | None] = relationship(foreign_keys=[target_dataset_id], lazy="joined")
     source_version: Mapped[Version | None] = relationship(foreign_keys=[source_version_id], lazy="joined")
+    inputs: Mapped[list[JobInput]] = relationship(order_by="JobInput.position")
 
 
 class JobStage(Base):

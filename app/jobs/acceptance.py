@@ -6,36 +6,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.datasets import service as datasets
 from app.datasets.reading.profile import Profile
-from app.db.clock import db_now
-from app.db.locks import lock_name
-from app.db.tables import Dataset, Job, JobStage, Version
-from app.errors import ServiceError, did_you_mean
-from app.jobs import budgets, compatibility, folds, limits, running_time, search_spaces
-from app.jobs.events import record
+from app.db.tables import Dataset, Job, Version
+from app.errors import ServiceError
+from app.jobs import budgets, compatibility, folds, limits, search_spaces
 from app.jobs.networks import USUAL_NETWORK, Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
+from app.jobs.opening import open_job, queue_of
 from app.jobs.recipes import ParameterTransfer, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
-from app.jobs.states import MEANING, Stage, State
+from app.jobs.states import STAGES, Kind, Stage
 from app.jobs.training import Training
 from app.models import service as models
 from app.models.signature import Backbone, of_preset, signature
 from app.presets.schemas import PresetView
 from app.presets.service import PresetCatalogue
-from app.references import new_id
 from app.settings import Settings
 
 
 def accept(session: Session, workspace: str, owner: str, request: JobRequest, settings: Settings) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
-    queue, preset_dir = _queue(request, settings.queue_names), settings.effective_preset_dir
+    queue_of(request, settings.queue_names)
+    preset_dir = settings.effective_preset_dir
     source_datasets = [] if request.source.dataset is None else [request.source.dataset]
     target, *sources = datasets.find_to_use(session, workspace, [request.target.dataset, *source_datasets])
     source, versions = next(iter(sources), None), _versions(session, workspace, request)
@@ -56,34 +53,24 @@ def accept(session: Session, workspace: str, owner: str, request: JobRequest, se
     known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings, is_preset=is_preset)
 
-    job_id = new_id("job")
-    job = Job(
-        id=job_id,
-        workspace_id=workspace,
-        name=request.name or f"{request.model[:90]}-{job_id[-8:]}",
+    return open_job(
+        session,
+        Kind.TRANSFER,
+        request,
+        spec,
+        settings,
+        workspace=workspace,
+        owner=owner,
+        stages=_stages(request),
+        called=request.model,
+        warnings=spec.warnings,
+        inputs=versions[1:],
         model=request.model,
-        spec=spec.model_dump(mode="json"),
-        extra=request.metadata,
         source_dataset=source,
         source_version=versions[0] if versions else None,
         source_preset=request.source.preset,
         target_dataset=target,
-        max_attempts=settings.max_attempts,
-        max_seconds=running_time.allowed(request.limits, settings.max_job_seconds),
-        queue=queue,
-        owner=owner,
-        priority=request.priority,
-        announced_at=db_now(),
-        stages=[JobStage(stage=stage, position=position) for position, stage in enumerate(_stages(request))],
     )
-    _name_is_free(session, workspace, job.name)
-    session.add(job)
-    session.flush()
-    record(session, job.id, 0, "job.created", f"Accepted; {MEANING[State.QUEUED]}.")
-    for notice in spec.warnings:
-        record(session, job.id, 0, "job.warning", notice.message, level="warning", code=notice.code)
-    session.refresh(job)
-    return job
 
 
 def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:
@@ -110,19 +97,6 @@ def _used(spec: JobSpec) -> Iterator[Network]:
     yield from (spec.network, spec.source_network)
     if isinstance(spec.method, StructureTransfer) and spec.method.space:
         yield from search_spaces.candidate_networks(spec.network, spec.method.space)
-
-
-def _queue(request: JobRequest, known: list[str]) -> str:
-    if request.queue is None:
-        return known[0]
-    if request.queue not in known:
-        message = f"queue: expected one of {', '.join(known)}. Received: {request.queue}."
-        hint = (
-            did_you_mean(request.queue, known)
-            or "Leave `queue` out; the operator can add queues to MODEL_TRANSFER_QUEUES."
-        )
-        raise ServiceError(422, "queue_unknown", message, hint=hint)
-    return request.queue
 
 
 def _trained_on(source: Dataset | None, versions: list[Version]) -> list[str]:
@@ -254,17 +228,4 @@ def _stages(request: JobRequest) -> list[Stage]:
     asked = request.evaluation
     compares = asked.control or asked.baseline or asked.arms or asked.few_shot
     left_out = set() if compares else {Stage.CONTROL}
-    return [stage for stage in Stage if stage not in left_out]
-
-
-def _name_is_free(session: Session, workspace: str, name: str) -> None:
-    lock_name(session, "jobs", f"{workspace}/{name}")
-    taken = select(Job.id).where(Job.workspace_id == workspace, Job.name == name)
-    if session.scalars(taken).first() is not None:
-        message = f"Expected a job name that is not taken. Received: {name}."
-        raise ServiceError(
-            409,
-            "job_name_taken",
-            message,
-            hint="Choose another name, or leave `name` out to get a generated one.",
-        )
+    return [stage for stage in STAGES[Kind.TRANSFER] if stage not in left_out]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, or_, select, update
 
+from app.datasets.service import uses_dataset
 from app.db.clock import db_now
 from app.db.locks import lock_name
 from app.db.session import Sessions
@@ -54,7 +55,7 @@ def _old_versions(sessions: Sessions, keep: int) -> int:
 
 def _unused_datasets(sessions: Sessions, seconds: float) -> int:
     """Data sets that no job has used for so long, nor is about to."""
-    uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
+    uses = uses_dataset(Dataset.id)
     lately = or_(Job.finished_at.is_(None), Job.finished_at > db_now(-seconds))
     unused = (
         Dataset.deleted_at.is_(None),

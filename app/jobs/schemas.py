@@ -95,7 +95,23 @@ class Target(Recipe):
     )
 
 
-class JobRequest(Recipe):
+class WorkRequest(Recipe):
+    """What a request for work of any kind may say of its place in the queue."""
+
+    limits: Limits = Field(default_factory=Limits)
+    name: Name | None = Field(None, description="Name of the job. Default: made from its id.")
+    queue: Line | None = Field(
+        None, description="Queue of the workers that may run it. Default: the first queue."
+    )
+    owner: Name | None = Field(
+        None,
+        description="Whose job it is. Jobs of different owners alternate. Not checked.",
+    )
+    priority: int = Field(0, ge=-10, le=10, description="Waiting jobs with a higher priority start first.")
+    metadata: Metadata = Field(default_factory=dict, description="Your own notes: at most 16 texts.")
+
+
+class JobRequest(WorkRequest):
     """A transfer job: only `model`, `source` and `target` have no default."""
 
     model_config = ConfigDict(
@@ -120,17 +136,7 @@ class JobRequest(Recipe):
         "than the present champion on test rows that neither was trained on, or cannot be compared with it; "
         "a first version, unless the transfer hurt.",
     )
-    limits: Limits = Field(default_factory=Limits)
     name: Name | None = Field(None, description="Name of the job. Default: made from the model's name.")
-    queue: Line | None = Field(
-        None, description="Queue of the workers that may run it. Default: the first queue."
-    )
-    owner: Name | None = Field(
-        None,
-        description="Whose job it is. Jobs of different owners alternate. Not checked.",
-    )
-    priority: int = Field(0, ge=-10, le=10, description="Waiting jobs with a higher priority start first.")
-    metadata: Metadata = Field(default_factory=dict, description="Your own notes: at most 16 texts.")
 
 
 class Estimate(BaseModel):
@@ -185,12 +191,11 @@ class JobError(BaseModel):
     hint: str | None
 
 
-class JobSummary(BaseModel):
-    """The current state of a job, without its options."""
+class JobCommon(BaseModel):
+    """The current state of a job of any kind."""
 
     id: str
     name: str
-    model: str
     state: State
     terminal: bool
     attempt: int
@@ -206,18 +211,24 @@ class JobSummary(BaseModel):
     ran_seconds: float = Field(
         0.0, description="Running time over all attempts since the last retry, told every few seconds."
     )
-    source: dict[str, str] = Field(
-        examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
-    )
-    target: dict[str, str]
     metadata: dict[str, str]
     progress: Progress | None
     stages: list[StageView]
     error: JobError | None
-    result: JobResult | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class JobSummary(JobCommon):
+    """The current state of a transfer job, without its options."""
+
+    model: str
+    source: dict[str, str] = Field(
+        examples=[{"dataset": "source@1", "id": "ds_0199f0c2a7e13f0d9b5a6c7e8f01"}]
+    )
+    target: dict[str, str]
+    result: JobResult | None
 
 
 class JobView(JobSummary):

@@ -1,4 +1,7 @@
-"""Jobs: found by id or name, listed, stopped and continued on request. `acceptance.py` makes them."""
+"""Jobs: found by id or name, listed, stopped and continued on request. `acceptance.py` makes them.
+
+A job of another kind than the one that is asked for is answered as if it were not there.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,38 @@ from sqlalchemy.orm import Session, defaultload
 
 from app.datasets import service as datasets
 from app.db.locks import lock_names
-from app.db.tables import EpochMetrics, Event, Job, JobStage, StagePart, Version
+from app.db.tables import Dataset, EpochMetrics, Event, Job, JobStage, StagePart, Version
 from app.errors import ServiceError, did_you_mean
-from app.jobs import transitions
+from app.jobs import requests
+from app.jobs.filters import Wanted, conditions
 from app.jobs.schemas import EpochView, EventView, JobSummary, JobView
-from app.jobs.states import INTERIM, MEANING, RETRIABLE, TERMINAL, TRAINED, Stage, State
+from app.jobs.states import INTERIM, MEANING, RETRIABLE, TERMINAL, TRAINED, Kind, Stage, State
 from app.models import service as models
 from app.pages import page
 from app.references import is_id
 from app.storage import Storage
 
 
-def find(session: Session, workspace: str, reference: str) -> Job:
+def find(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> Job:
     """By id or name."""
-    of_it = Job.workspace_id == workspace
+    of_it = Job.workspace_id == workspace, Job.kind == kind
     found = session.scalars(
-        select(Job).where(of_it, Job.id == reference if is_id(reference) else Job.name == reference)
+        select(Job).where(*of_it, Job.id == reference if is_id(reference) else Job.name == reference)
     ).first()
     if found is None:
-        known = session.scalars(select(Job.name).where(of_it).order_by(Job.id.desc()).limit(1000)).all()
-        hint = did_you_mean(reference, known) or "GET /v1/jobs lists all jobs."
-        message = f"Expected the id or the name of a job. Received: {reference}."
-        raise ServiceError(404, "job_not_found", message, hint=hint)
+        known = session.scalars(select(Job.name).where(*of_it).order_by(Job.id.desc()).limit(1000)).all()
+        noun = "job" if kind == Kind.TRANSFER else str(kind)
+        hint = did_you_mean(reference, known) or f"GET /v1/{noun}s lists all {noun}s."
+        message = f"Expected the id or the name of a {noun}. Received: {reference}."
+        raise ServiceError(404, f"{noun}_not_found", message, hint=hint)
     return found
 
 
-def find_id(session: Session, workspace: str, reference: str) -> str:
+def find_id(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> str:
     """The same where no more is needed than its id."""
     by = Job.id == reference if is_id(reference) else Job.name == reference
-    found = session.scalar(select(Job.id).where(Job.workspace_id == workspace, by))
-    return found or find(session, workspace, reference).id
+    found = session.scalar(select(Job.id).where(Job.workspace_id == workspace, Job.kind == kind, by))
+    return found or find(session, workspace, reference, kind).id
 
 
 def not_announced(session: Session, job_id: str) -> None:
@@ -50,28 +55,25 @@ def not_announced(session: Session, job_id: str) -> None:
 def list_page(
     session: Session,
     workspace: str,
-    state: State | None,
-    model: str | None,
+    wanted: Wanted,
     after: str | None,
     limit: int,
 ) -> tuple[list[Job], bool]:
     """Newest first."""
     bare = defaultload(Job.stages).defer(JobStage.output)  # all that a stage wrote down
-    of_it = select(Job).where(Job.workspace_id == workspace)
+    of_it = select(Job).where(
+        Job.workspace_id == workspace, Job.kind == Kind.TRANSFER, *conditions(workspace, wanted)
+    )
     statement = of_it.order_by(Job.id.desc()).options(bare)
-    if state is not None:
-        statement = statement.where(Job.state == state)
-    if model is not None:
-        statement = statement.where(Job.model == model)
     if after is not None:
         statement = statement.where(Job.id < after)
     return page(session, statement, limit)
 
 
-def cancel(session: Session, workspace: str, reference: str) -> Job:
+def cancel(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> Job:
     """Cancelling what is cancelled is no error; what ended otherwise cannot be cancelled."""
-    job = find(session, workspace, reference)
-    if not transitions.request_cancel(session, job.id):
+    job = find(session, workspace, reference, kind)
+    if not requests.request_cancel(session, job.id):
         session.refresh(job)
         if job.state != State.CANCELLED:
             raise impossible("cancelled", job)
@@ -79,10 +81,10 @@ def cancel(session: Session, workspace: str, reference: str) -> Job:
     return job
 
 
-def pause(session: Session, workspace: str, reference: str) -> Job:
+def pause(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> Job:
     """Pausing what is paused is no error."""
-    job = find(session, workspace, reference)
-    if not transitions.request_pause(session, job.id):
+    job = find(session, workspace, reference, kind)
+    if not requests.request_pause(session, job.id):
         session.refresh(job)
         if job.state != State.PAUSED:
             raise impossible("paused", job)
@@ -90,10 +92,10 @@ def pause(session: Session, workspace: str, reference: str) -> Job:
     return job
 
 
-def resume(session: Session, workspace: str, reference: str) -> Job:
+def resume(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> Job:
     """Resuming what is queued or runs is no error, unless it is about to pause."""
-    job = find(session, workspace, reference)
-    if not transitions.resume(session, job.id):
+    job = find(session, workspace, reference, kind)
+    if not requests.resume(session, job.id):
         session.refresh(job)
         if job.state not in (State.QUEUED, State.RUNNING) or job.stop_request is not None:
             raise impossible("resumed", job)
@@ -101,16 +103,23 @@ def resume(session: Session, workspace: str, reference: str) -> Job:
     return job
 
 
-def retry(session: Session, storage: Storage, workspace: str, reference: str, attempts: int) -> Job:
+def retry(
+    session: Session,
+    storage: Storage,
+    workspace: str,
+    reference: str,
+    attempts: int,
+    kind: Kind = Kind.TRANSFER,
+) -> Job:
     """What failed or was cancelled goes on from its last finished stage; one that is open is none to retry.
 
     Stages whose files are gone are waiting again, and so are those after them.
     """
-    job = find(session, workspace, reference)
+    job = find(session, workspace, reference, kind)
     if job.state not in RETRIABLE:
         raise impossible("retried", job)
     _require_inputs(session, job)
-    if not transitions.reopen(session, job.id, attempts):
+    if not requests.reopen(session, job.id, attempts):
         session.refresh(job)
         raise impossible("retried", job)
     lost = False
@@ -126,9 +135,12 @@ def retry(session: Session, storage: Storage, workspace: str, reference: str, at
 def _require_inputs(session: Session, job: Job) -> None:
     """What the job learns from is there, and is not deleted before the job is open again."""
     used_datasets = [used for used in (job.target_dataset, job.source_dataset) if used is not None]
-    version_ids = [
-        id_ for id_ in (job.source_version_id, *job.spec.get("other_versions", [])) if id_ is not None
-    ]
+    version_ids = [] if job.source_version_id is None else [job.source_version_id]
+    for beside in job.inputs:
+        if beside.version_id is not None:
+            version_ids.append(beside.version_id)
+        else:
+            used_datasets.append(session.get_one(Dataset, beside.dataset_id))
     lock_names(session, "dataset", (dataset.id for dataset in used_datasets))
     lock_names(session, "versions", version_ids)
     versions = [session.get_one(Version, id_, populate_existing=True) for id_ in version_ids]
@@ -204,12 +216,12 @@ def epochs(session: Session, job_id: str) -> list[EpochView]:
 
 def summary(job: Job) -> JobSummary:
     """The job as lists show it."""
-    return JobSummary.model_validate(_plain(job, _source(job), datasets.ref(job.target_dataset), job.stages))
+    return JobSummary.model_validate(_plain(job, _source(job), _target(job), job.stages))
 
 
 def view(job: Job) -> JobView:
     """The job as the API shows it."""
-    return shown(job, _source(job), datasets.ref(job.target_dataset), job.stages)
+    return shown(job, _source(job), _target(job), job.stages)
 
 
 def shown(job: Any, source: dict[str, str], target: str, stages: Sequence[Any]) -> JobView:
@@ -217,6 +229,11 @@ def shown(job: Any, source: dict[str, str], target: str, stages: Sequence[Any]) 
     options = {part: job.spec[part] for part in ("method", "network", "training", "evaluation")}
     told = {**_plain(job, source, target, stages), **options, "warnings": job.spec.get("warnings", [])}
     return JobView.model_validate(told)
+
+
+def _target(job: Job) -> str:
+    assert job.target_dataset is not None  # the table's CHECK says so
+    return datasets.ref(job.target_dataset)
 
 
 def _source(job: Job) -> dict[str, str]:
@@ -228,13 +245,23 @@ def _source(job: Job) -> dict[str, str]:
 
 
 def _plain(job: Any, source: dict[str, str], target: str, stages: Sequence[Any]) -> dict[str, Any]:
+    return {
+        **common(job, stages),
+        "model": job.model,
+        "source": source,
+        "target": {"dataset": target, "id": job.target_dataset_id},
+        "result": job.result,
+    }
+
+
+def common(job: Any, stages: Sequence[Any]) -> dict[str, Any]:
+    """What jobs of all kinds tell: the fields of `JobCommon`."""
     error = None
     if job.error_code is not None:
         error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
     return {
         "id": job.id,
         "name": job.name,
-        "model": job.model,
         "state": job.state,
         "terminal": job.state in TERMINAL,
         "attempt": job.attempt,
@@ -246,8 +273,6 @@ def _plain(job: Any, source: dict[str, str], target: str, stages: Sequence[Any])
         "retry_at": job.retry_at,
         "limits": {"max_seconds": job.max_seconds},
         "ran_seconds": job.ran_seconds,
-        "source": source,
-        "target": {"dataset": target, "id": job.target_dataset_id},
         "metadata": job.extra,
         "progress": job.progress,
         "stages": [
@@ -261,7 +286,6 @@ def _plain(job: Any, source: dict[str, str], target: str, stages: Sequence[Any])
             for stage in stages
         ],
         "error": error,
-        "result": job.result,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,

@@ -25,7 +25,7 @@ MEANING = {
     State.QUEUED: "waits for a worker",
     State.RUNNING: "a worker holds its lease",
     State.PAUSED: "stopped on request, its checkpoint kept",
-    State.SUCCEEDED: "its model version is available",
+    State.SUCCEEDED: "its result is available",
     State.FAILED: "ended with an error that its `error` field explains",
     State.CANCELLED: "ended by request",
 }
@@ -34,7 +34,7 @@ MOVES = {
     (State.QUEUED, State.RUNNING): "a worker claims it",
     (State.QUEUED, State.PAUSED): "paused before it began",
     (State.QUEUED, State.CANCELLED): "cancelled before it began",
-    (State.RUNNING, State.SUCCEEDED): "its version and its result are committed together",
+    (State.RUNNING, State.SUCCEEDED): "its result, and a transfer's version, are committed together",
     (State.RUNNING, State.FAILED): "a permanent error, or no attempts left",
     (State.RUNNING, State.CANCELLED): "its worker stopped as asked",
     (State.RUNNING, State.PAUSED): "its worker saved a checkpoint and stopped as asked",
@@ -50,11 +50,26 @@ TRAINED, INTERIM = "network", "network so far"
 """Keys of the parts of the stage `transfer` that hold the target's network, when it is trained and before."""
 
 
+class Kind(StrEnum):
+    """What a job does. A worker finds how by the kind's name: `workers/kinds/`."""
+
+    TRANSFER = "transfer"
+    RANKING = "ranking"
+
+
 class Stage(StrEnum):
-    """The durable steps of a job, in their order."""
+    """The durable steps of jobs, those of a kind in their order."""
 
     SOURCE = "source"
     TRANSFER = "transfer"
     CONTROL = "control"
     EVALUATE = "evaluate"
     EXPORT = "export"
+    RANK = "rank"
+
+
+STAGES: dict[Kind, tuple[Stage, ...]] = {
+    Kind.TRANSFER: (Stage.SOURCE, Stage.TRANSFER, Stage.CONTROL, Stage.EVALUATE, Stage.EXPORT),
+    Kind.RANKING: (Stage.RANK,),
+}
+"""The stages that a job of a kind may have."""

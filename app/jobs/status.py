@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import Dataset, Job, JobStage, Version
 from app.jobs import service
+from app.jobs.states import Kind
 from app.references import is_id
 
 _KEPT = 256
@@ -45,7 +46,7 @@ _STATUS = (
     .outerjoin(_SOURCE, _SOURCE.c.id == _JOB.c.source_dataset_id)
     .outerjoin(_VERSION, _VERSION.c.id == _JOB.c.source_version_id)
 )
-_OWN = _STATUS.where(_JOB.c.workspace_id == bindparam("workspace"))
+_OWN = _STATUS.where(_JOB.c.workspace_id == bindparam("workspace"), _JOB.c.kind == Kind.TRANSFER)
 _BY_ID = _OWN.where(_JOB.c.id == bindparam("reference"))
 _BY_NAME = _OWN.where(_JOB.c.name == bindparam("reference"))
 

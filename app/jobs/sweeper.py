@@ -17,11 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.broker import Broker
+from app.datasets.service import uses_dataset
 from app.db.clock import db_now
 from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart, TrainedRows
 from app.jobs import retention, transitions
-from app.jobs.states import RETRIABLE, State
+from app.jobs.states import RETRIABLE, Kind, State
 from app.jobs.transitions import MOST_RETRIES, is_due, wait_before
 from app.settings import Settings
 from app.storage import Storage
@@ -148,7 +149,8 @@ def forget_parts(sessions: Sessions, retry_seconds: float) -> int:
 def referenced(session: Session, retry_seconds: float) -> set[str]:
     """Digests of all files that something still needs."""
     open_jobs = select(Job.id).where(_open_or_retriable(retry_seconds))
-    uses = or_(Job.source_dataset_id == Dataset.id, Job.target_dataset_id == Dataset.id)
+    kept_jobs = select(Job.id).where(Job.kind != Kind.TRANSFER, Job.state == State.SUCCEEDED)
+    uses = uses_dataset(Dataset.id)
     queries = (
         select(Dataset.digest).where(Dataset.deleted_at.is_(None)),
         select(Dataset.rows_digest).where(Dataset.deleted_at.is_(None)),
@@ -159,6 +161,8 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
         select(SourceRun.output_digest),
         select(SourceRun.rows_digest),
         select(JobStage.output_digest).where(JobStage.job_id.in_(open_jobs)),
+        # A version has the files of a transfer; a job of another kind keeps its own as long as it is there.
+        select(JobStage.output_digest).where(JobStage.job_id.in_(kept_jobs)),
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_before).where(JobStage.job_id.in_(open_jobs)),
         select(StagePart.digest),

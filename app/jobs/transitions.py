@@ -1,7 +1,8 @@
-"""The moves of a job, each one conditional UPDATE: who loses a race changes nothing.
+"""The moves of a job that workers make, each one conditional UPDATE: who loses a race changes nothing.
 
-A worker's moves are fenced by its attempt. A `False` answer means "not mine any more: stop".
-Each move writes its event in the same transaction.
+They are the same for jobs of all kinds; `requests.py` has those that users ask for. A worker's moves are
+fenced by its attempt. A `False` answer means "not mine any more: stop". Each move writes its event in the
+same transaction.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CursorResult, case, null, or_, select, update
+from sqlalchemy import case, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
 from app.db.tables import Job, JobStage, Turn
 from app.jobs.events import record
-from app.jobs.states import RETRIABLE, TERMINAL, Stage, State
+from app.jobs.moves import changed, ended_values, finished_stages, queued_values
+from app.jobs.states import State
 from app.redaction import without_paths, without_secrets
 
 MOST_RETRIES = 10
@@ -39,12 +41,6 @@ class Lease:
 
     job_id: str
     attempt: int
-
-
-def _changed(session: Session, statement: Any) -> bool:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    assert isinstance(result, CursorResult)
-    return result.rowcount == 1
 
 
 def _running_update(lease: Lease) -> Any:
@@ -91,7 +87,7 @@ def claim(session: Session, job_id: str, worker: str, lease_seconds: float) -> L
             started_at=case((Job.started_at.is_(None), db_now()), else_=Job.started_at),
         )
     )
-    if not _changed(session, statement):
+    if not changed(session, statement):
         return None
     attempt, queue, workspace, owner = session.execute(
         select(Job.attempt, Job.queue, Job.workspace_id, Job.owner).where(Job.id == job_id)
@@ -113,7 +109,7 @@ def check_lease(session: Session, lease: Lease, *, kept: bool = False) -> bool:
     `kept` says that something durable follows, so that the attempt was not for nothing.
     """
     statement = _running_update(lease)
-    return _changed(session, statement.values(kept_attempt=lease.attempt) if kept else statement)
+    return changed(session, statement.values(kept_attempt=lease.attempt) if kept else statement)
 
 
 def heartbeat(
@@ -124,7 +120,7 @@ def heartbeat(
     `ran`: seconds since the last heartbeat. A job that has run for longer than it may is to stop, too.
     """
     values = {"lease_expires_at": db_now(lease_seconds), "ran_seconds": Job.ran_seconds + ran}
-    if not _changed(session, _running_update(lease).values(**values)):
+    if not changed(session, _running_update(lease).values(**values)):
         return False, None
     asked, over = session.execute(
         select(Job.stop_request, Job.ran_seconds >= Job.max_seconds).where(Job.id == lease.job_id)
@@ -132,16 +128,21 @@ def heartbeat(
     return True, OUT_OF_TIME if over and asked is None else asked
 
 
-def succeed(session: Session, lease: Lease, result: dict[str, Any]) -> bool:
-    """running → succeeded. The caller inserts the version in the same transaction."""
-    moved = _changed(
+def succeed(session: Session, lease: Lease, result: dict[str, Any], message: str | None = None) -> bool:
+    """running → succeeded. The caller inserts what the job made in the same transaction.
+
+    Without a `message` the event tells the result, a transfer's; else that, and the result is in the job.
+    """
+    moved = changed(
         session,
         _running_update(lease).values(
-            **_ended_values(State.SUCCEEDED), result=result, progress=_full_progress(session, lease)
+            **ended_values(State.SUCCEEDED), result=result, progress=_full_progress(session, lease)
         ),
     )
     if moved:
-        record(session, lease.job_id, lease.attempt, "job.succeeded", f"Made {result['version']}.", **result)
+        told = {} if message is not None else result
+        message = message or f"Made {result['version']}."
+        record(session, lease.job_id, lease.attempt, "job.succeeded", message, **told)
     return moved
 
 
@@ -149,7 +150,7 @@ def fail(session: Session, lease: Lease, code: str, message: str, hint: str | No
     """running → failed, with what the user can do about it."""
     message = _public_message(message)
     error = {"error_code": code, "error_message": message, "error_hint": hint}
-    moved = _changed(session, _running_update(lease).values(**_ended_values(State.FAILED), **error))
+    moved = changed(session, _running_update(lease).values(**ended_values(State.FAILED), **error))
     if moved:
         record(
             session, lease.job_id, lease.attempt, "job.failed", message, level="error", code=code, hint=hint
@@ -161,15 +162,15 @@ def stop(session: Session, lease: Lease, request: str) -> bool:
     """running → cancelled or paused: the worker did as it was asked. A cancel overrules a pause."""
     facts = _locked(session, lease)
     paused = request == "pause" and facts is not None and facts.stop_request != "cancel"
-    values = _queued_uncounted() | {"state": State.PAUSED} if paused else _ended_values(State.CANCELLED)
-    moved = _changed(session, _running_update(lease).values(**values))
+    values = _queued_uncounted() | {"state": State.PAUSED} if paused else ended_values(State.CANCELLED)
+    moved = changed(session, _running_update(lease).values(**values))
     if moved:
         record(
             session,
             lease.job_id,
             lease.attempt,
             f"job.{values['state']}",
-            f"Stopped as asked. {_finished_stages(session, lease.job_id)}",
+            f"Stopped as asked. {finished_stages(session, lease.job_id)}",
         )
     return moved
 
@@ -179,7 +180,7 @@ def release(session: Session, lease: Lease) -> bool:
     facts = _locked(session, lease)
     if facts is not None and facts.stop_request is not None:
         return stop(session, lease, facts.stop_request)
-    moved = _changed(session, _running_update(lease).values(**_queued_uncounted()))
+    moved = changed(session, _running_update(lease).values(**_queued_uncounted()))
     if moved:
         record(
             session,
@@ -218,67 +219,12 @@ def requeue(
         message = f"{message} Next try in {wait:.0f} s."
     else:
         state = State.FAILED
-        values = _ended_values(state) | {"error_code": code, "error_message": message, "error_hint": hint}
-    if not _changed(session, _running_update(lease).values(**values)):
+        values = ended_values(state) | {"error_code": code, "error_message": message, "error_hint": hint}
+    if not changed(session, _running_update(lease).values(**values)):
         return None
     type_ = "job.retried" if state == State.QUEUED else "job.failed"
     record(session, lease.job_id, lease.attempt, type_, message, level="warning")
     return state
-
-
-def request_cancel(session: Session, job_id: str) -> bool:
-    """At once where nobody works on it; otherwise a request that the heartbeat brings to the worker."""
-    statement = update(Job).where(Job.id == job_id)
-    idle = statement.where(Job.state.in_([State.QUEUED, State.PAUSED]))
-    if _changed(session, idle.values(**_ended_values(State.CANCELLED))):
-        record(session, job_id, 0, "job.cancelled", "Cancelled while no worker was running it.")
-        return True
-    running = statement.where(Job.state == State.RUNNING)
-    if _changed(session, running.where(_not_asked("cancel")).values(stop_request="cancel")):
-        record(session, job_id, 0, "job.cancel_requested", "Its worker is asked to stop.")
-        return True
-    return _changed(session, running.values(stop_request="cancel"))
-
-
-def request_pause(session: Session, job_id: str) -> bool:
-    """At once for a queued job; otherwise a request that the heartbeat brings to the worker."""
-    statement = update(Job).where(Job.id == job_id)
-    queued = statement.where(Job.state == State.QUEUED)
-    if _changed(session, queued.values(state=State.PAUSED)):
-        record(session, job_id, 0, "job.paused", "Paused before a worker began.")
-        return True
-    running = statement.where(
-        Job.state == State.RUNNING, or_(Job.stop_request.is_(None), ~_not_asked("pause"))
-    )
-    return _changed(session, running.values(stop_request="pause"))
-
-
-def resume(session: Session, job_id: str) -> bool:
-    """paused → queued."""
-    statement = update(Job).where(Job.id == job_id, Job.state == State.PAUSED)
-    moved = _changed(session, statement.values(state=State.QUEUED, queued_at=db_now(), announced_at=db_now()))
-    if moved:
-        record(session, job_id, 0, "job.queued", "Resumed.")
-    return moved
-
-
-def reopen(session: Session, job_id: str, attempts: int) -> bool:
-    """failed or cancelled → queued, with so many attempts; finished stages stay finished."""
-    values = _queued_values() | {
-        "finished_at": null(),
-        "max_attempts": Job.attempt + attempts,
-        "retries": 0,
-        "retry_at": null(),
-        "ran_seconds": 0.0,
-        "queued_at": db_now(),
-        "announced_at": db_now(),
-        **dict.fromkeys(("error_code", "error_message", "error_hint"), null()),
-    }
-    ended = update(Job).where(Job.id == job_id, Job.state.in_(sorted(RETRIABLE)))
-    moved = _changed(session, ended.values(**values))
-    if moved:
-        record(session, job_id, 0, "job.queued", f"Retried. {_finished_stages(session, job_id)}")
-    return moved
 
 
 def expire(session: Session, job_id: str, attempt: int) -> State | None:
@@ -289,16 +235,16 @@ def expire(session: Session, job_id: str, attempt: int) -> State | None:
     lost = _running_update(lease)
     job = session.get_one(Job, job_id, populate_existing=True)
     if job.stop_request == "cancel":
-        state, values = State.CANCELLED, _ended_values(State.CANCELLED)
+        state, values = State.CANCELLED, ended_values(State.CANCELLED)
     elif job.stop_request == "pause":
         state, values = State.PAUSED, _queued_uncounted() | {"state": State.PAUSED}
     elif job.kept_attempt == attempt:  # it was not for nothing, so it does not count
         state, values = State.QUEUED, _queued_uncounted()
     elif attempt < job.max_attempts:
-        state, values = State.QUEUED, _queued_values()
+        state, values = State.QUEUED, queued_values()
     else:
-        state, values = State.FAILED, _ended_values(State.FAILED) | _out_of_attempts(session, job)
-    if not _changed(session, lost.values(**values)):
+        state, values = State.FAILED, ended_values(State.FAILED) | _out_of_attempts(session, job)
+    if not changed(session, lost.values(**values)):
         return None
     message = f"The worker of attempt {attempt} ({job.worker}) stopped responding; the job is {state}."
     record(session, job_id, attempt, "job.lease_expired", message, level="warning", worker=job.worker)
@@ -323,41 +269,16 @@ def _public_message(message: str) -> str:
     return without_secrets(without_paths(message.partition("\n[SQL: ")[0]))
 
 
-def _not_asked(request: str) -> Any:
-    return or_(Job.stop_request.is_(None), Job.stop_request != request)
-
-
-def _queued_values() -> dict[str, Any]:
-    """What was begun keeps its place before what came later: `queued_at` stays."""
-    return {
-        "state": State.QUEUED,
-        "lease_expires_at": null(),
-        "stop_request": null(),
-        "worker": null(),
-        "announced_at": null(),
-    }
-
-
 def _queued_uncounted() -> dict[str, Any]:
     """Waiting after an attempt that does not count; its number is not used again, since it is the fence."""
-    return _queued_values() | {"max_attempts": Job.max_attempts + 1}
-
-
-def _ended_values(state: State) -> dict[str, Any]:
-    assert state in TERMINAL
-    return {"state": state, "lease_expires_at": null(), "stop_request": null(), "finished_at": db_now()}
+    return queued_values() | {"max_attempts": Job.max_attempts + 1}
 
 
 def _full_progress(session: Session, lease: Lease) -> dict[str, Any]:
     progress = session.scalars(select(Job.progress).where(Job.id == lease.job_id)).one_or_none() or {}
-    return {"stage": Stage.EXPORT, **progress, "fraction": 1.0, "seconds_remaining": 0.0}
-
-
-def _finished_stages(session: Session, job_id: str) -> str:
-    done = session.scalars(
-        select(JobStage.stage).where(JobStage.job_id == job_id, JobStage.state == "finished")
-    ).all()
-    return f"Finished stages: {', '.join(done) or 'none'}."
+    of_it = select(JobStage.stage).where(JobStage.job_id == lease.job_id)
+    last = session.scalars(of_it.order_by(JobStage.position.desc())).first()
+    return {"stage": last, **progress, "fraction": 1.0, "seconds_remaining": 0.0}
 
 
 def _out_of_attempts(session: Session, job: Job) -> dict[str, Any]:

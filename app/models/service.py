@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.clock import db_now
+from app.db.input_tables import JobInput
 from app.db.locks import lock_name, lock_names
 from app.db.tables import Alias, Artifact, Job, Model, TrainedRows, Version
 from app.errors import ServiceError, did_you_mean
@@ -35,17 +36,18 @@ def publish(
 
     `compared`: how it did beside the model's champion, see `aliases.assign_champion`.
     """
-    workspace = job.workspace_id
-    lock_name(session, "models", f"{workspace}/{job.model}")
-    if session.get(Model, (workspace, job.model)) is None:
-        session.add(Model(workspace_id=workspace, name=job.model))
+    workspace, model = job.workspace_id, job.model
+    assert model is not None  # the table's CHECK says so
+    lock_name(session, "models", f"{workspace}/{model}")
+    if session.get(Model, (workspace, model)) is None:
+        session.add(Model(workspace_id=workspace, name=model))
         session.flush()
-    newest = session.scalar(select(func.max(Version.number)).where(*_of(workspace, job.model)))
+    newest = session.scalar(select(func.max(Version.number)).where(*_of(workspace, model)))
     number = (newest or 0) + 1
     version = Version(
         id=new_id("ver"),
         workspace_id=workspace,
-        model=job.model,
+        model=model,
         number=number,
         job_id=job.id,
         parent_id=job.source_version_id,
@@ -56,7 +58,7 @@ def publish(
                 digest=artifact["digest"],
                 size=artifact["size"],
                 media_type=artifact["media_type"],
-                filename=_filename(job.model, number, artifact),
+                filename=_filename(model, number, artifact),
             )
             for artifact in artifacts
         ],
@@ -215,12 +217,10 @@ def delete(session: Session, workspace: str, reference: str) -> Version:
         message = f"Expected a version without an alias. Received: {ref(version)}, which is {named}."
         hint = "Give the alias to another version, or take it away: DELETE …/aliases/{alias}."
         raise ServiceError(409, "version_has_alias", message, hint=hint)
-    open_jobs = select(Job).where(Job.workspace_id == workspace, Job.finished_at.is_(None))
-    needing = [
-        job.name
-        for job in session.scalars(open_jobs)
-        if version.id == job.source_version_id or version.id in job.spec.get("other_versions", [])
-    ]
+    beside = select(JobInput.job_id).where(JobInput.version_id == version.id)
+    uses = or_(Job.source_version_id == version.id, Job.id.in_(beside))
+    open_jobs = select(Job.name).where(Job.workspace_id == workspace, Job.finished_at.is_(None), uses)
+    needing = session.scalars(open_jobs.limit(1)).all()
     if needing:
         message = (
             f"Expected a version that no unfinished job uses. Received: {ref(version)}, needed by "

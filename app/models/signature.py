@@ -43,7 +43,7 @@ def signature(description: Description) -> Signature:
     """What a network trained on this data reads and predicts."""
     return Signature(
         columns=[Feature(name=column.input, type=column.type) for column in features(description)],
-        label=description.label,
+        label=description.target,
         task=description.task,
         classes=description.classes,
     )
@@ -52,4 +52,4 @@ def signature(description: Description) -> Signature:
 def of_preset(target: Description) -> Signature:
     """What a pretrained backbone reads: the target's kind of input; it predicts nothing yet."""
     read = [Feature(name=column.input, type=column.type) for column in features(target)]
-    return Signature(columns=read, label=target.label, task="none", classes=[])
+    return Signature(columns=read, label=target.target, task="none", classes=[])

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.access.caller import Asking
-from app.access.requests import StrictRoute
+from app.access.requests import Handler, StrictRoute
 from app.errors import responses
 from app.models.routes import ModelPath
 from app.predictions import service
+from app.predictions.image_forms import OPENAPI, as_json, is_form
 from app.predictions.schemas import PredictionList, PredictRequest
 
 
 class PredictRoute(StrictRoute):
-    """Rows take more room than options."""
+    """Rows take more room than options, and images may come as files of a form."""
 
     limit = "max_instances_bytes"
+
+    def get_route_handler(self) -> Handler:
+        """The handler, which a form reaches as JSON where the route takes one."""
+        handle = super().get_route_handler()
+        if not self.openapi_extra:
+            return handle
+
+        async def read(request: Request) -> Response:
+            if is_form(request):
+                request = await as_json(request, getattr(request.app.state.settings, self.limit))
+            return await handle(request)
+
+        return read
 
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=PredictRoute)
@@ -31,7 +45,8 @@ MOST_AT_ONCE = 64
     summary="Predict rows",
     response_model=PredictionList,
     response_model_exclude_unset=True,
-    responses=responses(404, 410, 413, 422, 429, 503),
+    responses=responses(400, 404, 410, 413, 422, 429, 503),
+    openapi_extra=OPENAPI,
 )
 async def predict_rows(
     model: ModelPath, body: PredictRequest, request: Request, caller: Asking
@@ -39,7 +54,8 @@ async def predict_rows(
     """Rows in, classes with probabilities or values out, as the downloaded file answers them.
 
     Every value is read by the rules of the data set that the model was trained on, and what cannot be read
-    is told by its place, such as `instances[3].age`.
+    is told by its place, such as `instances[3].age`. Images may come as files of a form as well, each in a
+    part called `image`.
     """
     limiter: CapacityLimiter = request.app.state.predicting
     return await to_thread.run_sync(_predict, caller.workspace, model, body, request, limiter=limiter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,15 @@ from app.predictions.schemas import PredictorProblem
 
 RETRY_AFTER = {"Retry-After": "1"}
 
+Place = Callable[[int | None, str | None], str]
+"""Where the value of a row, from 0, and a column stands in a request; either may be unknown."""
+
+_PLACE = re.compile(r",? in row (?P<row>\d+), column (?P<column>[^\s,.;:]*)")
+
+
+def _of_instance(row: int | None, column: str | None) -> str:
+    return "instances" + ("" if row is None else f"[{row}]") + (f".{column}" if column else "")
+
 
 def find(session: Session, workspace: str, reference: str) -> tuple[str, str]:
     """The version that is meant, `name@version`, and the digest of its bundle."""
@@ -22,9 +31,13 @@ def find(session: Session, workspace: str, reference: str) -> tuple[str, str]:
 
 
 def predict(
-    predictor: Predictor, version: str, bundle: str, instances: Sequence[Mapping[str, Any]]
+    predictor: Predictor,
+    version: str,
+    bundle: str,
+    instances: Sequence[Mapping[str, Any]],
+    place: Place = _of_instance,
 ) -> list[dict[str, Any]]:
-    """The answers in the rows' order.
+    """The answers in the rows' order. `place` names where a value stands in the request.
 
     Raises:
         ServiceError: 422 with the place of what cannot be read; 429 where too many wait; 503 where no
@@ -32,13 +45,13 @@ def predict(
     """
     try:
         status, body = predictor.ask(bundle, instances)
-    except PredictorAway as away:
-        raise _away(str(away)) from away
+    except PredictorAway as error:
+        raise away(str(error)) from error
     if status == 200:
         answers: list[dict[str, Any]] = body["predictions"]
         return answers
     if status == 422:
-        raise _unreadable(PredictorProblem.model_validate(body))
+        raise _unreadable(PredictorProblem.model_validate(body), place)
     if status == 429:
         message = f"Expected a predictor with room for {len(instances):,} rows. Received: {body['message']}."
         raise ServiceError(429, "busy", message, hint="Try again in a second.", headers=RETRY_AFTER)
@@ -52,21 +65,26 @@ def predict(
     raise ServiceError(500, "prediction_failed", message, hint="The predictor's log has the reason.")
 
 
-def _away(why: str) -> ServiceError:
+def away(why: str) -> ServiceError:
+    """The error where no predictor answers."""
     message = f"Expected a predictor that answers. Received: {why}."
     hint = "Try again in a second; whoever runs the service starts it with `model-transfer predictor`."
     return ServiceError(503, "predictor_away", message, hint=hint, headers=RETRY_AFTER)
 
 
-def _unreadable(problem: PredictorProblem) -> ServiceError:
+def _unreadable(problem: PredictorProblem, place: Place) -> ServiceError:
     """A refusal of rows, with each place as it stands in the request: `instances[3].age`."""
-    errors = []
-    for one in problem.errors:
-        place = "instances" if one.get("row") is None else f"instances[{one['row'] - 1}]"
-        if one.get("column"):
-            place += f".{one['column']}"
-        errors.append({"field": place, "expected": one.get("expected"), "received": one.get("received")})
-    message = re.sub(
-        r",? in row (\d+), column ", lambda row: f", in instances[{int(row[1]) - 1}].", problem.message
-    )
+    errors = [
+        {
+            "field": place(None if one.get("row") is None else one["row"] - 1, one.get("column")),
+            "expected": one.get("expected"),
+            "received": one.get("received"),
+        }
+        for one in problem.errors
+    ]
+
+    def named(found: re.Match[str]) -> str:
+        return f", in {place(int(found['row']) - 1, found['column'])}"
+
+    message = _PLACE.sub(named, problem.message)
     return ServiceError(422, problem.code, message, hint=problem.hint, errors=errors)

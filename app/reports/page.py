@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.jobs.result_cost import JobCost, Spent
-from app.reports import charts
+from app.reports import charts, words
 from app.reports.schemas import ReportView
 
 MATRIX_CLASSES = 20
@@ -18,66 +17,6 @@ MATRIX_CLASSES = 20
 
 LISTED_CLASSES = 40
 """Of more classes, those that are found worst are listed."""
-
-ARMS = {
-    "transfer": "transfer",
-    "control": "control",
-    "random_frozen": "random features",
-    "source_frozen": "source's features",
-    "usual_network": "usual network, from scratch",
-    "structure_with_parameters": "found structure, with parameters",
-    "random_weights": "preset's architecture, random weights",
-    "few_shot": "few-shot points",
-    "folds": "all folds of the cross-validation",
-    "constant": "one answer for all rows",
-}
-"""What the page calls the arms; any other keeps its name."""
-
-CONTROLS = {
-    "from_scratch": "from scratch",
-    "random_weights": "the same procedure from random weights",
-    "preset_weights": "the same procedure from the preset's own weights",
-    "random_structure": "a random structure of the same size",
-    "untrained_teacher": "a student of an untrained teacher",
-}
-"""What the page calls what the control may be."""
-
-_NAMED = {**CONTROLS, "of_each_fold": "the better candidate of each fold"}
-"""The same, and where folds chose different ones."""
-
-CHOSEN_BY = {
-    "given": "the one asked for",
-    "validation": "the best on the validation rows",
-    "cross-validation": "the best on train rows held out in folds",
-    "default": "the default, nothing to choose by",
-}
-
-VERDICTS = {
-    "helped": "The transfer helped",
-    "no difference": "The transfer made no difference",
-    "hurt": "The transfer hurt",
-}
-
-DETAILS = {
-    "equivalent": "Transfer and control are equivalent: the interval lies within the margin.",
-    "too_few_rows": "No verdict: too few rows to measure on.",
-    "control_learnt_nothing": "The control is not shown to be better than one answer for all rows.",
-    "neither_beats_one_answer": "Neither is shown to be better than one answer for all rows.",
-    "rows_seen": "No verdict: too few rows are left that the source has not seen.",
-    "not_comparable": "No verdict: the arms cannot be compared on these rows.",
-    "not_converged": "No verdict: an arm was still learning when its training ended, or diverged.",
-    "one_seed": "No verdict: each arm was trained with one seed.",
-}
-"""What the page says of each word of `verdict_details`."""
-
-RECOMMENDED = {
-    "transfer": "Use the transfer",
-    "control": "Use the control, without the source",
-    "baseline": "Use the baseline",
-    "train_both": "Train both, and compare them on new rows",
-    "label_more": "Label more rows",
-}
-"""What the page says one should do."""
 
 _LOWER_IS_BETTER = ("log_loss", "rmse", "mae")
 
@@ -230,63 +169,6 @@ def _costs(cost: JobCost | None) -> list[tuple[str, Spent]]:
     return [(arm, spent) for arm, spent in arms.items() if spent is not None]
 
 
-def _cpu_seconds(seconds: float) -> str:
-    return f"{seconds:,.{0 if seconds >= 100 else 1 if seconds >= 1 else 2}f}" if seconds else "0"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else charts.short(value)
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3g}".replace("-", "−") if value else "0"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}".replace(".0%", "%")
-
-
-def _seconds(since: datetime | None, until: datetime | None) -> str:
-    if since is None or until is None:
-        return "–"
-    seconds = (until - since).total_seconds()
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _options(values: Mapping[str, Any]) -> str:
-    """Options in one line, those without a value left out."""
-    shown = ((name, value) for name, value in values.items() if name != "kind" and value is not None)
-    return ", ".join(f"{name} {_value(value)}" for name, value in shown)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_value(of)}" for name, of in value.items() if of is not None)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_value(one) for one in value) or "none"
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    return _number(value) if isinstance(value, int | float) else str(value)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 _ENVIRONMENT = Environment(
     loader=PackageLoader("app.reports"),
     autoescape=True,
@@ -294,21 +176,5 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(
-    cpu_seconds=_cpu_seconds,
-    arm=lambda name: ARMS.get(name, _words(name)),
-    control=lambda name: _NAMED.get(name, _words(name)),
-    chosen_by=lambda name: CHOSEN_BY.get(name, name),
-    detail=lambda name: DETAILS[name],
-    recommended=lambda name: RECOMMENDED[name],
-    verdict=lambda name: VERDICTS.get(name, "No verdict"),
-    number=_number,
-    signed=_signed,
-    percent=_percent,
-    when=_when,
-    options=_options,
-    value=_value,
-    words=_words,
-    size=_size,
-)
-_ENVIRONMENT.globals.update(seconds=_seconds, chart=charts)
+_ENVIRONMENT.filters.update(words.FILTERS)
+_ENVIRONMENT.globals.update(seconds=words.between, chart=charts)

@@ -2,14 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from app.access import keys
+from app.broker import Broker
 from app.db.migrate import downgrade
 from app.db.session import make_sessions
 from app.doctor import Finding, examine
 from app.settings import Settings
 from app.storage import Storage
+
+
+@pytest.fixture(autouse=True)
+def _absent_workers_are_waited_for_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs beside these tests: whoever examines waits for its answer in vain."""
+    workers = Broker.workers
+    monkeypatch.setattr(Broker, "workers", lambda broker: workers(broker, seconds=0.1))
 
 
 def found(settings: Settings) -> dict[str, Finding]:

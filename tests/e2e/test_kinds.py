@@ -21,6 +21,7 @@ from tests.workers.transfer import examples
 pytestmark = pytest.mark.timeout(900)  # on a machine under load; one of the networks has 22 million weights
 
 TRAINING = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01}
+ALONE = {"seeds": 1, "baseline": False, "control": False}
 
 
 def texts_file(path: Path, seed: int, label: str = "label") -> Path:
@@ -167,7 +168,7 @@ def test_a_pretrained_backbone_is_a_source_and_its_control_is_the_usual_network(
     page = service.http.get(f"/v1/jobs/{ended['id']}/report", params={"format": "html"})
     assert page.status_code == 200
     assert "minilm_l6_v2" in page.text
-    again = {"source": {"version": "of-minilm@1"}, "evaluation": {"control": False}}
+    again = {"source": {"version": "of-minilm@1"}, "evaluation": ALONE}
     once_more = succeeded(service, **{**asked, **again})
     assert once_more["network"]["preset"] == "minilm_l6_v2"
     stages = {stage["stage"]: stage for stage in ended["stages"]}
@@ -178,7 +179,7 @@ def test_a_version_of_one_kind_is_the_source_of_another_of_other_classes(
     service: Service, tmp_path: Path
 ) -> None:
     source, target = uploaded(service, "sequence", tmp_path)
-    common = {"model": "motifs", "training": TRAINING, "evaluation": {"control": False}}
+    common = {"model": "motifs", "training": TRAINING, "evaluation": ALONE}
     succeeded(service, source={"dataset": source}, target={"dataset": source}, **common)
     again = succeeded(service, source={"version": "motifs@1"}, target={"dataset": target}, **common)
     version = service.http.get(f"/v1/models/{again['result']['version']}").json()

@@ -17,6 +17,8 @@ from tests.e2e.conftest import Service
 from tests.plain_python import PlainPython
 
 BRIEF = {"seeds": 2, "baseline": False}
+ALONE = {"seeds": 1, "baseline": False, "control": False}
+"""An evaluation that compares with nothing, where the test asks what the transfer itself does."""
 SMALL = {"network": {"kind": "mlp", "hidden_units": [16]}, "training": {"epochs": 3, "batch_size": 32}}
 
 
@@ -182,7 +184,7 @@ def test_other_classes_in_the_target_get_a_new_head(
     path.write_text(re.sub("pass$", "good", re.sub("fail$", "bad", path.read_text(), flags=re.M), flags=re.M))
     service.upload("other", path)
     sides = {"source": {"dataset": "source"}, "target": {"dataset": "other"}}
-    job = service.post(model="other", **sides, evaluation={"folds": 0}, **SMALL)
+    job = service.post(model="other", **sides, evaluation=ALONE, **SMALL)
     assert service.wait(job["id"])["state"] == "succeeded"
     receipt = service.http.get("/v1/models/other").json()["receipt"]
     head = [weight for layer in receipt["layers"] if layer["part"] == "head" for weight in layer["weights"]]
@@ -194,7 +196,9 @@ def test_a_regression_is_transferred_as_well(service: Service, tmp_path: Path) -
     rows = [f"{i % 17},{i % 5},{3.5 * (i % 17) - (i % 5) + (i % 3) / 10}" for i in range(300)]
     (tmp_path / "r.csv").write_text("u,v,price\n" + "\n".join(rows) + "\n")
     service.upload("prices", tmp_path / "r.csv", label="price")
-    job = service.post(model="prices", source={"dataset": "prices"}, target={"dataset": "prices"}, **SMALL)
+    job = service.post(
+        model="prices", source={"dataset": "prices"}, target={"dataset": "prices"}, evaluation=BRIEF, **SMALL
+    )
     ended = service.wait(job["id"])
     assert ended["state"] == "succeeded", ended
     assert ended["result"]["gain"]["metric"] == "r2"
@@ -330,10 +334,12 @@ def test_several_versions_teach_a_student_and_their_own_data_is_not_needed(
     sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
     for seed in (1, 2):
         training = {**SMALL["training"], "seed": seed}
-        job = service.post(**{**SMALL, "model": "teacher", **sides, "training": training})
+        job = service.post(**{**SMALL, "model": "teacher", **sides, "training": training}, evaluation=ALONE)
         assert service.wait(job["id"])["state"] == "succeeded"
     gone = service.upload("gone", write_csv(tmp_path / "gone.csv", 300, seed=7))
-    job = service.post(**{**SMALL, "model": "orphan", **sides, "source": {"dataset": "gone"}})
+    job = service.post(
+        **{**SMALL, "model": "orphan", **sides, "source": {"dataset": "gone"}}, evaluation=ALONE
+    )
     assert service.wait(job["id"])["state"] == "succeeded"
     assert service.http.delete(f"/v1/datasets/{gone['ref']}").status_code == 204
     job = service.post(
@@ -343,6 +349,7 @@ def test_several_versions_teach_a_student_and_their_own_data_is_not_needed(
         method={"kind": "distillation"},
         network={"hidden_units": [4]},
         training=SMALL["training"],
+        evaluation=ALONE,
     )
     ended = service.wait(job["id"])
     assert ended["state"] == "succeeded", ended
@@ -377,6 +384,7 @@ def test_rows_without_a_label_and_cells_without_a_value_are_learnt_from(
         job = service.post(
             **{**SMALL, "model": f"sparse-{kind}", "source": {"dataset": "source"}, "target": target},
             method={"kind": kind},
+            evaluation=ALONE,
         )
         ended = service.wait(job["id"])
         assert ended["state"] == "succeeded", ended
@@ -391,7 +399,7 @@ def test_what_an_earlier_job_joined_can_be_transferred_to_other_columns(
 ) -> None:
     sides = {"source": {"dataset": "source"}, "target": {"dataset": "target"}}
     method = {"kind": "combined", "strategy": "adapter"}
-    job = service.post(**{**SMALL, "model": "joined", **sides, "method": method})
+    job = service.post(**{**SMALL, "model": "joined", **sides, "method": method}, evaluation=ALONE)
     assert service.wait(job["id"])["state"] == "succeeded"
     backbone = service.http.get("/v1/models/joined").json()["lineage"]["backbone"]
     assert backbone == {"layers": 3, "blocks": 3, "in_sequence": False}
@@ -407,6 +415,7 @@ def test_what_an_earlier_job_joined_can_be_transferred_to_other_columns(
             target={"dataset": "wider"},
             method=method,
             training=SMALL["training"],
+            evaluation=ALONE,
         )
         ended = service.wait(job["id"])
         assert ended["state"] == "succeeded", ended

@@ -28,7 +28,9 @@ def pairs_file(path: Path, article: str) -> Path:
         writer = csv.writer(file)
         writer.writerow(["source", "target"])
         for words in itertools.product(*WORDS):
-            writer.writerow([f"{article} {' '.join(words)}.", f"{' '.join(reversed(words)).capitalize()}, {article}!"])
+            writer.writerow(
+                [f"{article} {' '.join(words)}.", f"{' '.join(reversed(words)).capitalize()}, {article}!"]
+            )
     return path
 
 

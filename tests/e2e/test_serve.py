@@ -209,7 +209,9 @@ def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_othe
     data_dir = service.data_dir
     service.upload("private", write_csv(tmp_path / "d.csv", 400))
     data = {"dataset": "private"}
-    job = service.post(model="private", source=data, target=data, training={"epochs": 1})["id"]
+    alone = {"seeds": 1, "baseline": False, "control": False}
+    asked = {"model": "private", "source": data, "target": data, "training": {"epochs": 1}}
+    job = service.post(**asked, evaluation=alone)["id"]
     assert service.wait(job)["state"] == "succeeded"
     made = list(data_dir.rglob("*"))
     names = {path.name for path in made}

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, JobStage
 from app.jobs import transitions
-from app.jobs.states import Stage
+from app.jobs.states import STAGES, Kind
 from app.jobs.transitions import Lease
+from workers import process_cache
 from workers.transfer.training.runtime import prepare_process
 
 prepare_process(devices=2)
+
+
+@pytest.fixture(scope="module")
+def kept_graphs() -> Iterator[None]:
+    """What the jobs of these tests trace stays for all jobs after them, of whichever test: most are alike."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_cache, "MOST_GRAPHS", 10_000)
+        yield
 
 
 @pytest.fixture
@@ -42,7 +53,9 @@ def accepted(
 ) -> None:
     """A job that waits."""
     with sessions.begin() as session:
-        stages = [JobStage(stage=stage, position=position) for position, stage in enumerate(Stage)]
+        stages = [
+            JobStage(stage=stage, position=position) for position, stage in enumerate(STAGES[Kind.TRANSFER])
+        ]
         job = Job(
             workspace_id=workspace_id,
             id=job_id,

@@ -69,7 +69,7 @@ def attempt(client: TestClient, services: Services, tmp_path: Path) -> Attempt:
             store(client, dataset, path.read_bytes(), path.name, **declared)
         request = {"model": "m", "source": {"dataset": dataset}, "target": {"dataset": dataset}}
         request |= {"training": {"epochs": 1}, **asked}
-        request["evaluation"] = {"folds": 0, **asked.get("evaluation", {})}
+        request["evaluation"] = {"seeds": 1, "folds": 0, "baseline": False, **asked.get("evaluation", {})}
         answer = client.post("/v1/jobs", json=request)
         assert answer.status_code == 202, answer.text
         job_id = answer.json()["id"]

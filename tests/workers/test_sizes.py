@@ -18,7 +18,7 @@ from app.jobs.networks import NETWORKS, Network
 from app.jobs.requirements import Examples
 from tests.kinds import images, pixels, sequences, table, texts
 from tests.stored import inspected
-from workers.job_context import signature_of
+from workers.attempt import signature_of
 from workers.transfer.data import from_table
 from workers.transfer.methods.parts import branches
 from workers.transfer.networks.input_spec import InputSpec

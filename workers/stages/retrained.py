@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.jobs.states import Stage
+from workers.attempt import signature_of
 from workers.costs import SPENT
-from workers.job_context import JobContext, signature_of
+from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts
 from workers.stages.source_losses import tell_losses
 from workers.stages.source_runs import known_run, source_key, train_source

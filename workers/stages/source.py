@@ -8,8 +8,9 @@ from typing import Any
 from app.jobs.recipes import StructureTransfer
 from app.jobs.states import Stage
 from app.jobs.training import Training as TrainingOptions
+from workers.attempt import signature_of
 from workers.costs import SPENT
-from workers.job_context import JobContext, signature_of
+from workers.job_context import JobContext
 from workers.job_rows import PresetFacts, RowsFile, VersionFacts
 from workers.rows_seen import SOURCE
 from workers.stages.retrained import retrain

@@ -124,7 +124,8 @@ class Rows:
     sequences object arrays of str (n,), "" for missing; images object arrays of encoded files, bytes or
     what has their buffer.
     targets: binary float32 (n, 1) of 0 and 1; multiclass int64 (n,); multilabel float32 (n, labels) of 0 and
-    1; regression float64 (n, 1), as in the file; seq2seq objects of str (n,), the texts.
+    1; regression float64 (n, 1), as in the file; seq2seq objects of str (n,), the texts; span objects of
+    tuples (n,): of each answer its start in code points and its text, the first of which is learnt.
     numbers: int64 (n,), which rows of the file they are, from 0.
     """
 
@@ -175,7 +176,7 @@ def from_table(table: pa.Table, signature: Signature, parts: Array) -> Data:
     Train rows without a label become `unlabelled`. Rows keep their order inside each part.
 
     Args:
-        parts: uint8 (n,), the place of each row's part in `PARTS`.
+        parts: uint8 (n,), the place of each row's part in `PARTS`; a row of another number is in none.
 
     Raises:
         ValueError: a column is not there, a label is no class, parts of other rows, no train row.
@@ -208,7 +209,7 @@ def from_table(table: pa.Table, signature: Signature, parts: Array) -> Data:
 
 
 def few_shot_subset(data: Data, count: int, seed: int) -> Data:
-    """The data with `count` train rows of each class (of a regression: in all), drawn with the seed.
+    """The data with `count` train rows of each class, or in all where there are none, drawn with the seed.
 
     Of a multilabel task they are those with the label, so a label that comes with others may have more. A
     smaller count draws a subset of what a larger one draws. Rows keep their order; validation, test and
@@ -217,6 +218,8 @@ def few_shot_subset(data: Data, count: int, seed: int) -> Data:
     targets, task = data.train.targets, data.signature.task
     if task == "multilabel":
         members = [np.flatnonzero(column) for column in targets.T]
+    elif task in _KINDS_OF_TASKS:
+        members = [np.arange(len(targets))]
     else:
         classes = targets.reshape(-1) * (0 if task == "regression" else 1)
         members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
@@ -242,6 +245,11 @@ def _targets(label: pa.ChunkedArray, signature: Signature) -> Array:
         return numbers
     if signature.task == "seq2seq":
         return arrays.values(label, "text")
+    if signature.task == "span":
+        spans = np.empty(len(label), object)
+        for row, answers in enumerate(label.to_pylist()):
+            spans[row] = tuple((of["start"], of["text"]) for of in answers)
+        return spans
     if signature.task == "multilabel":
         lists = label.combine_chunks()
         marks = _numbers(pa.chunked_array([pc.list_flatten(lists)], pa.string()), signature)

@@ -113,9 +113,11 @@ class Reading(Model):
         default_factory=dict, description="Of `pairs` and `qa`: the language of a column's part, as was said."
     )
 
-    def called(self, part: Part) -> str | None:
-        """The column that holds a part of pairs or questions."""
-        return next((column.name for column in self.columns if column.part == part), None)
+    @property
+    def target(self) -> str:
+        """What the label is called in the table that is read: in pairs and questions by its part."""
+        parts = (column.part for column in self.columns if column.name == self.label)
+        return next(filter(None, parts), self.label)
 
     @property
     def features(self) -> list[Column]:

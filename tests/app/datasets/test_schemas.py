@@ -51,3 +51,9 @@ def test_what_no_convention_is_says_what_is_expected(given: dict[str, list[str]]
         read(**given)
     (error,) = refused.value.errors()
     assert told in error["msg"]
+
+
+def test_columns_of_a_file_without_a_header_come_as_a_list_or_one_by_one() -> None:
+    for given in (['["source", "target"]'], ["source", "target"]):
+        form = DatasetForm.model_validate({"kind": "pairs", "columns": given})
+        assert form.declaration().columns == ["source", "target"]

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from app.broker import Broker
 from app.db.session import Sessions
-from app.jobs import transitions
+from app.jobs import requests
 from app.jobs.events import record, telling
 from app.jobs.following import Following, Seen
 from tests.app.jobs.test_transitions import job_id  # noqa: F401
@@ -22,7 +22,7 @@ async def followed(following: Following, job: str, change: Sessions) -> Seen:
         assert not follower.seen.ended
         await asyncio.to_thread(wait_for, lambda: following.is_hearing)
         with change.begin() as session:
-            assert transitions.request_cancel(session, job)
+            assert requests.request_cancel(session, job)
         while not follower.seen.ended:
             await follower.change(SELDOM)
         return follower.seen
@@ -62,7 +62,7 @@ def test_where_the_broker_is_away_changes_are_looked_for(sessions: Sessions, job
     async def follow() -> bool:
         with following.follow(job_id) as follower:
             with telling(sessions, away.tell).begin() as session:
-                assert transitions.request_cancel(session, job_id)
+                assert requests.request_cancel(session, job_id)
             while not follower.seen.ended:
                 await follower.change(SELDOM)
             return follower.seen.ended

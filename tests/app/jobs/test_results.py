@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint
 
 from app.db.tables import Version
 from app.jobs.results import JobResult, Outcome, VerdictDetail
-from app.reports.page import DETAILS, VERDICTS
+from app.reports.words import DETAILS, VERDICTS
 from workers.transfer.proof import verdict
 
 API = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from app.db.session import Sessions
 from app.db.tables import Job
 from app.errors import ServiceError
-from app.jobs import transitions
+from app.jobs import requests, transitions
 from app.jobs.running_time import Limits, allowed, run_out
 from app.jobs.states import State
 from app.main import create_app
@@ -50,7 +50,7 @@ def test_who_asked_to_cancel_is_obeyed_before_the_time(sessions: Sessions, job_i
         session.get_one(Job, job_id).max_seconds = 1.0
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.request_cancel(session, job_id)
+        assert requests.request_cancel(session, job_id)
         assert transitions.heartbeat(session, lease, LEASE_SECONDS, 2.0) == (True, "cancel")
 
 
@@ -61,7 +61,7 @@ def test_a_retry_has_as_much_time_again(sessions: Sessions, job_id: str) -> None
     with sessions.begin() as session:
         transitions.heartbeat(session, lease, LEASE_SECONDS, 2.0)
         assert run_out(session, lease)
-        assert transitions.reopen(session, job_id, 2)
+        assert requests.reopen(session, job_id, 2)
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
         assert transitions.heartbeat(session, lease, LEASE_SECONDS, 0.5) == (True, None)

@@ -14,7 +14,7 @@ from app.broker import Broker
 from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
 from app.db.tables import Dataset, Job, StagePart
-from app.jobs import sweeper, transitions
+from app.jobs import requests, sweeper, transitions
 from app.jobs.states import Stage, State
 from app.settings import Settings
 from app.storage import Storage
@@ -128,7 +128,7 @@ def test_parts_of_stages_are_dropped_when_their_job_has_ended(
     assert sweeper.forget_parts(sessions, retry_seconds=0) == 0
     assert sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0) == set()
     with sessions.begin() as session:
-        assert transitions.request_cancel(session, job_id)
+        assert requests.request_cancel(session, job_id)
     assert sweeper.forget_parts(sessions, retry_seconds=0) == 1
     assert sweeper.orphans(sessions, storage, seconds=-1, retry_seconds=0) == {digest}
 

@@ -13,7 +13,7 @@ from app.db.access_tables import DEFAULT_WORKSPACE
 from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
 from app.db.tables import Dataset, Event, Job
-from app.jobs import transitions
+from app.jobs import requests, transitions
 from app.jobs.states import MOVES, RETRIABLE, TERMINAL, State
 from app.jobs.transitions import Lease
 
@@ -121,9 +121,9 @@ def test_what_has_ended_is_moved_by_no_worker(sessions: Sessions, job_id: str, s
     assert lease is not None
     with sessions.begin() as session:
         assert transitions.claim(session, job_id, "worker", LEASE_SECONDS) is None
-        assert not transitions.request_cancel(session, job_id)
-        assert not transitions.request_pause(session, job_id)
-        assert not transitions.resume(session, job_id)
+        assert not requests.request_cancel(session, job_id)
+        assert not requests.request_pause(session, job_id)
+        assert not requests.resume(session, job_id)
         assert not any(move(session, lease) for move in WORKERS_MOVES.values())
     assert state_of(sessions, job_id) == state
 
@@ -140,7 +140,7 @@ def test_a_failed_and_a_cancelled_job_can_be_retried_and_no_other(
 ) -> None:
     bring_to(sessions, job_id, state) if state != State.RUNNING else claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.reopen(session, job_id, attempts=2) == (state in RETRIABLE)
+        assert requests.reopen(session, job_id, attempts=2) == (state in RETRIABLE)
     if state not in RETRIABLE:
         assert state_of(sessions, job_id) == state
         return
@@ -199,11 +199,11 @@ def test_a_job_that_no_worker_holds_is_cancelled_at_once(
 ) -> None:
     bring_to(sessions, job_id, state)
     with sessions.begin() as session:
-        assert transitions.request_cancel(session, job_id)
+        assert requests.request_cancel(session, job_id)
     assert state_of(sessions, job_id) == State.CANCELLED
 
 
-@pytest.mark.parametrize("request_stop", [transitions.request_cancel, transitions.request_pause])
+@pytest.mark.parametrize("request_stop", [requests.request_cancel, requests.request_pause])
 def test_the_heartbeat_brings_a_stop_request_to_the_worker(
     sessions: Sessions, job_id: str, request_stop: Callable[[Session, str], bool]
 ) -> None:
@@ -220,8 +220,8 @@ def test_the_heartbeat_brings_a_stop_request_to_the_worker(
 def test_a_pause_request_does_not_replace_a_cancel_request(sessions: Sessions, job_id: str) -> None:
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.request_cancel(session, job_id)
-        assert not transitions.request_pause(session, job_id)
+        assert requests.request_cancel(session, job_id)
+        assert not requests.request_pause(session, job_id)
         assert transitions.heartbeat(session, lease, LEASE_SECONDS) == (True, "cancel")
 
 
@@ -231,7 +231,7 @@ def test_a_stop_that_is_asked_for_while_the_job_leaves_its_worker_is_not_lost(
     sessions: Sessions, job_id: str, move: str, request_: str
 ) -> None:
     lease = claim(sessions, job_id)
-    ask = transitions.request_cancel if request_ == "cancel" else transitions.request_pause
+    ask = requests.request_cancel if request_ == "cancel" else requests.request_pause
     with sessions.begin() as session:
         assert ask(session, job_id)
     with sessions.begin() as session:
@@ -245,7 +245,7 @@ def test_a_stop_that_is_asked_for_while_the_job_leaves_its_worker_is_not_lost(
 def test_a_cancel_overrules_a_pause_that_is_about_to_be_made(sessions: Sessions, job_id: str) -> None:
     lease = claim(sessions, job_id)
     with sessions.begin() as session:
-        assert transitions.request_cancel(session, job_id)
+        assert requests.request_cancel(session, job_id)
     with sessions.begin() as session:
         assert transitions.stop(session, lease, "pause")
     assert state_of(sessions, job_id) == State.CANCELLED
@@ -254,7 +254,7 @@ def test_a_cancel_overrules_a_pause_that_is_about_to_be_made(sessions: Sessions,
 def test_a_paused_job_resumes_into_the_queue(sessions: Sessions, job_id: str) -> None:
     bring_to(sessions, job_id, State.PAUSED)
     with sessions.begin() as session:
-        assert transitions.resume(session, job_id)
+        assert requests.resume(session, job_id)
     assert claim(sessions, job_id) == Lease(job_id, 2)
 
 
@@ -264,7 +264,7 @@ def test_a_job_can_be_paused_more_often_than_it_has_attempts(sessions: Sessions,
         assert lease.attempt == attempt
         with sessions.begin() as session:
             assert transitions.stop(session, lease, "pause")
-            assert transitions.resume(session, job_id)
+            assert requests.resume(session, job_id)
     assert state_of(sessions, job_id) == State.QUEUED
 
 
@@ -297,7 +297,7 @@ def test_a_job_whose_attempts_are_used_up_fails_and_says_so(sessions: Sessions, 
 
 @pytest.mark.parametrize(
     ("request_stop", "state"),
-    [(transitions.request_cancel, State.CANCELLED), (transitions.request_pause, State.PAUSED)],
+    [(requests.request_cancel, State.CANCELLED), (requests.request_pause, State.PAUSED)],
 )
 def test_a_silent_worker_that_was_asked_to_stop_is_not_replaced(
     sessions: Sessions, job_id: str, request_stop: Callable[[Session, str], bool], state: State

@@ -55,6 +55,8 @@ def version(client: TestClient, publish: Publish, bundle: Make) -> str:  # noqa:
         digest = state.storage.put(folder / "m-1.zip")
     with state.sessions.begin() as session:
         made = session.scalars(select(Version)).one()
+        columns = [{"name": name, "type": "number"} for name in "ab"]
+        made.signature = {**made.signature, "columns": columns, "classes": ["no", "yes"]}
         size, about = bundle(1).stat().st_size, {"filename": "m-1.zip", "media_type": "application/zip"}
         made.artifacts.append(Artifact(arm="transfer", format="bundle", digest=digest, size=size, **about))
     return "m@1"
@@ -127,6 +129,24 @@ def test_where_no_predictor_answers_it_is_503_not_ready_and_soon_again_an_answer
     with running(client, tmp_path / "p.sock"):  # started again; the API's connection is an old one
         state.predictor = kept
         assert asked(client, [{"a": 1, "b": 2}]).status_code == 200
+
+
+def test_images_come_as_files_of_a_form_or_are_told_what_was_expected(
+    client: TestClient, version: str, tmp_path: Path
+) -> None:
+    url, data = f"/v1/models/{version}:predict", b"no image"
+    with running(client, tmp_path / "p.sock"):
+        answer = client.post(url, files=[("image", ("a.png", data)), ("image", ("b.png", data))])
+        assert answer.status_code == 422  # a table's model has no column `image`: the rows have reached it
+        assert answer.json()["errors"][0]["field"] == "instances.a"
+    other = client.post(url, files=[("picture", ("a.png", data))])
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "picture")
+    broken = client.post(url, content=b"--", headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert broken.status_code in (400, 422)
+    nothing = client.post(url, content=b"", headers={"Content-Type": "multipart/form-data"})
+    assert (nothing.status_code, nothing.json()["code"]) == (400, "broken_form")
+    large = client.post(url, files=[("image", ("a.png", b"0" * (33 << 20)))])
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
 def test_unknown_and_deleted_versions_are_told_before_anything_is_predicted(

@@ -9,7 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.reports import charts
-from app.reports.page import RECOMMENDED, _arms
+from app.reports.page import _arms
+from app.reports.words import RECOMMENDED
 from tests.app.conftest import Publish
 from tests.app.reports.test_routes import RECEIPT, Page
 from workers.transfer.data import Column, Data, Rows, Signature

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.reports.page import ARMS
+from app.reports.words import ARMS
 from tests.app.conftest import Publish
 from workers.transfer.data import Column, Data, Rows, Signature
 from workers.transfer.proof import evaluation

@@ -12,6 +12,11 @@ from tests.conftest import migrated
 from workers.tasks import Services
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _graphs_are_kept(kept_graphs: None) -> None:
+    """Jobs in this process trace what no job before them has traced."""
+
+
 @pytest.fixture(scope="module")
 def services(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, broker_url: str

@@ -22,8 +22,13 @@ REQUEST: dict[str, Any] = {
     "source": {"dataset": "source"},
     "method": {"strategy": "full"},
     "training": {"epochs": 30, "batch_size": 16, "learning_rate": 0.01},
-    "evaluation": {"control": False},
+    "evaluation": {"control": False, "baseline": False},
 }
+SHORT: dict[str, Any] = {
+    "training": {**REQUEST["training"], "epochs": 1},
+    "evaluation": {**REQUEST["evaluation"], "seeds": 1},
+}
+"""Where it is not asked how good the networks are."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,7 @@ def test_a_version_that_is_worse_on_the_same_rows_leaves_the_champion_and_a_bett
     client: TestClient, services: Services
 ) -> None:
     poor = {"source": {"dataset": "noise"}, "training": {**REQUEST["training"], "epochs": 1}}
-    once = {"evaluation": {"control": False, "seeds": 1}}  # the first seed's network is the model
+    once = {"evaluation": SHORT["evaluation"]}  # the first seed's network is the model
     first = done(client, services, "m", "target", **poor, **once)
     assert first["champion"] is None
     good = done(client, services, "m", "target", **once)
@@ -92,9 +97,9 @@ def test_a_version_that_is_worse_on_the_same_rows_leaves_the_champion_and_a_bett
 def test_test_rows_that_the_champion_was_trained_on_are_left_out(
     client: TestClient, services: Services
 ) -> None:
-    done(client, services, "seen", "source", source={"dataset": "noise"})
+    done(client, services, "seen", "source", source={"dataset": "noise"}, **SHORT)
     turned = store(client, "source-turned", _reversed_parts(rows(0)), label="y")
-    result = done(client, services, "seen", turned["name"], source={"dataset": "noise"})
+    result = done(client, services, "seen", turned["name"], source={"dataset": "noise"}, **SHORT)
     assert result["champion"] == {
         "version": "seen@1",
         "comparable": False,
@@ -114,8 +119,8 @@ def test_test_rows_that_the_champion_was_trained_on_are_left_out(
 def test_a_champion_that_cannot_answer_the_target_stays(
     client: TestClient, services: Services, target: str, why: str
 ) -> None:
-    done(client, services, f"apart-{target}", "target")
-    result = done(client, services, f"apart-{target}", target)
+    done(client, services, f"apart-{target}", "target", **SHORT)
+    result = done(client, services, f"apart-{target}", target, **SHORT)
     assert (result["champion"]["comparable"], result["champion"]["why"]) == (False, why)
     assert champion(client, f"apart-{target}") == f"apart-{target}@1"
 

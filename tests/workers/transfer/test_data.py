@@ -131,3 +131,15 @@ def test_a_few_rows_of_a_multilabel_task_hold_every_label():
     assert len(two) <= 6
     assert set(two.inputs["n"]) <= set(three.inputs["n"])
     np.testing.assert_array_equal(two.inputs["n"], two.numbers)
+
+
+def test_questions_have_the_answers_of_each_row_and_rows_of_no_part_are_left_out() -> None:
+    answers = [[{"start": 3, "end": 6, "text": "cat"}], [{"start": 0, "end": 1, "text": "A"}] * 2, None, []]
+    table = pa.table(
+        {"question": ["a", "b", "c", "d"], "context": ["the cat", "A", "x", "y"], "answers": answers}
+    )
+    columns = (Column("question", "text"), Column("context", "text"))
+    data = from_table(table, Signature(columns, "answers", "span"), np.array([0, 0, 0, 3], np.uint8))
+    assert data.signature.kind == "qa"
+    assert data.train.targets.tolist() == [((3, "cat"),), ((0, "A"), (0, "A"))]
+    assert few_shot_subset(data, 1, 0).train.numbers.tolist() in ([0], [1])

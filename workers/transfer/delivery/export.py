@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from workers.transfer import arrays
 from workers.transfer.data import Array, Signature
-from workers.transfer.delivery import bundled_predict
+from workers.transfer.delivery import bundled_predict, bundled_saved_model
 from workers.transfer.delivery.card import MISSING, Levels, model_card, written
 from workers.transfer.networks.inputs import pictures
 from workers.transfer.networks.network import Network, load, weights_digest
@@ -65,6 +65,7 @@ def write_bundle(
     `receipt`, `lineage`, `seed`, `temperature`: plain JSON values, each left out of the card if absent.
     """
     files = {"model.keras": model.read_bytes() if model else _keras_bytes(network)}
+    files["to_saved_model.py"] = Path(bundled_saved_model.__file__).read_bytes()
     if network.signature.kind == "image":
         files["pictures.py"] = Path(pictures.__file__).read_bytes()
     levels, signature = _levels(network, reader.rules), network.signature

@@ -46,11 +46,11 @@ def write_wrong_rows(path: Path, signature: Signature, rows: Rows, answers: Mapp
     ordered = rows.take(order)
     columns: dict[str, pa.Array] = {
         "row": pa.array(ordered.numbers.astype(np.int64)),
-        "label": pa.array(labels(signature, ordered.targets)),
+        "label": pa.array(labels(signature, ordered.targets), _type(signature)),
     }
     for arm, p in answers.items():
         own = p[order]
-        columns[f"{arm}/answer"] = pa.array(said(signature, own), columns["label"].type)
+        columns[f"{arm}/answer"] = pa.array(said(signature, own), _type(signature))
         probabilities = label_probabilities(signature.task, ordered.targets, own)
         if probabilities is not None:
             columns[f"{arm}/probability"] = pa.array(probabilities)
@@ -64,6 +64,12 @@ def write_wrong_rows(path: Path, signature: Signature, rows: Rows, answers: Mapp
         else:
             columns[f"input/{name}"] = pa.array(values, mask=np.isnan(values))
     pq.write_table(pa.table(columns), path)
+
+
+def _type(signature: Signature) -> pa.DataType:
+    """That of a label."""
+    types = {"regression": pa.float64(), "multilabel": pa.list_(pa.string())}
+    return types.get(signature.task, pa.string())
 
 
 def write_doubtful_labels(

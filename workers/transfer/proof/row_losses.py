@@ -8,7 +8,7 @@ from workers.transfer import tasks
 from workers.transfer.data import Array, Signature, Task
 
 TASKS = frozenset(tasks.METRICS) - tasks.OF_TEXTS
-"""Those whose answers are numbers by row, which this can tell of."""
+"""Those whose answers are probabilities or numbers, which this can tell of."""
 
 
 def row_losses(task: Task, y: Array, p: Array) -> Array:

@@ -25,7 +25,7 @@ from tests.plain_python import PlainPython
 from tests.stored import inspected
 from tests.workers.transfer.delivery import reading_cases
 from tests.workers.transfer.delivery.reading_cases import Case
-from workers.job_context import signature_of
+from workers.attempt import signature_of
 from workers.predictor.loading import groups, load
 from workers.stages.export import reader
 from workers.transfer import arrays

@@ -38,6 +38,15 @@ def test_rows_stand_by_the_transfers_loss_with_what_every_arm_answers(tmp_path: 
     assert shown[0]["arms"]["control"]["answer"] == "no"
 
 
+def test_several_labels_are_lists_also_where_no_row_has_any(tmp_path: Path) -> None:
+    signature = Signature((Column("a", "number"),), "y", "multilabel", ("u", "v"))
+    some = Rows({"a": np.zeros(2, np.float32)}, np.zeros((2, 2), np.float32), np.arange(2))
+    answers = {"transfer": np.array([[0.9, 0.8], [0.1, 0.6]])}
+    row_tables.write_wrong_rows(tmp_path / "w.parquet", signature, some, answers)
+    found = pq.read_table(tmp_path / "w.parquet").to_pydict()
+    assert (found["label"], found["transfer/answer"]) == ([[], []], [["u", "v"], ["v"]])
+
+
 def test_images_have_thumbnails(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.new("RGB", (200, 100), "red").save(out, "PNG")

@@ -337,3 +337,11 @@ def test_a_million_keys_are_compared_in_seconds():
     found = overlap(KnownRows(target[:, None]), np.ones(len(target), bool), KnownRows(source[:, None]))
     assert time.process_time() - begun < 10
     assert found.equal.sum() == 1_000
+
+
+def test_a_pair_is_seen_by_a_sentence_on_either_side_wherever_the_other_has_it() -> None:
+    ours = np.array([[1, 11], [2, 12], [3, 13], [0, 14], [5, 11]], np.uint64)
+    theirs = np.array([[11, 21], [22, 2], [0, 23]], np.uint64)
+    found = overlap(KnownRows(ours), np.ones(5, bool), KnownRows(theirs))
+    assert found.seen.tolist() == [True, True, False, False, True]
+    assert found.is_told_apart

@@ -1,0 +1,62 @@
+"""Which of a workspace's jobs does a list show?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import ColumnElement, or_, select
+
+from app.datasets import service as datasets
+from app.db.tables import Job, Version
+from app.errors import field_problem
+from app.jobs.states import State
+
+Verdict = Literal["helped", "no difference", "hurt", "none"]
+"""What a job came to; `none` of one that succeeded without a verdict."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is true of all jobs of a list; None asks for nothing."""
+
+    state: State | None = None
+    model: str | None = None
+    dataset: str | None = None
+    verdict: Verdict | None = None
+    metadata: Sequence[str] = ()
+    since: datetime | None = None
+
+
+def conditions(workspace: str, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """The same as conditions on the jobs of a workspace.
+
+    Raises:
+        ServiceError: 422; `metadata` is no `key=value`, or `since` has no time zone.
+    """
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is not None:
+        found.append(Job.state == wanted.state)
+    if wanted.model is not None:
+        found.append(Job.model == wanted.model)
+    if wanted.dataset is not None:
+        ids = datasets.ids_ever(workspace, wanted.dataset)
+        found.append(or_(Job.target_dataset_id.in_(ids), Job.source_dataset_id.in_(ids)))
+    if wanted.verdict is not None:
+        told = None if wanted.verdict == "none" else wanted.verdict
+        of_it = Version.workspace_id == workspace
+        found.append(Job.id.in_(select(Version.job_id).where(of_it, Version.verdict == told)))
+    for pair in wanted.metadata:
+        key, equals, value = pair.partition("=")
+        if not equals or not key or '"' in key or "\\" in key:
+            expected = "`key=value`, the key without quotes and backslashes"
+            raise field_problem("metadata", expected, pair)
+        found.append(Job.extra[key].as_string() == value)
+    if wanted.since is not None:
+        if wanted.since.tzinfo is None:
+            expected = "a moment with its time zone, such as 2026-11-27T08:00:00Z"
+            raise field_problem("since", expected, wanted.since.isoformat())
+        found.append(Job.created_at >= wanted.since)
+    return found

@@ -1,0 +1,10 @@
+"""Which pages are there?"""
+
+from __future__ import annotations
+
+from app.site import assets, datasets, home, jobs, live, models, predicting, signing_in, starting, uploading
+
+ROUTERS = [
+    module.router
+    for module in (home, signing_in, assets, jobs, live, datasets, uploading, predicting, models, starting)
+]

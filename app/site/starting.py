@@ -1,0 +1,150 @@
+"""`/ui/start`: a job from a form: source, target, method with its options, and what is wrong at its field."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from app.access.caller import Asking, Caller
+from app.datasets import routes as datasets
+from app.db.session import ReadSession
+from app.errors import Problem, ServiceError, problem_of
+from app.jobs import routes as jobs
+from app.jobs.evaluation import Evaluation
+from app.jobs.recipe import Recipe
+from app.jobs.schemas import JobRequest
+from app.jobs.training import Training
+from app.methods import service as methods
+from app.methods.schemas import OptionsView
+from app.models import routes as models
+from app.presets import routes as presets
+from app.site.asking import FilledRoute, field_errors, own_form, texts
+from app.site.asking import router as make_router
+from app.site.rendering import page
+from app.site.schema_forms import Field, fields, typed
+
+router = make_router(FilledRoute)
+
+START = "/ui/start"
+METHOD = "parameter"
+"""What is chosen at first, as where a job names no method."""
+
+_MOST = 1 << 20
+_MANY = 200
+_SECTIONS: dict[str, type[Recipe]] = {"training": Training, "evaluation": Evaluation}
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The groups of options of a form, by the part of the request that they are."""
+
+    method: OptionsView
+    network: OptionsView | None
+    fields: dict[str, list[Field]]
+
+
+@router.get(START)
+def show_start(request: Request, session: ReadSession, caller: Asking) -> Response:
+    """The form, filled in with what the address says."""
+    return _form(request, session, caller, dict(request.query_params))
+
+
+@router.get("/ui/start/options")
+def show_options(request: Request) -> Response:
+    """The part of the form that depends on method and network, for a script that puts it in its place."""
+    given = dict(request.query_params)
+    return page(request, "start_options.html", given=given, errors={}, **_chosen(given))
+
+
+@router.post(START)
+async def start_job(request: Request, caller: Asking) -> Response:
+    """As `POST /v1/jobs`, then the job's page; the form again where it is refused."""
+    given = texts(await own_form(request, _MOST))
+    try:
+        body = JobRequest.model_validate(job_of(given))
+        view = await jobs.create_job(body, request, Response(), caller, given.get("once"))
+    except ValidationError as error:
+        told = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        return _refused(request, caller, given, problem_of(request, RequestValidationError(told)))
+    except ServiceError as error:
+        return _refused(request, caller, given, problem_of(request, error))
+    return RedirectResponse(f"/ui/jobs/{view.name}", 303)
+
+
+def _refused(request: Request, caller: Caller, given: dict[str, str], problem: Problem) -> Response:
+    with request.app.state.readers() as session:
+        return _form(request, session, caller, given, problem)
+
+
+def job_of(given: Mapping[str, str]) -> dict[str, Any]:
+    """The request that the form's fields say: those that are left empty are left out."""
+    kind, _, reference = given.get("source", "").partition(":")
+    body: dict[str, Any] = {
+        name: given[name] for name in ("model", "name", "champion", "queue", "priority") if name in given
+    }
+    body["source"] = {kind: reference} if kind in ("dataset", "version", "preset") else {}
+    body["target"] = {"dataset": given["target.dataset"]} if "target.dataset" in given else {}
+    chosen = sections(given)
+    for part, known in chosen.fields.items():
+        told = typed(given, known)
+        kinds = {"method": chosen.method.kind, "network": chosen.network and chosen.network.kind}
+        if part in kinds and kinds[part] is not None and (told or given.get(f"{part}.kind")):
+            told = {"kind": kinds[part], **told}
+        if told:
+            body[part] = told
+    notes = [line.partition("=") for line in given.get("metadata", "").splitlines() if line.strip()]
+    if notes:
+        body["metadata"] = {key.strip(): value.strip() for key, _, value in notes}
+    return body
+
+
+def sections(given: Mapping[str, str]) -> Sections:
+    """The options of the method and the network that are chosen, and of training and evaluation."""
+    method = methods.find(methods.methods(), given.get("method.kind") or METHOD)
+    kind = given.get("network.kind")
+    network = methods.find(methods.networks(), kind) if kind else None
+    found = {"method": fields(method.options, "method.", ("kind",))}
+    if network is not None:
+        found["network"] = fields(network.options, "network.", ("kind",))
+    for part, recipe in _SECTIONS.items():
+        found[part] = fields(recipe.model_json_schema(), f"{part}.")
+    return Sections(method, network, found)
+
+
+def _chosen(given: Mapping[str, str]) -> dict[str, Any]:
+    return {"sections": sections(given), "methods": methods.methods(), "networks": methods.networks()}
+
+
+def _form(
+    request: Request,
+    session: Session,
+    caller: Caller,
+    given: dict[str, str],
+    problem: Problem | None = None,
+) -> Response:
+    usable = [one for one in presets.list_presets(request).data if one.here]
+    errors = {} if problem is None else field_errors(problem)
+    # A refusal of what a reference leads to names no field: it stands at the one that has the reference.
+    return page(
+        request,
+        "start.html",
+        200 if problem is None else problem.status,
+        given=given,
+        errors=errors,
+        problem=problem,
+        once=secrets.token_hex(16),
+        datasets=datasets.list_datasets(session, caller, None, None, _MANY).data,
+        models=models.list_models(session, caller, None, _MANY).data,
+        presets=usable,
+        body=job_of(given),
+        is_filled=bool(given),
+        **_chosen(given),
+    )
