@@ -153,7 +153,8 @@ def _networks(request: JobRequest, versions: list[Version], first: Examples) -> 
         if source != network and not may_differ:
             raise _network_differs(request, "the job's `network`", network, source)
         return network, source
-    source = _NETWORK.validate_python(versions[0].network)
+    given = {name: value for name, value in versions[0].network.items() if name not in _MEASURED}
+    source = _NETWORK.validate_python(given)
     network = request.network or source
     if network != source and not may_differ:
         raise _network_differs(request, models.ref(versions[0]), source, network)
@@ -165,6 +166,9 @@ def _backbone(network: Network) -> Backbone:
 
 
 _NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
+
+_MEASURED = frozenset({"source_length", "target_length"})
+"""What a version's network tells of the data that it was made for, beside its options."""
 
 
 def _network_differs(request: JobRequest, of: str, expected: Network, received: Network) -> ServiceError:
