@@ -46,6 +46,7 @@ from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
+from app.vectors import routes as vectors
 
 PAGES = frozenset({"/docs", "/redoc"})
 
@@ -157,6 +158,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs.router,
         reports.router,
         predictions.router,
+        vectors.router,
+        vectors.of_datasets,
         open_inference.router,
         models.router,
         methods.router,

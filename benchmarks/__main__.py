@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,7 @@ from benchmarks import (
     overhead,
     power,
     predict,
+    rankings,
     reference,
     report,
     seen,
@@ -61,10 +62,12 @@ class Benchmark(StrEnum):
     PREDICT = "predict"
     NULL = "null"
     POWER = "power"
+    RANKINGS = "rankings"
 
 
 ON_DATA = {Benchmark.TRANSFERS: transfers, Benchmark.KINDS: kinds}
 IN_A_FILE = {Benchmark.NULL: null, Benchmark.POWER: power}
+FILES = {*IN_A_FILE, Benchmark.RANKINGS}
 
 
 def main(
@@ -76,7 +79,7 @@ def main(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Of `transfers`, `kinds`, `frozen`, `reference` and `near-duplicates`: the data sets.",
+            help="Of `transfers`, `kinds`, `frozen`, `reference`, `near-duplicates`, `rankings`: the data.",
         ),
     ] = None,
     postgres: Annotated[
@@ -96,18 +99,18 @@ def main(
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="Of `null` and `power`: a file of one line of JSON a job; what is in it is not run again.",
+            help="Of `null`, `power`, `rankings`: a line of JSON a job; what is in it is not run again.",
         ),
     ] = None,
     shard: Annotated[
-        str, typer.Option(help="Of `null` and `power`: 3/8 runs the third of eight parts.")
+        str, typer.Option(help="Of `null`, `power`, `rankings`: 3/8 runs the third of eight parts.")
     ] = "1/1",
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Of `null` and `power`: run at most so many jobs.")
+        int | None, typer.Option(min=1, help="Of `null`, `power`, `rankings`: run at most so many jobs.")
     ] = None,
     summary: Annotated[
         bool,
-        typer.Option("--summary", help="Of `null` and `power`: only sum up what is in the file."),
+        typer.Option("--summary", help="Of `null`, `power`, `rankings`: only sum up what is in the file."),
     ] = False,
     folder: Annotated[
         Path | None,
@@ -119,22 +122,31 @@ def main(
     """Measure the service side by side with what it is compared to. Nothing else should run meanwhile."""
     sys.stdout.write(machine.facts())
     sys.stdout.write(f"Medians of rounds: {rounds} (lowest to highest).\n\n")
-    need_data = {*ON_DATA, Benchmark.FROZEN, Benchmark.NEAR_DUPLICATES, Benchmark.REFERENCE}
+    need_data = {
+        *ON_DATA,
+        Benchmark.FROZEN,
+        Benchmark.NEAR_DUPLICATES,
+        Benchmark.RANKINGS,
+        Benchmark.REFERENCE,
+    }
     if data is None and need_data & set(names or []):
         sys.stderr.write("This benchmark needs --data, the folder of its data sets.\n")
         raise typer.Exit(2)
     if Benchmark.CLAIMS in (names or []) and not (postgres and redis):
         sys.stderr.write("This benchmark needs --postgres and --redis.\n")
         raise typer.Exit(2)
-    if out is None and IN_A_FILE.keys() & set(names or []):
+    if out is None and FILES & set(names or []):
         sys.stderr.write("This benchmark needs --out, the file of what it has measured.\n")
         raise typer.Exit(2)
-    long = {*need_data, *IN_A_FILE, Benchmark.CLAIMS, Benchmark.ENDURANCE}
+    long = {*need_data, *FILES, Benchmark.CLAIMS, Benchmark.ENDURANCE}
     for name in names or [known for known in Benchmark if known not in long]:
         sys.stderr.write(f"Measuring: {name} …\n")
         with tempfile.TemporaryDirectory(prefix="model-transfer-benchmark-", dir=folder) as place:
             if name in IN_A_FILE and out is not None:
-                _tell_in_a_file(IN_A_FILE[name], out, shard, 0 if summary else jobs)
+                of = IN_A_FILE[name]
+                _tell_in_a_file(of.measure(out, shard, 0 if summary else jobs), of, out)
+            elif name is Benchmark.RANKINGS and data is not None and out is not None:
+                _tell_in_a_file(rankings.measure(data, out, shard, 0 if summary else jobs), rankings, out)
             elif name in ON_DATA and data is not None:
                 _tell_transfers(ON_DATA[name], Path(place), data, case or [])
             elif name is Benchmark.REFERENCE and data is not None:
@@ -158,12 +170,12 @@ def _tell(lines: Sequence[report.Line]) -> None:
     sys.stdout.flush()
 
 
-def _tell_in_a_file(of: ModuleType, out: Path, shard: str, jobs: int | None) -> None:
+def _tell_in_a_file(lines: Iterator[str], of: ModuleType, out: Path) -> None:
     """Each job as it ends, on standard error; then what all in the file come to."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     failure: Exception | None = None
     try:
-        for line in of.measure(out, shard, jobs):
+        for line in lines:
             sys.stderr.write(line + "\n")
     except (ValueError, RuntimeError) as error:
         failure = error

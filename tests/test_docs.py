@@ -126,3 +126,14 @@ def test_each_link_of_a_page_leads_to_a_file_that_is_there(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (page.parent / target).exists(), target
+
+
+def test_the_guide_to_the_api_lists_every_route() -> None:
+    document = create_app(Settings(public_url="http://localhost:8000")).openapi()
+    routes = {
+        f"`{method.upper()} {path}`"
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    rows = re.findall(r"^\| (`[A-Z]+ /.*?`) \|", read("api.md"), re.MULTILINE)
+    assert {one for row in rows for one in row.split(", ")} == routes

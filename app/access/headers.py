@@ -36,7 +36,7 @@ class SecurityHeaders:
                 headers.setdefault("Content-Security-Policy", policy)
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["X-Frame-Options"] = "DENY"
-                headers["Referrer-Policy"] = "no-referrer"
+                headers.setdefault("Referrer-Policy", "no-referrer")
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
             await send(message)
 

@@ -55,6 +55,7 @@ class Kind(StrEnum):
 
     TRANSFER = "transfer"
     RANKING = "ranking"
+    VECTOR = "vector"
 
 
 class Stage(StrEnum):
@@ -66,10 +67,12 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     EXPORT = "export"
     RANK = "rank"
+    DESCRIBE = "describe"
 
 
 STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.TRANSFER: (Stage.SOURCE, Stage.TRANSFER, Stage.CONTROL, Stage.EVALUATE, Stage.EXPORT),
     Kind.RANKING: (Stage.RANK,),
+    Kind.VECTOR: (Stage.DESCRIBE,),
 }
 """The stages that a job of a kind may have."""

@@ -71,14 +71,21 @@ class Predictor:
         Raises:
             PredictorAway: it does not run, is stopping, or does not answer in time.
         """
-        body = json.dumps({"bundle": bundle, "instances": instances}).encode()
+        return self._asked("/predict", {"bundle": bundle, "instances": instances})
+
+    def compare(self, asked: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The same of two files of predictions, by their digests `a` and `b`."""
+        return self._asked("/compare", asked)
+
+    def _asked(self, path: str, sent: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        body = json.dumps(sent).encode()
         while True:
             try:
                 connection, is_kept = self._idle.pop(), True
             except IndexError:
                 connection, is_kept = self._new(self._timeout), False
             try:
-                answer = _answer(connection, body)
+                answer = _answer(connection, path, body)
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if isinstance(error, TimeoutError):
@@ -97,8 +104,8 @@ class Predictor:
         return kind(place.hostname or "", place.port, timeout=timeout)
 
 
-def _answer(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, dict[str, Any]]:
-    connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+def _answer(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     body = response.read()
     try:

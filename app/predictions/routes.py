@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from app.access.caller import Asking
 from app.access.requests import Handler, StrictRoute
 from app.errors import responses
 from app.models.routes import ModelPath
-from app.predictions import service
+from app.predictions import comparisons, service
+from app.predictions.comparisons import ComparisonView
 from app.predictions.image_forms import OPENAPI, as_json, is_form
 from app.predictions.schemas import PredictionList, PredictRequest
+from app.texts import Handle
 
 
 class PredictRoute(StrictRoute):
@@ -59,6 +63,30 @@ async def predict_rows(
     """
     limiter: CapacityLimiter = request.app.state.predicting
     return await to_thread.run_sync(_predict, caller.workspace, model, body, request, limiter=limiter)
+
+
+@router.get(
+    "/{model}/comparison", summary="Compare two versions", responses=responses(404, 409, 410, 422, 503)
+)
+async def compare_versions(
+    model: ModelPath,
+    request: Request,
+    caller: Asking,
+    other: Annotated[
+        Handle, Query(alias="with", description="Id, `name@version` or `name@alias` of the other.")
+    ],
+) -> ComparisonView:
+    """`model` is `a`, the other `b`: the interval of their difference on the rows that both tested."""
+    limiter: CapacityLimiter = request.app.state.predicting
+    return await to_thread.run_sync(compared, request, caller.workspace, model, other, limiter=limiter)
+
+
+def compared(request: Request, workspace: str, a: str, b: str) -> ComparisonView:
+    """The same, while a thread waits for the predictor."""
+    state = request.app.state
+    with state.readers() as session:
+        asked = comparisons.question(session, workspace, a, b)
+    return comparisons.compare(state.predictor, asked)
 
 
 def _predict(workspace: str, model: str, body: PredictRequest, request: Request) -> JSONResponse:

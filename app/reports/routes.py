@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from app.access.caller import Asking
 from app.access.requests import StrictRoute
@@ -24,7 +24,11 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
     "/{job}/report",
     summary="Read a job's report",
     response_model=ReportView,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **responses(404, 409, 422)},
+    responses={
+        200: {"content": {"text/html": {"schema": {"type": "string"}}}},
+        303: {"description": "To the live page of a job that has not succeeded, for a browser."},
+        **responses(404, 409, 422),
+    },
 )
 def get_job_report(
     job: str,
@@ -38,10 +42,14 @@ def get_job_report(
 ) -> Response:
     """The complete evaluation, the receipt and the lineage of a job that succeeded.
 
-    As JSON, or as one self-contained page that can be saved and forwarded.
+    As JSON, or as one self-contained page that can be saved and forwarded. Before the job has succeeded a
+    browser is led to its live page, with stages, curves and events so far.
     """
+    is_page = format == "html" or (format is None and "text/html" in accept)
+    if is_page and (live := service.live_page(session, caller.workspace, job)) is not None:
+        return RedirectResponse(live, 303, {"Vary": "Accept"})
     report = service.report(session, caller.workspace, job)
-    if format == "html" or (format is None and "text/html" in accept):
+    if is_page:
         from app.reports import page  # Jinja is slow to import, and few ask for the page
 
         headers = {"Content-Security-Policy": POLICY, "Vary": "Accept"}

@@ -17,6 +17,12 @@ from app.reports.proof import Evaluated
 from app.reports.schemas import ReportView
 
 
+def live_page(session: Session, workspace: str, reference: str) -> str | None:
+    """Where a job that has not succeeded is watched; None of one that has."""
+    job = jobs.find(session, workspace, reference)
+    return f"/ui/jobs/{job.name}" if job.result is None else None
+
+
 def report(session: Session, workspace: str, reference: str) -> ReportView:
     """The report of a job that succeeded; 409 before."""
     job = jobs.find(session, workspace, reference)

@@ -137,6 +137,11 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def unquoted(text: str | None) -> str:
+    """A sentence for people, in which names of the API stand without the signs of code."""
+    return (text or "").replace("`", "")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "cpu_seconds": cpu_seconds,
     "arm": lambda name: ARMS.get(name, words(name)),
@@ -153,6 +158,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "value": value,
     "words": words,
     "size": size,
+    "unquoted": unquoted,
     "duration": duration,
 }
 """What templates call them."""

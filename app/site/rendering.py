@@ -37,9 +37,9 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     """The page of this template, with what its forms need."""
     html = rendered(request, template, **values)
     # What is behind a key is kept by no cache, nor by the browser for who comes after somebody signed out.
-    response = HTMLResponse(
-        html, status, {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Cookie"}
-    )
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store", "Vary": "Cookie"}
+    # Of a page that sends no referrer at all, browsers say that its forms have the origin `null`.
+    response = HTMLResponse(html, status, {**headers, "Referrer-Policy": "same-origin"})
     browser.keep_form(request, response)
     return response
 

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from app.site import assets, datasets, home, jobs, live, models, predicting, signing_in, starting, uploading
+from app.site import (
+    assets,
+    comparing,
+    datasets,
+    home,
+    jobs,
+    live,
+    models,
+    predicting,
+    signing_in,
+    starting,
+    uploading,
+)
 
 ROUTERS = [
     module.router
-    for module in (home, signing_in, assets, jobs, live, datasets, uploading, predicting, models, starting)
+    for module in (
+        home,
+        signing_in,
+        assets,
+        jobs,
+        live,
+        datasets,
+        uploading,
+        predicting,
+        models,
+        comparing,
+        starting,
+    )
 ]

@@ -124,6 +124,11 @@ def test_a_transfer_of_every_kind_ends_with_a_bundle_that_predicts_what_the_serv
         Image.new("L", (8, 8)).save(tmp_path / "b.jpg")
         files = [str(tmp_path / "a.png"), str(tmp_path / "b.jpg")]
         rows = [{"image": base64.b64encode(Path(file).read_bytes()).decode()} for file in files]
+        parts = [("image", Path(file).read_bytes()) for file in files]
+        form = service.http.post(f"/v1/models/{version}:predict", files=parts).json()["predictions"]
+        assert form == served(service, version, rows)
+        page = service.http.get(f"/v1/jobs/{ended['id']}/report", params={"format": "html"})
+        assert '<img class="thumbnail" src="data:image/jpeg;base64,' in page.text
     answers = predicted(service, plain, version, tmp_path / "bundle", files)
     assert len(answers) == 2
     classes = about["description"]["classes"]

@@ -21,6 +21,7 @@ from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
 from workers.predictor.answers import told
 from workers.predictor.batching import Batches, Busy
+from workers.predictor.comparing import comparison, read
 from workers.predictor.loading import groups
 from workers.predictor.versions import Versions
 from workers.transfer.data import Array
@@ -59,11 +60,32 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
             log.exception("rows could not be predicted by %s", asked["bundle"])
             return JSONResponse({"code": "failed", "message": "see the predictor's log"}, status_code=500)
 
+    async def compare(request: Request) -> Response:
+        asked = json.loads(await request.body())
+        try:
+            return JSONResponse(await run_in_threadpool(_compared, versions, asked))
+        except FileNotFoundError:
+            return JSONResponse({"code": "gone", "message": asked["a"]}, status_code=404)
+        except Exception:
+            log.exception("%s and %s could not be compared", asked["a"], asked["b"])
+            return JSONResponse({"code": "failed", "message": "see the predictor's log"}, status_code=500)
+
     async def health(_: Request) -> Response:
         return JSONResponse({"loaded": len(versions.digests)})
 
-    routes = [Route("/predict", predict, methods=["POST"]), Route("/healthz", health)]
+    routes = [
+        Route("/predict", predict, methods=["POST"]),
+        Route("/compare", compare, methods=["POST"]),
+        Route("/healthz", health),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _compared(versions: Versions, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What two files of predictions say of the rows that both tested."""
+    task, classes = asked["task"], asked["classes"]
+    a, b = (read(versions.path_of(asked[one]), task, classes) for one in ("a", "b"))
+    return comparison(a, b, task, classes, asked["metric"], same_rows=asked["same_rows"])
 
 
 def _submit(

@@ -18,7 +18,8 @@ class Versions:
     """
 
     def __init__(self, path_of: Callable[[str], Path], max_bytes: int) -> None:
-        self._path_of = path_of
+        self.path_of = path_of
+        """Where the storage has a file, by its digest."""
         self._max_bytes = max_bytes
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class Versions:
         with self._loading:
             if (found := self._find(digest)) is not None:  # another thread has loaded it meanwhile
                 return found
-            made = load(self._path_of(digest))
+            made = load(self.path_of(digest))
             with self._lock:
                 self._loaded[digest] = made
                 while len(self._loaded) > 1 and self._bytes() > self._max_bytes:

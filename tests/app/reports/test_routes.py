@@ -244,7 +244,7 @@ def test_the_page_stands_alone_and_tells_the_verdict(client: TestClient, publish
     assert "script" not in page.tags
     assert not re.search(r"url\(|@import|https?:", answer.text)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert evaluated["reason"] in answer.text.replace("&#39;", "'")
+    assert evaluated["reason"].replace("`", "") in answer.text.replace("&#39;", "'")
     assert "None" not in re.sub("<style>.*?</style>", "", answer.text, flags=re.S)
 
 

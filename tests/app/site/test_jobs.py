@@ -134,3 +134,11 @@ def test_a_job_that_failed_says_why(client: TestClient, job: dict[str, Any]) -> 
     assert "The loss is not finite." in page.text
     assert "Lower the rate." in page.text
     assert f"/ui/jobs/{job['id']}:retry" in page.forms
+
+
+def test_the_report_of_a_job_that_runs_is_its_live_page(client: TestClient, job: dict[str, Any]) -> None:
+    path = f"/v1/jobs/{job['id']}/report"
+    answer = client.get(path, headers={"Accept": "text/html"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/ui/jobs/{job['name']}")
+    assert "waits for a worker" in load(client, f"{path}?format=html").text
+    assert client.get(path).status_code == 409

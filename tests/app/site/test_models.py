@@ -71,3 +71,14 @@ def test_without_a_predictor_the_page_says_so_in_its_place(client: TestClient, v
     action = f"/ui/models/{version}:predict#try"
     page = parsed(send(client, load(client, f"/ui/models/{version}"), action), 503)
     assert "Expected a predictor that answers" in page.text
+
+
+def test_versions_are_compared_only_where_both_have_their_predictions(
+    client: TestClient, publish: Publish
+) -> None:
+    publish("helped")
+    publish("helped")
+    page = load(client, "/ui/models/m")
+    assert page.forms["/ui/compare"]
+    assert "predictions" in load(client, "/ui/compare?a=m@1&b=m@2", 404).text
+    assert client.get("/v1/models/m@1/comparison", params={"with": "nothing@1"}).status_code == 404
