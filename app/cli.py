@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from app.client.commands import datasets, jobs, models, predict
+from app.client.commands import datasets, jobs, models, predict, rankings
 from app.logs import configure
 from app.private_files import make_folder
 from app.redaction import without_secrets
@@ -40,6 +40,7 @@ cli.add_typer(presets, name="presets")
 for name, group in (("datasets", datasets), ("jobs", jobs), ("models", models)):
     cli.add_typer(group, name=name)
 cli.command("predict")(predict)
+cli.command("rankings")(rankings)
 console = Console(stderr=True, highlight=False)
 
 

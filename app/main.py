@@ -42,6 +42,7 @@ from app.predictions import open_inference
 from app.predictions import routes as predictions
 from app.predictions.predictor import Predictor
 from app.presets import routes as presets
+from app.rankings import routes as rankings
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
 from app.site.routers import ROUTERS as PAGE_ROUTERS
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         datasets.router,
         jobs.router,
+        rankings.router,
         reports.router,
         predictions.router,
         vectors.router,

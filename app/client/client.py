@@ -15,7 +15,7 @@ from app.client.configuration import configuration
 from app.client.files import Fields, Told, receive, upload
 from app.client.http import AWAY, EVENTS, Connection
 from app.client.problems import ApiError, JobDidNotSucceed, NotReachable
-from app.client.views import Dataset, Event, Job, Model, Version
+from app.client.views import Dataset, Event, Job, Model, Plan, Ranking, Version
 
 _WAIT_SECONDS = 60
 _MOST_BREAKS = 5
@@ -103,6 +103,19 @@ class Client:
         job begins, since both requests have one `Idempotency-Key`."""
         headers = {"Idempotency-Key": idempotency_key or f"client-{uuid.uuid4().hex}"}
         return Job.model_validate(self.connection.json("POST", "/v1/jobs", json=dict(job), headers=headers))
+
+    def plan(self, job: Mapping[str, Any]) -> Plan:
+        """What the same job would be and take, if it were started; refused as that."""
+        return Plan.model_validate(self.connection.json("POST", "/v1/jobs:plan", json=dict(job)))
+
+    def rank(self, ranking: Mapping[str, Any], *, idempotency_key: str | None = None) -> Ranking:
+        """Ask which source suits a target: the ranking when it has ended, however it did."""
+        headers = {"Idempotency-Key": idempotency_key or f"client-{uuid.uuid4().hex}"}
+        answer = self.connection.json("POST", "/v1/rankings", json=dict(ranking), headers=headers)
+        while not (found := Ranking.model_validate(answer)).terminal:
+            path = f"/v1/rankings/{found.id}"
+            answer = self.connection.json("GET", path, params={"wait": _WAIT_SECONDS})
+        return found
 
     def job(self, ref: str, *, wait: float = 0) -> Job:
         """By id or name; with `wait`, when it has ended or so many seconds have passed."""

@@ -113,6 +113,78 @@ class Job(View):
     warnings: list[Notice] = []
 
 
+class Match(View):
+    """What source and target have alike, by name."""
+
+    matched: list[str]
+    new: list[str]
+    dropped: list[str]
+
+
+class Seconds(View):
+    """Processor time, as finished jobs took it."""
+
+    low: float
+    high: float
+    from_jobs: int
+
+
+class Plan(View):
+    """What a job would be and take."""
+
+    source: str
+    target: str
+    stages: list[str]
+    steps: int
+    parameters: int
+    memory_bytes: int
+    cpu_seconds: Seconds | None = None
+    columns: Match
+    classes: Match
+    warnings: list[Notice] = []
+
+
+class RankedRow(View):
+    """A line of a ranking."""
+
+    rank: int
+    name: str
+    kind: str
+    score: float | None = None
+    standard_error: float | None = None
+    expected: float | None = None
+    answer: str | None = None
+
+
+class RefusedSource(View):
+    """A source that cannot serve."""
+
+    name: str
+    reason: str
+
+
+class RankingResult(View):
+    """Candidates, baselines and one answer for all, best first."""
+
+    answer: str
+    why: str
+    best: str | None = None
+    metric: str
+    ranking: list[RankedRow] = []
+    refused: list[RefusedSource] = []
+
+
+class Ranking(View):
+    """Which source suits a target."""
+
+    id: str
+    name: str
+    state: str
+    terminal: bool
+    error: Failure | None = None
+    result: RankingResult | None = None
+
+
 class Event(View):
     """Something that happened to a job."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -23,14 +24,54 @@ from app.jobs.sizes import PresetSize
 from app.jobs.states import STAGES, Kind, Stage
 from app.jobs.training import Training
 from app.models import service as models
-from app.models.signature import Backbone, of_preset, signature
+from app.models.signature import Backbone, Signature, of_preset, signature
 from app.presets.schemas import PresetView
 from app.presets.service import PresetCatalogue
 from app.settings import Settings
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """A request that can be run, every default and reference filled in, before it is a job."""
+
+    spec: JobSpec
+    target: Dataset
+    source: Dataset | None
+    versions: list[Version]
+    learnt: list[Signature]
+    stages: list[Stage]
+
+
 def accept(session: Session, workspace: str, owner: str, request: JobRequest, settings: Settings) -> Job:
     """A queued job with every default and reference filled in; the caller announces it after the commit."""
+    found = resolve(session, workspace, request, settings)
+    versions = found.versions
+    return open_job(
+        session,
+        Kind.TRANSFER,
+        request,
+        found.spec,
+        settings,
+        workspace=workspace,
+        owner=owner,
+        stages=found.stages,
+        called=request.model,
+        warnings=found.spec.warnings,
+        inputs=versions[1:],
+        model=request.model,
+        source_dataset=found.source,
+        source_version=versions[0] if versions else None,
+        source_preset=request.source.preset,
+        target_dataset=found.target,
+    )
+
+
+def resolve(session: Session, workspace: str, request: JobRequest, settings: Settings) -> Resolved:
+    """What the request comes to; nothing is written.
+
+    Raises:
+        ServiceError: it cannot be run, and why.
+    """
     queue_of(request, settings.queue_names)
     preset_dir = settings.effective_preset_dir
     source_datasets = [] if request.source.dataset is None else [request.source.dataset]
@@ -52,25 +93,7 @@ def accept(session: Session, workspace: str, owner: str, request: JobRequest, se
     spec.warnings += same_data(datasets.ref(target), _trained_on(source, versions))
     known = _presets(spec, _examples(target).description.kind, preset_dir)
     spec.estimate = limits.check(spec, trained_on, _examples(target), known, settings, is_preset=is_preset)
-
-    return open_job(
-        session,
-        Kind.TRANSFER,
-        request,
-        spec,
-        settings,
-        workspace=workspace,
-        owner=owner,
-        stages=_stages(request),
-        called=request.model,
-        warnings=spec.warnings,
-        inputs=versions[1:],
-        model=request.model,
-        source_dataset=source,
-        source_version=versions[0] if versions else None,
-        source_preset=request.source.preset,
-        target_dataset=target,
-    )
+    return Resolved(spec, target, source, versions, learnt, _stages(request))
 
 
 def _presets(spec: JobSpec, kind: str, folder: Path) -> dict[str, PresetSize]:

@@ -63,7 +63,7 @@ def open_job(
         stages=[JobStage(stage=one, position=place) for place, one in enumerate(stages or STAGES[kind])],
         **columns,
     )
-    _name_is_free(session, workspace, job.name)
+    name_is_free(session, workspace, job.name)
     session.add(job)
     session.flush()
     _add_inputs(session, job, inputs)
@@ -100,7 +100,12 @@ def queue_of(request: WorkRequest, known: list[str]) -> str:
     return request.queue
 
 
-def _name_is_free(session: Session, workspace: str, name: str) -> None:
+def name_is_free(session: Session, workspace: str, name: str) -> None:
+    """Nothing, until the transaction ends.
+
+    Raises:
+        ServiceError: 409; a job has it.
+    """
     lock_name(session, "jobs", f"{workspace}/{name}")
     taken = select(Job.id).where(Job.workspace_id == workspace, Job.name == name)
     if session.scalars(taken).first() is not None:

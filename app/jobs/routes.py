@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.access import audit
 from app.access.caller import Asking, Caller
 from app.access.requests import StrictRoute
-from app.db.session import ReadSession
+from app.db.session import ReadSession, WriteSession
 from app.db.tables import Job
 from app.downloads import answers, blob_response
 from app.errors import responses
@@ -22,6 +22,7 @@ from app.idempotency import IdempotencyKey
 from app.jobs import service
 from app.jobs.acceptance import accept
 from app.jobs.filters import Verdict, Wanted
+from app.jobs.planning import PlanView, plan
 from app.jobs.resource import Resource, answer_events, wait_for_end
 from app.jobs.schemas import EpochList, EventList, JobList, JobRequest, JobView
 from app.jobs.states import Kind, State
@@ -57,6 +58,13 @@ async def create_job(
     view = await run_in_threadpool(JOBS.moved, request, caller, idempotency_key, "created", make, asked)
     response.headers["Location"] = f"/v1/jobs/{view.id}"
     return view
+
+
+@router.post(":plan", summary="Plan a job", responses=responses(404, 409, 410, 422))
+def plan_job(body: JobRequest, request: Request, session: WriteSession, caller: Asking) -> PlanView:
+    """What the same body at `POST /v1/jobs` would be and take, refused as there. Nothing is written."""
+    caller.owner(body.owner)
+    return plan(session, caller.workspace, body, request.app.state.settings)
 
 
 _METADATA = {

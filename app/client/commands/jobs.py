@@ -63,6 +63,48 @@ def start(
         _follow(client, job.id, as_json)
 
 
+@jobs.command("plan")
+def plan(
+    file: Annotated[
+        Path | None, typer.Argument(help="The job as YAML or JSON, as POST /v1/jobs takes it; - reads it.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model that would get a new version.")] = None,
+    source: Annotated[str | None, typer.Option(help="A data set as source.")] = None,
+    source_version: Annotated[str | None, typer.Option(help="A model version as source.")] = None,
+    source_preset: Annotated[str | None, typer.Option(help="A pretrained backbone as source.")] = None,
+    target: Annotated[str | None, typer.Option(help="The target's data set.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="Any other field, such as training.epochs=20.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a job would be and take; nothing is started. It is refused as the job would be."""
+    sources = {"source.dataset": source, "source.version": source_version, "source.preset": source_preset}
+    body = job_of(file, sources, {"model": model, "target.dataset": target}, settings or [])
+    with session() as client:
+        planned = client.plan(body)
+    if as_json:
+        print_json(dumped(planned))
+        return
+    for notice in planned.warnings:
+        err().print(f"[yellow]{notice.code}[/]: {escape(notice.message)}")
+    seconds = planned.cpu_seconds
+    told = "not known before a job with such a network has finished"
+    if seconds is not None:
+        told = f"{seconds.low:g} to {seconds.high:g}, from {seconds.from_jobs} jobs"
+    rows: list[tuple[str, object]] = [
+        ("source, target", f"{planned.source}, {planned.target}"),
+        ("stages", ", ".join(planned.stages)),
+        ("steps at most", f"{planned.steps:,}"),
+        ("memory at least", f"{planned.memory_bytes / 2**20:,.0f} MiB"),
+        ("CPU seconds", told),
+    ]
+    for what, match in (("columns", planned.columns), ("classes", planned.classes)):
+        counts = f"{len(match.matched)} matched, {len(match.new)} new, {len(match.dropped)} dropped"
+        rows.append((what, counts))
+    print_table(("of the job", ""), rows)
+
+
 @jobs.command("follow")
 def follow_job(ref: Ref, as_json: AsJson = False) -> None:
     """Show what a job does, to its end. Exit 4 if it does not succeed; Ctrl-C does not stop the job."""

@@ -83,6 +83,9 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
         digest = kept["source"]["sha256"]
         session.add(Artifact(version_id=version["id"], arm="transfer", format="keras", digest=digest, **file))
     client.put("/v1/models/zebra-model/aliases/zebra-alias", json={"version": 1}).raise_for_status()
+    asked_for: dict[str, Any] = {"target": "zebra-target", "name": "zebra-ranking"}
+    asked_for["candidates"] = [{"version": "zebra-model@1"}]
+    client.post("/v1/rankings", json=asked_for).raise_for_status()
     keys = {scope: make_key(client, f"zebra-{scope}", scope) for scope in RANKS}
     nobody = "0" * 28
     return Owned(
@@ -93,6 +96,7 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
                 Pair("zebra-sourc", "zebra-nothin"),  # nearly
                 Pair(kept["source"]["id"], f"ds_{nobody}"),
             ],
+            "ranking": [Pair("zebra-ranking", "zebra-rankine")],
             "job": [Pair("zebra-done", "zebra-none"), Pair(done["id"], f"job_{nobody}")],
             "model": [
                 Pair("zebra-model", "zebra-moth"),
@@ -128,6 +132,14 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
         ("dataset", lambda name: job_on({"dataset": "mine"}, name)),
         ("model", lambda name: job_on({"version": name}, "mine")),
         ("model", learning_from),
+    ],
+    ("POST", "/v1/jobs:plan"): [
+        ("dataset", lambda name: job_on({"dataset": name}, "mine")),
+        ("model", lambda name: job_on({"version": name}, "mine")),
+    ],
+    ("POST", "/v1/rankings"): [
+        ("dataset", lambda name: {"target": name}),
+        ("model", lambda name: {"target": "mine", "candidates": [{"version": name}]}),
     ],
     ("PUT", "/v1/models/{model}/aliases/{alias}"): [("", lambda _: {"version": 1})],
     ("POST", "/v1/keys"): [

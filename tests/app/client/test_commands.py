@@ -112,6 +112,15 @@ def test_a_job_is_read_from_standard_input_and_from_options_alone(typed: Type) -
 
 
 @pytest.mark.usefixtures("datasets")
+def test_a_job_is_planned_and_nothing_is_started(typed: Type, client: TestClient) -> None:
+    words = ("--model", "m", "--source", "source", "--target", "target")
+    told = typed("jobs", "plan", *words)
+    assert "source@1, target@1" in told.output
+    assert json.loads(typed("jobs", "plan", *words, "--json").output)["steps"] > 0
+    assert client.get("/v1/jobs").json()["data"] == []
+    assert typed("jobs", "plan", "--model", "m", "--source", "no", "--target", "target").exit_code == 1
+
+
 def test_jobs_are_listed_and_moved(typed: Type) -> None:
     typed("jobs", "start", "--model", "m", "--source", "source", "--target", "target", "--name", "j")
     assert typed("jobs", "pause", "j").stdout == "j: paused\n"
