@@ -121,6 +121,7 @@ def test_a_network_on_its_own_texts_starts_as_itself() -> None:
     np.testing.assert_allclose(pairs.losses(begun, data.test), pairs.losses(source, data.test), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pieces_that_the_source_lacks_are_new_and_told() -> None:
     source, data = trained(), data_of("zwölf äußerst verquere")
     begun, origins = start_of_sequences(source, data, 7)
