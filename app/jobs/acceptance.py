@@ -17,7 +17,7 @@ from app.jobs import budgets, compatibility, folds, limits, search_spaces
 from app.jobs.networks import USUAL_NETWORK, Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
 from app.jobs.opening import open_job, queue_of
-from app.jobs.recipes import StructureTransfer
+from app.jobs.recipes import ParameterTransfer, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import JobRequest, JobSpec
 from app.jobs.sizes import PresetSize
@@ -176,7 +176,8 @@ def _networks(request: JobRequest, versions: list[Version], first: Examples) -> 
         if source != network and not may_differ:
             raise _network_differs(request, "the job's `network`", network, source)
         return network, source
-    source = _NETWORK.validate_python(versions[0].network)
+    given = {name: value for name, value in versions[0].network.items() if name not in _MEASURED}
+    source = _NETWORK.validate_python(given)
     network = request.network or source
     if network != source and not may_differ:
         raise _network_differs(request, models.ref(versions[0]), source, network)
@@ -188,6 +189,9 @@ def _backbone(network: Network) -> Backbone:
 
 
 _NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
+
+_MEASURED = frozenset({"source_length", "target_length"})
+"""What a version's network tells of the data that it was made for, beside its options."""
 
 
 def _network_differs(request: JobRequest, of: str, expected: Network, received: Network) -> ServiceError:
@@ -210,6 +214,8 @@ def _spec(
     method = request.method
     if isinstance(method, StructureTransfer):
         method = search_spaces.validated(method, network)
+    if isinstance(method, ParameterTransfer) and target.description.task == "seq2seq":
+        method = _of_sequences(method)
     return JobSpec(
         method=method,
         network=network,
@@ -221,6 +227,13 @@ def _spec(
         evaluation=folds.settled(request.evaluation, target.description),
         champion=request.champion,
     )
+
+
+def _of_sequences(method: ParameterTransfer) -> ParameterTransfer:
+    """For translations all weights at one rate, unless something else was asked for."""
+    asked = method.model_fields_set
+    usual = {"strategy": "full", "backbone_learning_rate_factor": 1.0}
+    return method.model_copy(update={name: value for name, value in usual.items() if name not in asked})
 
 
 def _source_training(request: JobRequest, source: Examples) -> Training:

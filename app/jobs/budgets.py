@@ -20,6 +20,8 @@ _SHORT_EPOCHS = {"tabular": 20}
 
 def settled(training: Training, description: Description, metric: Metric | None = None) -> Training:
     """The options with every limit filled in, for this data set and the metric of the gain."""
+    if description.task == "seq2seq":
+        training = _of_sequences(training, description.split.rows["train"])
     if training.epochs is not None:
         return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
     budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
@@ -40,6 +42,38 @@ def settled(training: Training, description: Description, metric: Metric | None 
             "learning_rates": rates if training.learning_rate is None else None,
         }
     )
+
+
+def _of_sequences(training: Training, rows: int) -> Training:
+    """What suits translations, in place of what nobody asked for.
+
+    Their loss on validation rows rises long before the translations get worse, so all updates are taken and
+    the last weights kept. A rate is tried by a whole training, so one is taken, as transformers are trained.
+    """
+    filled: dict[str, object] = {}
+    asked = training.model_fields_set
+    if "batch_size" not in asked:
+        filled["batch_size"] = _SEQUENCES_BATCH
+    if "schedule" not in asked:
+        filled["schedule"] = "slanted_triangular"
+    if training.learning_rate is None and training.learning_rates is None:
+        filled["learning_rate"] = _SEQUENCES_RATE
+    if training.epochs is None:
+        batch = _SEQUENCES_BATCH if "batch_size" in filled else training.batch_size
+        budget = training.budget or Budget()
+        limits: dict[str, object] = {}
+        if "patience_updates" not in budget.model_fields_set:
+            limits["patience_updates"] = None
+        if budget.max_updates is None:
+            epoch = max(1, -(-rows // batch))
+            limits["max_updates"] = max(_SEQUENCES_UPDATES, budget.min_updates, _SEQUENCES_EPOCHS * epoch)
+        filled["budget"] = budget.model_copy(update=limits)
+    return training.model_copy(update=filled)
+
+
+_SEQUENCES_BATCH, _SEQUENCES_RATE = 128, 0.002
+_SEQUENCES_UPDATES, _SEQUENCES_EPOCHS = 1000, 12
+"""A translation is trained for the larger of both."""
 
 
 def chosen_by(training: Training, metric: Metric | None, task: str) -> Literal["accuracy", "loss"]:

@@ -20,6 +20,8 @@ Metric = Literal[
     "rmse",
     "mae",
     "r2",
+    "chrf",
+    "bleu",
 ]
 
 METRICS_OF_TASK: dict[str, frozenset[str]] = {
@@ -27,6 +29,7 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
     "multiclass": frozenset({"accuracy", "balanced_accuracy", "macro_f1", "log_loss"}),
     "multilabel": frozenset({"accuracy", "exact_match", "micro_f1", "macro_f1", "auc", "log_loss"}),
     "regression": frozenset({"rmse", "mae", "r2"}),
+    "seq2seq": frozenset({"chrf", "bleu", "exact_match", "log_loss"}),
 }
 
 

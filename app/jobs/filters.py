@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import ColumnElement, or_, select
@@ -16,6 +16,10 @@ from app.jobs.states import State
 
 Verdict = Literal["helped", "no difference", "hurt", "none"]
 """What a job came to; `none` of one that succeeded without a verdict."""
+
+MOST_NOTES = 16
+LONGEST_NOTE = 600
+"""Each note that is asked for is a condition of its own, of which a database takes a thousand or so."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def conditions(workspace: str, wanted: Wanted) -> list[ColumnElement[bool]]:
     """The same as conditions on the jobs of a workspace.
 
     Raises:
-        ServiceError: 422; `metadata` is no `key=value`, or `since` has no time zone.
+        ServiceError: 422; `metadata` is no `key=value` or too much, or `since` no moment in UTC.
     """
     found: list[ColumnElement[bool]] = []
     if wanted.state is not None:
@@ -48,7 +52,11 @@ def conditions(workspace: str, wanted: Wanted) -> list[ColumnElement[bool]]:
         told = None if wanted.verdict == "none" else wanted.verdict
         of_it = Version.workspace_id == workspace
         found.append(Job.id.in_(select(Version.job_id).where(of_it, Version.verdict == told)))
+    if len(wanted.metadata) > MOST_NOTES:
+        raise field_problem("metadata", f"at most {MOST_NOTES} notes", str(len(wanted.metadata)))
     for pair in wanted.metadata:
+        if len(pair) > LONGEST_NOTE:
+            raise field_problem("metadata", f"at most {LONGEST_NOTE} characters", str(len(pair)))
         key, equals, value = pair.partition("=")
         if not equals or not key or '"' in key or "\\" in key:
             expected = "`key=value`, the key without quotes and backslashes"
@@ -58,5 +66,9 @@ def conditions(workspace: str, wanted: Wanted) -> list[ColumnElement[bool]]:
         if wanted.since.tzinfo is None:
             expected = "a moment with its time zone, such as 2026-11-27T08:00:00Z"
             raise field_problem("since", expected, wanted.since.isoformat())
-        found.append(Job.created_at >= wanted.since)
+        try:
+            found.append(Job.created_at >= wanted.since.astimezone(UTC))
+        except OverflowError:  # the first and the last hours of the calendar, in some zones
+            expected = "a moment of the years 1 to 9999 in UTC"
+            raise field_problem("since", expected, wanted.since.isoformat()) from None
     return found

@@ -16,6 +16,8 @@ def settled(asked: Evaluation, target: Description) -> Evaluation:
     Raises:
         ServiceError: folds were asked for that this target cannot have.
     """
+    if target.task == "seq2seq" and "baseline" not in asked.model_fields_set:
+        asked = asked.model_copy(update={"baseline": False})  # which there is none of
     folds = _default(asked, target) if asked.folds is None else asked.folds
     if asked.folds:
         _check(asked, asked.folds, target)
@@ -35,13 +37,18 @@ def validation_rows(target: Description, folds: int) -> int:
 
 
 def _default(asked: Evaluation, target: Description) -> int:
+    if target.task == "seq2seq":
+        return 0
     few = LEAST_ROWS <= target.labelled_rows < _FEW_ROWS
     compares = (asked.control or asked.baseline) and not asked.retrain_source
     return FOLDS if few and compares and target.split.by in ("key", "group") else 0
 
 
 def _check(asked: Evaluation, folds: int, target: Description) -> None:
-    if target.split.by == "time":
+    if target.task == "seq2seq":
+        expected, received = "0 for translations", str(folds)
+        hint = "Leave `evaluation.folds` out: a translation network needs more rows than are worth folds."
+    elif target.split.by == "time":
         expected, received = "0 for a target that is split by time", str(folds)
         hint = "Leave `evaluation.folds` out: in folds, later rows would tell of earlier ones."
     elif target.labelled_rows > MOST_ROWS:

@@ -31,6 +31,8 @@ def input_spec_of(network: NetworkRecipe, examples: Examples) -> InputSpec:
             return _text(options, features[0], examples.profile, is_preset="preset" in options)
         case "sequence":
             return _sequence(options, features[0])
+        case "pairs":
+            return _pairs(options, features[0])
         case _:
             return InputSpec((sum(_width(column, options, _train_rows(examples)) for column in features),))
 
@@ -87,6 +89,15 @@ def _text(
     if in_words == "characters":
         known = _CHARACTERS
     return InputSpec((length,), 2 + min(known, int(str(options["max_tokens"]))))
+
+
+def _pairs(options: dict[str, object], column: ColumnProfile) -> InputSpec:
+    """Pieces are no fewer than words, and of any text there are some for its letters."""
+    length = options.get("length")
+    if not isinstance(length, int):
+        length = min(max(int(_measure(column, "words").percentile_95) + 2, 8), _LONGEST_PIECES)
+    least = min(_CHARACTERS, int(str(options["max_tokens"])))
+    return InputSpec((length,), least, least)
 
 
 def _sequence(options: dict[str, object], column: ColumnProfile) -> InputSpec:

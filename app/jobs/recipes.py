@@ -44,6 +44,11 @@ class ParameterTransfer(Recipe):
         description="With `full`, `lp_ft`, `gradual` and `contrastive`: how many of the backbone's first "
         "layers stay frozen.",
     )
+    frozen_side: Literal["encoder", "decoder"] | None = Field(
+        None,
+        description="Of `pairs`, with `full`: the side that stays frozen. `decoder` where source and target "
+        "answer in the same language, so that it is shared; `encoder` where they read the same one.",
+    )
     probe_share: float = Field(
         0.5,
         gt=0,

@@ -9,6 +9,7 @@ from app.datasets.reading.description import Description
 from app.datasets.reading.profile import Profile
 from app.datasets.reading.words import Kind
 from app.errors import ServiceError
+from app.jobs import sequences
 from app.jobs.networks import usual_network
 from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
 from app.jobs.schemas import JobSpec
@@ -34,6 +35,12 @@ def check(
 ) -> None:
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
+    if task == "seq2seq":
+        sequences.check(spec)
+    elif isinstance(method, ParameterTransfer) and method.frozen_side is not None:
+        message = f"method.frozen_side: expected none for a {task} task. Received: `{method.frozen_side}`."
+        hint = "Leave it out; `frozen_layers` freezes a backbone's first layers."
+        raise ServiceError(422, "strategy_does_not_fit", message, hint=hint)
     if isinstance(method, ParameterTransfer):
         _contrastive(method, spec.training.epochs)
         _parameter(method, learnt[0], backbone, target.description, spec.training.batch_size)

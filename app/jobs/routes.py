@@ -21,7 +21,7 @@ from app.errors import responses
 from app.idempotency import IdempotencyKey
 from app.jobs import service
 from app.jobs.acceptance import accept
-from app.jobs.filters import Verdict, Wanted
+from app.jobs.filters import LONGEST_NOTE, MOST_NOTES, Verdict, Wanted
 from app.jobs.planning import PlanView, plan
 from app.jobs.resource import Resource, answer_events, wait_for_end
 from app.jobs.schemas import EpochList, EventList, JobList, JobRequest, JobView
@@ -71,7 +71,11 @@ _METADATA = {
     "name": "metadata",
     "in": "query",
     "description": "Only jobs with this note, as `key=value`; several as parameters of this name.",
-    "schema": {"type": "array", "maxItems": 16, "items": {"type": "string", "maxLength": 600}},
+    "schema": {
+        "type": "array",
+        "maxItems": MOST_NOTES,
+        "items": {"type": "string", "maxLength": LONGEST_NOTE},
+    },
 }
 
 

@@ -17,10 +17,14 @@ NUMBER_BYTES = 4
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a backbone reads of a row: its shape and, of token ids, how many there are (else 0)."""
+    """What a backbone reads of a row: its shape and, of token ids, how many there are (else 0).
+
+    answer_tokens: how many ids a translation answers with.
+    """
 
     shape: tuple[int, ...]
     tokens: int = 0
+    answer_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class PredictRequest(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer for a row: of one class `class`, of several labels `classes`, of numbers `value`."""
+    """A row's answer: of one class `class`, of several labels `classes`, of numbers `value`, else `text`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -51,6 +51,7 @@ class Prediction(BaseModel):
         "as often as it is right. Null where none was found.",
     )
     value: float | None = Field(None, description="In the label's unit.")
+    text: str | None = Field(None, description="What a translation answers.")
 
 
 class PredictionList(BaseModel):

@@ -153,10 +153,12 @@ def tensors_of(
     """The answers of `:predict` as tensors: those asked for, or all that there are.
 
     Raises:
-        ServiceError: 422 where an output is asked for that the model has not.
+        ServiceError: 422 where an output is asked for that the model has not, or twice.
     """
     known = {one.name: one for one in outputs_of(signature)}
     for number, one in enumerate(asked or []):
+        if any(one.name == other.name for other in (asked or [])[:number]):
+            raise field_problem(f"outputs[{number}].name", "each output once", one.name)
         if one.name not in known:
             raise field_problem(f"outputs[{number}].name", f"one of {', '.join(known)}", one.name)
     names = [one.name for one in asked] if asked else list(known)

@@ -33,9 +33,15 @@ class Curl:
         options = [] if method == "POST" else ["-X", method]
         return self._command([*options, "-H", "Content-Type: application/json", "-d", sent], path)
 
-    def form(self, path: str, **fields: str) -> str:
-        """A command that sends a form."""
-        options = [part for name, value in fields.items() for part in ("-F", f"{name}={value}")]
+    def form(self, path: str, file: str, **fields: str) -> str:
+        """A command that sends a form with a file of this name.
+
+        The fields may be of an address that somebody else made: sent as they are, since `-F` would take a
+        value after @ or < for the name of a file to send.
+        """
+        options = ["-F", f"file=@{file}"]
+        for name, value in fields.items():
+            options += ["--form-string", f"{name}={value}"]
         return self._command(options, path)
 
     def _command(self, options: list[str], path: str) -> str:

@@ -16,7 +16,7 @@ from app.jobs import service as jobs
 from app.jobs.results import JobResult
 from app.models import routes as models
 from app.models.aliases import CHAMPION
-from app.models.schemas import AliasRequest, VersionView
+from app.models.schemas import AliasRequest, Format, VersionView
 from app.pages import After
 from app.references import is_id
 from app.reports import charts
@@ -30,6 +30,15 @@ router = make_router()
 
 _PER_PAGE = 25
 _MOST = 1 << 14
+
+FILES: dict[Format, str] = {
+    "keras": "a file for keras.saving.load_model",
+    "bundle": "model, card and predict.py in a zip",
+    "predictions": "what every arm answered on the test rows",
+    "wrong_rows": "the test rows by how wrong the transfer is, as Parquet",
+    "doubtful_labels": "rows whose labels are likely wrong, as CSV to correct",
+}
+"""What each file of a version is, in words."""
 
 
 @router.get("/ui/models")
@@ -69,6 +78,7 @@ def version_values(session: Session, caller: Caller, reference: str, row: int = 
         "result": result,
         "interval": view.gain and charts.interval(view.gain.low, view.gain.high, view.gain.value),
         "files": files,
+        "file_words": FILES,
         "drawing": lineage(session, caller.workspace, view),
         "example": filled,
         "is_champion": CHAMPION in view.aliases,

@@ -27,7 +27,7 @@ from workers.transfer.networks.network import build, leaves, new_backbone
 
 NETWORK: TypeAdapter[Any] = TypeAdapter(Network)
 TEXT, DNA, PROTEIN = ((11,), 37), ((24, 4), 0), ((30, 20), 0)
-CASES: list[tuple[tuple[tuple[int, ...], int], dict[str, Any]]] = [
+CASES: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (((7,), 0), {"kind": "mlp"}),
     (((300,), 0), {"kind": "mlp", "hidden_units": [5]}),
     (((1,), 0), {"kind": "mlp", "hidden_units": [512, 3, 64, 128], "dropout": 0.5}),
@@ -43,6 +43,8 @@ CASES: list[tuple[tuple[tuple[int, ...], int], dict[str, Any]]] = [
     (TEXT, {"kind": "transformer"}),
     (TEXT, {"kind": "transformer", "units": 24, "heads": 3, "blocks": 1}),
     (DNA, {"kind": "transformer", "units": 8, "heads": 8, "blocks": 4}),
+    (((11,), 37, 29), {"kind": "encoder_decoder"}),
+    (((11,), 37, 29), {"kind": "encoder_decoder", "units": 24, "heads": 3, "blocks": 1}),
     (DNA, {"kind": "sequence_convnet"}),
     (DNA, {"kind": "sequence_convnet", "filters": [5], "pool_size": 7, "dense_units": []}),
     (PROTEIN, {"kind": "sequence_convnet", "filters": [4, 5, 6], "kernel_size": 3, "pool_size": 2}),
@@ -59,19 +61,21 @@ PRESETS = {
     "minilm_l6_v2": sizes.PresetSize(22_564_608, 384),
     "efficientnet_lite0": sizes.PresetSize(3_413_024, 1280),
 }
-IN_SEQUENCE = [case for case in CASES if case[1]["kind"] not in ("application", "pretrained")]
+IN_SEQUENCE = [
+    case for case in CASES if case[1]["kind"] not in ("application", "encoder_decoder", "pretrained")
+]
 
 
 def named(case: Any) -> str:
     return "-".join(str(value) for value in case[1].values()) if isinstance(case, tuple) else ""
 
 
-def estimated(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> list[sizes.Layer]:
+def estimated(input_spec: tuple[Any, ...], asked: dict[str, Any]) -> list[sizes.Layer]:
     layers: list[sizes.Layer] = NETWORK.validate_python(asked).layers(sizes.InputSpec(*input_spec), PRESETS)
     return layers
 
 
-def built(input_spec: tuple[tuple[int, ...], int], asked: dict[str, Any]) -> keras.Model:
+def built(input_spec: tuple[Any, ...], asked: dict[str, Any]) -> keras.Model:
     return new_backbone(NETWORK.validate_python(asked).model_dump(mode="json"), InputSpec(*input_spec), 0)
 
 

@@ -1,4 +1,4 @@
-"""What a network's outputs mean, as plain JSON: class and probabilities, labels, or a value."""
+"""What a network's outputs mean, as plain JSON: class and probabilities, labels, a value or a text."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     `output` is that part of `signature.json`.
     """
+    if output["task"] == "seq2seq":
+        texts = outputs.reshape(-1).tolist()
+        return [{"text": text.decode() if isinstance(text, bytes) else str(text)} for text in texts]
     answers = _told(outputs, output)
     for place in np.flatnonzero(~np.isfinite(outputs).all(axis=1)):
         answers[place] = dict.fromkeys(answers[place])  # which JSON has no other word for

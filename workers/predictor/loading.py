@@ -72,10 +72,10 @@ class Loaded:
         return max(1, min(IMAGES_A_CALL, PIXELS_A_CALL // pixels))
 
     def answer(self, inputs: Inputs) -> Array:
-        """The network's outputs, (n, outputs), float64."""
+        """The network's outputs, (n, outputs), float64; texts are bytes."""
         tensors = {name: self._tensor(name, column) for name, column in inputs.items()}
-        rows: Array = self.graph(tensors).numpy().astype(np.float64)
-        return rows
+        rows: Array = self.graph(tensors).numpy()
+        return rows if rows.dtype == object else rows.astype(np.float64)
 
     def _tensor(self, name: str, column: Array) -> Any:
         """A column as the graph takes it: cells by themselves are rows of one, pixels are floats."""

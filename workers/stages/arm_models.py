@@ -18,13 +18,18 @@ from workers.transfer.baselines.files import as_file, ask, read_zip, write_zip
 from workers.transfer.data import Array
 from workers.transfer.delivery import export as exporting
 from workers.transfer.methods.parts.receipt import Transferred
+from workers.transfer.networks.inputs import module_of
 from workers.transfer.networks.network import Network, weights_digest
+from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import predict
 
 BASELINE = "model baseline"
 
 COMPARED = 4
 """Test rows whose predictions are compared beside all weights, but for tables, where it is all rows."""
+
+COMPARED_TEXTS = 16
+"""Test rows whose answers are compared where these are texts."""
 
 _TOLERANCE = 1e-5
 """Largest difference between what a file predicts and what was measured, as `exporting.compare` counts it."""
@@ -122,9 +127,11 @@ def _control(
     about = {**card, "receipt": part.value["receipt"], "findings": part.value["findings"]}
     network = context.load_network(part.digest, context.target.signature, part.value["network"])
     inputs, expected = _measured(context, arms, "control")
-    exporting.compare(
-        network, "the control", part.value["weights"], predict(network, inputs), expected, _TOLERANCE
-    )
+    if context.target.signature.task in OF_TEXTS:
+        answered = module_of(network.signature).answer(network, inputs)
+    else:
+        answered = predict(network, inputs)
+    exporting.compare(network, "the control", part.value["weights"], answered, expected, _TOLERANCE)
     return _of_network(context, "control", network, part.digest, about, reader, folder)
 
 
@@ -163,7 +170,11 @@ def _baseline(
 def _measured(context: JobContext, arms: Arms, arm: str) -> tuple[dict[str, Array], Array]:
     """Test rows, and what the first seed of the arm predicted of them."""
     assert context.target.test is not None
-    is_table = context.target.signature.kind == "tabular"
+    is_table, texts = context.target.signature.kind == "tabular", arms[arm][0].texts
+    if texts is not None:
+        first = slice(COMPARED_TEXTS)
+        inputs = {name: values[first] for name, values in context.target.test.inputs.items()}
+        return inputs, texts[first]
     rows = slice(None) if is_table else slice(COMPARED)  # large networks take their time
     inputs = {name: values[rows] for name, values in context.target.test.inputs.items()}
     return inputs, np.asarray(arms[arm][0].test[rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from app.models.aliases import CHAMPION, holder
 from workers.job_context import JobContext
 from workers.job_rows import VersionFacts, read_version
 from workers.transfer.data import Array, Signature
+from workers.transfer.methods.parts.held_out import of_texts
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.comparison import compare
 from workers.transfer.proof.evaluation import default_metric
 from workers.transfer.proof.verdict import silence
+from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import predict
 
 
@@ -98,6 +101,8 @@ def _answers(network: Network, own: Signature, context: JobContext) -> Array:
     theirs = network.signature
     names = dict(zip([column.name for column in theirs.columns], _named(theirs, own), strict=True))
     inputs = {name: test.inputs[known] for name, known in names.items()}
+    if own.task in OF_TEXTS:
+        return of_texts(network, replace(test, inputs=inputs))[1]
     p = predict(network, inputs)
     if list(theirs.classes) == list(own.classes) or not own.classes:
         return p

@@ -14,7 +14,7 @@ from app.datasets.reading.description import Description
 from app.jobs.states import Stage
 from workers.job_context import Arms, JobContext, StoredNetwork, versions
 from workers.job_rows import PresetFacts, VersionFacts
-from workers.stages.arm_models import COMPARED, Written, temperature_of, write_models
+from workers.stages.arm_models import COMPARED, COMPARED_TEXTS, Written, temperature_of, write_models
 from workers.stages.champion import beside_champion
 from workers.stages.control import Compared
 from workers.stages.folds import Folds
@@ -24,6 +24,7 @@ from workers.transfer.delivery import row_tables
 from workers.transfer.delivery.predictions import write_out_of_fold, write_predictions
 from workers.transfer.methods.parts.receipt import is_backbone_frozen
 from workers.transfer.networks.network import in_sequence, leaves, weights_digest
+from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import predict
 
 PARQUET = "application/vnd.apache.parquet"
@@ -58,8 +59,14 @@ def export(
         inputs = {
             name: values[:COMPARED] for name, values in inputs.items()
         }  # large networks take their time
+    if transferred.signature.task in OF_TEXTS:
+        inputs = {name: values[:COMPARED_TEXTS] for name, values in context.target.test.inputs.items()}
     frozen = is_backbone_frozen(made.receipt)
-    expected = predict(transferred, inputs, context.features, frozen_backbone=frozen and not is_table)
+    expected = (
+        arms["transfer"][0].texts[:COMPARED_TEXTS]
+        if arms["transfer"][0].texts is not None
+        else predict(transferred, inputs, context.features, frozen_backbone=frozen and not is_table)
+    )
     digest = weights_digest(transferred)
     card = _card(context, evaluated, made.receipt, lineage)
     read = reader(context.job.target.description)
@@ -85,7 +92,10 @@ def _predictions(context: JobContext, arms: Arms, folds: Folds | None, path: Pat
     """What all arms predicted on test rows, or in folds: whoever wants to can work out the proof again."""
     test, keys = context.target.test, context.row_facts(context.job.target).keys[:, 0]
     assert test is not None
-    answers = {arm: [(one.seed, one.test) for one in outcomes] for arm, outcomes in arms.items()}
+    answers = {
+        arm: [(one.seed, one.test if one.texts is None else one.texts) for one in outcomes]
+        for arm, outcomes in arms.items()
+    }
     if folds is None:
         write_predictions(
             path,

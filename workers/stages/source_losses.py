@@ -8,7 +8,7 @@ from workers.journal import Journal
 from workers.transfer.data import Data
 from workers.transfer.networks.network import Network
 from workers.transfer.proof.one_answer import one_answer_loss
-from workers.transfer.tasks import unit_of
+from workers.transfer.tasks import OF_TEXTS, unit_of
 
 RISE = 0.1
 """How far the last validation loss may lie above the lowest, as a share of the loss of one answer for all."""
@@ -24,10 +24,10 @@ def source_losses(
 ) -> Losses:
     """The lowest validation loss with its epoch, the last one, that of the weights kept, and of one answer.
 
-    Empty without validation rows.
+    Empty without validation rows, and of texts, whose losses rise while they get better.
     """
     losses = [epoch["val_loss"] for epoch in epochs if "val_loss" in epoch]
-    if data.validation is None or not losses:
+    if data.validation is None or not losses or data.signature.task in OF_TEXTS:
         return {}
     best = min(losses)
     return {

@@ -86,6 +86,7 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
     asked_for: dict[str, Any] = {"target": "zebra-target", "name": "zebra-ranking"}
     asked_for["candidates"] = [{"version": "zebra-model@1"}]
     client.post("/v1/rankings", json=asked_for).raise_for_status()
+    client.post("/v1/vectors", json={"dataset": "zebra-target", "name": "zebra-vector"}).raise_for_status()
     keys = {scope: make_key(client, f"zebra-{scope}", scope) for scope in RANKS}
     nobody = "0" * 28
     return Owned(
@@ -96,6 +97,7 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
                 Pair("zebra-sourc", "zebra-nothin"),  # nearly
                 Pair(kept["source"]["id"], f"ds_{nobody}"),
             ],
+            "vector": [Pair("zebra-vector", "zebra-victor")],
             "ranking": [Pair("zebra-ranking", "zebra-rankine")],
             "job": [Pair("zebra-done", "zebra-none"), Pair(done["id"], f"job_{nobody}")],
             "model": [
@@ -137,6 +139,7 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
         ("dataset", lambda name: job_on({"dataset": name}, "mine")),
         ("model", lambda name: job_on({"version": name}, "mine")),
     ],
+    ("POST", "/v1/vectors"): [("dataset", lambda name: {"dataset": name})],
     ("POST", "/v1/rankings"): [
         ("dataset", lambda name: {"target": name}),
         ("model", lambda name: {"target": "mine", "candidates": [{"version": name}]}),
@@ -279,6 +282,8 @@ def test_the_owner_finds_all_of_it_with_the_least_scope(client: TestClient, owne
                 continue  # it takes the name alone
             if request.form == "/v1/models/{model}/comparison":
                 continue
+            if request.form.endswith(("/vector", "/neighbours")):
+                continue  # no worker has made a vector
             if request.form.endswith("/ready"):
                 continue  # there are no files of this version, nor a predictor
             status, text, _ = request.send(client, 0, owned.keys[scope].headers)

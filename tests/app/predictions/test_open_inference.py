@@ -115,3 +115,11 @@ def test_binary_tensors_and_unknown_models_are_refused_in_the_clients_words(
     refused = triton.InferRequestedOutput("logits", binary_data=False)
     with pytest.raises(InferenceServerException, match="one of class, probabilities"):
         door.infer("m", tensors(), outputs=[refused])
+
+
+@pytest.mark.usefixtures("version")
+def test_an_output_is_asked_for_once(client: TestClient) -> None:
+    a = {"name": "a", "shape": [1], "datatype": "FP64", "data": [1.0]}
+    asked = {"inputs": [a, {**a, "name": "b"}], "outputs": [{"name": "class"}] * 2}
+    answer = client.post("/v2/models/m/infer", json=asked)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "outputs[1].name")

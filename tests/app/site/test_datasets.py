@@ -76,3 +76,9 @@ def test_a_file_of_no_page_is_not_taken(client: TestClient) -> None:
     page = load(client, "/ui/upload")
     assert "form from a page" in parsed(upload(client, page, CSV, form_token="0" * 64), 403).text
     assert client.get("/v1/datasets").json()["data"] == []
+
+
+def test_the_command_of_a_form_sends_no_file_that_its_address_names(client: TestClient) -> None:
+    page = load(client, "/ui/upload?label=@/etc/passwd&name=%3C/etc/passwd")
+    assert "--form-string label=@/etc/passwd" in page.text
+    assert "--form-string 'name=</etc/passwd'" in page.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from fastapi.testclient import TestClient
@@ -118,6 +119,23 @@ def test_the_api_filters_jobs_alike(client: TestClient, publish: Publish) -> Non
     assert names(since="2100-01-01T00:00:00Z") == []
     assert client.get("/v1/jobs", params={"since": "2020-01-01T00:00:00"}).status_code == 422
     assert client.get("/v1/jobs", params={"metadata": 'a"b=1'}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"since": "9999-12-31T23:59:59-14:00"},
+        {"metadata": [f"a={number}" for number in range(17)]},
+        {"metadata": "a=" + "b" * 600},
+    ],
+)
+def test_a_filter_beyond_all_bounds_is_refused(client: TestClient, query: dict[str, Any]) -> None:
+    answer = client.get("/v1/jobs", params=query)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] in query
+    if "since" in query:
+        load(client, f"/ui/jobs?{urlencode(query)}", 422)
 
 
 def test_a_script_gets_json_of_what_is_refused_and_a_person_a_page(client: TestClient) -> None:

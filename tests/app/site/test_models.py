@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
+from app.db.tables import Artifact, Version
+from app.models.schemas import Format
+from app.site.models import FILES
 from tests.app.conftest import Publish
 from tests.app.predictions.test_routes import running, version  # noqa: F401
 from tests.app.site.pages import load, parsed, send
@@ -23,6 +28,18 @@ def test_versions_are_listed_with_verdict_and_champion(client: TestClient, publi
     assert {"/ui/models/m@1", "/ui/models/m@2"} <= set(page.links)
     assert page.text.count("champion") == 1
     assert "Compare these two" in page.text
+
+
+def test_every_file_of_a_version_is_told_in_words(client: TestClient, publish: Publish) -> None:
+    publish("helped")
+    with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
+        version = session.scalars(select(Version)).one()
+        version.artifacts = [
+            Artifact(arm="all", format=one, digest=str(place) * 64, size=1, filename="f", media_type="x/y")
+            for place, one in enumerate(get_args(Format))
+        ]
+    page = load(client, "/ui/models/m@1")
+    assert [words for words in FILES.values() if words in page.text] == list(FILES.values())
 
 
 def test_a_version_becomes_the_champion_and_one_that_hurt_only_if_forced(

@@ -3,6 +3,7 @@
 A file may be CSV, TSV, JSON lines or Parquet (the first three gzipped, too), with the model's columns in any
 order; other columns are passed over. A model of texts also takes a .txt file, a text a line; one of sequences
 FASTA; one of images their files: python predict.py a.png b.jpg. Each of these also takes a zip of such files.
+A model that translates reads the column of its sources, and answers texts.
 Cells are read as those of the data set that the model was trained on, and refused as they were; what a
 message calls declared, such as a delimiter, is given as an option. Nothing is predicted unless all files can
 be read.
@@ -201,6 +202,10 @@ def _of_images(model: Any, encoded: Any, channels: int) -> Iterator[list[float]]
 
 def _answers(predictions: Iterable[Sequence[float]], output: Mapping[str, Any]) -> Iterator[list[Any]]:
     for prediction in predictions:
+        if output["task"] == "seq2seq":
+            text = prediction[0]
+            yield [_cell(text.decode() if isinstance(text, bytes) else str(text))]
+            continue
         if output["task"] == "regression":
             yield [prediction[0]]
             continue

@@ -21,6 +21,7 @@ from workers.transfer.delivery import bundled_predict, bundled_saved_model
 from workers.transfer.delivery.card import MISSING, Levels, model_card, written
 from workers.transfer.networks.inputs import pictures
 from workers.transfer.networks.network import Network, load, weights_digest
+from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import predict
 
 TOLERANCE = 1e-6
@@ -176,6 +177,8 @@ def verify(
     Raises:
         ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
     """
+    if network.words:
+        return _verify_texts(path, network, digest, rows, expected)
     loaded = (before or Loaded(0)).load(path, network)
     return compare(loaded, path.name, digest, predict(loaded, rows), expected)
 
@@ -201,6 +204,18 @@ def compare(
     return check(loaded.signature, name, predicted, expected, tolerance)
 
 
+def _verify_texts(
+    path: Path, network: Network, digest: str, rows: Mapping[str, Array], expected: Array
+) -> float:
+    """The file itself answers raw strings, and they are compared with what was measured."""
+    loaded = load(path, network.signature, network.options)
+    model = keras.saving.load_model(path, compile=False)
+    (values,) = rows.values()
+    raw = keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")
+    answers = [one.decode() for one in np.asarray(model(raw)).reshape(-1).tolist()]
+    return compare(loaded, path.name, digest, np.array(answers, dtype=object), expected)
+
+
 def check(
     signature: Signature, name: str, predicted: Array, expected: Array, tolerance: float = TOLERANCE
 ) -> float:
@@ -209,8 +224,12 @@ def check(
     Raises:
         ExportDiffers: it is above the tolerance.
     """
-    counted = np.abs(predicted - expected) / _scale(signature, expected, tolerance)
-    difference = float(np.max(counted, initial=0.0))
+    if signature.task in OF_TEXTS:
+        difference = float(np.mean([one != other for one, other in zip(predicted, expected, strict=True)]))
+        tolerance = 0.0
+    else:
+        counted = np.abs(predicted - expected) / _scale(signature, expected, tolerance)
+        difference = float(np.max(counted, initial=0.0))
     if not difference <= tolerance:
         raise ExportDiffers(
             f"Expected {name} to predict what was measured, to {tolerance}. Received: a difference of "
@@ -257,6 +276,7 @@ def _described(signature: Signature, levels: Levels | None, temperature: float |
         "multiclass": "probability of each class, shape (n, classes)",
         "multilabel": "probability of each label, shape (n, labels)",
         "regression": "value in the label's unit, shape (n, 1)",
+        "seq2seq": "text, shape (n, 1)",
     }[signature.task]
     output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}
     return {"inputs": inputs, "output": {**output, "meaning": meaning, "temperature": temperature}}

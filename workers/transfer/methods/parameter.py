@@ -27,6 +27,7 @@ def parameter(
     strategy: Literal["full", "linear_probe", "lp_ft", "gradual", "lora", "contrastive"] = "lp_ft",
     backbone_learning_rate_factor: float = 0.1,
     frozen_layers: int = 0,
+    frozen_side: Literal["encoder", "decoder"] | None = None,
     probe_share: float = 0.5,
     rank: int = 4,
     contrastive_updates: int = 32,
@@ -45,7 +46,7 @@ def parameter(
     `gradual` (Howard & Ruder 2018). lora: the backbone's kernels move by products of the rank, merged at the
     end (Hu et al. 2021). contrastive: the backbone on pairs of rows for `contrastive_updates`, then the head,
     see `contrastive` (Tunstall et al. 2022). The first `frozen_layers` of the backbone's layers with weights
-    stay the source's with full, lp_ft, gradual and contrastive.
+    stay the source's with full, lp_ft, gradual and contrastive; of a translation's so may one `frozen_side`.
 
     Raises:
         ValueError: no column matches, an unknown strategy, a regulariser where the labels do not train the
@@ -64,6 +65,8 @@ def parameter(
     network, origins = start_from(source, data, seed, stays_frozen=is_probe, fitted_head=fitted)
     start = weight_values(network)
     frozen = _frozen(network, frozen_layers)
+    if frozen_side is not None:
+        frozen = {**frozen, f"backbone/{frozen_side}": 0.0}
     objective = Objective()
     if regulariser:
         is_new = origins["head"].origin != "copied"

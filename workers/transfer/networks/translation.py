@@ -15,6 +15,10 @@ from workers.transfer.networks.inputs.pieces import BEGIN, END, MARKS
 SPELLING = "spelling"
 """The layer that holds the pieces of answers, and makes ids them."""
 
+_READ = "[SOURCE]"
+"""Stands before the pieces of sources, which that layer holds behind those of answers, and never says: who
+carries the network on to other texts has to know them."""
+
 _TOGETHER = 128
 """Texts that are answered together."""
 
@@ -36,8 +40,9 @@ def unrolled(
 ) -> keras.Model:
     """A source (n, 1) to its answer (n, 1), strings: the likeliest piece each time, at most `length`."""
     encoder, decoder = backbone.get_layer(ENCODER), backbone.get_layer(DECODER)
+    known = [f"{_READ}{piece}" for piece in first.__dict__["known_pieces"]]
     spelling = layers.StringLookup(
-        vocabulary=list(words[2:]), mask_token=MARKS[0], oov_token=MARKS[1], invert=True, name=SPELLING
+        vocabulary=[*words[2:], *known], mask_token=MARKS[0], oov_token=MARKS[1], invert=True, name=SPELLING
     )
     raw = keras.Input((1,), name=key, dtype="string")
     read = encoder(first(raw))
@@ -56,8 +61,13 @@ def unrolled(
 def parts_of(model: keras.Model) -> tuple[keras.Model, keras.Model, keras.Model, tuple[str, ...]]:
     """Preprocessing, backbone, head and pieces of a model that `unrolled` made."""
     encoder, decoder = model.get_layer(ENCODER), model.get_layer(DECODER)
-    words = (*MARKS[:2], *map(str, model.get_layer(SPELLING).get_vocabulary()[2:]))
-    return model.get_layer("preprocessing"), joined(encoder, decoder), model.get_layer("head"), words
+    whole = [str(word) for word in model.get_layer(SPELLING).get_vocabulary()[2:]]
+    words = (*MARKS[:2], *(word for word in whole if not word.startswith(_READ)))
+    first = model.get_layer("preprocessing")
+    first.__dict__["known_pieces"] = tuple(
+        word.removeprefix(_READ) for word in whole if word.startswith(_READ)
+    )
+    return first, joined(encoder, decoder), model.get_layer("head"), words
 
 
 def greedy(network: Any, source: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.methods.parts.receipt import Origin
+from workers.transfer.methods.parts.token_map import start_of_sequences
 from workers.transfer.networks.inputs import tabular as preprocessing
 from workers.transfer.networks.inputs import text
 from workers.transfer.networks.network import Network, clone, join, leaves
@@ -44,6 +45,8 @@ def start(
     Raises:
         ValueError: no column matches.
     """
+    if source.words:
+        return start_of_sequences(source, data, beside_source(seed))
     first, before, after, dropped = _preprocessing(source, data)
     if stays_frozen and list(before) == list(after):
         backbone, of_backbone = source.backbone, {"backbone": _SAME}

@@ -10,6 +10,7 @@ from workers.transfer.networks import inputs
 from workers.transfer.networks.input_spec import InputSpec, input_spec_of
 from workers.transfer.networks.network import (
     Network,
+    build,
     function_of,
     join,
     new_backbone,
@@ -28,6 +29,8 @@ def untrained(source: Network, data: Data, seed: int, signature: Signature | Non
     A pretrained network that was trained on the source comes with its preset's weights: the source did not
     bring these.
     """
+    if source.words:
+        return build(source.options, data, seed)
     signature = signature or replace(source.signature, columns=data.signature.columns)
     first, input_spec = _reading(source, data)
     backbone = _of_the_preset(source, input_spec, seed)
@@ -38,6 +41,8 @@ def untrained(source: Network, data: Data, seed: int, signature: Signature | Non
 
 def started_afresh(source: Network, data: Data, seed: int) -> Network:
     """The source's structure for the target's columns and classes, all weights drawn from the seed."""
+    if source.words:
+        return build(source.options, data, seed)
     first, input_spec = _reading(source, data)
     backbone = reinitialised(source.backbone, seed, input_spec)
     return _joined(source, first, backbone, data.signature, data, seed)
@@ -45,6 +50,8 @@ def started_afresh(source: Network, data: Data, seed: int) -> Network:
 
 def is_a_preset_with_weights(source: Network) -> bool:
     """Whether an untrained source of this structure has a preset's weights: no layers were joined to it."""
+    if source.words:
+        return False
     return _of_the_preset(source, input_spec_of(source.backbone), 0) is not None
 
 

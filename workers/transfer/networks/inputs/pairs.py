@@ -41,7 +41,20 @@ def reading(known: tuple[str, ...], texts: Array, length: int | None = None) -> 
         some = texts[:: max(1, len(texts) // _COUNTED)]
         lengths = pieces.counts(known, some) + 2
         length = int(np.clip(np.percentile(lengths, _COVERED, method="higher"), 8, LONGEST))
-    return tokenizer(vocabulary, length)
+    part = tokenizer(vocabulary, length)
+    keep_pieces(part, known)
+    return part
+
+
+def keep_pieces(part: keras.Model, known: tuple[str, ...]) -> None:
+    """Note which pieces the part reads by, which it holds as sums alone."""
+    part.__dict__["known_pieces"] = known  # beside what Keras tracks, and gone with it
+
+
+def known_pieces(part: keras.Model) -> tuple[str, ...]:
+    """The pieces that the part reads by, in the order of their ids."""
+    known: tuple[str, ...] = part.__dict__["known_pieces"]
+    return known
 
 
 def words(texts: Array, options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ UNKNOWN, BEGIN, END = 1, 2, 3
 
 MARKS = ("", "[UNK]", "[BEGIN]", "[END]")
 _BLANK = "▁"
+_UNKNOWN_PIECES = 10
 _LETTERS = 1000
 """Different letters of the texts, at most: the rarest are unknown."""
 
@@ -54,6 +55,20 @@ def vocabulary(known: tuple[str, ...]) -> Vocabulary:
 def counts(known: tuple[str, ...], texts: Iterable[str]) -> Array:
     """How many pieces each source is cut into, (n,)."""
     return np.array([len(one.ids) for one in _source_cutter(known).encode_batch(list(texts))])
+
+
+def source_effort(known: tuple[str, ...], texts: Iterable[str]) -> int:
+    """How many pieces sources are cut into; an unknown word counts as `_UNKNOWN_PIECES`."""
+    return sum(_effort(one.ids) for one in _source_cutter(known).encode_batch(list(texts)))
+
+
+def answer_effort(words: Sequence[str], texts: Iterable[str]) -> int:
+    """The same of answers."""
+    return sum(map(_effort, cut(words, texts)))
+
+
+def _effort(ids: list[int]) -> int:
+    return len(ids) + (_UNKNOWN_PIECES - 1) * ids.count(UNKNOWN)
 
 
 def cut(words: Sequence[str], texts: Iterable[str]) -> list[list[int]]:
