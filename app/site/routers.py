@@ -10,6 +10,7 @@ from app.site import (
     jobs,
     live,
     models,
+    planning,
     predicting,
     signing_in,
     starting,
@@ -29,6 +30,7 @@ ROUTERS = [
         predicting,
         models,
         comparing,
+        planning,
         starting,
     )
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.jobs.schemas import JobRequest
+from app.site.job_forms import job_of, sections
 from app.site.schema_forms import Field, fields, typed
-from app.site.starting import job_of, sections
 
 CHOSEN = {"source": "dataset:source@1", "target.dataset": "target@1", "model": "m"}
 

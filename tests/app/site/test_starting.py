@@ -44,3 +44,18 @@ def test_each_method_and_network_shows_its_own_options(client: TestClient) -> No
         for option in method["options"]["properties"]:
             assert option == "kind" or f'name="method.{option}"' in page
     assert 'name="network.hidden_units"' in client.get("/ui/start/options?network.kind=mlp").text
+
+
+def test_what_a_job_would_take_stands_beside_the_form_before_it_is_started(
+    client: TestClient, datasets: dict[str, Any]
+) -> None:
+    assert "Choose target and source" in client.get("/ui/start/plan?target.dataset=target@1").text
+    for path in ("/ui/start", "/ui/start/plan"):
+        shown = client.get(path, params={**CHOSEN, "training.epochs": "3"}).text
+        body = {"model": "m", "source": {"dataset": "source@1"}, "target": {"dataset": "target@1"}}
+        plan = client.post("/v1/jobs:plan", json={**body, "training": {"epochs": 3}}).json()
+        assert f"<dd>{plan['steps']:,} at most</dd>" in shown
+        assert f"<dd>{plan['parameters']:,}</dd>" in shown
+    refused = client.get("/ui/start/plan", params={**CHOSEN, "model": "no name!"}).text
+    assert "It would be refused" in refused
+    assert client.get("/v1/jobs").json()["data"] == []
