@@ -105,9 +105,9 @@ def list_workspaces(
 
 
 @router.patch(
-    "/workspaces/{workspace}", summary="Change a workspace's limits", responses=responses(403, 404, 422)
+    "/workspaces/{workspace}", summary="Set a workspace's limits", responses=responses(403, 404, 422)
 )
-def change_workspace(
+def set_workspace_limits(
     workspace: Annotated[str, Path(description="Name of a workspace.")],
     body: WorkspaceChange,
     request: Request,
