@@ -16,8 +16,6 @@ def settled(asked: Evaluation, target: Description) -> Evaluation:
     Raises:
         ServiceError: folds were asked for that this target cannot have.
     """
-    if target.task == "seq2seq" and "baseline" not in asked.model_fields_set:
-        asked = asked.model_copy(update={"baseline": False})  # which there is none of
     folds = _default(asked, target) if asked.folds is None else asked.folds
     if asked.folds:
         _check(asked, asked.folds, target)

@@ -456,6 +456,7 @@ USUAL_NETWORK: dict[Kind, str] = {
     "image": "convnet",
     "text": "text_convnet",
     "sequence": "sequence_convnet",
+    "pairs": "encoder_decoder",
 }
 """The kind of network for a kind of data where a job names none."""
 

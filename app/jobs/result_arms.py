@@ -72,10 +72,16 @@ class BaselineCandidate(BaseModel):
         "`gradient_boosting`; linear models of texts `tfidf_words`, `tfidf_characters`, of sequences "
         "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
         "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
-        "is the same."
+        "is the same. Of pairs `copy_source` answers the source as it is, `nearest_target` the target of the "
+        "train pair whose source is most alike, by tf-idf of letters."
     )
-    accuracy: float | None = Field(description="Of held-out rows; null of numbers.")
-    loss: float = Field(description="Log loss of the same rows; of numbers the squared error in deviations.")
+    accuracy: float | None = Field(
+        description="Of held-out rows; null of numbers. Of translations the mean of the sentences' chrF."
+    )
+    loss: float | None = Field(
+        description="Log loss of the same rows; of numbers the squared error in deviations; null of "
+        "translations, whose baseline tells no probabilities."
+    )
 
 
 class Baseline(BaseModel):

@@ -23,9 +23,6 @@ def check(spec: JobSpec) -> None:
             "What a search, an adapter or a teacher would do to a decoder is not built.",
             "method_does_not_fit",
         )
-    if asked.baseline:
-        hint = "Leave it out: the control is trained from scratch, and scikit-learn has no translations."
-        raise _refused("evaluation.baseline", "false for translations", "true", hint, "baseline_does_not_fit")
     if asked.arms:
         hint = "Leave `arms` out: these ablations freeze or replace a backbone with one answer a row."
         raise _refused(

@@ -99,6 +99,8 @@ def outputs_of(signature: Signature) -> list[TensorMetadata]:
     count = len(signature.classes)
     if signature.task == "regression":
         return [TensorMetadata(name="value", datatype="FP64", shape=[-1])]
+    if signature.task == "seq2seq":
+        return [TensorMetadata(name="text", datatype="BYTES", shape=[-1])]
     several = signature.task == "multilabel"
     decided = ("is_label", "BOOL", [-1, count]) if several else ("class", "BYTES", [-1])
     told: list[tuple[str, Any, list[int]]] = [
@@ -178,7 +180,7 @@ def _data(name: str, classes: Sequence[str], answers: Sequence[Mapping[str, Any]
     if name == "is_label":
         told = [one["classes"] for one in answers]
         return [None if of is None else label in of for of in told for label in classes]
-    if name in ("class", "value"):
+    if name in ("class", "value", "text"):
         return [one[name] for one in answers]
     named = [one.get(name) for one in answers]
     if not any(named):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.jobs.result_arms import Baseline, Choice, Control
 from app.jobs.result_cost import JobCost
 from app.jobs.results import GainView, Proof, RowsSeen, Versus
-from app.reports.rows import DoubtfulLabels, WrongRows
+from app.reports.rows import DoubtfulLabels, Translations, WrongRows
 
 Metrics = dict[str, float | None]
 
@@ -168,6 +168,9 @@ class Evaluated(_Part):
     recommendation_reason: str | None = None
     rows_seen: RowsSeen | None = None
     wrong_rows: WrongRows | None = Field(None, description="The rows that the transfer gets most wrong.")
+    translations: Translations | None = Field(
+        None, description="Of `pairs`: sentences that the transfer translates best, typically and worst."
+    )
     doubtful_labels: DoubtfulLabels | None = Field(
         None, description="Rows whose labels are likely wrong; null without a baseline or folds to tell by."
     )

@@ -44,6 +44,26 @@ class WrongRows(BaseModel):
     listed: list[WrongRow]
 
 
+class ShownTranslation(BaseModel):
+    """A sentence of the target, and how each arm translates it."""
+
+    row: int = Field(description="Its number in the data set, from 0.")
+    source: str = Field(description="A long text is cut.")
+    target: str = Field(description="What the data set has for it.")
+    answers: dict[str, str] = Field(description="By arm, of the first seed's model.")
+    chrf: float = Field(description="Of the transfer's answer, 0 to 1.")
+
+
+class Translations(BaseModel):
+    """Test rows by the chrF of the transfer's answer."""
+
+    rows: int = Field(description="How many there are; the file `predictions` has all.")
+    signatures: dict[str, str] = Field(description="How `bleu` and `chrf` are made, as sacrebleu says it.")
+    best: list[ShownTranslation]
+    typical: list[ShownTranslation] = Field(description="Those about the median.")
+    worst: list[ShownTranslation]
+
+
 class DoubtfulLabel(ShownRow):
     """With what the models say that were not trained on it."""
 

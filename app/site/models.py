@@ -98,7 +98,7 @@ async def make_champion(model: str, request: Request, caller: Asking) -> Respons
     """As `PUT /v1/models/{model}/aliases/champion`, then the version again."""
     form = texts(await own_form(request, _MOST))
     version = form.get("version", "")
-    if not version.isdecimal() or len(version) > 9:
+    if not version.isdecimal() or len(version) > 9 or int(version) < 1:
         raise field_problem("version", "the number of a version", version or "nothing")
     body = AliasRequest(version=int(version), force="force" in form)
 

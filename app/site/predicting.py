@@ -68,7 +68,7 @@ def _answer(told: dict[str, Any]) -> dict[str, Any]:
     calibrated = one.get("calibrated_probabilities") or {}
     return {
         "version": told["version"],
-        "said": one.get("class", one.get("value")),
+        "said": one.get("class", one.get("value", one.get("text"))),
         "classes": one.get("classes"),
         "probabilities": [(name, p, calibrated.get(name)) for name, p in ranked[:_MOST_SHOWN]],
         "raw": one,

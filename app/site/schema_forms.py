@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from app.texts import read_json
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,13 @@ def _value(text: str, of: Field) -> Any:
         except ValueError:
             pass
         try:
-            return float(text)
+            number = float(text)
         except ValueError:
             return text
+        return number if math.isfinite(number) else text
     if of.kind == "json":
         try:
-            return json.loads(text)
+            return read_json(text)  # bounded as the body of a program's request
         except ValueError:
             return [part.strip() for part in text.split(",")] if "," in text else text
     return text

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from app.access.caller import Asking, Caller
@@ -26,12 +26,19 @@ from app.site.asking import router as make_router
 from app.site.job_forms import job_of, sections
 from app.site.planning import Planned, planned
 from app.site.rendering import page
+from app.texts import Key
 
 router = make_router(FilledRoute)
 
 START = "/ui/start"
 _MOST = 1 << 20
 _MANY = 200
+
+
+class _Once(BaseModel):
+    """What makes a form that is sent twice one job, as the header `Idempotency-Key` does."""
+
+    once: Key | None = None
 
 
 @router.get(START)
@@ -53,7 +60,8 @@ async def start_job(request: Request, caller: Asking) -> Response:
     given = texts(await own_form(request, _MOST))
     try:
         body = JobRequest.model_validate(job_of(given))
-        view = await jobs.create_job(body, request, Response(), caller, given.get("once"))
+        once = _Once.model_validate(given).once
+        view = await jobs.create_job(body, request, Response(), caller, once)
     except ValidationError as error:
         told = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
         return _refused(request, caller, given, problem_of(request, RequestValidationError(told)))

@@ -81,7 +81,8 @@ def write_models(
 ) -> list[Written]:
     """The files of the other arms that were trained, each loaded and compared with what was measured.
 
-    A baseline whose file does not predict that is not offered, which an event tells.
+    A baseline whose file does not predict that is not offered, which an event tells. That of translations is
+    no model that could be one.
 
     Raises:
         ExportDiffers: the control's file does not.
@@ -92,7 +93,7 @@ def write_models(
         chosen = evaluated["control"]["chosen"]
         of_control = {**about, "arm": "control", "temperature": temperature_of(evaluated, "control")}
         found += _control(context, arms, chosen, of_control, reader, folder)
-    if "baseline" in arms:
+    if "baseline" in arms and context.target.signature.task not in OF_TEXTS:
         chosen = evaluated["baseline"]["chosen"]
         about = {**about, "arm": "baseline", "method": chosen.replace("_", " ")}
         about["temperature"] = temperature_of(evaluated, "baseline")

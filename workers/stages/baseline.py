@@ -13,7 +13,7 @@ from app.jobs.states import Stage
 from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts, PresetFacts
 from workers.stages.arm_models import keep_baseline
-from workers.transfer.baselines import features
+from workers.transfer.baselines import features, translations
 from workers.transfer.baselines.choosing import Baseline, choose, readings_of
 from workers.transfer.baselines.readings import Reading
 from workers.transfer.data import Array
@@ -21,6 +21,7 @@ from workers.transfer.methods.parts import rates, trials
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.networks.network import Network, build
 from workers.transfer.proof.evaluation import Outcome
+from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import FeatureStore, stopwatch
 from workers.transfer.training.options import Training
 
@@ -36,15 +37,22 @@ class Fitted:
 
     @property
     def score(self) -> Score | None:
-        """That of the chosen candidate on held-out rows; None where there were none."""
-        scores = {one["name"]: Score(one["loss"], one["accuracy"]) for one in self.told["candidates"]}
+        """That of the chosen candidate on held-out rows; None where there were none.
+
+        The loss of what tells no probabilities is infinite.
+        """
+        scores = {
+            one["name"]: Score(np.inf if one["loss"] is None else one["loss"], one["accuracy"])
+            for one in self.told["candidates"]
+        }
         return scores.get(self.told["chosen"])
 
 
 def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: bool = True) -> Fitted:
     """The candidate that is best on the rows by which the networks' rates are chosen; no seed enters.
 
-    Its answers become durable, and before them the file of its model, if it is kept.
+    Its answers become durable, and before them the file of its model, if it is kept. Of translations there
+    is none to keep: what is nearest is looked up among the train rows.
     """
     seed = context.seeds[0]
     run = f"baseline/{seed}"
@@ -54,6 +62,11 @@ def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: boo
         seconds = stopwatch(fit.hooks.features)
         data = context.target
         spec = context.job.spec
+        if data.signature.task in OF_TEXTS:
+            found = translations.choose(data)
+            fit.cost.add(0, seconds())
+            context.journal.save_part(Stage.CONTROL, context.prefix + CHOICE, value=_told_of_texts(found))
+            return Outcome(seed, found.statistics, None, [], texts=np.array(found.texts, np.str_))
         made = choose(
             readings(context, source, fit.hooks.features),
             data,
@@ -106,4 +119,9 @@ def folds(context: JobContext, training: Training) -> Array | None:
 
 def _told(made: Baseline) -> dict[str, Any]:
     candidates = [score.to_dict() for score in made.candidates]
+    return {"chosen": made.chosen, "by": made.by, "candidates": candidates}
+
+
+def _told_of_texts(made: translations.Translated) -> dict[str, Any]:
+    candidates = [{"name": name, "accuracy": score, "loss": None} for name, score in made.scores.items()]
     return {"chosen": made.chosen, "by": made.by, "candidates": candidates}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,7 @@ from workers.stages.few_shot import few_shot_curve
 from workers.stages.fold_proof import fold_proof
 from workers.stages.held_out_rows import answered
 from workers.transfer.delivery.row_tables import shown_doubtful, shown_wrong
+from workers.transfer.delivery.translations import shown_translations
 from workers.transfer.methods.parts.held_out import Score
 from workers.transfer.proof import evaluation
 from workers.transfer.proof.recommendation import Choice, HeldOut, advice
@@ -57,6 +59,7 @@ def evaluate(context: JobContext, arms: Arms, compared: Compared) -> dict[str, A
             is_searched=is_searched and context.target.validation is not None,
         )
     output |= _rows(context, arms, compared)
+    output["translations"] = _translations(context, arms)
     output["cost"] = costs.gathered(context.journal)
     context.journal.ended(Stage.EVALUATE, output, None, output["reason"])
     return output
@@ -82,6 +85,22 @@ def _rows(context: JobContext, arms: Arms, compared: Compared) -> dict[str, Any]
             "listed": shown_doubtful(signature, held.rows, held.answers, held.issues),
         }
     return found
+
+
+def _translations(context: JobContext, arms: Arms) -> dict[str, Any] | None:
+    """The sentences that the transfer translates best, typically and worst; None of other tasks."""
+    test = context.target.test
+    assert test is not None  # checked before the job was accepted
+    texts = {arm: of[0].texts for arm, of in arms.items()}
+    if context.target.signature.task != "seq2seq" or "transfer" not in texts:
+        return None
+    measured = ~context.seen.test
+    if not measured.any():
+        return None
+    return shown_translations(
+        test.take(measured),
+        {arm: answers[measured].tolist() for arm, answers in texts.items() if answers is not None},
+    )
 
 
 def doubt(verdict: str | None, datasets: Sequence[Mapping[str, Any]]) -> str:
@@ -136,10 +155,13 @@ def _advice(context: JobContext, arms: Arms, control: Control | None, fitted: Fi
         arm: _chosen(context, arm, control).rate.score for arm in ("transfer", "control") if arm in arms
     }
     scores["baseline"] = fitted.score
-    held_out = {
-        arm: HeldOut(score.loss, score.accuracy) for arm, score in scores.items() if score is not None
-    }
     spec, data = context.job.spec, context.target
+    judged_by = chosen_by(spec.training, spec.evaluation.metric, data.signature.task)
+    held_out = {
+        arm: HeldOut(score.loss, score.accuracy)
+        for arm, score in scores.items()
+        if score is not None and (judged_by == "accuracy" or math.isfinite(score.loss))
+    }
     rows = "train rows held out in folds"
     if fitted.told["by"] == "validation":
         rows = f"the {len(data.validation or ())} validation rows"
@@ -149,9 +171,10 @@ def _advice(context: JobContext, arms: Arms, control: Control | None, fitted: Fi
         _rules(context, arms, control),
         Choice(
             held_out,
-            chosen_by(spec.training, spec.evaluation.metric, data.signature.task),
+            judged_by,
             rows,
             fitted.told["chosen"],
+            accuracy="mean chrF of sentences" if data.signature.task == "seq2seq" else "accuracy",
         ),
         seen=context.seen.test,
         units=context.test_units,

@@ -210,6 +210,7 @@ def _card(
         "seed": context.job.spec.training.seed,
         "temperature": temperature_of(evaluated, "transfer"),
         "metrics": evaluated["metrics"],
+        "signatures": (evaluated["translations"] or {}).get("signatures", {}),
         "proof": evaluated["proof"],
         "rows_seen": evaluated["rows_seen"],
         "control": evaluated["control"],

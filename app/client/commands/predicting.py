@@ -142,6 +142,6 @@ class _Writer:
                 self._classes = list(chances)
                 named = [f"probability_{name}" for name in self._classes]
                 self._writer.writerow([*self._kept, "prediction", *named])
-            said = answer["value"] if "value" in answer else answer.get("class")
+            said = next((answer[name] for name in ("value", "text", "class") if name in answer), None)
             said = "|".join(answer["classes"]) if "classes" in answer else said
             self._writer.writerow([*beside.values(), said, *(chances[name] for name in self._classes)])

@@ -52,6 +52,8 @@ def test_a_version_becomes_the_champion_and_one_that_hurt_only_if_forced(
     values = {name: value for name, value in page.forms[action].items() if name != "force"}
     refused = client.post(action, data=values)
     assert "whose verdict is `hurt`" in parsed(refused, 409).text
+    for no_version in ("0", "-1", "\u00b2", "9" * 30):
+        parsed(client.post(action, data={**values, "version": no_version}), 422)
     answer = send(client, page, action, force="yes")
     assert answer.headers["location"] == "/ui/models/m@2"
     assert client.get("/v1/models/m@champion").json()["ref"] == "m@2"

@@ -41,6 +41,8 @@ def test_what_is_typed_becomes_json_and_what_cannot_be_read_stays_text() -> None
     }
     assert typed({"p.b": "0.5", "p.c": "x, y"}, known) == {"b": 0.5, "c": ["x", "y"]}
     assert typed({"p.a": "perhaps", "p.b": "many"}, known) == {"a": "perhaps", "b": "many"}
+    for unfit in ("NaN", "1e999", "9" * 5000, "[" * 3000, "[1e999]"):
+        assert typed({"p.b": unfit, "p.c": unfit}, known) == {"b": unfit, "c": unfit}
 
 
 def test_every_default_that_a_form_shows_is_taken_when_it_is_typed() -> None:

@@ -59,3 +59,12 @@ def test_what_a_job_would_take_stands_beside_the_form_before_it_is_started(
     refused = client.get("/ui/start/plan", params={**CHOSEN, "model": "no name!"}).text
     assert "It would be refused" in refused
     assert client.get("/v1/jobs").json()["data"] == []
+
+
+@pytest.mark.parametrize("once", ["\0", "x" * 201])
+def test_a_form_that_no_page_made_starts_no_job(
+    client: TestClient, datasets: dict[str, Any], once: str
+) -> None:
+    refused = send(client, load(client, "/ui/start"), "/ui/start", **CHOSEN, once=once)
+    assert parsed(refused, 422).text
+    assert client.get("/v1/jobs").json()["data"] == []

@@ -113,14 +113,22 @@ _READS = {
     "text": "a .txt file, a text a line, or CSV, TSV, JSON lines, Parquet or a zip of .txt files",
     "sequence": "FASTA, CSV, TSV, JSON lines, Parquet or a zip of FASTA files",
     "image": "PNG, JPEG, WebP, GIF and BMP, or a zip of them",
+    "pairs": "CSV, TSV, JSON lines or Parquet",
 }
 _NOTES = {
     "tabular": "Any cell may be missing; a category may be one never seen.",
     "text": "Texts of any length; only so many tokens of each are read. The empty text is one too.",
     "sequence": "Sequences in the letters of IUPAC, capitals or not; only so many letters of each are read.",
     "image": "Images of any size, pixels 0 to 255; they are scaled inside of the model.",
+    "pairs": "Texts of any length; only so many pieces of each are read. Answers are texts, (n, 1).",
 }
-_FILES = {"tabular": "rows.csv", "text": "texts.txt", "sequence": "sequences.fa", "image": "picture.png"}
+_FILES = {
+    "tabular": "rows.csv",
+    "text": "texts.txt",
+    "sequence": "sequences.fa",
+    "image": "picture.png",
+    "pairs": "sentences.csv",
+}
 
 
 def written(column: Column, levels: Levels | None = None) -> str:
@@ -151,7 +159,7 @@ def model_card(
         _proof(card),
         _rows_seen(card.get("rows_seen", {})),
         _folds(card.get("proof")),
-        _metrics(card.get("metrics", {})),
+        _metrics(card.get("metrics", {}), card.get("signatures", {})),
         _calibration(card.get("calibration")),
         _cost(card.get("cost")),
         _receipt(card.get("receipt", {})),
@@ -257,12 +265,16 @@ def _folds(proof: Mapping[str, Any] | None) -> str:
     return f"## Metrics in the cross-validation\n\n{told}\n\n{_of_arms(proof['metrics'])}"
 
 
-def _metrics(metrics: Mapping[str, Any]) -> str:
-    """`metrics` is {arm: {metric: value}}, or {metric: value}."""
+def _metrics(metrics: Mapping[str, Any], signatures: Mapping[str, str]) -> str:
+    """`metrics` is {arm: {metric: value}}, or {metric: value}; `signatures` are sacrebleu's, by metric."""
     if not metrics:
         return ""
     arms = metrics if all(isinstance(values, Mapping) for values in metrics.values()) else {"model": metrics}
-    return f"## Metrics on the test rows\n\n{_of_arms(arms)}"
+    told = f"## Metrics on the test rows\n\n{_of_arms(arms)}"
+    if not signatures:
+        return told
+    made = "; ".join(f"{name} {_cell(signature)}" for name, signature in signatures.items())
+    return f"{told}\n\nMade as sacrebleu makes them, here between 0 and 1: {made}."
 
 
 def _of_arms(arms: Mapping[str, Mapping[str, Any]]) -> str:

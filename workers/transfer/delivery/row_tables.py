@@ -26,7 +26,8 @@ PICTURES = 1000
 
 SIDE = 64
 _COLUMNS, _LETTERS = 8, 200
-_FORMULA, _PLAIN = re.compile(r"[=+\-@\t\r]"), re.compile(r"[+-]?[0-9.,]+(e[+-]?[0-9]+)?", re.IGNORECASE)
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")  # wide signs count in Chinese and Japanese
+_PLAIN = re.compile(r"[+-]?[0-9.,]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 def by_loss(signature: Signature, rows: Rows, p: Array) -> Array:

@@ -37,7 +37,7 @@ class Choice:
 
     held_out: by arm, of those that were judged. judged_by: accuracy and then loss, or loss alone. rows: which
     rows they are, in words. baseline: the name of the candidate that the baseline is. measured: where the
-    arms are measured, in words.
+    arms are measured, in words. accuracy: what stands for it, in words.
     """
 
     held_out: Mapping[str, HeldOut]
@@ -45,6 +45,7 @@ class Choice:
     rows: str
     baseline: str | None
     measured: str = "on the test rows"
+    accuracy: str = "accuracy"
 
     @property
     def best(self) -> str | None:
@@ -74,7 +75,7 @@ class Choice:
             f"{self.named(arm)} {values[arm]:.3g}" for arm in ARMS if arm in values and arm != best
         )
         beside = f"; {others}" if others else ""
-        what = "the lowest loss" if is_of_loss else "the highest accuracy"
+        what = "the lowest loss" if is_of_loss else f"the highest {self.accuracy}"
         return f"has {what} on {self.rows} ({values[best]:.3g}{beside})"
 
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from workers.transfer.data import Column, Rows, Signature
@@ -75,3 +77,17 @@ def test_doubtful_labels_are_a_csv_file_to_correct_that_runs_nothing(tmp_path: P
     assert found[0]["city"] == "'=1+1"
     row_tables.write_doubtful_labels(tmp_path / "none.csv", TABLE, rows(), p, None)
     assert (tmp_path / "none.csv").read_text() == "row,label,corrected,suggested,quality,a,city\n"
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1", "+a", "-a", "@a", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0ba", "\uff0da", "\uff20a"]
+)
+def test_a_label_that_is_a_formula_is_written_as_text_and_one_that_is_a_number_as_a_number(
+    tmp_path: Path, cell: str
+) -> None:
+    signature = replace(TABLE, classes=(cell, "-0.5"))
+    issues = LabelIssues(np.array([0.5, 0.9, 0.1]), np.array([True, False, True]))
+    row_tables.write_doubtful_labels(tmp_path / "d.csv", signature, rows(), np.full((3, 1), 0.2), issues)
+    with (tmp_path / "d.csv").open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert {(one["label"], one["suggested"]) for one in found} == {("-0.5", f"'{cell}")}

@@ -55,6 +55,7 @@ def trained() -> Network:
     return scratch(OPTIONS, data_of("the"), FIT.named("source")).network
 
 
+@pytest.mark.slow
 def test_the_file_takes_and_gives_the_strings_that_the_network_answers(tmp_path: Path) -> None:
     network, rows = trained(), data_of("the").test
     network.save(tmp_path / "model.keras")
@@ -77,6 +78,7 @@ def test_the_pieces_of_answers_are_put_together_to_the_text_again() -> None:
         assert "".join(words[one] for one in ids) == text
 
 
+@pytest.mark.slow
 def test_padding_weighs_nothing_and_changes_no_token() -> None:
     network, rows = trained(), data_of("the").test
     longer = Network(
@@ -91,6 +93,7 @@ def test_padding_weighs_nothing_and_changes_no_token() -> None:
     assert held_out(network, rows).score.loss == pytest.approx(np.mean(losses[:, 0] / weight.sum(axis=1)))
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     whole = scratch(OPTIONS, data_of("the"), FIT.named("run"))
     asked = itertools.count()
@@ -110,6 +113,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(tmp_path: Path)
     assert made.history.epochs == whole.history.epochs
 
 
+@pytest.mark.slow
 def test_a_network_on_its_own_texts_starts_as_itself() -> None:
     source, data = trained(), data_of("the")
     begun, origins = start_of_sequences(source, data, 7)
@@ -117,6 +121,7 @@ def test_a_network_on_its_own_texts_starts_as_itself() -> None:
     np.testing.assert_allclose(pairs.losses(begun, data.test), pairs.losses(source, data.test), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pieces_that_the_source_lacks_are_new_and_told() -> None:
     source, data = trained(), data_of("zwölf äußerst verquere")
     begun, origins = start_of_sequences(source, data, 7)
@@ -133,6 +138,7 @@ def test_pieces_that_the_source_lacks_are_new_and_told() -> None:
             np.testing.assert_array_equal(rows[0][place], rows[1][places[piece]])
 
 
+@pytest.mark.slow
 def test_a_frozen_side_stays_the_sources() -> None:
     made = parameter(
         trained(), OPTIONS, data_of("le"), FIT.named("frozen"), strategy="full", frozen_side="decoder"
