@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 WIDTH, HEIGHT = 480, 260
@@ -26,11 +26,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Series:
-    """A line: its SVG path, and its points with what each says."""
+    """A line: its SVG path, its points with what each says, and the one it is best at."""
 
     name: str
     path: str
     points: list[tuple[float, float, str]]
+    best: tuple[float, float, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Plot:
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     series: list[Series]
+    levels: list[tuple[str, Tick]] = field(default_factory=list)
+    """Values that go with no axis of epochs: whose, and where."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +121,34 @@ def arms(values: Mapping[str, float], bounds: Mapping[str, tuple[float, float]],
     return ArmsPlot(26 * len(values) + 36, ticks, place(values[reference]), points)
 
 
-def curves(lines: Mapping[str, Sequence[float]], metric: str) -> Plot:
-    """Values by epoch, the first at epoch 1."""
+def curves(
+    lines: Mapping[str, Sequence[float]],
+    metric: str,
+    best_is: Callable[[Iterable[float]], float] | None = None,
+    levels: Mapping[str, float] | None = None,
+) -> Plot:
+    """Values by epoch, the first at epoch 1.
+
+    `best_is` (`max` or `min`) marks each line's best epoch; `levels` are values without epochs.
+    """
     points = {name: [(epoch + 1.0, value) for epoch, value in enumerate(of)] for name, of in lines.items()}
     most = max(len(of) for of in points.values())
     steps = sorted({max(1, round(step)) for step in round_steps(1, most, 6)} | {1, most})
     ticks = [step for step in steps if step == most or most - step >= most / 12]
     place = _scale(1, most, LEFT, RIGHT)
-    return _plot(points, place, [Tick(place(tick), str(tick)) for tick in ticks], "epoch", metric)
+    drawn = _plot(
+        points, place, [Tick(place(tick), str(tick)) for tick in ticks], "epoch", metric, levels or {}
+    )
+    if best_is is None:
+        return drawn
+    marked = []
+    for series in drawn.series:
+        values = list(lines[series.name])
+        known = [value for value in values if math.isfinite(value)]
+        at = values.index(best_is(known)) if known else 0
+        x, y, said = series.points[at]
+        marked.append(replace(series, best=(x, y, f"{said} at epoch {at + 1}")))
+    return replace(drawn, series=marked)
 
 
 def few_shot(points: Sequence[Mapping[str, Any]], metric: str) -> Plot:
@@ -146,8 +169,10 @@ def _plot(
     x_ticks: list[Tick],
     x_label: str,
     y_label: str,
+    levels: Mapping[str, float] | None = None,
 ) -> Plot:
-    values = [y for line in lines.values() for _, y in line if math.isfinite(y)]
+    levels = levels or {}
+    values = [y for line in lines.values() for _, y in line if math.isfinite(y)] + list(levels.values())
     low, high = min(values), max(values)
     margin = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
     place_y = _scale(low - margin, high + margin, BOTTOM, TOP)
@@ -158,7 +183,8 @@ def _plot(
         path = "M" + " L".join(f"{x} {y}" for x, y in at)
         points = [(x, y, short(value)) for (x, y), (_, value) in zip(at, line, strict=True)]
         series.append(Series(name, path, points))
-    return Plot(x_label, y_label, x_ticks, y_ticks, series)
+    at_levels = [(name, Tick(place_y(level), short(level))) for name, level in levels.items()]
+    return Plot(x_label, y_label, x_ticks, y_ticks, series, at_levels)
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:

@@ -37,7 +37,8 @@ def render(report: ReportView) -> str:
         arms=_arms(evaluation),
         crossed=_crossed(evaluation["proof"]),
         compared_with=_control(evaluation),
-        curves=_curves(evaluation["curves"]),
+        curves=_curves(evaluation["curves"], evaluation["metrics"]),
+        calibrated=_calibrated(evaluation["calibration"]),
         few_shot=_few_shot(evaluation["few_shot"], gain),
         matrices=_matrices(confusion),
         confusions=_confusions(confusion),
@@ -89,11 +90,31 @@ def _control(evaluation: Mapping[str, Any]) -> str | None:
     return evaluation["control"] and str(evaluation["control"]["chosen"])
 
 
-def _curves(curves: Mapping[str, Any] | None) -> charts.Plot | None:
+def _curves(curves: Mapping[str, Any] | None, metrics: Mapping[str, Any]) -> charts.Plot | None:
+    """Transfer and control by epoch, with the best epoch of each, beside what has no epochs."""
     if curves is None:
         return None
     lines = {arm: curves[arm] for arm in ("transfer", "control") if curves[arm]}
-    return charts.curves(lines, f"validation {curves['metric']}")
+    found = {arm: metrics.get(arm, {}).get(curves["metric"]) for arm in ("baseline", "constant")}
+    levels = {arm: value for arm, value in found.items() if value is not None}
+    best_is = max if curves["higher_is_better"] else min
+    return charts.curves(lines, f"validation {curves['metric']}", best_is, levels)
+
+
+def _calibrated(calibration: Mapping[str, Any] | None) -> str | None:
+    """How far the transfer's probabilities may be trusted, in a plain sentence."""
+    transfer = (calibration or {}).get("transfer")
+    if transfer is None:
+        return None
+    error, scaled = transfer["before"]["calibration_error"], transfer["after"]
+    if error is None:
+        return "There are too few test rows to tell how far the transfer's probabilities may be trusted."
+    said = (
+        "When the transfer says a probability, what it says it of happens about "
+        f"{words.points(error)} more or less often than that"
+    )
+    after = scaled and scaled["calibration_error"]
+    return f"{said}." if after is None else f"{said}; of scaled probabilities it is {words.points(after)}."
 
 
 def _few_shot(few_shot: Mapping[str, Any] | None, gain: Mapping[str, Any] | None) -> charts.Plot | None:

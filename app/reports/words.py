@@ -91,6 +91,12 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}".replace(".0%", "%")
 
 
+def points(difference: float) -> str:
+    """A difference of shares in points of a hundred."""
+    found = f"{100 * difference:.1f}".removesuffix(".0")
+    return f"{found} percentage {'point' if found == '1' else 'points'}"
+
+
 def between(since: datetime | None, until: datetime | None) -> str:
     """How long it was between two moments."""
     return "–" if since is None or until is None else duration((until - since).total_seconds())

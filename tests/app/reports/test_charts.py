@@ -51,3 +51,15 @@ def test_rows_of_a_few_shot_curve_stand_by_their_logarithm() -> None:
     first, middle, last = (x for x, _, _ in series.points)
     assert middle - first == pytest.approx(last - middle)
     assert [tick.label for tick in drawn.x_ticks] == ["10", "100", "1,000"]
+
+
+def test_a_curve_marks_its_best_epoch_and_lies_beside_what_has_no_epochs() -> None:
+    plot = charts.curves({"transfer": [0.5, 0.9, 0.7]}, "accuracy", max, {"baseline": 0.95})
+    (line,) = plot.series
+    assert line.best == (*line.points[1][:2], "0.9 at epoch 2")
+    ((name, level),) = plot.levels
+    assert (name, level.label) == ("baseline", "0.95")
+    assert charts.TOP <= level.at < line.best[1]
+    (lowest,) = charts.curves({"control": [3.0, 1.0, float("nan")]}, "loss", min).series
+    assert lowest.best is not None
+    assert lowest.best[2] == "1 at epoch 2"

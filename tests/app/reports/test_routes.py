@@ -281,7 +281,7 @@ def test_rows_seen_before_stand_on_the_page_with_what_nobody_knows(
     job = publish("helped", RECEIPT, evaluated)
     page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
     assert "are in no comparison: 7 of 200. Such validation rows chose nothing: 5 of 100." in page
-    assert "<td>old&lt;1&gt;@1</td>" in page
+    assert '<td data-label="trained or validated on">old&lt;1&gt;@1</td>' in page
     assert "equal rows may be equal by chance, and were not counted" in page
     assert "What mini_lm was trained on is not known" in page
     assert client.get(f"/v1/jobs/{job['id']}").json()["result"]["rows_seen"] == SEEN
@@ -296,9 +296,11 @@ def test_both_candidates_of_the_control_and_each_arms_rate_stand_on_the_page(
     job = publish("helped", RECEIPT, evaluated)
     page = client.get(f"/v1/jobs/{job['id']}/report?format=html").text
     assert "The control is the same procedure from random weights: the best on the validation rows" in page
-    assert '<td>from scratch</td><td class="figure">–</td>' in page
-    assert '<strong>the same procedure from random weights</strong></td><td class="figure">0.375</td>' in page
-    assert "<td>the best on train rows held out in folds</td><td>0.003: 0.25, 0.875<br>0.03: –</td>" in page
+    assert 'from scratch</td><td data-label="loss on held-out rows" class="figure">–</td>' in page
+    assert "<strong>the same procedure from random weights</strong></td>" in page
+    assert 'class="figure">0.375</td>' in page
+    assert "the best on train rows held out in folds</td>" in page
+    assert ">0.003: 0.25, 0.875<br>0.03: –</td>" in page
     result = client.get(f"/v1/jobs/{job['id']}").json()["result"]
     assert {name: result[name] for name in CHOSEN} == CHOSEN
     plain = publish("helped", RECEIPT, CASES["three classes"][0])
@@ -311,9 +313,9 @@ def test_a_chosen_strength_stands_on_the_page_beside_the_rate(client: TestClient
     evaluated, _ = CASES["a chosen strength"]
     page = client.get(f"/v1/jobs/{publish('helped', RECEIPT, evaluated)['id']}/report?format=html").text
     assert "Learning rates and strengths of the regulariser" in page
-    assert '<td class="figure">0.003</td><td class="figure">0.3</td>' in page
+    assert 'class="figure">0.003</td><td data-label="strength" class="figure">0.3</td>' in page
     assert "0.003, strength 0.3: 0.25, 0.875<br>" in page
-    assert '<td class="figure">0.01</td><td class="figure">–</td>' in page
+    assert 'class="figure">0.01</td><td data-label="strength" class="figure">–</td>' in page
     plain = publish("helped", RECEIPT, CASES["a chosen control"][0])
     other = client.get(f"/v1/jobs/{plain['id']}/report?format=html").text
     assert "Learning rates" in other
