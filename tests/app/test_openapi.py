@@ -46,7 +46,7 @@ def test_every_operation_has_a_name_of_its_own_that_starts_with_a_verb(document:
     assert set(names.values()) == {1}
     verbs = {name.partition("_")[0] for name in names}
     assert verbs <= {
-        "cancel", "create", "delete", "download", "get", "list", "pause", "predict", "preview", "resume",
+        "cancel", "compare", "create", "delete", "download", "get", "list", "pause", "plan", "predict", "preview", "resume",
         "retry", "revoke", "set", "upload",
     }  # fmt: skip
     assert not [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)]
@@ -103,3 +103,16 @@ def test_the_server_is_where_the_document_is_read_or_where_users_reach_it(
     assert document["servers"] == [{"url": "/"}]
     public = described(tmp_path, public_url="https://transfer.example.com")
     assert public["servers"] == [{"url": "https://transfer.example.com"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [({"port": 8123}, "localhost:8123"), ({"public_url": "https://mt.example"}, "https://mt.example")],
+)
+def test_examples_reach_the_service_where_it_is(
+    tmp_path: Path, settings: dict[str, Any], address: str
+) -> None:
+    document = described(tmp_path, **settings)
+    for text in (document["info"]["description"], operations(document)["upload_dataset"]["description"]):
+        assert f"{address}/v1/datasets" in text
+        assert "localhost:8000" not in text
