@@ -33,7 +33,9 @@ cli = typer.Typer(
 )
 keys = typer.Typer(help="Make, list and revoke the keys that requests need.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
-workspaces = typer.Typer(help="Make and list workspaces: none sees another's things.", no_args_is_help=True)
+workspaces = typer.Typer(
+    help="Make, list and limit workspaces: none sees another's things.", no_args_is_help=True
+)
 cli.add_typer(workspaces, name="workspaces")
 presets = typer.Typer(help="List pretrained backbones, and download others.", no_args_is_help=True)
 cli.add_typer(presets, name="presets")
@@ -257,6 +259,30 @@ def list_workspaces() -> None:
 
     with _administering() as session:
         for line in listed_workspaces(session):
+            typer.echo(line)
+
+
+@workspaces.command("limit")
+def limit_workspace(
+    name: str,
+    max_kept_bytes: Annotated[str | None, typer.Option(help="Of its data sets and versions.")] = None,
+    max_versions: Annotated[str | None, typer.Option(help="Of its models.")] = None,
+    max_queued_jobs: Annotated[str | None, typer.Option(help="Jobs that wait.")] = None,
+    max_running_jobs: Annotated[str | None, typer.Option(help="Jobs that run at once.")] = None,
+    max_job_seconds: Annotated[str | None, typer.Option(help="Running time of a new job.")] = None,
+) -> None:
+    """Show what a workspace may have and has. A limit is a number, 0: none, or `default`: the setting's."""
+    from app.access.command_line import limit_workspace
+
+    asked = {
+        "max_kept_bytes": max_kept_bytes,
+        "max_versions": max_versions,
+        "max_queued_jobs": max_queued_jobs,
+        "max_running_jobs": max_running_jobs,
+        "max_job_seconds": max_job_seconds,
+    }
+    with _administering() as session:
+        for line in limit_workspace(session, name, asked, _settings()):
             typer.echo(line)
 
 

@@ -170,7 +170,20 @@ class Settings(BaseSettings):
     max_kept_bytes: int = Field(
         0,
         ge=0,
-        description="Total size of data sets and versions above which uploads are refused. 0: no limit.",
+        description="Total size of data sets and versions above which uploads and transfers are refused. 0: "
+        "no limit.",
+    )
+    max_workspace_bytes: int = Field(
+        0,
+        ge=0,
+        description="Size of a workspace's data sets and versions above which its uploads and transfers are "
+        "refused, unless an admin gave it another limit. 0: no limit.",
+    )
+    max_workspace_versions: int = Field(
+        0,
+        ge=0,
+        description="Versions of models that a workspace may have, unless an admin gave it another limit. 0: "
+        "no limit.",
     )
 
     max_job_memory_bytes: int = Field(
@@ -186,11 +199,20 @@ class Settings(BaseSettings):
     max_job_seconds: float = Field(
         0.0,
         ge=0,
-        description="Running time of a job, over all attempts, after which it fails with `out_of_time`. 0: "
-        "no limit.",
+        description="Running time of a job, over all attempts, after which it fails with `out_of_time`, "
+        "unless an admin gave its workspace another limit. 0: no limit.",
     )
     max_queued_jobs: int = Field(
-        0, ge=0, description="Waiting jobs above which new ones are refused with 429. 0: no limit."
+        0,
+        ge=0,
+        description="Waiting jobs of a workspace above which new ones are refused with 429, unless an admin "
+        "gave it another limit. 0: no limit.",
+    )
+    max_running_jobs: int = Field(
+        0,
+        ge=0,
+        description="Jobs of a workspace that run at once, unless an admin gave it another limit. 0: as many "
+        "as there are workers.",
     )
     max_json_bytes: int = Field(
         MIB,

@@ -103,7 +103,7 @@ def test_each_refusal_of_a_data_set_is_listed() -> None:
     known = {text for call in raised for text in texts(call.args) if re.fullmatch(r"[a-z]+(_[a-z]+)+", text)}
     assert {"ragged_row", "one_class", "mixed_types", "too_large"} <= known
     elsewhere = {"dataset_not_found", "dataset_in_use", "missing_columns"}
-    assert listed("Refusals") == (known - elsewhere) | {"invalid_request"}
+    assert listed("Refusals") == (known - elsewhere) | {"invalid_request", "quota_full"}
 
 
 def test_each_warning_about_a_data_set_is_listed() -> None:

@@ -118,18 +118,19 @@ def _claim(services: Services, queue: str) -> Lease | None:
     worker = f"{socket.gethostname()}/{os.getpid()}"
     settings = services.settings
     with services.sessions.begin() as session:
-        job_id = scheduling.next_job(session, queue, settings.jobs_of_one_owner)
+        job_id = scheduling.next_job(session, queue, settings.jobs_of_one_owner, settings.max_running_jobs)
         if job_id is None:
             return None
         return transitions.claim(session, job_id, worker, settings.lease_seconds)
 
 
 def _notify_again(services: Services, queue: str) -> None:
-    """For a job whose notification came while its owner had as many jobs running as it may have."""
-    if not services.settings.jobs_of_one_owner or is_shutting_down():
+    """For a job whose notification came while as many ran of its owner or workspace as may."""
+    if is_shutting_down():
         return
+    most = services.settings.jobs_of_one_owner, services.settings.max_running_jobs
     with services.sessions.begin() as session:
-        waits = scheduling.next_job(session, queue, services.settings.jobs_of_one_owner)
+        waits = scheduling.next_job(session, queue, *most) if scheduling.are_limited(session, *most) else None
     if waits is not None:
         services.broker.notify(queue)
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from app.access import audit, keys, workspaces
-from app.access.schemas import KeyName
+from app.access import audit, keys, quotas, workspaces
+from app.access.schemas import KeyName, WorkspaceLimits
 from app.access.scopes import Scope
 from app.db.access_tables import Key
 from app.errors import ServiceError, field_problem
 from app.references import Name
+from app.settings import Settings
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = 10_000
@@ -76,6 +77,38 @@ def listed_workspaces(session: Session) -> Iterator[str]:
         for workspace in found:
             after = workspace.id
             yield f"{workspace.name}  since {workspace.created_at:%Y-%m-%d}"
+
+
+def limit_workspace(
+    session: Session, name: str, asked: Mapping[str, str | None], settings: Settings
+) -> Iterator[str]:
+    """Give a workspace limits, each a number or `default`; a line for each that it has then."""
+    given = {limit: _limit(limit, text) for limit, text in asked.items() if text is not None}
+    workspace = workspaces.limit(session, name, given)
+    if given:
+        audit.record(
+            session, audit.COMMAND_LINE, "workspace.limited", workspace.name, within=workspace.id, **given
+        )
+    used = quotas.used(session, [workspace.id])[workspace.id]
+    for limit, most in quotas.in_force(workspace, settings).items():
+        whose = "a setting" if getattr(workspace, limit) is None else "its own limit"
+        now = used.get(limit.removeprefix("max_"))
+        has = "" if now is None else f", {now} now"
+        yield f"{limit}: {'no limit' if most is None else f'{most:.15g}'} ({whose}){has}"
+
+
+def _limit(limit: str, text: str) -> float | None:
+    if text == "default":
+        return None
+    try:
+        # Not strictly: the command line has texts alone.
+        read = WorkspaceLimits.model_validate({limit: text}, strict=False)
+    except ValidationError:
+        expected = "a number of seconds" if limit == "max_job_seconds" else "a whole number"
+        expected += " that is not negative (0: no limit), or `default`"
+        raise field_problem(limit, expected, text) from None
+    most: float = getattr(read, limit)
+    return most
 
 
 def _all(session: Session) -> Iterator[Key]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
 
-from app.access import audit, keys, workspaces
+from app.access import audit, keys, quotas, workspaces
 from app.access.caller import Asking, Caller
 from app.access.requests import StrictRoute
 from app.access.schemas import (
@@ -17,9 +19,13 @@ from app.access.schemas import (
     KeyList,
     KeyRequest,
     KeyView,
+    LimitsInForce,
     NewKeyView,
+    WorkspaceChange,
+    WorkspaceLimits,
     WorkspaceList,
     WorkspaceRequest,
+    WorkspaceUse,
     WorkspaceView,
     plain,
 )
@@ -79,21 +85,42 @@ def revoke_key(
 
 
 @router.post("/workspaces", status_code=201, summary="Make a workspace", responses=responses(403, 409, 422))
-def create_workspace(body: WorkspaceRequest, session: WriteSession, caller: Asking) -> WorkspaceView:
+def create_workspace(
+    body: WorkspaceRequest, request: Request, session: WriteSession, caller: Asking
+) -> WorkspaceView:
     """For an admin of the installation. Make a key of it next."""
     _require_installation(caller)
     made = workspaces.create(session, body.name)
     audit.record(session, caller, "workspace.created", made.name)
-    return _workspace(made)
+    return _workspaces(session, request, [made])[0]
 
 
 @router.get("/workspaces", summary="List workspaces", responses=responses(403, 422))
 def list_workspaces(
-    session: ReadSession, caller: Asking, after: After = None, limit: Limit = 20
+    request: Request, session: ReadSession, caller: Asking, after: After = None, limit: Limit = 20
 ) -> WorkspaceList:
-    """In the order in which they were made; an admin of one sees that one."""
+    """In the order in which they were made, with limits and what is used; an admin of one sees that one."""
     found, has_more = workspaces.list_page(session, caller.workspace_id, after, limit)
-    return WorkspaceList(data=[_workspace(one) for one in found], has_more=has_more)
+    return WorkspaceList(data=_workspaces(session, request, found), has_more=has_more)
+
+
+@router.patch(
+    "/workspaces/{workspace}", summary="Set a workspace's limits", responses=responses(403, 404, 422)
+)
+def set_workspace_limits(
+    workspace: Annotated[str, Path(description="Name of a workspace.")],
+    body: WorkspaceChange,
+    request: Request,
+    session: WriteSession,
+    caller: Asking,
+) -> WorkspaceView:
+    """For an admin of the installation. What it has beyond a limit it keeps; what runs goes on."""
+    found = workspaces.find(session, workspace, caller.workspace_id)
+    _require_installation(caller)
+    told = body.limits.model_dump(exclude_unset=True)
+    changed = workspaces.limit(session, found.name, told)
+    audit.record(session, caller, "workspace.limited", changed.name, within=changed.id, **told)
+    return _workspaces(session, request, [changed])[0]
 
 
 @router.get(
@@ -150,5 +177,18 @@ def _require_installation(caller: Caller) -> None:
         raise ServiceError(403, "installation_only", message, hint=hint)
 
 
-def _workspace(workspace: Workspace) -> WorkspaceView:
-    return WorkspaceView.model_validate(workspace, from_attributes=True)
+def _workspaces(session: Session, request: Request, found: Sequence[Workspace]) -> list[WorkspaceView]:
+    used = quotas.used(session, [workspace.id for workspace in found])
+    return [
+        WorkspaceView(
+            id=workspace.id,
+            name=workspace.name,
+            created_at=workspace.created_at,
+            limits=WorkspaceLimits.model_validate(
+                {name: getattr(workspace, name) for name in quotas.DEFAULTS}
+            ),
+            in_force=LimitsInForce.model_validate(quotas.in_force(workspace, request.app.state.settings)),
+            used=WorkspaceUse.model_validate(used[workspace.id]),
+        )
+        for workspace in found
+    ]

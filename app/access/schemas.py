@@ -11,6 +11,7 @@ from app.access import keys
 from app.access.scopes import Scope
 from app.db.access_tables import Key
 from app.references import Name
+from app.texts import LARGEST
 
 _RESERVED = ("key_", "ws_", "mt_")
 """How ids of keys and workspaces begin, and keys themselves: a name must be taken for none of them."""
@@ -32,6 +33,9 @@ KeyName = Annotated[
 """A name by which a key is found beside its id and its beginning."""
 
 
+_Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
 class WorkspaceRequest(BaseModel):
     """A new workspace."""
 
@@ -40,12 +44,75 @@ class WorkspaceRequest(BaseModel):
     name: Name
 
 
+class WorkspaceLimits(BaseModel):
+    """What a workspace may have; 0 is no limit, null what the service's settings say."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    max_kept_bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = Field(
+        None,
+        description="Size of its data sets and of the files of its versions: beyond it uploads and transfers "
+        "are refused with 507. What another workspace keeps as well counts for each.",
+    )
+    max_versions: _Count | None = Field(
+        None,
+        description="Versions of its models, with those that open jobs are to make: beyond it a transfer is "
+        "refused with 507.",
+    )
+    max_queued_jobs: _Count | None = Field(
+        None, description="Waiting jobs: beyond it a new, resumed or retried one is refused with 429."
+    )
+    max_running_jobs: _Count | None = Field(
+        None, description="Jobs that run at once: further ones wait, and those of others begin before them."
+    )
+    max_job_seconds: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
+        None,
+        description="Running time of a new job, over all attempts: beyond it it fails with `out_of_time`.",
+    )
+
+
+class LimitsInForce(BaseModel):
+    """The limits that hold, its own or the settings'; null is no limit."""
+
+    max_kept_bytes: int | None
+    max_versions: int | None
+    max_queued_jobs: int | None
+    max_running_jobs: int | None
+    max_job_seconds: float | None
+
+
+class WorkspaceUse(BaseModel):
+    """What a workspace has now."""
+
+    kept_bytes: int = Field(description="Before what is equal is kept once.")
+    versions: int = Field(description="Without those that were deleted.")
+    queued_jobs: int
+    running_jobs: int
+
+
+class WorkspaceChange(BaseModel):
+    """What is to be different of a workspace; a limit that is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"limits": {"max_kept_bytes": 50_000_000_000, "max_running_jobs": 2}}]
+        },
+    )
+
+    limits: WorkspaceLimits
+
+
 class WorkspaceView(BaseModel):
     """A workspace: whose data sets, jobs and models they are."""
 
     id: str
     name: str
     created_at: datetime
+    limits: WorkspaceLimits = Field(description="Its own, as an admin set them.")
+    in_force: LimitsInForce
+    used: WorkspaceUse
 
 
 class WorkspaceList(BaseModel):
@@ -120,7 +187,7 @@ class AuditView(BaseModel):
     key_id: str | None
     action: str = Field(examples=["dataset.deleted"])
     subject: str = Field(description="What it was done to.", examples=["grades@1"])
-    data: dict[str, str | int | bool | None] = Field(
+    data: dict[str, str | int | float | bool | None] = Field(
         description="What else the action says of itself.", examples=[{"version": "grades@1", "force": False}]
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -34,6 +36,17 @@ def find(session: Session, name: str, only: str | None = None) -> Workspace:
         hint = did_you_mean(name, known) or "`model-transfer workspaces list` lists them."
         raise ServiceError(404, "workspace_not_found", message, hint=hint)
     return found
+
+
+def limit(
+    session: Session, name: str, limits: Mapping[str, float | None], only: str | None = None
+) -> Workspace:
+    """Give the workspace these limits of its own, by their columns; None: those that the settings have."""
+    workspace = find(session, name, only)
+    for column, most in limits.items():
+        setattr(workspace, column, most)
+    session.flush()
+    return workspace
 
 
 def list_page(

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from app.access import audit
 from app.access.caller import Asking
+from app.access.quotas import require_room
 from app.access.requests import StrictRoute
 from app.datasets import service
 from app.datasets.followers import client_left, stream_progress, wait_for_dataset
@@ -125,8 +126,7 @@ async def receive_dataset(
         validation.begin(upload)
 
     settings = request.app.state.settings
-    if settings.max_kept_bytes:
-        await run_in_threadpool(_has_room, request, caller.workspace, settings.max_kept_bytes)
+    await run_in_threadpool(_has_room, request, caller.workspace)
     with ExitStack() as held:
         incoming = held.enter_context(request.app.state.storage.incoming())
         validation = held.enter_context(Validation(request, caller, incoming))
@@ -159,9 +159,9 @@ async def receive_dataset(
     return view
 
 
-def _has_room(request: Request, workspace: str, most: int) -> None:
+def _has_room(request: Request, workspace: str) -> None:
     with request.app.state.readers() as session:
-        service.require_room(session, workspace, most)
+        require_room(session, workspace, request.app.state.settings)
 
 
 @router.get("", summary="List data sets", responses=responses(422))

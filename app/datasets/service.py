@@ -20,7 +20,7 @@ from app.datasets.upload import Upload
 from app.db.clock import db_now
 from app.db.input_tables import JobInput
 from app.db.locks import lock_name, lock_names
-from app.db.tables import Artifact, Dataset, Job, Version
+from app.db.tables import Dataset, Job
 from app.errors import ServiceError, did_you_mean
 from app.pages import page
 from app.references import is_id, new_id, split_reference
@@ -154,30 +154,6 @@ def list_page(
     if after is not None:
         statement = statement.where(Dataset.id < after)
     return page(session, statement, limit)
-
-
-def kept_bytes(session: Session, workspace: str | None = None) -> dict[str, int]:
-    """Size of the data sets and of the versions' files, before what is equal is kept once.
-
-    Of a workspace, or of all.
-    """
-    datasets = select(func.sum(Dataset.size + Dataset.rows_size)).where(Dataset.deleted_at.is_(None))
-    versions = select(func.sum(Artifact.size))
-    if workspace is not None:
-        datasets = datasets.where(Dataset.workspace_id == workspace)
-        of_it = select(Version.id).where(Version.workspace_id == workspace)
-        versions = versions.where(Artifact.version_id.in_(of_it))
-    return {"datasets": session.scalar(datasets) or 0, "versions": session.scalar(versions) or 0}
-
-
-def require_room(session: Session, workspace: str, most: int) -> None:
-    """Refuse further uploads where as much is kept as may be; how much of it is others' is not told."""
-    if sum(kept_bytes(session).values()) >= most:
-        own = kept_bytes(session, workspace)
-        usage = ", ".join(f"{size} bytes of {what}" for what, size in own.items())
-        message = f"Expected less than {most} bytes of stored files. Received: as many or more, {usage} here."
-        hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
-        raise ServiceError(507, "quota_full", message, hint=hint)
 
 
 def uses_dataset(dataset_id: Any) -> Any:

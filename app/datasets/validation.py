@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from app.access import audit
 from app.access.caller import Caller
+from app.access.quotas import require_room
 from app.datasets import service
 from app.datasets.child_process import Inspector, Stopped
 from app.datasets.file_limits import file_limits
@@ -216,6 +217,7 @@ class Validation:
 
             def make() -> DatasetView:
                 kept = service.create(session, self._workspace, name, upload, form, inspection, files)
+                require_room(session, self._workspace, state.settings, is_kept=True)
                 audit.record(session, self._caller, "dataset.created", service.ref(kept), sha256=kept.digest)
                 return service.view(kept)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db.base import Base, Json, one_of
@@ -25,6 +25,12 @@ class Workspace(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=db_now())
+    # Its own limits, 0 of none; null: what the settings say (`access/quotas.py`).
+    max_kept_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    max_versions: Mapped[int | None]
+    max_queued_jobs: Mapped[int | None]
+    max_running_jobs: Mapped[int | None]
+    max_job_seconds: Mapped[float | None] = mapped_column(Double)
 
 
 class Key(Base):

@@ -16,7 +16,7 @@ from prometheus_client.core import (
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.datasets.service import kept_bytes
+from app.access.quotas import kept_bytes
 from app.db.clock import db_now, seconds_between
 from app.db.session import Sessions
 from app.db.tables import Event, Job, JobStage

@@ -1,14 +1,10 @@
-"""Is a job too large to run, or too long, or do too many wait? Told before it is accepted."""
+"""Is a job too large to run, or too long? Told before it is accepted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
-
-from app.db.tables import Job
 from app.errors import ServiceError
 from app.jobs import folds
 from app.jobs.baseline_memory import baseline_bytes
@@ -20,15 +16,11 @@ from app.jobs.networks import Application
 from app.jobs.recipes import Method, StructureTransfer
 from app.jobs.requirements import Examples
 from app.jobs.schemas import Estimate, JobSpec
-from app.jobs.states import State
 from app.jobs.training import FURTHER_RATES, Budget, Training
 from app.settings import Settings
 
 _STEPS_AN_EPOCH = 10
 """An epoch of fewer steps counts as so many: it is validated and recorded besides."""
-
-_TRY_AGAIN_SECONDS = 60
-"""What is told to who finds the queue full."""
 
 _SMALLEST_IMAGE = 32
 """Pixels a side that the architectures of `keras.applications` need."""
@@ -74,21 +66,6 @@ def check(
     return Estimate(
         parameters=most.trained + most.frozen, memory_bytes=max(most.bytes, of_baseline), steps=steps
     )
-
-
-def require_place(session: Session, workspace: str, most: int) -> None:
-    """Refuse what would wait behind as many jobs of the workspace as may; 0 of `most`: no limit."""
-    if not most:
-        return
-    waiting = select(func.count()).where(Job.workspace_id == workspace, Job.state == State.QUEUED)
-    if (session.scalar(waiting) or 0) > most:
-        message = f"Expected at most {most} waiting jobs of a workspace. Received: one more than that."
-        hint = (
-            "Wait until one has begun, or cancel one: GET /v1/jobs?state=queued lists them. The operator can "
-            "start more workers, or raise MODEL_TRANSFER_MAX_QUEUED_JOBS."
-        )
-        headers = {"Retry-After": str(_TRY_AGAIN_SECONDS)}
-        raise ServiceError(429, "too_many_queued", message, hint=hint, headers=headers)
 
 
 def _too_large(spec: JobSpec, need: MemoryNeed, limit: int) -> ServiceError:

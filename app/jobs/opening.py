@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.access import quotas
 from app.datasets.reading.profile import Notice
 from app.db.clock import db_now
 from app.db.input_tables import JobInput
@@ -55,7 +56,9 @@ def open_job(
         spec=spec.model_dump(mode="json"),
         extra=request.metadata,
         max_attempts=settings.max_attempts,
-        max_seconds=running_time.allowed(request.limits, settings.max_job_seconds),
+        max_seconds=running_time.allowed(
+            request.limits, quotas.allowed(session, workspace, "max_job_seconds", settings)
+        ),
         queue=queue_of(request, settings.queue_names),
         owner=owner,
         priority=request.priority,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.access import quotas
 from app.datasets import service as datasets
 from app.datasets.reading.profile import Notice
 from app.db.tables import Job
@@ -67,7 +68,7 @@ def plan(session: Session, workspace: str, request: JobRequest, settings: Settin
     found = resolve(session, workspace, request, settings)
     if request.name is not None:
         name_is_free(session, workspace, request.name)
-    running_time.allowed(request.limits, settings.max_job_seconds)
+    running_time.allowed(request.limits, quotas.allowed(session, workspace, "max_job_seconds", settings))
     estimate = found.spec.estimate
     assert estimate is not None  # `resolve` made it
     theirs, ours = found.learnt[0], signature(datasets.description(found.target))

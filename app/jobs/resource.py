@@ -17,11 +17,11 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access import audit
 from app.access.caller import Caller
+from app.access.quotas import require_place
 from app.db.tables import Job
 from app.errors import ServiceError
 from app.idempotency import once
 from app.jobs import service
-from app.jobs.limits import require_place
 from app.jobs.schemas import EventList, EventView
 from app.jobs.states import TERMINAL, Kind, State
 from app.pages import page
@@ -69,7 +69,7 @@ class Resource(Generic[View]):  # Python 3.11 has no other form
 
             view, is_new = once(session, caller.workspace, key, about, self.view, make)
             if is_new and queue:
-                require_place(session, caller.workspace, request.app.state.settings.max_queued_jobs)
+                require_place(session, caller.workspace, self.kind, request.app.state.settings)
         if is_new and queue:
             self._announce(request, view, queue)
         return view

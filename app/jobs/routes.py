@@ -39,7 +39,7 @@ EventId = Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 @router.post(
-    "", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422, 429)
+    "", status_code=202, summary="Start a transfer job", responses=responses(404, 409, 410, 422, 429, 507)
 )
 async def create_job(
     body: JobRequest,
@@ -149,7 +149,7 @@ def pause_job(job: str, request: Request, caller: Asking, idempotency_key: Idemp
     return JOBS.moved(request, caller, idempotency_key, "paused", move)
 
 
-@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409, 429))
+@router.post("/{job}:resume", summary="Resume a paused job", responses=responses(404, 409, 429, 507))
 def resume_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues where it stopped."""
 
@@ -162,7 +162,7 @@ def resume_job(job: str, request: Request, caller: Asking, idempotency_key: Idem
 @router.post(
     "/{job}:retry",
     summary="Retry a job that failed or was cancelled",
-    responses=responses(404, 409, 410, 429),
+    responses=responses(404, 409, 410, 429, 507),
 )
 def retry_job(job: str, request: Request, caller: Asking, idempotency_key: IdempotencyKey = None) -> JobView:
     """It continues from its last finished stage and checkpoint, as long as they are kept."""

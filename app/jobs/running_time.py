@@ -27,7 +27,7 @@ class Limits(Recipe):
 
 
 def allowed(asked: Limits, most: float) -> float | None:
-    """The seconds that a job has; `most` is the operator's, 0 of none.
+    """The seconds that a job has; `most` is its workspace's, 0 of none.
 
     Raises:
         ServiceError: 422 if it asks for more than that.
@@ -36,7 +36,10 @@ def allowed(asked: Limits, most: float) -> float | None:
         return asked.max_seconds
     if asked.max_seconds is not None and asked.max_seconds > most:
         message = f"limits.max_seconds: expected at most {most:g} seconds. Received: {asked.max_seconds:g}."
-        hint = "Ask for less, or leave it out; the operator can raise MODEL_TRANSFER_MAX_JOB_SECONDS."
+        hint = (
+            "Ask for less, or leave it out; an admin of the installation can raise the workspace's "
+            "`limits.max_job_seconds`, the operator MODEL_TRANSFER_MAX_JOB_SECONDS."
+        )
         raise ServiceError(422, "too_much_time", message, hint=hint)
     return asked.max_seconds or most
 

@@ -3,7 +3,8 @@ who was served longest ago, who came first.
 
 An owner is served when a worker claims one of its jobs, counted for each queue, and a workspace with any of
 its owners. So however many jobs the others have waiting, and whatever priority they give them, at most one
-job of each workspace begins before another's next one, and within it one of each owner.
+job of each workspace begins before another's next one, and within it one of each owner. A workspace or
+owner with as many jobs running as it may have is passed over, and keeps its place.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
+from app.db.access_tables import Workspace
 from app.db.clock import db_now
 from app.db.locks import lock_name, lock_name_within
 from app.db.tables import Job, Turn
@@ -39,24 +41,38 @@ class _Owner:
     served: int  # the number of the last turn; 0 where there was none
 
 
-def next_job(session: Session, queue: str, most_of_one_owner: int = 0) -> str | None:
+def next_job(
+    session: Session, queue: str, most_of_one_owner: int = 0, most_of_one_workspace: int = 0
+) -> str | None:
     """The id of the job that a worker of this queue should claim; None where none may begin.
 
-    `most_of_one_owner` jobs of an owner run at once; 0 sets no limit. Rows that another worker is about to
-    claim are passed over.
+    `most_of_one_owner` jobs of an owner run at once, and `most_of_one_workspace` of a workspace that has no
+    limit of its own; 0 sets no limit. Rows that another worker is about to claim are passed over.
     """
     full: set[tuple[str, str]] = set()
-    if most_of_one_owner:
-        lock_name(session, "jobs", "turns")  # or two workers would both take an owner's last slot
-        full = _owners_at_limit(session, most_of_one_owner)
+    full_workspaces: set[str] = set()
+    if are_limited(session, most_of_one_owner, most_of_one_workspace):
+        lock_name(session, "jobs", "turns")  # or two workers would both take the last slot
+        full = _owners_at_limit(session, most_of_one_owner) if most_of_one_owner else full
+        full_workspaces = _workspaces_at_limit(session, most_of_one_workspace)
     else:
         # Or two workers would both serve the owner who was served longest ago. Who holds the lock for long
         # keeps nobody from working: at worst an owner is served out of order.
         lock_name_within(session, "turns", queue, LONGEST_WAIT_SECONDS)
     for owner in _waiting_owners(session, queue):
-        if (owner.workspace, owner.name) not in full and (found := _first_of(session, queue, owner)):
+        if owner.workspace in full_workspaces or (owner.workspace, owner.name) in full:
+            continue
+        if found := _first_of(session, queue, owner):
             return found
     return None
+
+
+def are_limited(session: Session, most_of_one_owner: int, most_of_one_workspace: int) -> bool:
+    """Whether a job may have to wait though there is a worker for it, as in `next_job`."""
+    if most_of_one_owner or most_of_one_workspace:
+        return True
+    limited = select(Workspace.id).where(Workspace.max_running_jobs > 0).limit(1)
+    return session.scalars(limited).first() is not None
 
 
 def forget_idle_owners(session: Session) -> None:
@@ -68,6 +84,18 @@ def _owners_at_limit(session: Session, most: int) -> set[tuple[str, str]]:
     whose = Job.workspace_id, Job.owner
     running = select(*whose).where(Job.state == State.RUNNING).group_by(*whose)
     return {(workspace, owner) for workspace, owner in session.execute(running.having(func.count() >= most))}
+
+
+def _workspaces_at_limit(session: Session, most: int) -> set[str]:
+    allowed = func.coalesce(Workspace.max_running_jobs, most)
+    running = (
+        select(Job.workspace_id)
+        .join(Workspace, Workspace.id == Job.workspace_id)
+        .where(Job.state == State.RUNNING, allowed > 0)
+        .group_by(Job.workspace_id, Workspace.max_running_jobs)
+        .having(func.count() >= allowed)
+    )
+    return set(session.scalars(running))
 
 
 def _waiting_owners(session: Session, queue: str) -> list[_Owner]:

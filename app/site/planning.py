@@ -40,11 +40,12 @@ def show_plan(request: Request, session: ReadSession, caller: Asking) -> Respons
 
 def planned(request: Request, session: Session, caller: Caller, given: Mapping[str, str]) -> Planned:
     """As `POST /v1/jobs:plan` of what the form says so far."""
+    workspace = caller.workspace  # a key of the installation has none, and plans nothing
     if not given.get("source") or not given.get("target.dataset"):
         return Planned()
     try:
         asked = JobRequest.model_validate(job_of(given))
-        return Planned(plan(session, caller.workspace, asked, request.app.state.settings))
+        return Planned(plan(session, workspace, asked, request.app.state.settings))
     except ValidationError as error:
         told = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
         return Planned(problem=problem_of(request, RequestValidationError(told)))

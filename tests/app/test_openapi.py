@@ -46,8 +46,8 @@ def test_every_operation_has_a_name_of_its_own_that_starts_with_a_verb(document:
     assert set(names.values()) == {1}
     verbs = {name.partition("_")[0] for name in names}
     assert verbs <= {
-        "cancel", "compare", "create", "delete", "download", "get", "list", "pause", "plan", "predict", "preview", "resume",
-        "retry", "revoke", "set", "upload",
+        "cancel", "compare", "create", "delete", "download", "get", "list", "pause", "plan", "predict",
+        "preview", "resume", "retry", "revoke", "set", "upload",
     }  # fmt: skip
     assert not [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+)+", name)]
     assert names.keys() >= {"upload_dataset", "create_job", "get_job", "list_jobs", "download_model_version"}

@@ -68,6 +68,35 @@ def test_a_workspace_is_made_before_its_keys(folder: Path) -> None:
     ]
 
 
+def test_a_workspaces_limits_are_shown_set_and_given_back_to_the_settings(folder: Path) -> None:
+    words = ["workspaces", "limit", "default"]
+    assert run(folder, *words).stdout.splitlines() == [
+        "max_kept_bytes: no limit (a setting), 0 now",
+        "max_versions: no limit (a setting), 0 now",
+        "max_queued_jobs: no limit (a setting), 0 now",
+        "max_running_jobs: no limit (a setting), 0 now",
+        "max_job_seconds: no limit (a setting)",
+    ]
+    told = run(folder, *words, "--max-kept-bytes", "50000000000", "--max-job-seconds", "1.5").stdout
+    assert "max_kept_bytes: 50000000000 (its own limit), 0 now\n" in told
+    assert "max_job_seconds: 1.5 (its own limit)\n" in told
+    told = run(folder, *words, "--max-kept-bytes", "default", "--max-versions", "0").stdout
+    assert "max_kept_bytes: no limit (a setting)" in told
+    assert "max_versions: no limit (its own limit)" in told
+    assert "max_job_seconds: 1.5 (its own limit)" in told
+    for wrong in ("some", "-1", "2.5"):
+        refused = run(folder, *words, f"--max-versions={wrong}")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "max_versions: expected a whole number that is not negative" in refused.stderr
+    assert run(folder, "workspaces", "limit", "defaul").exit_code == 1
+    with make_read_sessions(make_engine(f"sqlite:///{folder / 'model-transfer.db'}"))() as session:
+        written = [(entry.action, entry.data) for entry in audit.list_page(session, None, 0, 10)[0]]
+    assert written == [
+        ("workspace.limited", {"max_kept_bytes": 50_000_000_000, "max_job_seconds": 1.5}),
+        ("workspace.limited", {"max_kept_bytes": None, "max_versions": 0}),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -150,6 +150,7 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
         ("", lambda _: {"name": "new", "scope": "admin", "installation": True}),
     ],
     ("POST", "/v1/workspaces"): [("", lambda _: {"name": "new"})],
+    ("PATCH", "/v1/workspaces/{workspace}"): [("", lambda _: {"limits": {"max_versions": 9}})],
     ("POST", "/v1/datasets"): [("", lambda _: "no table")],
     ("POST", "/v1/models/{model}:predict"): [("", lambda _: {"instances": [{"a": 1}]})],
     ("POST", "/v2/models/{model}/infer"): [("", lambda _: TENSORS)],
