@@ -33,6 +33,9 @@ Wherever an id is asked for, a name or `name@version` will do. Every error is an
 that says what was expected, what was received and what to do.
 """
 
+EXAMPLE = "localhost:8000"
+"""The address in the examples above and of the routes, which the document has its own in place of."""
+
 TAGS = [
     {"name": "datasets", "description": "Validated, immutable, versioned tables of examples."},
     {"name": "jobs", "description": "Transfer jobs: start, watch, stop."},
@@ -70,8 +73,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         schemas["Problem"] = errors.Problem.model_json_schema()
         document["components"]["securitySchemes"] = {"key": KEY}
+        address = _address(app)
+        document["info"]["description"] = document["info"]["description"].replace(EXAMPLE, address)
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
+                if "description" in operation:
+                    operation["description"] = operation["description"].replace(EXAMPLE, address)
                 _replace_validation_error(operation["responses"])
                 _add_common(method, operation)
                 _add_key(method, path, operation)
@@ -80,6 +87,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _numbers_as_choices(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _address(app: FastAPI) -> str:
+    """Where the examples of the document reach this service."""
+    settings = app.state.settings
+    local = f"localhost:{settings.port}" if settings.port else EXAMPLE
+    return str(settings.public_url or local).rstrip("/")
 
 
 def _replace_validation_error(answers: dict[str, Any]) -> None:

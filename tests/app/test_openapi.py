@@ -103,3 +103,16 @@ def test_the_server_is_where_the_document_is_read_or_where_users_reach_it(
     assert document["servers"] == [{"url": "/"}]
     public = described(tmp_path, public_url="https://transfer.example.com")
     assert public["servers"] == [{"url": "https://transfer.example.com"}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [({"port": 8123}, "localhost:8123"), ({"public_url": "https://mt.example"}, "https://mt.example")],
+)
+def test_examples_reach_the_service_where_it_is(
+    tmp_path: Path, settings: dict[str, Any], address: str
+) -> None:
+    document = described(tmp_path, **settings)
+    for text in (document["info"]["description"], operations(document)["upload_dataset"]["description"]):
+        assert f"{address}/v1/datasets" in text
+        assert "localhost:8000" not in text
