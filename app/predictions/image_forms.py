@@ -24,7 +24,11 @@ OPENAPI: dict[str, Any] = {
                     "type": "object",
                     "required": ["image"],
                     "properties": {
-                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                        "image": {
+                            "type": "array",
+                            "maxItems": MOST_INSTANCES,
+                            "items": {"type": "string", "format": "binary"},
+                        }
                     },
                 }
             }

@@ -20,7 +20,9 @@ Datatype = Literal[
 _DATATYPES: Mapping[str, Datatype] = {"number": "FP64", "boolean": "BOOL"}
 """By a column's type; all others are text."""
 
-Parameters = Annotated[dict[str, Any], Field(description="By name.")]
+Parameters = Annotated[
+    dict[Annotated[str, Field(max_length=200)], Any], Field(max_length=100, description="By name.")
+]
 
 
 class _Part(BaseModel):
@@ -33,12 +35,15 @@ class InputTensor(_Part):
     """A column of all rows."""
 
     name: str = Field(max_length=1000, description="The column's, see the model's `inputs`.")
-    shape: list[int] = Field(min_length=1, max_length=2, description="The number of rows; perhaps 1.")
+    shape: list[Annotated[int, Field(ge=0, le=MOST_INSTANCES)]] = Field(
+        min_length=1, max_length=2, description="The number of rows; perhaps 1."
+    )
     datatype: Datatype
     parameters: Parameters | None = Field(None, description="Passed over.")
     data: list[Any] = Field(
+        max_length=MOST_INSTANCES,
         description="Row by row, flat or nested: numbers, text, true and false; null is missing. Images as "
-        "BYTES, their file in base64."
+        "BYTES, their file in base64.",
     )
 
 

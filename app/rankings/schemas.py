@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
@@ -40,15 +40,15 @@ class RankingRequest(WorkRequest):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE, ALL_EXAMPLE]})
 
     target: Reference = Field(description="Id, name or `name@version` of a data set.")
-    candidates: list[CandidateRequest] | Literal["all"] = Field(
+    candidates: (
+        Annotated[list[CandidateRequest], Field(min_length=1, max_length=MOST_CANDIDATES)] | Literal["all"]
+    ) = Field(
         "all",
-        min_length=1,
-        max_length=MOST_CANDIDATES,
         description="The sources to compare. `all`: the newest version of each model, and each preset that "
         f"is here, {MOST_CANDIDATES} at most, the newest first.",
     )
     metric: str | None = Field(
-        None, description="Which is told as expected. Default: accuracy, or R² of a number."
+        None, max_length=100, description="Which is told as expected. Default: accuracy, or R² of a number."
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Which rows are held out together.")
 

@@ -35,7 +35,7 @@ def endless(place: str, schema: Schema, document: Schema, seen: set[str]) -> Ite
         for one in schema.get(key, []):
             yield from endless(place, one, document, seen)
     kind = schema.get("type")
-    if kind == "string" and schema.get("format") != "binary":
+    if kind == "string" and schema.get("format") not in ("binary", "date-time"):
         bounded = schema.keys() & {"maxLength", "enum", "const"} or "*" not in schema.get("pattern", "*")
         if not bounded:
             yield f"{place}: {schema}"
