@@ -83,7 +83,7 @@ class RankingSpec(Recipe):
     seed: int
 
 
-class GainView(BaseModel):
+class RankedGainView(BaseModel):
     """How much better than the best baseline, on the same rows out of fold."""
 
     value: float
@@ -100,7 +100,7 @@ class RankedRow(BaseModel):
     score: float | None = Field(description="Mean log-likelihood of a row, or minus its squared error.")
     standard_error: float | None
     expected: float | None = Field(description="The metric by cross-validation.")
-    gain: GainView | None = Field(description="Against the best baseline; null of that one.")
+    gain: RankedGainView | None = Field(description="Against the best baseline; null of that one.")
     answer: Answer | None = Field(description="Of candidates: use it, train both, or it is of no help.")
     metrics: dict[str, float | None]
     scores: dict[str, float | None] = Field(description="Other scores, each by its paper.")

@@ -53,6 +53,10 @@ def test_every_operation_has_a_name_of_its_own_that_starts_with_a_verb(document:
     assert names.keys() >= {"upload_dataset", "create_job", "get_job", "list_jobs", "download_model_version"}
 
 
+def test_no_two_schemas_have_one_name_which_generated_clients_refuse(document: dict[str, Any]) -> None:
+    assert not [name for name in document["components"]["schemas"] if "__" in name]
+
+
 def test_every_object_names_its_fields_or_says_which_map_it_is(document: dict[str, Any]) -> None:
     bare = [
         place
