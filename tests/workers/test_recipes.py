@@ -27,7 +27,7 @@ from app.jobs.training import (
     Budget,
     Training,
 )
-from app.reports import page
+from app.reports import words
 from workers.transfer import tasks
 from workers.transfer.methods.parts import rates, regularisers
 from workers.transfer.proof.verdict import CONTROLS
@@ -139,7 +139,7 @@ def test_a_head_takes_at_least_the_memory_that_is_estimated_and_little_more() ->
 
 
 def test_what_the_control_may_be_has_words_in_the_sentence_and_on_the_page() -> None:
-    assert set(get_args(ControlName)) == set(CONTROLS) == set(page.CONTROLS)
+    assert set(get_args(ControlName)) == set(CONTROLS) == set(words.CONTROLS)
 
 
 def test_every_metric_a_job_may_ask_for_is_measured() -> None:

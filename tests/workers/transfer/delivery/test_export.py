@@ -131,6 +131,7 @@ def test_a_bundle_holds_everything_about_the_model(options, numbers, tmp_path):
         content = {name: file.read(name) for name in file.namelist()}
     assert [name for name in content if not name.startswith("reading/")] == [
         "model.keras",
+        "to_saved_model.py",
         "README.md",
         "signature.json",
         "metrics.json",
