@@ -82,7 +82,7 @@ def _of_labels(metric: str, y, p, w) -> float:
     return float(sk.f1_score(y, said, average=metric.removesuffix("_f1"), sample_weight=w))
 
 
-@pytest.mark.parametrize(("task", "metric"), [case for case in CASES if case[0] != "seq2seq"])
+@pytest.mark.parametrize(("task", "metric"), [case for case in CASES if case[0] not in ("seq2seq", "span")])
 def test_each_closed_form_equals_scikit_learn_under_sample_weights(task, metric):
     y, p = _case(task)
     if metric == "log_loss":
