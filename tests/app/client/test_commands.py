@@ -121,6 +121,7 @@ def test_a_job_is_planned_and_nothing_is_started(typed: Type, client: TestClient
     assert typed("jobs", "plan", "--model", "m", "--source", "no", "--target", "target").exit_code == 1
 
 
+@pytest.mark.usefixtures("datasets")
 def test_jobs_are_listed_and_moved(typed: Type) -> None:
     typed("jobs", "start", "--model", "m", "--source", "source", "--target", "target", "--name", "j")
     assert typed("jobs", "pause", "j").stdout == "j: paused\n"

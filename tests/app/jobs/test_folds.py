@@ -14,7 +14,7 @@ from app.jobs.folds import settled, validation_rows
 
 def target(rows: int, by: str = "key") -> Any:
     """A data set of so many labelled rows, whose split was made so."""
-    return SimpleNamespace(labelled_rows=rows, split=SimpleNamespace(by=by))
+    return SimpleNamespace(task="binary", labelled_rows=rows, split=SimpleNamespace(by=by))
 
 
 def asked(target: Any, **evaluation: Any) -> tuple[int | None, int | None, int | None]:
