@@ -16,7 +16,14 @@ CLIENTS = 6
 
 def predictor(service: Service) -> list[psutil.Process]:
     found = psutil.Process(service.process.pid).children(recursive=True)
-    return [process for process in found if "workers.predictor" in process.cmdline()]
+    return [process for process in found if _predicts(process)]
+
+
+def _predicts(process: psutil.Process) -> bool:
+    try:
+        return "workers.predictor" in process.cmdline()
+    except psutil.Error:  # it ended meanwhile
+        return False
 
 
 def test_a_killed_predictor_loses_no_request_and_is_started_again(

@@ -163,7 +163,7 @@ def test_a_server_that_is_stopped_is_replaced_as_soon_as_an_inspection_is_to_end
 ) -> None:
     monkeypatch.setattr(process_start, "_ANSWER_SECONDS", 0.1)
     server.suspend()
-    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=2) as child:
+    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=5) as child:
         if is_wanted:  # the time that it may take ends
             assert child.finish() == inspect(path, Declaration())
         else:
