@@ -10,15 +10,19 @@ import json
 import math
 import re
 from collections import Counter
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 LARGEST = 2**63 - 1
 """The largest whole number that a database column holds."""
+
+LARGEST_EXACT = 2**53 - 1
+"""Beyond it the numbers of JSON, which many programs read as floats, are not told apart."""
 
 
 def unstorable(text: str) -> str | None:
@@ -75,6 +79,17 @@ Key = Annotated[str, *_line(1, 200)]
 
 Handle = Annotated[str, *_line(1, 155)]
 """The same, as long as the name of a model, an @ and an alias are together."""
+
+
+def _moment(text: str) -> str:
+    """Refuses what would be read as seconds since 1970: whoever sends `2026` means a year."""
+    if re.fullmatch(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?\s*", text):
+        raise ValueError("expected a moment such as 2026-11-27T08:00:00Z")
+    return text
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+"""A moment in a query, as RFC 3339 writes it."""
 
 MetadataKey = Annotated[str, *_line(1, 64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), AfterValidator(_storable)]

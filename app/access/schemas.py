@@ -11,7 +11,7 @@ from app.access import keys
 from app.access.scopes import Scope
 from app.db.access_tables import Key
 from app.references import Name
-from app.texts import LARGEST
+from app.texts import LARGEST_EXACT
 
 _RESERVED = ("key_", "ws_", "mt_")
 """How ids of keys and workspaces begin, and keys themselves: a name must be taken for none of them."""
@@ -49,7 +49,7 @@ class WorkspaceLimits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    max_kept_bytes: Annotated[int, Field(ge=0, le=LARGEST)] | None = Field(
+    max_kept_bytes: Annotated[int, Field(ge=0, le=LARGEST_EXACT)] | None = Field(
         None,
         description="Size of its data sets and of the files of its versions: beyond it uploads and transfers "
         "are refused with 507. What another workspace keeps as well counts for each.",

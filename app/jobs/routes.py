@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -28,7 +27,7 @@ from app.jobs.schemas import EpochList, EventList, JobList, JobRequest, JobView
 from app.jobs.states import Kind, State
 from app.models.service import find_artifact
 from app.pages import After, Limit
-from app.texts import LARGEST, Line
+from app.texts import LARGEST, Line, Moment
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=StrictRoute)
 
@@ -94,7 +93,7 @@ def list_jobs(
         Verdict | None, Query(description="Only jobs that came to this; `none`: to no verdict.")
     ] = None,
     since: Annotated[
-        datetime | None, Query(description="Only jobs that were created at this moment or later.")
+        Moment | None, Query(description="Only jobs that were created at this moment or later.")
     ] = None,
     after: After = None,
     limit: Limit = 20,

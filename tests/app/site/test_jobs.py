@@ -124,6 +124,8 @@ def test_the_api_filters_jobs_alike(client: TestClient, publish: Publish) -> Non
 @pytest.mark.parametrize(
     "query",
     [
+        {"since": "2026"},
+        {"since": " -1.5e3 "},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"since": "9999-12-31T23:59:59-14:00"},
         {"metadata": [f"a={number}" for number in range(17)]},
