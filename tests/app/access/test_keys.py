@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.access import keys
-from app.access.key_text import ALPHABET, SHOWN, hashed, is_whole, new_key
+from app.access.key_text import SHOWN, hashed, new_key
 from app.access.keyring import AT_MOST_EVERY, KNOWN_SECONDS, USED_SECONDS, KeyRing
 from app.db.access_tables import Key
 from app.db.clock import db_now
@@ -153,6 +153,18 @@ def test_keys_of_one_name_take_each_others_place(client: TestClient) -> None:
     assert client.get("/v1/jobs", headers=new.headers).status_code == 200
     assert client.delete("/v1/keys/ci", headers=admin.headers).status_code == 204  # one is left
     assert client.get("/v1/jobs", headers=new.headers).status_code == 401
+
+
+@SQLITE
+def test_a_key_that_was_found_where_it_should_not_be_is_revoked_by_itself(client: TestClient) -> None:
+    admin, leaked = make_key(client, "boss", "admin"), make_key(client, "ci")
+    assert client.delete(f"/v1/keys/{leaked.text}", headers=admin.headers).status_code == 204
+    assert client.get("/v1/jobs", headers=leaked.headers).json()["code"] == "key_revoked"
+    unknown = new_key()
+    answer = client.delete(f"/v1/keys/{unknown}", headers=admin.headers)
+    assert answer.json()["code"] == "key_not_found"
+    assert unknown[:SHOWN] in answer.json()["detail"]
+    assert unknown not in answer.json()["detail"]
 
 
 @SQLITE
