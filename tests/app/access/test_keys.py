@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.access import keys
-from app.access.key_text import SHOWN, hashed, new_key
+from app.access.key_text import ALPHABET, SHOWN, hashed, is_whole, new_key
 from app.access.keyring import AT_MOST_EVERY, KNOWN_SECONDS, USED_SECONDS, KeyRing
 from app.db.access_tables import Key
 from app.db.clock import db_now
