@@ -83,10 +83,9 @@ def is_any(session: Session) -> bool:
 
 def _find(session: Session, reference: str, only: str | None) -> Key:
     statement = select(Key) if only is None else select(Key).where(Key.workspace_id == only)
-    matches = (Key.id == reference) | (Key.prefix == reference) | (Key.name == reference)
+    named = statement.where((Key.id == reference) | (Key.prefix == reference) | (Key.name == reference))
     if is_whole(reference):  # as somebody found it where it should not be
-        matches = Key.hash == hashed(reference)
-    named = statement.where(matches)
+        named = statement.where(Key.hash == hashed(reference))
     found = list(session.scalars(named.order_by(Key.id)))
     if by_id := [key for key in found if key.id == reference]:
         return by_id[0]  # whatever another one is called
