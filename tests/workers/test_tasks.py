@@ -137,7 +137,7 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
 @pytest.mark.parametrize(
     ("asked", "step"),
     [
-        pytest.param(ASKED["combined"], 6, id="every sixth of combined"),
+        pytest.param(ASKED["combined"], 12, id="every twelfth of combined"),
         *(pytest.param(asked, 1, id=name, marks=pytest.mark.slow) for name, asked in ASKED.items()),
     ],
 )
