@@ -234,7 +234,7 @@ def list_keys() -> None:
 
 @keys.command("revoke")
 def revoke_key(key: str) -> None:
-    """Revoke a key by its id, its beginning or its name. It is refused within two seconds."""
+    """Revoke a key by its id, its beginning or its name, or itself. It is refused within two seconds."""
     from app.access.command_line import revoke
 
     with _administering() as session:

@@ -10,10 +10,9 @@ import json
 import math
 import re
 from collections import Counter
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -88,8 +87,8 @@ def _moment(text: str) -> str:
     return text
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-"""A moment in a query, as RFC 3339 writes it."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+"""A moment in a query, as RFC 3339 writes it, with its distance from UTC."""
 
 MetadataKey = Annotated[str, *_line(1, 64)]
 MetadataValue = Annotated[str, StringConstraints(max_length=512), AfterValidator(_storable)]

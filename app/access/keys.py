@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.access.key_text import SHOWN, hashed, new_key
+from app.access.key_text import SHOWN, hashed, is_whole, new_key
 from app.access.scopes import Scope
 from app.db.access_tables import Key, Workspace
 from app.db.clock import db_now
@@ -84,6 +84,8 @@ def is_any(session: Session) -> bool:
 def _find(session: Session, reference: str, only: str | None) -> Key:
     statement = select(Key) if only is None else select(Key).where(Key.workspace_id == only)
     named = statement.where((Key.id == reference) | (Key.prefix == reference) | (Key.name == reference))
+    if is_whole(reference):  # as somebody found it where it should not be
+        named = statement.where(Key.hash == hashed(reference))
     found = list(session.scalars(named.order_by(Key.id)))
     if by_id := [key for key in found if key.id == reference]:
         return by_id[0]  # whatever another one is called
@@ -94,7 +96,8 @@ def _find(session: Session, reference: str, only: str | None) -> Key:
         raise ServiceError(409, "several_keys", message, hint="Name one by its id.")
     if not found:
         known = [key.name for key in session.scalars(statement.limit(1000))]
-        message = f"Expected the id, the beginning or the name of a key. Received: {reference}."
+        shown = f"{reference[:SHOWN]}…, a key" if is_whole(reference) else reference
+        message = f"Expected the id, the beginning or the name of a key, or the key. Received: {shown}."
         hint = did_you_mean(reference, known) or "GET /v1/keys lists all keys."
         raise ServiceError(404, "key_not_found", message, hint=hint)
     return (good or found)[-1]

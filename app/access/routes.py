@@ -74,7 +74,9 @@ def list_keys(session: ReadSession, caller: Asking, after: After = None, limit: 
     responses=responses(403, 404, 409),
 )
 def revoke_key(
-    key: Annotated[str, Path(description="Id, beginning or name of a key.")], request: Request, caller: Asking
+    key: Annotated[str, Path(description="Id, beginning or name of a key, or the key itself.")],
+    request: Request,
+    caller: Asking,
 ) -> None:
     """By all processes it is refused within two seconds. It stays in the list; revoking twice is no error."""
     with request.app.state.sessions.begin() as session:

@@ -16,6 +16,7 @@ from app.jobs.routes import listed
 from app.pages import After
 from app.site.asking import router as make_router
 from app.site.bars import bars, range_of
+from app.site.ranking import related
 from app.site.rendering import page
 from app.texts import Line
 
@@ -68,6 +69,7 @@ def show_dataset(
         offset=offset,
         next_rows=offset + _ROWS if rows.has_more and offset + _ROWS < 100 else None,
         notices=[(one, _again(view, one.send)) for one in view.warnings],
+        **related(session, caller, view.id),
         jobs=listed(session, caller, Wanted(dataset=view.id), None, 10).data,
     )
 

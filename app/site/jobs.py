@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.access.caller import Asking, Caller
@@ -23,7 +23,7 @@ from app.site import live
 from app.site.asking import own_form
 from app.site.asking import router as make_router
 from app.site.rendering import page
-from app.texts import Line
+from app.texts import Line, Moment
 
 router = make_router()
 
@@ -80,7 +80,7 @@ class _Checked(BaseModel):
 
     state: State | None = None
     verdict: Verdict | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
 
 
 def _wanted(asked: dict[str, str]) -> Wanted:

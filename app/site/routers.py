@@ -12,6 +12,7 @@ from app.site import (
     models,
     planning,
     predicting,
+    ranking,
     signing_in,
     starting,
     uploading,
@@ -31,6 +32,7 @@ ROUTERS = [
         models,
         comparing,
         planning,
+        ranking,
         starting,
     )
 ]

@@ -12,7 +12,7 @@ from app.db.tables import Dataset, Job
 from app.errors import ServiceError
 from app.jobs.opening import open_job
 from app.jobs.service import common
-from app.jobs.states import Kind, State
+from app.jobs.states import TERMINAL, Kind, State
 from app.settings import Settings
 from app.vectors.distance import distance
 from app.vectors.schemas import (
@@ -106,6 +106,12 @@ def neighbours(session: Session, workspace: str, reference: str, limit: int) -> 
         data=sorted(found, key=lambda one: (one.distance, one.dataset))[:limit],
         without_vector=(session.scalar(others) or 0) - len(found),
     )
+
+
+def is_being_made(session: Session, dataset_id: str) -> bool:
+    """Whether a job that has not ended makes a data set's vector."""
+    jobs = select(Job.id).where(Job.target_dataset_id == dataset_id, Job.kind == Kind.VECTOR)
+    return session.scalar(jobs.where(Job.state.not_in(sorted(TERMINAL))).limit(1)) is not None
 
 
 def _neighbour(own: DatasetVector, dataset: Dataset, result: dict[str, Any]) -> Neighbour:

@@ -156,6 +156,18 @@ def test_keys_of_one_name_take_each_others_place(client: TestClient) -> None:
 
 
 @SQLITE
+def test_a_key_that_was_found_where_it_should_not_be_is_revoked_by_itself(client: TestClient) -> None:
+    admin, leaked = make_key(client, "boss", "admin"), make_key(client, "ci")
+    assert client.delete(f"/v1/keys/{leaked.text}", headers=admin.headers).status_code == 204
+    assert client.get("/v1/jobs", headers=leaked.headers).json()["code"] == "key_revoked"
+    unknown = new_key()
+    answer = client.delete(f"/v1/keys/{unknown}", headers=admin.headers)
+    assert answer.json()["code"] == "key_not_found"
+    assert unknown[:SHOWN] in answer.json()["detail"]
+    assert unknown not in answer.json()["detail"]
+
+
+@SQLITE
 def test_an_id_is_the_key_that_has_it_whatever_another_is_called(client: TestClient) -> None:
     boss, ci = make_key(client, "boss", "admin"), make_key(client, "ci")
     same = make_key(client, ci.id)  # as nobody may name one any more
