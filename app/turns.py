@@ -57,11 +57,11 @@ class Turns:
             # Whoever waits beside a free place is of a workspace that has all it may have.
             self._running[workspace] += 1
             return
-        waiting = self._waiting.setdefault(workspace, deque())
-        if self._waiting_of_one is not None and len(waiting) >= self._waiting_of_one:
-            raise TooManyWait(f"{len(waiting):,} requests of the workspace wait")
+        count = len(self._waiting.get(workspace, ()))
+        if self._waiting_of_one is not None and count >= self._waiting_of_one:
+            raise TooManyWait(f"{count:,} requests of the workspace wait")
         turn = asyncio.get_running_loop().create_future()
-        waiting.append(turn)
+        self._waiting.setdefault(workspace, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:

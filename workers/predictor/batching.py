@@ -1,7 +1,7 @@
 """Rows that wait at the same time are predicted together: while one call runs, the next batch gathers.
 
-So nobody waits for others to come, and under load one call answers many. Workspaces take turns, a call each: the
-rows of one that asks for thousands are cut to what a call takes, and others are answered between.
+So nobody waits for others to come, and under load one call answers many. Workspaces take turns, a call each:
+the rows of one that asks for thousands are cut to what a call takes, and others are answered between.
 """
 
 from __future__ import annotations
