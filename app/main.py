@@ -47,6 +47,7 @@ from app.presets import routes as presets
 from app.rankings import routes as rankings
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
+from app.site.asking import problem_page
 from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
 from app.turns import Turns
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.storage = storage_of(settings)
+    app.state.problem_page = problem_page
     app.state.stopping = threading.Event()
     _guard(app, settings)
     errors.install(app)
