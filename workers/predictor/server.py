@@ -43,12 +43,12 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
         batches: Batches = request.app.state.batches
         try:
             # In a thread: to read rows takes time, and to load a version takes a second.
-            waiting, output, places = await run_in_threadpool(
+            waiting, output, places, contexts = await run_in_threadpool(
                 _submit, versions, limits, batches, asked["bundle"], asked["instances"]
             )
             outputs = await asyncio.gather(*map(asyncio.wrap_future, waiting))
             in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
-            return JSONResponse({"predictions": told(in_order, output)})
+            return JSONResponse({"predictions": told(in_order, output, contexts)})
         except DatasetError as error:
             body = {"code": error.code, "message": error.message, "hint": error.hint, "errors": error.errors}
             return JSONResponse(body, status_code=422)
@@ -90,9 +90,12 @@ def _compared(versions: Versions, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _submit(
     versions: Versions, limits: Limits, batches: Batches, digest: str, instances: Sequence[Mapping[str, Any]]
-) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]]]:
-    """What will bring the outputs, what they mean, and which rows each of them is of."""
+) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]], list[str]]:
+    """What will bring the outputs, what they mean, which rows each is of, and the contexts of questions."""
     version = versions.get(digest)
-    parts = list(groups(version.read(instances, limits)))
+    read = version.read(instances, limits)
+    parts = list(groups(read))
     waiting = [batches.submit(version, inputs) for _, inputs in parts]
-    return waiting, version.about["output"], [places for places, _ in parts]
+    key = next((one["key"] for one in version.about["inputs"] if one["name"] == "context"), None)
+    contexts = read[key].tolist() if version.is_of_questions and isinstance(read, dict) and key else []
+    return waiting, version.about["output"], [places for places, _ in parts], contexts

@@ -30,6 +30,8 @@ class Fed:
     x: Features
     y: Array
     weight: Array
+    sizes: Array | None = None
+    """Of spans how many windows each row's context fills, (n,)."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -37,6 +39,8 @@ class Fed:
     @property
     def lengths(self) -> Array | None:
         """Of sequences how many tokens each row has, (n,): rows of like length go through a step together."""
+        if self.sizes is not None:
+            return self.sizes
         return (self.weight > 0).sum(axis=1) if self.weight.ndim > 1 else None
 
     def count(self, rows: Array | None = None) -> float:
@@ -58,9 +62,9 @@ def fed(
     if task in tasks.OF_TEXTS:
         x, y, own = module_of(network.signature).fed(network, rows)
         weight = own * weight.reshape(-1, *[1] * (own.ndim - 1))
-        if "backbone" in frozen:
+        if "backbone" in frozen and task == "seq2seq":
             x = forward(network.backbone, map_structure(lambda one: one.astype(np.int32), x))
-        return Fed(x, y, weight)
+        return Fed(x, y, weight, module_of(network.signature).windows(x) if task == "span" else None)
     y = rows.targets
     y = tasks.unit_of(network.head).standardised(y) if task == "regression" else y
     return Fed(outputs(network, frozen, rows.inputs, store), y, weight)
