@@ -45,6 +45,11 @@ CASES: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (DNA, {"kind": "transformer", "units": 8, "heads": 8, "blocks": 4}),
     (((11,), 37, 29), {"kind": "encoder_decoder"}),
     (((11,), 37, 29), {"kind": "encoder_decoder", "units": 24, "heads": 3, "blocks": 1}),
+    (((192,), 37), {"kind": "span_reader", "question_length": 9}),
+    (
+        ((64,), 37),
+        {"kind": "span_reader", "question_length": 9, "units": 24, "heads": 3, "blocks": 1, "window": 64},
+    ),
     (DNA, {"kind": "sequence_convnet"}),
     (DNA, {"kind": "sequence_convnet", "filters": [5], "pool_size": 7, "dense_units": []}),
     (PROTEIN, {"kind": "sequence_convnet", "filters": [4, 5, 6], "kernel_size": 3, "pool_size": 2}),

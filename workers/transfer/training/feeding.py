@@ -46,7 +46,8 @@ class Fed:
     def count(self, rows: Array | None = None) -> float:
         """What the mean loss of these rows is the mean of: rows, of sequences the tokens by their weights."""
         weight = self.weight if rows is None else self.weight[rows]
-        return float(weight.sum()) if weight.ndim > 1 else len(weight)
+        # Of answers that all stand behind what is read, nothing is learnt.
+        return max(float(weight.sum()), 1e-6) if weight.ndim > 1 else len(weight)
 
 
 def fed(

@@ -21,7 +21,7 @@ from workers.transfer.methods.parts.held_out import held_out
 from workers.transfer.methods.parts.token_map import start_of_spans
 from workers.transfer.methods.scratch import scratch
 from workers.transfer.networks import spans
-from workers.transfer.networks.inputs import qa
+from workers.transfer.networks.inputs import pieces, qa
 from workers.transfer.networks.network import Network, load, weights_digest
 from workers.transfer.training.options import Hooks, Stopped, Training
 
@@ -60,6 +60,11 @@ def data_of(verb: str = "stands", longer: int = 0) -> Data:
     inputs = {"question": np.array(asked, dtype=object), "context": np.array(contexts, dtype=object)}
     whole = Rows(inputs, targets, np.arange(len(said)))
     return Data(SIGNATURE, whole.take(order[:16]), whole.take(order[16:20]), whole.take(order[20:]))
+
+
+def test_the_same_texts_give_the_same_pieces() -> None:
+    texts = data_of().train.inputs["context"]
+    assert len({pieces.of_sources(texts, 120) for _ in range(4)}) == 1
 
 
 @functools.cache
@@ -115,7 +120,7 @@ FRESH = """
 import json, sys, keras, numpy as np
 model = keras.saving.load_model(sys.argv[1])
 rows = json.load(sys.stdin)
-asked = {name: np.array([[text] for text in values], dtype=object) for name, values in rows.items()}
+asked = {name: np.array(values, dtype=object) for name, values in rows.items()}
 print(json.dumps(model.predict(asked, verbose=0).tolist()))
 """
 

@@ -15,7 +15,8 @@ from workers.transfer.networks.presets.wordpiece import Vocabulary
 def located(vocabulary: Vocabulary, letters: int, length: int, name: str) -> keras.Model:
     """Texts (n, 1) to (n, 3 · length): the ids of the first pieces, where each begins, and where it ends.
 
-    No piece frames them; 0 for padding. Accents of their own belong to the piece before them. So many `letters` of a text are looked at.
+    No piece frames them; 0 for padding. Accents of their own belong to the piece before them. So many
+    `letters` of a text are looked at.
     """
     text = keras.Input((1,), name="text", dtype="string")
     kind, code, point, about = wordpiece.letters_of(text, vocabulary, letters)
