@@ -81,6 +81,13 @@ class Loaded:
         pixels = int(image.shape[1]) * int(image.shape[2])
         return max(1, min(IMAGES_A_CALL, PIXELS_A_CALL // pixels))
 
+    def contexts(self, inputs: Inputs | list[Array]) -> list[str]:
+        """What questions are asked about, where its answers are spans; else nothing."""
+        if not self.is_of_questions or isinstance(inputs, list):
+            return []
+        key = next(one["key"] for one in self.about["inputs"] if one["name"] == "context")
+        return [str(text) for text in inputs[key]]
+
     def answer(self, inputs: Inputs) -> Array:
         """The network's outputs, (n, outputs), float64; texts are bytes."""
         tensors = {name: self._tensor(name, column) for name, column in inputs.items()}

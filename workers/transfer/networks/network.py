@@ -190,6 +190,9 @@ def build_after(
         options["target_length"] = module.answer_length(words, data.train.targets)
     words = words or ()
     input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first), len(words))
+    if data.signature.task == "span":
+        shape = (options["context_length"],)
+        input_spec = InputSpec(shape, module.tokens(first), question_length=options["question_length"])
     backbone = (backbone_of or new_backbone)(options, input_spec, seed)
     unit = tasks.label_unit(options, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], seed, unit, len(words))

@@ -25,7 +25,6 @@ def span_reader(
     input_spec: InputSpec,
     seed: int,
     *,
-    question_length: int,
     window: int = 192,
     units: int = 128,
     heads: int = 4,
@@ -45,6 +44,7 @@ def span_reader(
             f"Expected heads that divide the {units} units. Received: {heads}. Use, for example, 4 "
             "heads with 128 units."
         )
+    question_length = input_spec.question_length
     question, context = inputs(question_length, window)
     ids = joined(question, context, window)  # (n, w, l)
     made = _Maker(units, heads, dropout, seed, question_length + 2 * margin_of(window) + step_of(window))
