@@ -106,7 +106,7 @@ def _workspace(request: Request) -> str:
 def _submit(
     versions: Versions, limits: Limits, batches: Batches, workspace: str, bundle: str, sent: bytes
 ) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]], list[str]]:
-    """What will bring the outputs, what they mean, which rows they are of, in the same order, and the contexts."""
+    """What will bring the outputs, what they mean, which rows they are of in this order, and the contexts."""
     version = versions.get(bundle)
     read = version.read(json.loads(sent)["instances"], limits)
     parts = list(groups(read))
