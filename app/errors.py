@@ -12,7 +12,7 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -124,9 +124,14 @@ def _printable(value: Any) -> Any:
     return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
-def reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The error as the answer to this request."""
-    content = _problem(request, error).model_dump(mode="json")
+def reply(request: Request, error: ServiceError, headers: Mapping[str, str] | None = None) -> Response:
+    """The error as the answer to this request: JSON, or a page for a browser that asked for one."""
+    problem = _problem(request, error)
+    if request.url.path.startswith("/ui") and "text/html" in request.headers.get("accept", ""):
+        page: Response = request.app.state.problem_page(request, problem)
+        page.headers.update(headers or {})
+        return page
+    content = problem.model_dump(mode="json")
     if request.url.path.startswith("/v2"):  # what clients of the Open Inference Protocol read
         content["error"] = f"{content['detail']} {content['hint'] or ''}".strip()
     return JSONResponse(
@@ -222,7 +227,7 @@ def problem_of(request: Request, error: BaseException) -> Problem:
     return _problem(request, _fault(request, error))
 
 
-def _on_validation(request: Request, exc: RequestValidationError) -> JSONResponse:
+def _on_validation(request: Request, exc: RequestValidationError) -> Response:
     return reply(request, _invalid(request, exc))
 
 
@@ -241,7 +246,7 @@ def _invalid(request: Request, exc: RequestValidationError) -> ServiceError:
     return ServiceError(422, "invalid_request", _explain(errors, len(found)), hint=hint, errors=errors)
 
 
-def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
+def _on_http(request: Request, exc: HTTPException) -> Response:
     detail = exc.detail if isinstance(exc.detail, str) else json.dumps(exc.detail)
     hint = "/docs lists the API's routes." if exc.status_code in (404, 405) else None
     if exc.status_code in (404, 405):
@@ -250,7 +255,7 @@ def _on_http(request: Request, exc: HTTPException) -> JSONResponse:
     return reply(request, ServiceError(exc.status_code, code, detail, hint=hint), exc.headers)
 
 
-def reply_to_fault(request: Request, exc: Exception) -> JSONResponse:
+def reply_to_fault(request: Request, exc: Exception) -> Response:
     """The answer to a request that a defect, or what is away for a while, kept from being answered."""
     fault = _fault(request, exc)
     return reply(request, fault, {"Retry-After": "5"} if fault.status == 503 else None)

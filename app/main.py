@@ -46,6 +46,7 @@ from app.presets import routes as presets
 from app.rankings import routes as rankings
 from app.reports import routes as reports
 from app.settings import Settings, get_settings
+from app.site.asking import problem_page
 from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
 from app.vectors import routes as vectors
@@ -152,6 +153,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.storage = storage_of(settings)
+    app.state.problem_page = problem_page
     app.state.stopping = threading.Event()
     _guard(app, settings)
     errors.install(app)

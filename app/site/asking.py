@@ -47,7 +47,11 @@ def router(route_class: type[PageRoute] = PageRoute) -> APIRouter:
 
 def refusal_page(request: Request, error: BaseException) -> Response:
     """What was expected, what was received, what to do."""
-    problem = problem_of(request, error)
+    return problem_page(request, problem_of(request, error))
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """The page of a problem, also of one that kept a request from reaching any page's route."""
     return page(request, "problem.html", problem.status, problem=problem)
 
 

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
+from app.db.clock import db_now
+from app.db.session import Sessions
+from app.db.tables import Job
+from app.jobs.states import Kind
 from app.main import create_app
 from app.settings import Settings
 from tests.app.access.callers import make_key
 from tests.app.conftest import Publish, served
 from tests.app.reports.test_routes import RECEIPT, proved
+from tests.app.site.test_ranking import RESULT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -41,6 +47,11 @@ PAGES = (
     "/ui/models/m",
     "/ui/models/m@1",
     "/ui/start?target.dataset=target@1",
+    "/ui/compare?a=m@1&b=m@2",
+    "/ui/rankings",
+    "/ui/rankings/ranked",
+    "/ui/rankings/ranking",
+    "/v1/jobs/done/report?format=html",
     "/ui/sign-in",
     "/ui/jobs/nothing",
 )
@@ -76,7 +87,7 @@ def opened(browser: Browser, width: int = 1200, scheme: Any = "light", **options
 
 
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
-    browser: Browser, address: str, client: TestClient, publish: Publish
+    browser: Browser, address: str, client: TestClient, publish: Publish, sessions: Sessions
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -84,6 +95,12 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     publish("hurt", champion="never")
     body = {"model": "n", "name": "waits", "source": {"dataset": "source"}, "target": {"dataset": "target"}}
     client.post("/v1/jobs", json=body).raise_for_status()
+    for name in ("ranked", "ranking"):
+        asked = {"target": "target", "candidates": [{"version": "m@1"}], "name": name}
+        client.post("/v1/rankings", json=asked).raise_for_status()
+    with sessions.begin() as session:
+        ended = {"state": "succeeded", "finished_at": db_now(), "result": RESULT}
+        session.execute(update(Job).where(Job.name == "ranked").values(**ended))
     found = []
     for width, scheme in ((1200, "light"), (400, "dark")):
         page = opened(browser, width, scheme, bypass_csp=True)  # axe is no script of the page
@@ -136,6 +153,21 @@ def test_a_new_user_uploads_starts_and_watches_by_keyboard_and_mouse(
     page.keyboard.press("Enter")
     page.locator(".state-cancelled").wait_for()
     page.context.close()
+
+
+def test_a_ranking_that_is_waited_for_shows_its_answer_by_itself(
+    browser: Browser, address: str, client: TestClient, publish: Publish, sessions: Sessions
+) -> None:
+    publish("helped")
+    page = opened(browser)
+    page.goto(f"{address}/ui/datasets/target")
+    page.get_by_role("link", name="Find a source for it").click()
+    page.get_by_role("button", name="Rank all sources").click()
+    page.locator(".state-queued").wait_for()
+    with sessions.begin() as session:
+        ended = {"state": "succeeded", "finished_at": db_now(), "result": RESULT}
+        session.execute(update(Job).where(Job.kind == Kind.RANKING).values(**ended))
+    page.get_by_role("heading", name="Use this source: m@1").wait_for()
 
 
 def test_what_a_file_has_wrong_is_told_in_the_form(browser: Browser, address: str, tmp_path: Path) -> None:
