@@ -37,8 +37,6 @@ def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> 
         return Failure("not_rankable", str(error), "Upload the target again with more labelled rows.")
     if isinstance(error, FileRefused):
         return Failure(error.code, error.message, error.hint)
-    if isinstance(error, FileRefused):
-        return Failure(error.code, error.message, error.hint)
     if isinstance(error, PresetError):
         hint = (
             "Install the preset again: GET /v1/presets says where it comes from. Then POST "
