@@ -36,6 +36,7 @@ PUBLIC = {
     "kind": "parameter",
     "name": "minilm_l6_v2",
     "alias": "zebra-alias",
+    "action": "cancel",
 }
 """Parameters that lead to nothing of a workspace, or to something by one before them."""
 
