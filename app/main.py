@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from app import errors, logs
@@ -41,7 +41,9 @@ from app.openapi import DESCRIPTION, TAGS, describe
 from app.predictions import batch_routes as batches
 from app.predictions import open_inference
 from app.predictions import routes as predictions
+from app.predictions import service as predicting
 from app.predictions.predictor import Predictor
+from app.predictions.told import Predicted
 from app.presets import routes as presets
 from app.rankings import routes as rankings
 from app.reports import routes as reports
@@ -49,6 +51,7 @@ from app.settings import Settings, get_settings
 from app.site.asking import problem_page
 from app.site.routers import ROUTERS as PAGE_ROUTERS
 from app.storage import prepare
+from app.turns import Turns
 from app.vectors import routes as vectors
 
 PAGES = frozenset({"/docs", "/redoc"})
@@ -87,13 +90,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.keyring = KeyRing(app.state.readers)
         app.state.broker = broker
         app.state.predictor = Predictor(settings.effective_predictor_url, settings.predictor_seconds)
-        app.state.predicting = CapacityLimiter(predictions.MOST_AT_ONCE)
+        app.state.predicting = Turns(predicting.AT_ONCE, predicting.OF_ONE, predicting.WAITING_OF_ONE)
+        app.state.predicted = Predicted(app.state.sessions)
         app.state.following = Following(app.state.readers, broker, app.state.stopping.is_set)
         try:
             yield
         finally:
             app.state.following.close()
             app.state.predictor.close()
+            await run_in_threadpool(app.state.predicted.close)
     finally:
         app.state.validations.close()
         broker.close()

@@ -282,7 +282,9 @@ class Settings(BaseSettings):
         1024 * MIB, gt=0, description="Memory of the versions that a predictor keeps loaded."
     )
     predictor_waiting_rows: int = Field(
-        20_000, gt=0, description="Rows that wait in a predictor above which requests are refused."
+        20_000,
+        gt=0,
+        description="Rows of one workspace that wait in a predictor above which its requests are refused.",
     )
     predictor_seconds: float = Field(
         60 * SECOND, gt=0, description="How long the API waits for the predictor's answer."

@@ -93,7 +93,7 @@ def question(session: Session, workspace: str, a: str, b: str) -> dict[str, Any]
     }
 
 
-def compare(predictor: Predictor, asked: dict[str, Any]) -> ComparisonView:
+def compare(predictor: Predictor, workspace: str, asked: dict[str, Any]) -> ComparisonView:
     """The answer to such a question.
 
     Raises:
@@ -101,7 +101,9 @@ def compare(predictor: Predictor, asked: dict[str, Any]) -> ComparisonView:
     """
     a, b = asked["refs"]
     try:
-        status, body = predictor.compare({name: of for name, of in asked.items() if name != "refs"})
+        status, body = predictor.compare(
+            workspace, {name: of for name, of in asked.items() if name != "refs"}
+        )
     except PredictorAway as away:
         message = f"Expected a predictor that answers. Received: {away}."
         raise ServiceError(503, "predictor_away", message, hint="Try again in a second.") from away

@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version as version_of
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
-from app.access.caller import Asking
+from app.access.caller import Asking, Caller
 from app.access.requests import Handler
 from app.errors import ServiceError, responses
 from app.models import service as models
@@ -183,18 +182,19 @@ async def predict_tensors(
 
     In JSON alone: a client that would send binary tensors is told so.
     """
-    limiter: CapacityLimiter = request.app.state.predicting
-    reference = _reference(model, version)
-    return await to_thread.run_sync(_infer, caller.workspace, reference, body, request, limiter=limiter)
+    turns, reference = request.app.state.predicting, _reference(model, version)
+    return await service.in_turn(turns, caller.workspace, _infer, caller, reference, body, request)
 
 
-def _infer(workspace: str, reference: str, body: InferRequest, request: Request) -> InferResponse:
-    state = request.app.state
+def _infer(caller: Caller, reference: str, body: InferRequest, request: Request) -> InferResponse:
+    state, workspace = request.app.state, caller.workspace
     with state.readers() as session:
         ref, bundle = service.find(session, workspace, reference)
         signature = Signature.model_validate(models.find_version(session, workspace, ref).signature)
     tensors_of(signature, [], body.outputs)  # refused before anything is predicted
-    answers = service.predict(state.predictor, ref, bundle, rows_of(body.inputs), _place)
+    rows = rows_of(body.inputs)
+    answers = service.predict(state.predictor, workspace, ref, bundle, rows, _place)
+    state.predicted.tell(caller, ref, len(rows))
     name, _, number = ref.rpartition("@")
     return InferResponse(
         model_name=name,

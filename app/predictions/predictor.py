@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 LOOK_SECONDS = 3.0
 """How long a predictor may take to say that it is there, which is no work for it."""
@@ -65,19 +65,21 @@ class Predictor:
         if status != 200:
             raise PredictorAway(f"it answers with status {status}")
 
-    def ask(self, bundle: str, instances: Sequence[Mapping[str, Any]]) -> tuple[int, dict[str, Any]]:
-        """The status and the body of its answer.
+    def ask(
+        self, workspace: str, bundle: str, instances: Sequence[Mapping[str, Any]]
+    ) -> tuple[int, dict[str, Any]]:
+        """The status and the body of its answer; workspaces take turns there.
 
         Raises:
             PredictorAway: it does not run, is stopping, or does not answer in time.
         """
-        return self._asked("/predict", {"bundle": bundle, "instances": instances})
+        return self._asked(workspace, f"/predict?bundle={quote(bundle)}", {"instances": instances})
 
-    def compare(self, asked: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    def compare(self, workspace: str, asked: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """The same of two files of predictions, by their digests `a` and `b`."""
-        return self._asked("/compare", asked)
+        return self._asked(workspace, "/compare", asked)
 
-    def _asked(self, path: str, sent: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _asked(self, workspace: str, path: str, sent: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         body = json.dumps(sent).encode()
         while True:
             try:
@@ -85,7 +87,7 @@ class Predictor:
             except IndexError:
                 connection, is_kept = self._new(self._timeout), False
             try:
-                answer = _answer(connection, path, body)
+                answer = _answer(connection, workspace, path, body)
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if isinstance(error, TimeoutError):
@@ -104,8 +106,10 @@ class Predictor:
         return kind(place.hostname or "", place.port, timeout=timeout)
 
 
-def _answer(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
-    connection.request("POST", path, body, {"Content-Type": "application/json"})
+def _answer(
+    connection: http.client.HTTPConnection, workspace: str, path: str, body: bytes
+) -> tuple[int, dict[str, Any]]:
+    connection.request("POST", path, body, {"Content-Type": "application/json", "X-Workspace": workspace})
     response = connection.getresponse()
     body = response.read()
     try:

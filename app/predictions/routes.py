@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from app.access.caller import Asking
+from app.access.caller import Asking, Caller
 from app.access.requests import Handler, StrictRoute
 from app.errors import responses
 from app.models.routes import ModelPath
@@ -40,9 +39,6 @@ class PredictRoute(StrictRoute):
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=PredictRoute)
 
-MOST_AT_ONCE = 64
-"""Requests that wait for the predictor in one API process; they hold no thread of other routes."""
-
 
 @router.post(
     "/{model}:predict",
@@ -61,8 +57,8 @@ async def predict_rows(
     is told by its place, such as `instances[3].age`. Images may come as files of a form as well, each in a
     part called `image`.
     """
-    limiter: CapacityLimiter = request.app.state.predicting
-    return await to_thread.run_sync(_predict, caller.workspace, model, body, request, limiter=limiter)
+    turns = request.app.state.predicting
+    return await service.in_turn(turns, caller.workspace, _predict, caller, model, body, request)
 
 
 @router.get(
@@ -77,8 +73,8 @@ async def compare_versions(
     ],
 ) -> ComparisonView:
     """`model` is `a`, the other `b`: the interval of their difference on the rows that both tested."""
-    limiter: CapacityLimiter = request.app.state.predicting
-    return await to_thread.run_sync(compared, request, caller.workspace, model, other, limiter=limiter)
+    turns = request.app.state.predicting
+    return await service.in_turn(turns, caller.workspace, compared, request, caller.workspace, model, other)
 
 
 def compared(request: Request, workspace: str, a: str, b: str) -> ComparisonView:
@@ -86,12 +82,13 @@ def compared(request: Request, workspace: str, a: str, b: str) -> ComparisonView
     state = request.app.state
     with state.readers() as session:
         asked = comparisons.question(session, workspace, a, b)
-    return comparisons.compare(state.predictor, asked)
+    return comparisons.compare(state.predictor, workspace, asked)
 
 
-def _predict(workspace: str, model: str, body: PredictRequest, request: Request) -> JSONResponse:
+def _predict(caller: Caller, model: str, body: PredictRequest, request: Request) -> JSONResponse:
     state = request.app.state
     with state.readers() as session:
-        version, bundle = service.find(session, workspace, model)
-    answers = service.predict(state.predictor, version, bundle, body.instances)
+        version, bundle = service.find(session, caller.workspace, model)
+    answers = service.predict(state.predictor, caller.workspace, version, bundle, body.instances)
+    state.predicted.tell(caller, version, len(body.instances))
     return JSONResponse({"version": version, "predictions": answers})

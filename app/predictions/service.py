@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -12,8 +12,15 @@ from app.errors import ServiceError
 from app.models import service as models
 from app.predictions.predictor import Predictor, PredictorAway
 from app.predictions.schemas import PredictorProblem
+from app.turns import TooManyWait, Turns
 
 RETRY_AFTER = {"Retry-After": "1"}
+
+AT_ONCE, OF_ONE, WAITING_OF_ONE = 64, 48, 500
+"""Requests that one API process has at the predictor, in threads of their own: in all, and of one workspace.
+And how many of a workspace wait for that, which hold their rows in memory."""
+
+Told = TypeVar("Told")
 
 Place = Callable[[int | None, str | None], str]
 """Where the value of a row, from 0, and a column stands in a request; either may be unknown."""
@@ -32,6 +39,7 @@ def find(session: Session, workspace: str, reference: str) -> tuple[str, str]:
 
 def predict(
     predictor: Predictor,
+    workspace: str,
     version: str,
     bundle: str,
     instances: Sequence[Mapping[str, Any]],
@@ -44,7 +52,7 @@ def predict(
             predictor answers.
     """
     try:
-        status, body = predictor.ask(bundle, instances)
+        status, body = predictor.ask(workspace, bundle, instances)
     except PredictorAway as error:
         raise away(str(error)) from error
     if status == 200:
@@ -53,8 +61,7 @@ def predict(
     if status == 422:
         raise _unreadable(PredictorProblem.model_validate(body), place)
     if status == 429:
-        message = f"Expected a predictor with room for {len(instances):,} rows. Received: {body['message']}."
-        raise ServiceError(429, "busy", message, hint="Try again in a second.", headers=RETRY_AFTER)
+        raise busy(f"a predictor with room for {len(instances):,} rows", body["message"])
     if status == 404:
         message = f"Expected the files of {version}. Received: none in the predictor's storage."
         hint = (
@@ -63,6 +70,24 @@ def predict(
         raise ServiceError(503, "files_missing", message, hint=hint, headers=RETRY_AFTER)
     message = f"Expected {version} to predict these rows. Received: an error of the predictor."
     raise ServiceError(500, "prediction_failed", message, hint="The predictor's log has the reason.")
+
+
+def busy(expected: str, received: str) -> ServiceError:
+    """The error where a workspace asks for more than it is answered."""
+    message = f"Expected {expected}. Received: {received}."
+    return ServiceError(429, "busy", message, hint="Try again in a second.", headers=RETRY_AFTER)
+
+
+async def in_turn(turns: Turns, workspace: str, call: Callable[..., Told], *args: Any) -> Told:
+    """What a call that asks the predictor returns, when it is the workspace's turn.
+
+    Raises:
+        ServiceError: 429 where too many of the workspace wait.
+    """
+    try:
+        return await turns.run(workspace, call, *args)
+    except TooManyWait as error:
+        raise busy("fewer requests at once", str(error)) from error
 
 
 def away(why: str) -> ServiceError:

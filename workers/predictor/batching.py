@@ -1,13 +1,14 @@
 """Rows that wait at the same time are predicted together: while one call runs, the next batch gathers.
 
-So nobody waits for others to come, and under load one call answers many.
+So nobody waits for others to come, and under load one call answers many. Workspaces take turns, a call each:
+the rows of one that asks for thousands are cut to what a call takes, and others are answered between.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,20 +22,21 @@ log = logging.getLogger(__name__)
 
 
 class Busy(Exception):
-    """More rows wait than the process takes."""
+    """More rows of a workspace wait than the process takes."""
 
 
 @dataclass(eq=False)
 class _Waiting:
-    """Rows of one request, and who waits for their answers."""
+    """Rows of one request, no more than one call takes, and who waits for their answers."""
 
+    workspace: str
     version: Loaded
     inputs: Inputs
     done: Future[Array] = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
-        return len(next(iter(self.inputs.values())))
+        return _rows(self.inputs)
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -43,31 +45,45 @@ class _Waiting:
 
 
 class Batches:
-    """One thread that calls the graphs: TensorFlow itself spreads a call over the processors."""
+    """One thread that calls the graphs: TensorFlow itself spreads a call over the processors.
+
+    most_waiting_rows: of one workspace.
+    """
 
     def __init__(self, most_waiting_rows: int) -> None:
         self._most = most_waiting_rows
-        self._waiting: deque[_Waiting] = deque()
-        self._rows = 0
+        self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        """Those of each workspace, in the order of the workspaces' turns; none is empty."""
+        self._rows: Counter[str] = Counter()
+        """By workspace, those being predicted as well."""
         self._changed = threading.Condition()
         self._over = False
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
         self._thread.start()
 
-    def submit(self, version: Loaded, inputs: Inputs) -> Future[Array]:
-        """The outputs of these rows, (n, outputs), when they are there.
+    def submit(self, workspace: str, version: Loaded, inputs: Inputs) -> list[Future[Array]]:
+        """The outputs of these rows, (n, outputs), when they are there: one after the other, in parts.
 
         Raises:
-            Busy: too many rows wait already; one request alone may have as many as it likes.
+            Busy: too many rows of the workspace wait already; one request alone may have as many as it likes.
         """
-        one = _Waiting(version, inputs)
+        most, rows = version.most_rows(inputs), _rows(inputs)
+        parts = [
+            _Waiting(
+                workspace,
+                version,
+                {name: column[start : start + most] for name, column in inputs.items()},
+            )
+            for start in range(0, rows, most)
+        ]
         with self._changed:
-            if self._rows and self._rows + one.rows > self._most:
-                raise Busy(f"{self._rows:,} rows wait")
-            self._waiting.append(one)
-            self._rows += one.rows
+            known = self._rows[workspace]
+            if known and known + rows > self._most:
+                raise Busy(f"{known:,} rows of the workspace wait")
+            self._waiting.setdefault(workspace, deque()).extend(parts)
+            self._rows[workspace] += rows
             self._changed.notify()
-        return one.done
+        return [one.done for one in parts]
 
     def close(self) -> None:
         """Answer what waits, then end."""
@@ -80,29 +96,45 @@ class Batches:
         while (batch := self._next()) is not None:
             _answer(batch)
             with self._changed:
-                self._rows -= sum(one.rows for one in batch)
+                if batch[0].workspace in self._waiting:  # who came during its call goes first
+                    self._waiting.move_to_end(batch[0].workspace)
+                for one in batch:
+                    self._rows[one.workspace] -= one.rows
+                self._rows = +self._rows  # without those of nobody
 
     def _next(self) -> list[_Waiting] | None:
-        """The request that waits longest, and those like it, as many as one call takes."""
+        """What waits longest in the workspace whose turn it is, and those like it, as many as one call takes.
+
+        Those of other workspaces join where there is room, for nobody's answer comes later by that.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._over)
             if not self._waiting:
                 return None
-            first = self._waiting.popleft()
-            batch, others, rows = [first], deque[_Waiting](), first.rows
-            for one in self._waiting:
-                fits = one.shape == first.shape and rows + one.rows <= first.version.most_rows(first.inputs)
-                (batch if fits else others).append(one)
-                rows += one.rows if fits else 0
-            self._waiting = others
+            workspace = next(iter(self._waiting))
+            first = self._waiting[workspace].popleft()
+            batch, rows, most = [first], first.rows, first.version.most_rows(first.inputs)
+            for name in (workspace, *(one for one in self._waiting if one != workspace)):
+                others = deque[_Waiting]()
+                for one in self._waiting[name]:
+                    fits = one.shape == first.shape and rows + one.rows <= most
+                    (batch if fits else others).append(one)
+                    rows += one.rows if fits else 0
+                self._waiting[name] = others
+            for name in [name for name, left in self._waiting.items() if not left]:
+                del self._waiting[name]
             return batch
+
+
+def _rows(inputs: Inputs) -> int:
+    return len(next(iter(inputs.values())))
 
 
 def _answer(batch: list[_Waiting]) -> None:
     """Whatever goes wrong is told to those who wait, and the thread goes on."""
     wanted = [one for one in batch if one.done.set_running_or_notify_cancel()]
     try:
-        outputs = _outputs(batch[0].version, [one.inputs for one in wanted]) if wanted else []
+        outputs = _outputs(wanted) if wanted else []
     except Exception as error:
         log.exception("a call of a network failed")
         for one in wanted:
@@ -112,13 +144,8 @@ def _answer(batch: list[_Waiting]) -> None:
         one.done.set_result(own)
 
 
-def _outputs(version: Loaded, inputs: list[Inputs]) -> Iterable[Array]:
-    """Those of each, from as few calls as the version's limit of rows allows."""
-    joined = {name: np.concatenate([one[name] for one in inputs]) for name in inputs[0]}
-    lengths = [len(next(iter(one.values()))) for one in inputs]
-    most = version.most_rows(joined)
-    calls = [
-        version.answer({name: column[start : start + most] for name, column in joined.items()})
-        for start in range(0, sum(lengths), most)
-    ]
-    return np.split(np.concatenate(calls), np.cumsum(lengths)[:-1])
+def _outputs(batch: list[_Waiting]) -> Iterable[Array]:
+    """Those of each, from one call."""
+    first = batch[0]
+    joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in first.inputs}
+    return np.split(first.version.answer(joined), np.cumsum([one.rows for one in batch])[:-1])

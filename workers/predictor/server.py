@@ -1,4 +1,8 @@
-"""The predictor over HTTP, for the API alone: `POST /predict` with a bundle's digest and rows."""
+"""The predictor over HTTP, for the API alone: `POST /predict` with a bundle's digest and rows.
+
+Each request says in `X-Workspace` for whom it is. To read rows, to load a version and to call a network are
+each done for the workspaces in turn, so that what one asks for delays another's by one step of each.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from starlette.routing import Route
 
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.limits import Limits
+from app.turns import Turns
 from workers.predictor.answers import told
 from workers.predictor.batching import Batches, Busy
 from workers.predictor.comparing import comparison, read
@@ -28,6 +33,9 @@ from workers.transfer.data import Array
 
 log = logging.getLogger(__name__)
 
+READ_AT_ONCE, READ_OF_ONE = 8, 4
+"""Requests whose rows are read at once, and of one workspace."""
+
 
 def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> Starlette:
     """The ASGI application; its batches are answered to the end before it ends."""
@@ -35,35 +43,38 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.batches = Batches(most_waiting_rows)
+        app.state.loading = Turns(1)
+        app.state.reading = Turns(READ_AT_ONCE, READ_OF_ONE)
         yield
         await run_in_threadpool(app.state.batches.close)
 
     async def predict(request: Request) -> Response:
-        asked = json.loads(await request.body())
-        batches: Batches = request.app.state.batches
+        state, workspace, bundle = request.app.state, _workspace(request), request.query_params["bundle"]
+        sent = await request.body()
         try:
-            # In a thread: to read rows takes time, and to load a version takes a second.
-            waiting, output, places = await run_in_threadpool(
-                _submit, versions, limits, batches, asked["bundle"], asked["instances"]
+            if bundle not in versions.digests:
+                await state.loading.run(workspace, versions.get, bundle)
+            waiting, output, places = await state.reading.run(
+                workspace, _submit, versions, limits, state.batches, workspace, bundle, sent
             )
             outputs = await asyncio.gather(*map(asyncio.wrap_future, waiting))
-            in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
-            return JSONResponse({"predictions": told(in_order, output)})
+            return await run_in_threadpool(_answer, outputs, places, output)
         except DatasetError as error:
             body = {"code": error.code, "message": error.message, "hint": error.hint, "errors": error.errors}
             return JSONResponse(body, status_code=422)
         except Busy as busy:
             return JSONResponse({"code": "busy", "message": str(busy)}, status_code=429)
         except FileNotFoundError:
-            return JSONResponse({"code": "gone", "message": asked["bundle"]}, status_code=404)
+            return JSONResponse({"code": "gone", "message": bundle}, status_code=404)
         except Exception:
-            log.exception("rows could not be predicted by %s", asked["bundle"])
+            log.exception("rows could not be predicted by %s", bundle)
             return JSONResponse({"code": "failed", "message": "see the predictor's log"}, status_code=500)
 
     async def compare(request: Request) -> Response:
         asked = json.loads(await request.body())
         try:
-            return JSONResponse(await run_in_threadpool(_compared, versions, asked))
+            reading: Turns = request.app.state.reading
+            return JSONResponse(await reading.run(_workspace(request), _compared, versions, asked))
         except FileNotFoundError:
             return JSONResponse({"code": "gone", "message": asked["a"]}, status_code=404)
         except Exception:
@@ -88,11 +99,20 @@ def _compared(versions: Versions, asked: Mapping[str, Any]) -> dict[str, Any]:
     return comparison(a, b, task, classes, asked["metric"], same_rows=asked["same_rows"])
 
 
+def _workspace(request: Request) -> str:
+    return request.headers.get("x-workspace", "")
+
+
 def _submit(
-    versions: Versions, limits: Limits, batches: Batches, digest: str, instances: Sequence[Mapping[str, Any]]
+    versions: Versions, limits: Limits, batches: Batches, workspace: str, bundle: str, sent: bytes
 ) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]]]:
-    """What will bring the outputs, what they mean, and which rows each of them is of."""
-    version = versions.get(digest)
-    parts = list(groups(version.read(instances, limits)))
-    waiting = [batches.submit(version, inputs) for _, inputs in parts]
+    """What will bring the outputs, what they mean, and which rows they are of, in the same order."""
+    version = versions.get(bundle)
+    parts = list(groups(version.read(json.loads(sent)["instances"], limits)))
+    waiting = [one for _, inputs in parts for one in batches.submit(workspace, version, inputs)]
     return waiting, version.about["output"], [places for places, _ in parts]
+
+
+def _answer(outputs: Sequence[Array], places: Sequence[list[int]], output: Mapping[str, Any]) -> Response:
+    in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
+    return JSONResponse({"predictions": told(in_order, output)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from sqlalchemy import select
 from app.datasets.reading.limits import Limits
 from app.db.tables import Artifact, Version
 from app.predictions.predictor import Predictor
+from app.turns import Turns
+from tests.app.access.callers import make_key
 from tests.app.conftest import Publish
 from tests.conftest import DATABASES, wait_for
 from tests.workers.predictor.conftest import Make, bundle  # noqa: F401
@@ -170,3 +173,33 @@ def test_a_request_for_predictions_may_be_larger_than_one_for_jobs(
         refused = asked(client, [{"a": 1, "b": 2, "note": long * 40}])
     assert refused.status_code == 413
     assert "MODEL_TRANSFER_MAX_INSTANCES_BYTES" in refused.json()["hint"]
+
+
+@pytest.mark.usefixtures("version")
+def test_the_audit_tells_of_predictions_by_key_and_version(client: TestClient, tmp_path: Path) -> None:
+    made = {scope: make_key(client, scope, scope) for scope in ("read", "admin")}  # type: ignore[arg-type]
+    client.headers.update(made["read"].headers)
+    tensors = [{"name": n, "shape": [2], "datatype": "FP32", "data": [1, 2]} for n in "ab"]
+    with running(client, tmp_path / "p.sock"):
+        asked(client, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]).raise_for_status()
+        asked(client, [{"a": 1, "b": 2}]).raise_for_status()
+        assert asked(client, [{"a": 1, "b": "x"}]).status_code == 422
+        client.post("/v2/models/m/infer", json={"inputs": tensors}).raise_for_status()
+    client.app.state.predicted.close()  # type: ignore[attr-defined]
+    audit = client.get("/v1/audit?action=model.predicted", headers=made["admin"].headers).json()["data"]
+    assert [(one["key"], one["subject"], one["data"]["requests"], one["data"]["rows"]) for one in audit] == [
+        ("read", "m@1", 1, 2),
+        ("read", "m@1", 2, 3),
+    ]
+
+
+@pytest.mark.usefixtures("version")
+def test_more_requests_of_a_workspace_than_may_wait_are_told_to_come_again(
+    client: TestClient, tmp_path: Path
+) -> None:
+    client.app.state.predicting = Turns(1, waiting_of_one=0)  # type: ignore[attr-defined]
+    with running(client, tmp_path / "p.sock"), ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: asked(client, [{"a": 1, "b": 2}]), range(40)))
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("busy", "1")
