@@ -39,7 +39,7 @@ _FIELDS: dict[str, Any] = {
     "keep": {
         "type": "array",
         "maxItems": 100,
-        "items": {"type": "string"},
+        "items": {"type": "string", "maxLength": 1000},
         "description": "Columns that stand beside the answers; `all` alone keeps all.",
     },
     "formats": {"type": "array", "maxItems": 3, "items": {"enum": ["csv", "jsonl", "parquet"]}},
