@@ -38,11 +38,8 @@ class Layout:
     @property
     def classes(self) -> list[str]:
         """Those that have a probability."""
-        return (
-            list(self.output["classes"])
-            if self.output["task"] not in ("regression", "seq2seq", "span")
-            else []
-        )
+        has_none = self.output["task"] in ("regression", "seq2seq", "span")
+        return [] if has_none else list(self.output["classes"])
 
     @property
     def probabilities(self) -> list[tuple[str, str]]:
