@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
@@ -37,7 +38,7 @@ from app.jobs.status import Statuses
 from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
-from app.openapi import DESCRIPTION, TAGS, describe
+from app.openapi import DESCRIPTION, TAGS, describe, for_docs
 from app.predictions import open_inference
 from app.predictions import routes as predictions
 from app.predictions import service as predicting
@@ -150,7 +151,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=_lifespan,
-        swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
+        swagger_ui_parameters={
+            # In place of /openapi.json, relative to the page.
+            "url": "docs/openapi.json",
+            "tryItOutEnabled": True,
+            "displayRequestDuration": True,
+        },
         # Relative to where the document is read, unless users reach the API by an address of its own.
         servers=[{"url": settings.public_url or "/"}],
         generate_unique_id_function=lambda route: route.name,
@@ -179,4 +185,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    app.get("/docs/openapi.json", include_in_schema=False)(lambda: JSONResponse(for_docs(app.openapi())))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
@@ -155,3 +156,19 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     return {**(others[0] if len(others) == 1 else {"anyOf": others}), **rest}
+
+
+def for_docs(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as the page that tries it out reads it: a form's optional fields are empty to begin with.
+
+    Swagger UI fills in what it makes up for each field and sends all of them. Other readers take an empty
+    example for a value that is accepted, so that it stands nowhere else.
+    """
+    told = deepcopy(document)
+    for operation in (one for path in told["paths"].values() for one in path.values()):
+        form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {})
+        schema = form.get("schema", {})
+        for name, field in schema.get("properties", {}).items():
+            if name not in schema.get("required", ()):
+                schema["properties"][name] = {**field, "example": [] if field.get("type") == "array" else ""}
+    return told

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,11 +71,59 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+EACH_DATABASE = (
+    "tests/migrations/",
+    "tests/app/db/",
+    "tests/app/access/test_keys.py",
+    "tests/app/access/test_quotas.py",
+    "tests/app/access/test_rates.py",
+    "tests/app/access/test_workspaces.py",
+    "tests/app/jobs/test_following.py",
+    "tests/app/jobs/test_retention.py",
+    "tests/app/jobs/test_scheduling.py",
+    "tests/app/jobs/test_sweeper.py",
+    "tests/app/jobs/test_transitions.py",
+    "tests/app/models/test_aliases.py",
+    "tests/app/test_backup.py",
+    "tests/app/test_doctor.py",
+    "tests/app/test_idempotency.py",
+    "tests/workers/test_failures.py",
+    "tests/workers/test_journal.py",
+    "tests/workers/test_tasks.py",
+    "tests/workers/test_trainings.py",
+)
+"""Where what is asked of the database, its locks, its orders, its errors, is what the tests are about."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests, what takes long is begun first, so that they end together."""
+    """Choose the databases of each test, and where processes share the tests, begin with what takes long."""
+    for item in items:
+        if _is_anothers_turn(item):
+            item.add_marker(pytest.mark.slow)
     if "PYTEST_XDIST_WORKER" in os.environ:
         order = (f"{E2E}/", "tests/workers/")
         items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in order])
+
+
+def _is_anothers_turn(item: pytest.Item) -> bool:
+    """Whether this test runs on another of the databases by default, and on this one among the slow tests.
+
+    Most tests ask nothing that one of them could answer otherwise: they take turns, by the number that the
+    test's name makes. A test that names its only database runs on it.
+    """
+    if len(DATABASES) == 1 or item.nodeid.startswith(EACH_DATABASE):
+        return False
+    chosen = getattr(item, "callspec", None)
+    if chosen is None or not {"database_url", "shared_client"} & chosen.params.keys():
+        return False
+    if any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize")):
+        return False
+    database = chosen.params.get("database_url") or chosen.params["shared_client"]
+    # Of a module that shares a client all tests are on one database, so that the other is never made.
+    name = item.nodeid.partition("::")[0] if "shared_client" in chosen.params else item.nodeid
+    turn = zlib.crc32(re.sub("|".join(DATABASES), "", name).encode()) % len(DATABASES)
+    return bool(database != DATABASES[turn])
 
 
 def pytest_collection_finish() -> None:
@@ -134,6 +183,8 @@ def _new_postgresql(like: str = "template1") -> tuple[str, Callable[[], None]]:
     admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {like}"))
+        # A test's database need not outlive the machine: no commit waits for the disk.
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
 
     def drop() -> None:
         with admin.connect() as connection:

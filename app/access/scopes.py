@@ -13,7 +13,8 @@ RANKS: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
 
 OPEN = frozenset(
     {
-        *("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/healthz", "/readyz"),
+        *("/docs", "/docs/oauth2-redirect", "/docs/openapi.json", "/redoc", "/openapi.json"),
+        *("/healthz", "/readyz"),
         *("/v2", "/v2/health/live", "/v2/health/ready"),
         *("/ui/sign-in", "/ui/sign-out"),
     }

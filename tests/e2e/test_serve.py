@@ -113,7 +113,11 @@ def service_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 
 
 @pytest.mark.parametrize(
-    ("which", "names"), [("service", ["api"]), ("service_of_two", ["api 1", "api 2"])], ids=["1", "2"]
+    ("which", "names"),
+    [
+        pytest.param("service", ["api"], id="1"),
+        pytest.param("service_of_two", ["api 1", "api 2"], id="2", marks=pytest.mark.slow),
+    ],
 )
 def test_a_rolling_restart_of_the_api_loses_no_request(
     request: pytest.FixtureRequest, which: str, names: list[str], tmp_path: Path, write_csv: WriteCsv
@@ -149,6 +153,7 @@ def test_a_rolling_restart_of_the_api_loses_no_request(
     assert set(answers) == {200}
 
 
+@pytest.mark.slow
 def test_machines_that_share_no_folder_work_through_an_object_store(
     tmp_path: Path, write_csv: WriteCsv, postgresql_url: str, redis_url: str, bucket: dict[str, str]
 ) -> None:
@@ -201,7 +206,13 @@ def open_to_others(folder: Path) -> dict[str, str]:
     return {path: oct(mode) for path, mode in modes.items() if mode & 0o077}
 
 
-@pytest.mark.parametrize("which", ["service", "service_of_two"], ids=["short", "beyond a socket's path"])
+@pytest.mark.parametrize(
+    "which",
+    [
+        pytest.param("service", id="short"),
+        pytest.param("service_of_two", id="beyond a socket's path", marks=pytest.mark.slow),
+    ],
+)
 def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_others(
     request: pytest.FixtureRequest, tmp_path: Path, write_csv: WriteCsv, which: str
 ) -> None:
@@ -234,6 +245,7 @@ def test_what_serve_writes_is_its_accounts_alone_and_its_broker_is_found_by_othe
     assert open_to_others(tmp_path / "backup") == {}
 
 
+@pytest.mark.slow
 def test_serve_tells_of_a_folder_that_other_accounts_can_enter(service_of_two: Service) -> None:
     assert any("chmod -R go=" in line for line in service_of_two.lines)
 
@@ -245,8 +257,14 @@ def test_a_database_that_migrate_makes_is_its_accounts_alone(tmp_path: Path) -> 
     assert open_to_others(tmp_path / "a") == {}
 
 
-@pytest.mark.parametrize("verb", ["serve", "api", "worker", "sweeper", "migrate", "backup", "doctor"])
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    ("log_format", "verb"),
+    [
+        pytest.param(log_format, verb, marks=[pytest.mark.slow] if (first + second) % 2 else [])
+        for first, log_format in enumerate(["text", "json"])
+        for second, verb in enumerate(["serve", "api", "worker", "sweeper", "migrate", "backup", "doctor"])
+    ],
+)
 def test_no_verb_tells_the_passwords_of_what_it_cannot_reach(
     tmp_path: Path, verb: str, log_format: str
 ) -> None:

@@ -343,6 +343,7 @@ def _features(services: Services, job: dict[str, Any]) -> list[tuple[int, bool]]
     return sorted((one["rows"], one["owner"] == value["by"]) for one in value["features"].values())
 
 
+@pytest.mark.slow
 def test_features_that_a_killed_attempt_computed_are_paid_for_and_no_saving(
     client: TestClient, services: Services
 ) -> None:

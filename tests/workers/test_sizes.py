@@ -66,6 +66,11 @@ IN_SEQUENCE = [
 ]
 
 
+def _is_large(case: Any) -> bool:
+    """Whether it takes seconds to build: smaller ones are estimated by the same table."""
+    return case[1].get("architecture") in ("DenseNet121", "EfficientNetV2B0", "ResNet50V2")
+
+
 def named(case: Any) -> str:
     return "-".join(str(value) for value in case[1].values()) if isinstance(case, tuple) else ""
 
@@ -83,7 +88,11 @@ def test_every_kind_of_network_has_a_case() -> None:
     assert {asked["kind"] for _, asked in CASES} == {one.model_fields["kind"].default for one in NETWORKS}
 
 
-@pytest.mark.parametrize("case", CASES, ids=named)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if _is_large(case) else []) for case in CASES],
+    ids=named,
+)
 def test_a_network_has_as_many_weights_and_as_wide_an_answer_as_was_estimated(case: Any) -> None:
     layers, backbone = estimated(*case), built(*case)
     assert sizes.count_weights(layers) == backbone.count_params()

@@ -82,8 +82,8 @@ def test_processes_are_forked_from_one_that_has_a_single_thread_and_keeps_nothin
         with started(path):
             pass
     assert fork_servers() == [server]
-    # What earlier tests left open here may be closed meanwhile.
-    assert all(after <= first for after, first in zip(held(), before, strict=True))
+    # What earlier tests left open here may be closed meanwhile, and the server closes what the last one had.
+    wait_for(lambda: all(after <= first for after, first in zip(held(), before, strict=True)))
     assert before[-1] == 1
     assert server.memory_full_info().uss - memory < 1 << 20
     assert server.children() == []
@@ -163,8 +163,16 @@ def test_a_server_that_is_stopped_is_replaced_as_soon_as_an_inspection_is_to_end
 ) -> None:
     monkeypatch.setattr(process_start, "_ANSWER_SECONDS", 0.1)
     server.suspend()
-    with Inspector(path, Declaration(), Limits(), memory_bytes=MEMORY, seconds=5) as child:
+    with started(path) as child:
+        start, seconds = child._start, child._seconds
+
+        def start_with_all_the_time() -> process_start.Process:
+            child._seconds = seconds
+            return start()
+
         if is_wanted:  # the time that it may take ends
+            monkeypatch.setattr(child, "_seconds", 0.1)
+            monkeypatch.setattr(child, "_start", start_with_all_the_time)
             assert child.finish() == inspect(path, Declaration())
         else:
             child.kill()

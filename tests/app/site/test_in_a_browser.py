@@ -170,6 +170,21 @@ def test_a_ranking_that_is_waited_for_shows_its_answer_by_itself(
     page.get_by_role("heading", name="Use this source: m@1").wait_for()
 
 
+def test_the_form_for_uploads_in_the_documentation_works_as_it_stands(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "customers.csv").write_text(CSV)
+    page = opened(browser)
+    page.goto(f"{address}/docs")
+    route = page.locator("#operations-datasets-upload_dataset")
+    route.locator(".opblock-summary").first.click()
+    route.locator("input[type=file]").first.set_input_files(tmp_path / "customers.csv")
+    route.get_by_role("button", name="Execute").click()
+    answer = route.locator(".live-responses-table .response").first
+    answer.wait_for()
+    assert "customers@1" in answer.inner_text()
+
+
 def test_what_a_file_has_wrong_is_told_in_the_form(browser: Browser, address: str, tmp_path: Path) -> None:
     page = opened(browser)
     (tmp_path / "bad.csv").write_text("a,b\n")

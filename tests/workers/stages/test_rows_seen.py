@@ -230,6 +230,7 @@ DISTILLED = {
 }
 
 
+@pytest.mark.slow
 def test_what_a_teacher_was_trained_on_is_seen_by_its_student(
     client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +244,7 @@ def test_what_a_teacher_was_trained_on_is_seen_by_its_student(
     assert seen == {"flips@1": 60, "taught@1": 0}
 
 
+@pytest.mark.slow
 def test_rows_that_got_pseudo_labels_are_seen_by_all_that_comes_of_it(
     client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +295,7 @@ def _archive(pictures: list[Image.Image], labels: np.ndarray, parts: list[str], 
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_pictures_saved_anew_are_never_helped(
     client: TestClient, services: Services, switched_off: pytest.MonkeyPatch
 ) -> None:
@@ -364,7 +367,9 @@ def test_a_damaged_file_of_trained_rows_is_told_by_its_data_set(
     [
         {"training": {**LITTLE, "patience": 1}},
         {"method": {"wise_ft": True}},
-        {"method": {"kind": "structure", "strategy": "search", "trials": 1}},
+        pytest.param(
+            {"method": {"kind": "structure", "strategy": "search", "trials": 1}}, marks=pytest.mark.slow
+        ),
     ],
     ids=["early stopping", "WiSE-FT", "search of the control"],
 )

@@ -60,7 +60,9 @@ def test_a_small_space_is_tried_in_whole(tuner, plain_options, numbers):
     assert [trial.epochs for trial in found.trials] == [2] * 4
 
 
-@pytest.mark.parametrize(("tuner", "trials"), [("bayesian", 4), ("hyperband", 3)])
+@pytest.mark.parametrize(
+    ("tuner", "trials"), [("bayesian", 4), pytest.param("hyperband", 3, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_search_goes_on_exactly_and_trains_only_the_rest(
     tuner, trials, plain_options, numbers
 ):

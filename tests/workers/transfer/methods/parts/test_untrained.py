@@ -130,7 +130,10 @@ def test_what_an_earlier_job_joined_is_drawn_anew_as_a_whole(strategy, options, 
     assert np.isfinite(predict(blank, data.test.inputs)).all()
 
 
-@pytest.mark.parametrize(("kind", "place"), [("text", 2), ("sequence", 0), ("image", 0)])
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [pytest.param("text", 2, marks=pytest.mark.slow), ("sequence", 0), ("image", 0)],
+)
 def test_other_kinds_of_data_have_untrained_sources(kind, place):
     source = scratch(examples.NETWORKS[kind][place], examples.make(kind, seed=1), FIT.named("")).network
     data = examples.make(kind, seed=2)
