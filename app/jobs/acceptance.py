@@ -14,7 +14,7 @@ from app.datasets.reading.profile import Profile
 from app.db.tables import Dataset, Job, Version
 from app.errors import ServiceError
 from app.jobs import budgets, compatibility, folds, limits, search_spaces
-from app.jobs.networks import USUAL_NETWORK, Network, Pretrained, usual_network
+from app.jobs.networks import Network, Pretrained, usual_network
 from app.jobs.notices import notices, same_data
 from app.jobs.opening import open_job, queue_of
 from app.jobs.recipes import ParameterTransfer, StructureTransfer
@@ -152,12 +152,6 @@ def _versions(session: Session, workspace: str, request: JobRequest) -> list[Ver
 def _networks(request: JobRequest, versions: list[Version], first: Examples) -> tuple[Network, Network]:
     """The target's and the source's: the same, unless the method joins or distils."""
     may_differ = request.method.kind in ("combined", "distillation")
-    if first.description.kind not in USUAL_NETWORK:
-        message = (
-            f"Expected {', '.join(USUAL_NETWORK)} data. Received: {first.description.kind} data, for which "
-        )
-        hint = "It can be uploaded, read and split; choose another data set for a job."
-        raise ServiceError(422, "no_network_for_kind", f"{message}there is no network.", hint=hint)
     usual = usual_network(first.description.kind)
     if request.source.preset is not None:
         asked = request.network if isinstance(request.network, Pretrained) else None
@@ -190,7 +184,7 @@ def _backbone(network: Network) -> Backbone:
 
 _NETWORK: TypeAdapter[Network] = TypeAdapter(Network)
 
-_MEASURED = frozenset({"source_length", "target_length"})
+_MEASURED = frozenset({"source_length", "target_length", "question_length", "context_length"})
 """What a version's network tells of the data that it was made for, beside its options."""
 
 
@@ -214,7 +208,7 @@ def _spec(
     method = request.method
     if isinstance(method, StructureTransfer):
         method = search_spaces.validated(method, network)
-    if isinstance(method, ParameterTransfer) and target.description.task == "seq2seq":
+    if isinstance(method, ParameterTransfer) and target.description.task in ("seq2seq", "span"):
         method = _of_sequences(method)
     return JobSpec(
         method=method,
@@ -230,7 +224,7 @@ def _spec(
 
 
 def _of_sequences(method: ParameterTransfer) -> ParameterTransfer:
-    """For translations all weights at one rate, unless something else was asked for."""
+    """For translations and spans all weights at one rate, unless something else was asked for."""
     asked = method.model_fields_set
     usual = {"strategy": "full", "backbone_learning_rate_factor": 1.0}
     return method.model_copy(update={name: value for name, value in usual.items() if name not in asked})

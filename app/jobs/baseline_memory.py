@@ -13,7 +13,14 @@ _MOST_ROWS, _MOST_VALUES, _MOST_POOLED = 20_000, 1 << 25, 5000
 _BYTES = 3 * 8
 """Of each value in double precision: as it is, centred, and scaled."""
 
-_LEAST_WIDTH: dict[Kind, int] = {"tabular": 1, "text": 100, "sequence": 400, "image": 1024, "pairs": 40}
+_LEAST_WIDTH: dict[Kind, int] = {
+    "tabular": 1,
+    "text": 100,
+    "sequence": 400,
+    "image": 1024,
+    "pairs": 40,
+    "qa": 40,
+}
 """Features of a row: a column's own, some words of a text, shares of k-mers, pixels 32 by 32, letters."""
 
 
@@ -26,7 +33,7 @@ def baseline_bytes(spec: JobSpec, source: Examples | None, target: Examples) -> 
     if description.kind == "tabular":
         width *= max(1, len(features(description)))
     rows = description.split.rows["train"]
-    if source is not None and description.kind != "pairs" and _is_pooled(source, target):
+    if source is not None and description.kind not in ("pairs", "qa") and _is_pooled(source, target):
         rows += min(_MOST_POOLED, source.description.split.rows["train"])
     return _BYTES * width * min(rows, _MOST_ROWS, max(1, _MOST_VALUES // width))
 

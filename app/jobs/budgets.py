@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from app.datasets.reading.description import Description
@@ -20,8 +21,8 @@ _SHORT_EPOCHS = {"tabular": 20}
 
 def settled(training: Training, description: Description, metric: Metric | None = None) -> Training:
     """The options with every limit filled in, for this data set and the metric of the gain."""
-    if description.task == "seq2seq":
-        training = _of_sequences(training, description.split.rows["train"])
+    if description.task in _TEXTS:
+        training = _of_texts(training, description.split.rows["train"], _TEXTS[description.task])
     if training.epochs is not None:
         return training.model_copy(update={"learning_rate": training.learning_rate or DEFAULT_LEARNING_RATE})
     budget, epoch = training.budget or Budget(), epoch_updates(training, description.split.rows["train"])
@@ -44,36 +45,44 @@ def settled(training: Training, description: Description, metric: Metric | None 
     )
 
 
-def _of_sequences(training: Training, rows: int) -> Training:
-    """What suits translations, in place of what nobody asked for.
+@dataclass(frozen=True)
+class _OfTexts:
+    """How networks that answer texts are trained where nobody said: for the larger of updates and epochs."""
 
-    Their loss on validation rows rises long before the translations get worse, so all updates are taken and
+    batch: int
+    rate: float
+    updates: int
+    epochs: int
+
+
+_TEXTS = {"seq2seq": _OfTexts(128, 0.002, 1000, 12), "span": _OfTexts(16, 0.001, 600, 6)}
+
+
+def _of_texts(training: Training, rows: int, usual: _OfTexts) -> Training:
+    """What suits translations and spans, in place of what nobody asked for.
+
+    Their loss on validation rows rises long before the answers get worse, so all updates are taken and
     the last weights kept. A rate is tried by a whole training, so one is taken, as transformers are trained.
     """
     filled: dict[str, object] = {}
     asked = training.model_fields_set
     if "batch_size" not in asked:
-        filled["batch_size"] = _SEQUENCES_BATCH
+        filled["batch_size"] = usual.batch
     if "schedule" not in asked:
         filled["schedule"] = "slanted_triangular"
     if training.learning_rate is None and training.learning_rates is None:
-        filled["learning_rate"] = _SEQUENCES_RATE
+        filled["learning_rate"] = usual.rate
     if training.epochs is None:
-        batch = _SEQUENCES_BATCH if "batch_size" in filled else training.batch_size
+        batch = usual.batch if "batch_size" in filled else training.batch_size
         budget = training.budget or Budget()
         limits: dict[str, object] = {}
         if "patience_updates" not in budget.model_fields_set:
             limits["patience_updates"] = None
         if budget.max_updates is None:
             epoch = max(1, -(-rows // batch))
-            limits["max_updates"] = max(_SEQUENCES_UPDATES, budget.min_updates, _SEQUENCES_EPOCHS * epoch)
+            limits["max_updates"] = max(usual.updates, budget.min_updates, usual.epochs * epoch)
         filled["budget"] = budget.model_copy(update=limits)
     return training.model_copy(update=filled)
-
-
-_SEQUENCES_BATCH, _SEQUENCES_RATE = 128, 0.002
-_SEQUENCES_UPDATES, _SEQUENCES_EPOCHS = 1000, 12
-"""A translation is trained for the larger of both."""
 
 
 def chosen_by(training: Training, metric: Metric | None, task: str) -> Literal["accuracy", "loss"]:

@@ -30,6 +30,7 @@ METRICS_OF_TASK: dict[str, frozenset[str]] = {
     "multilabel": frozenset({"accuracy", "exact_match", "micro_f1", "macro_f1", "auc", "log_loss"}),
     "regression": frozenset({"rmse", "mae", "r2"}),
     "seq2seq": frozenset({"chrf", "bleu", "exact_match", "log_loss"}),
+    "span": frozenset({"f1", "exact_match"}),
 }
 
 

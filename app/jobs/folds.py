@@ -35,7 +35,7 @@ def validation_rows(target: Description, folds: int) -> int:
 
 
 def _default(asked: Evaluation, target: Description) -> int:
-    if target.task == "seq2seq":
+    if target.task in ("seq2seq", "span"):
         return 0
     few = LEAST_ROWS <= target.labelled_rows < _FEW_ROWS
     compares = (asked.control or asked.baseline) and not asked.retrain_source
@@ -43,9 +43,10 @@ def _default(asked: Evaluation, target: Description) -> int:
 
 
 def _check(asked: Evaluation, folds: int, target: Description) -> None:
-    if target.task == "seq2seq":
-        expected, received = "0 for translations", str(folds)
-        hint = "Leave `evaluation.folds` out: a translation network needs more rows than are worth folds."
+    if target.task in ("seq2seq", "span"):
+        called = "translations" if target.task == "seq2seq" else "questions"
+        expected, received = f"0 for {called}", str(folds)
+        hint = "Leave `evaluation.folds` out: a network of texts needs more rows than are worth folds."
     elif target.split.by == "time":
         expected, received = "0 for a target that is split by time", str(folds)
         hint = "Leave `evaluation.folds` out: in folds, later rows would tell of earlier ones."

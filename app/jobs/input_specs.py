@@ -8,11 +8,12 @@ from __future__ import annotations
 from math import isqrt
 
 from app.datasets.reading.profile import ColumnProfile, Profile, Spread
-from app.jobs.networks import NetworkRecipe
+from app.jobs.network_recipe import NetworkRecipe
 from app.jobs.requirements import Examples
 from app.jobs.sizes import InputSpec
 
 _LARGEST_IMAGE, _LONGEST_PIECES, _WHOLE_SEQUENCE = 96, 128, 1024
+_LONGEST_CONTEXT = 1024
 _LONGEST_TEXT = {"averaged": 4096, "text_convnet": 2048, "transformer": 512}
 _LONGEST_SEQUENCE = {"transformer": 1024, "sequence_convnet": 4096}
 _PRESET_SIZE = (224, 224)
@@ -33,6 +34,8 @@ def input_spec_of(network: NetworkRecipe, examples: Examples) -> InputSpec:
             return _sequence(options, features[0])
         case "pairs":
             return _pairs(options, features[0])
+        case "qa":
+            return _questions(options, features)
         case _:
             return InputSpec((sum(_width(column, options, _train_rows(examples)) for column in features),))
 
@@ -98,6 +101,15 @@ def _pairs(options: dict[str, object], column: ColumnProfile) -> InputSpec:
         length = min(max(int(_measure(column, "words").percentile_95) + 2, 8), _LONGEST_PIECES)
     least = min(_CHARACTERS, int(str(options["max_tokens"])))
     return InputSpec((length,), least, least)
+
+
+def _questions(options: dict[str, object], features: list[ColumnProfile]) -> InputSpec:
+    """The pieces of a context; there are no fewer than words."""
+    length = options.get("length")
+    if not isinstance(length, int):
+        context = max(features, key=lambda column: _measure(column, "words").percentile_95)
+        length = min(max(int(_measure(context, "words").percentile_95), 8), _LONGEST_CONTEXT)
+    return InputSpec((length,), min(_CHARACTERS, int(str(options["max_tokens"]))))
 
 
 def _sequence(options: dict[str, object], column: ColumnProfile) -> InputSpec:

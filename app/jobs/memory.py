@@ -209,6 +209,8 @@ def _head(layers: Sequence[Layer], examples: Examples) -> Layer:
     units = len(classes) if task in ("multiclass", "multilabel") else 1
     if task == "seq2seq":  # a word a place at least
         return sizes.dense(layers[-1].shape, layers[0].kernels[0][0] if layers[0].kernels else 1, "")
+    if task == "span":  # begin and end of each place
+        return sizes.dense(layers[-1].shape, 2, "")
     return sizes.dense(layers[-1].shape[-1:], units, "")
 
 

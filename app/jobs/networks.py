@@ -13,7 +13,9 @@ from pydantic import Field, Strict, TypeAdapter, model_validator
 
 from app.datasets.reading.words import Kind
 from app.jobs import sizes
-from app.jobs.recipe import Positive, Recipe, of_usual_kind
+from app.jobs.language_networks import EncoderDecoder, SpanReader
+from app.jobs.network_recipe import NetworkRecipe
+from app.jobs.recipe import Positive, of_usual_kind
 from app.jobs.sizes import InputSpec, Layer, PresetSize
 from app.texts import Line
 
@@ -26,33 +28,6 @@ Channels = Literal[1, 3] | None
 ChannelsField = Field(
     None, description="For images: 1 for grey, 3 for colour. Default: as in the train images."
 )
-
-
-class NetworkRecipe(Recipe):
-    """What every network says of itself."""
-
-    reads: ClassVar[tuple[Kind, ...]] = ()
-    """The kinds of data it is for."""
-    in_sequence: ClassVar[bool] = True
-    """Whether its layers, or blocks of them, follow one another."""
-    dependent: ClassVar[tuple[str, ...]] = ()
-    """Options of which not every value goes with every other's."""
-    searched: ClassVar[Mapping[str, list[Any]]] = {}
-    """The largest structures that a search without a `space` tries, by option."""
-
-    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
-        """Its backbone's layers on what it reads, in order; `presets` are those that options name."""
-        raise NotImplementedError  # each network that a job may ask for says its own: the union has no other
-
-    @property
-    def count_blocks(self) -> int:
-        """The backbone's layers, or blocks of them, with weights: as many as can be copied."""
-        return self.count_layers
-
-    @property
-    def count_layers(self) -> int:
-        """The backbone's layers with weights: as many as can be frozen."""
-        return 10_000
 
 
 class HasTokens(NetworkRecipe):
@@ -288,53 +263,6 @@ class Transformer(HasTokens):
         return [sizes.joined([tokens, places], shape), *blocks, mean]
 
 
-class EncoderDecoder(NetworkRecipe):
-    """Small transformer that answers a text with a text: an encoder reads, a decoder writes.
-
-    Both know their texts by pieces of words that are learnt from the train rows.
-    """
-
-    reads: ClassVar[tuple[Kind, ...]] = ("pairs",)
-    in_sequence: ClassVar[bool] = False
-    dependent: ClassVar[tuple[str, ...]] = ("units", "heads")
-
-    kind: Literal["encoder_decoder"] = "encoder_decoder"
-    units: int = Field(128, gt=0, le=4096, multiple_of=2, description="Width of the representation.")
-    heads: int = Field(4, gt=0, le=64, description="Attention heads; `units` must be a multiple of it.")
-    blocks: int = Field(2, gt=0, le=48, description="Blocks of the encoder, and as many of the decoder.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Share of outputs dropped in each block.")
-    max_tokens: int = Field(
-        2000,
-        ge=64,
-        le=60_000,
-        description="Pieces of words of the sources at most, and as many of the targets.",
-    )
-    length: int | None = Field(
-        None,
-        ge=8,
-        le=512,
-        description="Pieces read of each source. Default: enough for 99 % of the train rows, at most 128. "
-        "Answers have as many pieces as 99 % of the train rows' targets, at most 48.",
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide_units(self) -> Self:
-        if self.units % self.heads:
-            raise ValueError(f"expected `heads` that divide the {self.units} `units`, received {self.heads}")
-        return self
-
-    def layers(self, input_spec: InputSpec, presets: Mapping[str, PresetSize]) -> list[Layer]:
-        """Both sides' pieces as vectors, the blocks, those of the decoder with twice the attention."""
-        shape = (input_spec.shape[0], self.units)
-        block = sizes.attention_block(shape, self.heads, "units")
-        second = [sizes.dense(shape, self.units, "units") for _ in range(4)]
-        norms = Layer(shape, 2 * self.units, option="units")
-        decoded = sizes.joined([block, *second, norms], shape)
-        read = sizes.embedding(input_spec, self.units, "units")
-        said = sizes.embedding(InputSpec(input_spec.shape, input_spec.answer_tokens), self.units, "units")
-        return [read, *[block] * self.blocks, norms, said, *[decoded] * self.blocks, norms]
-
-
 class SequenceConvnet(NetworkRecipe):
     """Convolutions over a biological sequence that preserve the positions of motifs."""
 
@@ -442,6 +370,7 @@ Network = Annotated[
     | TextConvnet
     | Transformer
     | EncoderDecoder
+    | SpanReader
     | SequenceConvnet
     | Pretrained,
     Field(discriminator="kind"),
@@ -457,6 +386,7 @@ USUAL_NETWORK: dict[Kind, str] = {
     "text": "text_convnet",
     "sequence": "sequence_convnet",
     "pairs": "encoder_decoder",
+    "qa": "span_reader",
 }
 """The kind of network for a kind of data where a job names none."""
 

@@ -35,8 +35,8 @@ def check(
 ) -> None:
     """Raise a ServiceError (422) that names what the method or an arm misses."""
     method, task = spec.method, target.description.task
-    if task == "seq2seq":
-        sequences.check(spec)
+    if task in ("seq2seq", "span"):
+        sequences.check(spec, task)
     elif isinstance(method, ParameterTransfer) and method.frozen_side is not None:
         message = f"method.frozen_side: expected none for a {task} task. Received: `{method.frozen_side}`."
         hint = "Leave it out; `frozen_layers` freezes a backbone's first layers."

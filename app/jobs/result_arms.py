@@ -73,14 +73,16 @@ class BaselineCandidate(BaseModel):
         "`kmers`, `one_hot`, of images `hog`, `pixels`; `kmers_gradient_boosting`; `preset_features`, a "
         "linear model of a preset's frozen features. `pooled_…`: on the source's rows as well, if its label "
         "is the same. Of pairs `copy_source` answers the source as it is, `nearest_target` the target of the "
-        "train pair whose source is most alike, by tf-idf of letters."
+        "train pair whose source is most alike, by tf-idf of letters. Of questions `similar_sentence` "
+        "answers the sentence of the context that is most like the question, by tf-idf of words, whole."
     )
     accuracy: float | None = Field(
-        description="Of held-out rows; null of numbers. Of translations the mean of the sentences' chrF."
+        description="Of held-out rows; null of numbers. Of translations the mean of the sentences' chrF, "
+        "of questions that of the answers' F1."
     )
     loss: float | None = Field(
         description="Log loss of the same rows; of numbers the squared error in deviations; null of "
-        "translations, whose baseline tells no probabilities."
+        "translations and questions, whose baseline tells no probabilities."
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 from app.errors import ServiceError, did_you_mean
 from app.jobs import recipes
-from app.jobs.networks import NETWORKS, NetworkRecipe
+from app.jobs.network_recipe import NetworkRecipe
+from app.jobs.networks import NETWORKS
 from app.jobs.recipe import Recipe
 from app.methods.schemas import OptionsView
 

@@ -38,7 +38,10 @@ class PredictRequest(BaseModel):
 
 
 class Prediction(BaseModel):
-    """A row's answer: of one class `class`, of several labels `classes`, of numbers `value`, else `text`."""
+    """A row's answer: of one class `class`, of several labels `classes`, of numbers `value`, else `text`.
+
+    Of questions also where the text stands in its context, and its score.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -51,7 +54,12 @@ class Prediction(BaseModel):
         "as often as it is right. Null where none was found.",
     )
     value: float | None = Field(None, description="In the label's unit.")
-    text: str | None = Field(None, description="What a translation answers.")
+    text: str | None = Field(None, description="What a translation or a question is answered with.")
+    start: int | None = Field(
+        None, description="Of questions: where the answer begins in its context, in code points."
+    )
+    end: int | None = Field(None, description="Of questions: where it ends, behind its last code point.")
+    score: float | None = Field(None, description="Of questions: the probability of this span, 0 to 1.")
 
 
 class PredictionList(BaseModel):

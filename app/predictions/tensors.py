@@ -106,6 +106,14 @@ def outputs_of(signature: Signature) -> list[TensorMetadata]:
         return [TensorMetadata(name="value", datatype="FP64", shape=[-1])]
     if signature.task == "seq2seq":
         return [TensorMetadata(name="text", datatype="BYTES", shape=[-1])]
+    if signature.task == "span":
+        spans: list[tuple[str, Any]] = [
+            ("text", "BYTES"),
+            ("start", "INT64"),
+            ("end", "INT64"),
+            ("score", "FP64"),
+        ]
+        return [TensorMetadata(name=name, datatype=type_, shape=[-1]) for name, type_ in spans]
     several = signature.task == "multilabel"
     decided = ("is_label", "BOOL", [-1, count]) if several else ("class", "BYTES", [-1])
     told: list[tuple[str, Any, list[int]]] = [
@@ -185,7 +193,7 @@ def _data(name: str, classes: Sequence[str], answers: Sequence[Mapping[str, Any]
     if name == "is_label":
         told = [one["classes"] for one in answers]
         return [None if of is None else label in of for of in told for label in classes]
-    if name in ("class", "value", "text"):
+    if name in ("class", "value", "text", "start", "end", "score"):
         return [one[name] for one in answers]
     named = [one.get(name) for one in answers]
     if not any(named):

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 
 from app.jobs import memory
 from app.jobs.evaluation import METRICS_OF_TASK
-from app.jobs.networks import NETWORKS, NetworkRecipe
+from app.jobs.network_recipe import NetworkRecipe
+from app.jobs.networks import NETWORKS
 from app.jobs.recipes import CombinedTransfer, Distillation, ParameterTransfer, StructureTransfer
 from app.jobs.result_arms import ControlName
 from app.jobs.training import (

@@ -45,6 +45,11 @@ CASES: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
     (DNA, {"kind": "transformer", "units": 8, "heads": 8, "blocks": 4}),
     (((11,), 37, 29), {"kind": "encoder_decoder"}),
     (((11,), 37, 29), {"kind": "encoder_decoder", "units": 24, "heads": 3, "blocks": 1}),
+    (((192,), 37), {"kind": "span_reader"}),
+    (
+        ((64,), 37),
+        {"kind": "span_reader", "units": 24, "heads": 3, "blocks": 1, "window": 64},
+    ),
     (DNA, {"kind": "sequence_convnet"}),
     (DNA, {"kind": "sequence_convnet", "filters": [5], "pool_size": 7, "dense_units": []}),
     (PROTEIN, {"kind": "sequence_convnet", "filters": [4, 5, 6], "kernel_size": 3, "pool_size": 2}),
@@ -62,7 +67,9 @@ PRESETS = {
     "efficientnet_lite0": sizes.PresetSize(3_413_024, 1280),
 }
 IN_SEQUENCE = [
-    case for case in CASES if case[1]["kind"] not in ("application", "encoder_decoder", "pretrained")
+    case
+    for case in CASES
+    if case[1]["kind"] not in ("application", "encoder_decoder", "span_reader", "pretrained")
 ]
 
 

@@ -11,11 +11,13 @@ from workers.transfer.data import Array
 from workers.transfer.proof.calibration import rescaled
 
 
-def told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
+def told(outputs: Array, output: Mapping[str, Any], contexts: Sequence[str] = ()) -> list[dict[str, Any]]:
     """An answer for each row of (n, outputs), of nulls where the network's is not finite.
 
-    `output` is that part of `signature.json`.
+    `output` is that part of `signature.json`; `contexts` are what questions were asked about.
     """
+    if output["task"] == "span":
+        return [_span(str(text), *row) for text, row in zip(contexts, outputs.tolist(), strict=True)]
     if output["task"] == "seq2seq":
         texts = outputs.reshape(-1).tolist()
         return [{"text": text.decode() if isinstance(text, bytes) else str(text)} for text in texts]
@@ -52,6 +54,11 @@ def _told(outputs: Array, output: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for place, row in enumerate(both)
     ]
+
+
+def _span(context: str, start: float, end: float, score: float) -> dict[str, Any]:
+    begin, behind = int(start), int(end)
+    return {"text": context[begin:behind], "start": begin, "end": behind, "score": score}
 
 
 def _both(task: str, p: Array) -> Array:

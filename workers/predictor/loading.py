@@ -27,6 +27,9 @@ GRAPH_BYTES = 16 << 20
 """What a loaded network takes beside its weights: layers and their graph."""
 
 ROWS_A_CALL, IMAGES_A_CALL, PIXELS_A_CALL = 1024, 32, 4 << 20
+QUESTIONS_A_CALL = 16
+"""Their contexts may be long, and every piece of one is looked for."""
+
 MOST_PIXELS = 32 << 20
 """Of all images of a request: each pixel takes some 50 bytes until it is answered."""
 
@@ -47,6 +50,11 @@ class Loaded:
     specs: Mapping[str, Any]
     bytes: int
 
+    @property
+    def is_of_questions(self) -> bool:
+        """Whether its answers are spans of contexts."""
+        return bool(self.about["output"]["task"] == "span")
+
     def read(self, instances: Sequence[Mapping[str, Any]], limits: Limits) -> Inputs | list[Array]:
         """What the network takes of these rows; of images their pixels, each (h, w, channels).
 
@@ -65,11 +73,20 @@ class Loaded:
 
     def most_rows(self, inputs: Inputs) -> int:
         """How many rows like these one call takes: of images as many as have so many pixels, but one."""
+        if self.is_of_questions:
+            return QUESTIONS_A_CALL
         image = inputs.get("image")
         if image is None:
             return ROWS_A_CALL
         pixels = int(image.shape[1]) * int(image.shape[2])
         return max(1, min(IMAGES_A_CALL, PIXELS_A_CALL // pixels))
+
+    def contexts(self, inputs: Inputs | list[Array]) -> list[str]:
+        """What questions are asked about, where its answers are spans; else nothing."""
+        if not self.is_of_questions or isinstance(inputs, list):
+            return []
+        key = next(one["key"] for one in self.about["inputs"] if one["name"] == "context")
+        return [str(text) for text in inputs[key]]
 
     def answer(self, inputs: Inputs) -> Array:
         """The network's outputs, (n, outputs), float64; texts are bytes."""

@@ -54,11 +54,11 @@ def application(versions: Versions, limits: Limits, most_waiting_rows: int) -> S
         try:
             if bundle not in versions.digests:
                 await state.loading.run(workspace, versions.get, bundle)
-            waiting, output, places = await state.reading.run(
+            waiting, output, places, contexts = await state.reading.run(
                 workspace, _submit, versions, limits, state.batches, workspace, bundle, sent
             )
             outputs = await asyncio.gather(*map(asyncio.wrap_future, waiting))
-            return await run_in_threadpool(_answer, outputs, places, output)
+            return await run_in_threadpool(_answer, outputs, places, output, contexts)
         except DatasetError as error:
             body = {"code": error.code, "message": error.message, "hint": error.hint, "errors": error.errors}
             return JSONResponse(body, status_code=422)
@@ -105,14 +105,20 @@ def _workspace(request: Request) -> str:
 
 def _submit(
     versions: Versions, limits: Limits, batches: Batches, workspace: str, bundle: str, sent: bytes
-) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]]]:
-    """What will bring the outputs, what they mean, and which rows they are of, in the same order."""
+) -> tuple[list[Future[Array]], Mapping[str, Any], list[list[int]], list[str]]:
+    """What will bring the outputs, what they mean, which rows they are of in this order, and the contexts."""
     version = versions.get(bundle)
-    parts = list(groups(version.read(json.loads(sent)["instances"], limits)))
+    read = version.read(json.loads(sent)["instances"], limits)
+    parts = list(groups(read))
     waiting = [one for _, inputs in parts for one in batches.submit(workspace, version, inputs)]
-    return waiting, version.about["output"], [places for places, _ in parts]
+    return waiting, version.about["output"], [places for places, _ in parts], version.contexts(read)
 
 
-def _answer(outputs: Sequence[Array], places: Sequence[list[int]], output: Mapping[str, Any]) -> Response:
+def _answer(
+    outputs: Sequence[Array],
+    places: Sequence[list[int]],
+    output: Mapping[str, Any],
+    contexts: Sequence[str],
+) -> Response:
     in_order = np.concatenate(outputs)[np.argsort(np.concatenate(places))]
-    return JSONResponse({"predictions": told(in_order, output)})
+    return JSONResponse({"predictions": told(in_order, output, contexts)})

@@ -81,8 +81,8 @@ def write_models(
 ) -> list[Written]:
     """The files of the other arms that were trained, each loaded and compared with what was measured.
 
-    A baseline whose file does not predict that is not offered, which an event tells. That of translations is
-    no model that could be one.
+    A baseline whose file does not predict that is not offered, which an event tells. That of translations
+    or questions is no model that could be one.
 
     Raises:
         ExportDiffers: the control's file does not.

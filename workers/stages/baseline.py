@@ -13,7 +13,7 @@ from app.jobs.states import Stage
 from workers.job_context import JobContext
 from workers.job_rows import DatasetFacts, PresetFacts
 from workers.stages.arm_models import keep_baseline
-from workers.transfer.baselines import features, translations
+from workers.transfer.baselines import answers, features, translations
 from workers.transfer.baselines.choosing import Baseline, choose, readings_of
 from workers.transfer.baselines.readings import Reading
 from workers.transfer.data import Array
@@ -52,7 +52,7 @@ def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: boo
     """The candidate that is best on the rows by which the networks' rates are chosen; no seed enters.
 
     Its answers become durable, and before them the file of its model, if it is kept. Of translations there
-    is none to keep: what is nearest is looked up among the train rows.
+    is none to keep: what is nearest is looked up among the train rows; nor of questions.
     """
     seed = context.seeds[0]
     run = f"baseline/{seed}"
@@ -63,7 +63,7 @@ def baseline(context: JobContext, source: Sequence[Network], *, keeps_model: boo
         data = context.target
         spec = context.job.spec
         if data.signature.task in OF_TEXTS:
-            found = translations.choose(data)
+            found = (translations if data.signature.task == "seq2seq" else answers).choose(data)
             fit.cost.add(0, seconds())
             context.journal.save_part(Stage.CONTROL, context.prefix + CHOICE, value=_told_of_texts(found))
             return Outcome(seed, found.statistics, None, [], texts=np.array(found.texts, np.str_))

@@ -115,6 +115,8 @@ def _answers(network: Network, own: Signature, context: JobContext) -> Array:
 
 def _named(theirs: Signature, own: Signature) -> list[str]:
     """The target's names of the champion's columns; what has one input is read whatever it is called."""
+    if own.kind == "qa":
+        return [column.name for column in theirs.columns]
     if own.kind != "tabular":
         return [own.columns[0].name]
     return [column.name for column in theirs.columns]

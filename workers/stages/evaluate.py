@@ -174,7 +174,9 @@ def _advice(context: JobContext, arms: Arms, control: Control | None, fitted: Fi
             judged_by,
             rows,
             fitted.told["chosen"],
-            accuracy="mean chrF of sentences" if data.signature.task == "seq2seq" else "accuracy",
+            accuracy={"seq2seq": "mean chrF of sentences", "span": "mean F1 of answers"}.get(
+                data.signature.task, "accuracy"
+            ),
         ),
         seen=context.seen.test,
         units=context.test_units,

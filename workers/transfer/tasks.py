@@ -30,8 +30,8 @@ LOWER_IS_BETTER = frozenset({"log_loss", "rmse", "mae"})
 OF_TEXTS: frozenset[Task] = frozenset({"seq2seq", "span"})
 """Tasks whose answers are texts: predictions p are statistics of each row that add up, see `text_metrics`."""
 
-SEQUENCES: frozenset[Task] = frozenset({"seq2seq"})
-"""Tasks whose targets are ids of tokens (n, length), each with a weight."""
+SEQUENCES: frozenset[Task] = frozenset({"seq2seq", "span"})
+"""Tasks whose targets are (n, several), each with a weight: ids of tokens, begin and end of a span."""
 
 SMOOTHING = 0.1
 """The share of a token's label that is dealt out over all tokens in training (Szegedy et al. 2016)."""
@@ -90,11 +90,16 @@ def power_of_two(*arrays: Array) -> float:
 
 def head(
     signature: Signature, width: int, seed: int, label_unit: LabelUnit | None, tokens: int = 0
-) -> keras.Sequential:
+) -> keras.Model:
     """The last part: representation (n, width) to predictions; of sequences (n, length, width) to `tokens`.
+
+    Of spans (n, p, width) to logits (n, 2, p) of where the answer begins and ends.
 
     With a unit of a regression's label, the output is taken from it to the label's own.
     """
+    if signature.task == "span":
+        initializer = keras.initializers.GlorotUniform(seed=layer_seed(seed, "output"))
+        return _span_head(keras.layers.Dense(2, kernel_initializer=initializer, name="output"), width)
     units, activation = {
         "binary": (1, "sigmoid"),
         "multiclass": (len(signature.classes), "softmax"),
@@ -118,6 +123,14 @@ def head(
         else:
             part.add(keras.layers.Rescaling(deviation, offset=mean, name=UNIT))
     return part
+
+
+def _span_head(dense: keras.layers.Layer, width: int) -> keras.Model:
+    """Vectors (n, p, width) to logits (n, 2, p) of where an answer begins and ends; none where they are 0."""
+    ops, h = keras.ops, keras.Input((None, width), name="representation")
+    there = ops.cast(ops.any(ops.not_equal(h, 0.0), axis=-1), "float32")[:, None, :]
+    logits = ops.transpose(dense(h), (0, 2, 1)) * there - 1e9 * (1.0 - there)
+    return keras.Model(h, logits, name="head")
 
 
 UNIT, ORIGIN = "label_unit", "label_origin"
@@ -159,7 +172,7 @@ def in_units(head: keras.Sequential) -> keras.Sequential:
 def row_losses(task: Task, y: Any, p: Any) -> Any:
     """Keras' loss of each row, (b,), tensors in and out; of a multilabel task the mean over its labels.
 
-    Of sequences that of each token, (b, length), of logits p.
+    Of sequences that of each token, (b, length), of logits p; of spans those of begin and end, (b, 2).
     """
     if task in SEQUENCES:
         return keras.losses.sparse_categorical_crossentropy(y, p, from_logits=True)

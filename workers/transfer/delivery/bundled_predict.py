@@ -3,7 +3,9 @@
 A file may be CSV, TSV, JSON lines or Parquet (the first three gzipped, too), with the model's columns in any
 order; other columns are passed over. A model of texts also takes a .txt file, a text a line; one of sequences
 FASTA; one of images their files: python predict.py a.png b.jpg. Each of these also takes a zip of such files.
-A model that translates reads the column of its sources, and answers texts.
+A model that translates reads the column of its sources, and answers texts. One that answers questions reads
+`question` and `context`, and answers a span of the context: its text, where it begins and ends in code
+points, and its score.
 Cells are read as those of the data set that the model was trained on, and refused as they were; what a
 message calls declared, such as a delimiter, is given as an option. Nothing is predicted unless all files can
 be read.
@@ -27,7 +29,7 @@ from typing import Any, TextIO
 FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 ROWS_AT_A_TIME = {"tabular": 8192, "image": 32}
-ROWS_A_BATCH = {"tabular": 1024}
+ROWS_A_BATCH = {"tabular": 1024, "qa": 16}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -144,6 +146,8 @@ def _predict(model: Any, opened: Sequence[Opened], about: Mapping[str, Any], out
     alone = len(opened) == 1
     named = ["file"] if not alone or any(file.rows.is_of_files for file in opened) else []
     answers = ["prediction", *(f"probability_{name}" for name in about["output"]["classes"])]
+    if about["output"]["task"] == "span":
+        answers += ["start", "end", "score"]
     kept = list(dict.fromkeys(name for file in opened for name in file.kept))
     writer.writerow([*named, *map(_cell, _unlike(kept, [*named, *answers])), *answers])
     for file in opened:
@@ -151,7 +155,8 @@ def _predict(model: Any, opened: Sequence[Opened], about: Mapping[str, Any], out
             nothing = [""] * rows.inputs.num_rows
             beside = [file.names(rows, alone)] if named else []
             beside += [rows.kept.get(name, nothing) for name in kept]
-            predicted = _answers(_predictions(model, rows.inputs, about), about["output"])
+            contexts = rows.inputs["context"].to_pylist() if about["output"]["task"] == "span" else []
+            predicted = _answers(_predictions(model, rows.inputs, about), about["output"], contexts)
             for place, answer in enumerate(predicted):
                 writer.writerow([*(_cell(cells[place]) for cells in beside), *answer])
 
@@ -200,8 +205,14 @@ def _of_images(model: Any, encoded: Any, channels: int) -> Iterator[list[float]]
     yield from model.predict({"image": np.stack(group)}, verbose=0).tolist()
 
 
-def _answers(predictions: Iterable[Sequence[float]], output: Mapping[str, Any]) -> Iterator[list[Any]]:
-    for prediction in predictions:
+def _answers(
+    predictions: Iterable[Sequence[float]], output: Mapping[str, Any], contexts: Sequence[str | None]
+) -> Iterator[list[Any]]:
+    for place, prediction in enumerate(predictions):
+        if output["task"] == "span":
+            start, end, score = int(prediction[0]), int(prediction[1]), prediction[2]
+            yield [_cell((contexts[place] or "")[start:end]), start, end, score]
+            continue
         if output["task"] == "seq2seq":
             text = prediction[0]
             yield [_cell(text.decode() if isinstance(text, bytes) else str(text))]

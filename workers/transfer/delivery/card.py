@@ -114,6 +114,7 @@ _READS = {
     "sequence": "FASTA, CSV, TSV, JSON lines, Parquet or a zip of FASTA files",
     "image": "PNG, JPEG, WebP, GIF and BMP, or a zip of them",
     "pairs": "CSV, TSV, JSON lines or Parquet",
+    "qa": "CSV, TSV, JSON lines or Parquet",
 }
 _NOTES = {
     "tabular": "Any cell may be missing; a category may be one never seen.",
@@ -121,6 +122,8 @@ _NOTES = {
     "sequence": "Sequences in the letters of IUPAC, capitals or not; only so many letters of each are read.",
     "image": "Images of any size, pixels 0 to 255; they are scaled inside of the model.",
     "pairs": "Texts of any length; only so many pieces of each are read. Answers are texts, (n, 1).",
+    "qa": "A question and its context; only so many pieces of each are read. Answers are (n, 3): where the "
+    "answer begins and ends in the context, in code points as Python counts them, and its score.",
 }
 _FILES = {
     "tabular": "rows.csv",
@@ -128,6 +131,7 @@ _FILES = {
     "sequence": "sequences.fa",
     "image": "picture.png",
     "pairs": "sentences.csv",
+    "qa": "questions.csv",
 }
 
 

@@ -19,7 +19,7 @@ from workers.transfer import arrays
 from workers.transfer.data import Array, Signature
 from workers.transfer.delivery import bundled_predict, bundled_saved_model
 from workers.transfer.delivery.card import MISSING, Levels, model_card, written
-from workers.transfer.networks.inputs import pictures
+from workers.transfer.networks.inputs import module_of, pictures
 from workers.transfer.networks.network import Network, load, weights_digest
 from workers.transfer.tasks import OF_TEXTS
 from workers.transfer.training.features import predict
@@ -177,7 +177,7 @@ def verify(
     Raises:
         ExportDiffers: a weight is another, or the difference is above `TOLERANCE`.
     """
-    if network.words:
+    if network.signature.task in OF_TEXTS:
         return _verify_texts(path, network, digest, rows, expected)
     loaded = (before or Loaded(0)).load(path, network)
     return compare(loaded, path.name, digest, predict(loaded, rows), expected)
@@ -209,6 +209,9 @@ def _verify_texts(
 ) -> float:
     """The file itself answers raw strings, and they are compared with what was measured."""
     loaded = load(path, network.signature, network.options)
+    if network.signature.task == "span":
+        answered = module_of(network.signature).answered_by_file(loaded, rows)
+        return compare(loaded, path.name, digest, answered, expected)
     model = keras.saving.load_model(path, compile=False)
     (values,) = rows.values()
     raw = keras.ops.convert_to_tensor(values.reshape(-1, 1).tolist(), dtype="string")
@@ -277,6 +280,7 @@ def _described(signature: Signature, levels: Levels | None, temperature: float |
         "multilabel": "probability of each label, shape (n, labels)",
         "regression": "value in the label's unit, shape (n, 1)",
         "seq2seq": "text, shape (n, 1)",
+        "span": "begin and end of the answer in its context, in code points, and its score, shape (n, 3)",
     }[signature.task]
     output = {"label": signature.label, "task": signature.task, "classes": list(signature.classes)}
     return {"inputs": inputs, "output": {**output, "meaning": meaning, "temperature": temperature}}

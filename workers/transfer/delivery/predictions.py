@@ -117,6 +117,8 @@ def _columns(name: str, signature: Signature, p: Array) -> Iterator[tuple[str, p
 def _labels(signature: Signature, targets: Array) -> list[str] | list[float] | list[list[str]]:
     if signature.task == "seq2seq":
         return [str(text) for text in targets]
+    if signature.task == "span":
+        return [[str(text) for _, text in answers] for answers in targets]
     if signature.task == "regression":
         return [float(value) for value in targets.reshape(-1)]
     if signature.task == "multilabel":

@@ -11,11 +11,13 @@ class InputSpec:
 
     (d,) of a table, (h, w, c) of an image, pixels 0 to 255, (length,) of a text's token ids, 0 for padding,
     (length, letters) of a sequence, zeros for padding. answer_tokens: what a sequence is answered with.
+    question_length: how many token ids of a question stand before those of its context, (length,).
     """
 
     shape: tuple[int, ...]
     tokens: int = 0
     answer_tokens: int = 0
+    question_length: int = 1
 
     @property
     def width(self) -> int:

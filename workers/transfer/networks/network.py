@@ -15,7 +15,7 @@ import numpy as np
 
 from workers.transfer import tasks
 from workers.transfer.data import LAYERS, Array, Data, Signature
-from workers.transfer.networks import inputs, translation
+from workers.transfer.networks import inputs, spans, translation
 from workers.transfer.networks.input_spec import InputSpec
 from workers.transfer.networks.inputs.checks import checked
 
@@ -30,7 +30,8 @@ class Network:
 
     Inputs are those of `data.Rows.inputs` by the signature's `keys`, each (n,) or (n, 1); other keys are
     passed over. Images are arrays (n, height, width, channels) of pixels 0 to 255. Predictions are
-    probabilities, (n, 1) of the positive class or (n, k), or values in the label's unit (n, 1).
+    probabilities, (n, 1) of the positive class or (n, k), or values in the label's unit (n, 1); of spans
+    where they begin and end, and their scores, (n, 3).
     """
 
     model: keras.Model
@@ -184,11 +185,14 @@ def build_after(
     """
     module = inputs.module_of(data.signature)
     options = {**options, **module.settled(first)}
-    if data.signature.task in tasks.SEQUENCES:
+    if data.signature.task == "seq2seq":
         words = module.words(data.train.targets, options) if words is None else words
         options["target_length"] = module.answer_length(words, data.train.targets)
     words = words or ()
     input_spec = InputSpec(tuple(first.output_shape[1:]), module.tokens(first), len(words))
+    if data.signature.task == "span":
+        shape = (options["context_length"],)
+        input_spec = InputSpec(shape, module.tokens(first), question_length=options["question_length"])
     backbone = (backbone_of or new_backbone)(options, input_spec, seed)
     unit = tasks.label_unit(options, data)
     head = tasks.head(data.signature, backbone.output_shape[-1], seed, unit, len(words))
@@ -224,6 +228,12 @@ def join(
         (key,) = signature.keys.values()
         model = translation.model_of(key, first, backbone, head)
         return Network(model, signature, dict(options), words=words)
+    if signature.task == "span":
+        names = [column.name for column in signature.columns]
+        places = names.index("question"), names.index("context")
+        keys = tuple(signature.keys.values())
+        model = spans.model_of(keys, places, first, backbone, head, options)
+        return Network(model, signature, dict(options))
     # A list, which Keras looks up by name in a dict that it is called with: in one made of a dict it goes by
     # place, so that a key more would shift all that follow.
     raw = [
@@ -239,7 +249,7 @@ def join(
 def load(path: Path, signature: Signature, options: Mapping[str, Any]) -> Network:
     """The network that `Network.save` wrote; Keras' safe mode stays on."""
     model = keras.saving.load_model(path, compile=False)
-    if signature.task in tasks.SEQUENCES:
+    if signature.task == "seq2seq":
         first, backbone, head, words = translation.parts_of(model)
         return join(first, backbone, head, signature, options, words)
     return Network(model, signature, dict(options))

@@ -30,6 +30,8 @@ class Fed:
     x: Features
     y: Array
     weight: Array
+    sizes: Array | None = None
+    """Of spans how many windows each row's context fills, (n,)."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -37,12 +39,15 @@ class Fed:
     @property
     def lengths(self) -> Array | None:
         """Of sequences how many tokens each row has, (n,): rows of like length go through a step together."""
+        if self.sizes is not None:
+            return self.sizes
         return (self.weight > 0).sum(axis=1) if self.weight.ndim > 1 else None
 
     def count(self, rows: Array | None = None) -> float:
         """What the mean loss of these rows is the mean of: rows, of sequences the tokens by their weights."""
         weight = self.weight if rows is None else self.weight[rows]
-        return float(weight.sum()) if weight.ndim > 1 else len(weight)
+        # Of answers that all stand behind what is read, nothing is learnt.
+        return max(float(weight.sum()), 1e-6) if weight.ndim > 1 else len(weight)
 
 
 def fed(
@@ -58,9 +63,9 @@ def fed(
     if task in tasks.OF_TEXTS:
         x, y, own = module_of(network.signature).fed(network, rows)
         weight = own * weight.reshape(-1, *[1] * (own.ndim - 1))
-        if "backbone" in frozen:
+        if "backbone" in frozen and task == "seq2seq":
             x = forward(network.backbone, map_structure(lambda one: one.astype(np.int32), x))
-        return Fed(x, y, weight)
+        return Fed(x, y, weight, module_of(network.signature).windows(x) if task == "span" else None)
     y = rows.targets
     y = tasks.unit_of(network.head).standardised(y) if task == "regression" else y
     return Fed(outputs(network, frozen, rows.inputs, store), y, weight)

@@ -143,8 +143,8 @@ class Steps:
         """The labels' loss and right answers, summed, without training and in inference mode."""
         sums = np.zeros(2)
         at_a_time = rows_at_a_time(*self._parts.values(), most=EVALUATION_ROWS)
-        if self._task in tasks.SEQUENCES:  # what is said of a row there is of one of its tokens
-            at_a_time = max(1, at_a_time // y.shape[1])
+        if self._task in tasks.SEQUENCES:  # what is said of a row there is of one of its tokens, or windows
+            at_a_time = max(1, at_a_time // (y.shape[1] if self._task == "seq2seq" else _windows_of(x)))
         for start in range(0, len(y), at_a_time):
             rows = slice(start, start + at_a_time)
             seen = self._traced_evaluate(taken(x, rows), y[rows], weight[rows])
@@ -182,8 +182,10 @@ class Steps:
 
     def _step(self, x: Any, y: Any, w: Any, extras: Mapping[str, Any], part: Any) -> tuple[Any, Any]:
         """One device's step on its rows, which are `part` of the batch; None if they are all of it."""
-        if self._task in tasks.SEQUENCES:
+        if self._task == "seq2seq":
             x, y, w = _trimmed(x, y, w)
+        elif self._task == "span":
+            x = {**x, "context": _filled(x["context"])}
         with tf.GradientTape() as tape:
             p, taps = self._call(x, training=True)
             seen = Seen(self._task, y, w, p, taps, extras, tuple(self._helpers))
@@ -267,6 +269,16 @@ def _trimmed(x: Any, y: Any, w: Any) -> tuple[Any, Any, Any]:
         return one[:, : longest(one)] if one.dtype.is_integer else one[:, : longest(y)]
 
     return map_structure(cut, x), y[:, : longest(y)], w[:, : longest(y)]
+
+
+def _filled(context: Any) -> Any:
+    """Ids (b, windows, step) without the windows at their end that no context of these rows fills."""
+    there = tf.reduce_any(tf.not_equal(context, 0), axis=[0, 2])
+    return context[:, : tf.reduce_max(tf.where(there, tf.range(1, tf.shape(context)[1] + 1), 1))]
+
+
+def _windows_of(x: Any) -> int:
+    return int(x["context"].shape[1])
 
 
 def _freeze(name: str, part: keras.Model, rates: Rates) -> list[tuple[str, keras.Variable]]:

@@ -67,6 +67,9 @@ def held_out(
     if task in tasks.OF_TEXTS:
         _, statistics = of_texts(network, rows.take(np.arange(len(rows))[:MOST_TEXTS]))
         found = text_metrics.metrics(task, statistics)
+        if task == "span":
+            some = rows.take(np.arange(len(rows))[:MOST_TEXTS])
+            return HeldOut(module_of(network.signature).losses(network, some), found["f1"])
         return HeldOut(found["log_loss"], found[tasks.DEFAULT_METRIC[task]])
     p = predict(network, rows.inputs, features, frozen_backbone=frozen_backbone)
     right = None
@@ -85,7 +88,7 @@ def of_texts(network: Network, rows: Rows) -> tuple[Array, Array]:
     """The network's answers to the rows, (n,) str, and their statistics, see `text_metrics`."""
     module = module_of(network.signature)
     answers = module.answer(network, rows.inputs)
-    statistics = text_metrics.statistics(
-        network.signature.task, rows.targets, answers.tolist(), module.losses(network, rows)
-    )
+    task = network.signature.task
+    losses = None if task == "span" else module.losses(network, rows)  # EM and F1 are of the texts alone
+    statistics = text_metrics.statistics(task, rows.targets, answers.tolist(), losses)
     return np.array(answers, dtype=np.str_), statistics

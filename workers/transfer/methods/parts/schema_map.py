@@ -9,7 +9,7 @@ import numpy as np
 from workers.transfer import tasks
 from workers.transfer.data import Array, Column, Data, Signature
 from workers.transfer.methods.parts.receipt import Origin
-from workers.transfer.methods.parts.token_map import start_of_sequences
+from workers.transfer.methods.parts.token_map import start_of_sequences, start_of_spans
 from workers.transfer.networks.inputs import tabular as preprocessing
 from workers.transfer.networks.inputs import text
 from workers.transfer.networks.network import Network, clone, join, leaves
@@ -45,6 +45,8 @@ def start(
     Raises:
         ValueError: no column matches.
     """
+    if data.signature.task == "span":
+        return start_of_spans(source, data, beside_source(seed))
     if source.words:
         return start_of_sequences(source, data, beside_source(seed))
     first, before, after, dropped = _preprocessing(source, data)

@@ -1,4 +1,4 @@
-"""A translation network on other texts: what it knows of each piece is carried, and all that has none."""
+"""A network of texts on other texts: what it knows of each piece is carried, and all that has none."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ import numpy as np
 
 from workers.transfer.data import Array, Data
 from workers.transfer.methods.parts.receipt import Origin
-from workers.transfer.networks.inputs import module_of, pairs, pieces
+from workers.transfer.networks.inputs import module_of, pairs, pieces, qa
 from workers.transfer.networks.network import Network, build_after, leaves
+from workers.transfer.networks.presets.wordpiece import Vocabulary
 
 MOST_NAMES = 200
 """Pieces that a receipt lists."""
@@ -55,6 +56,31 @@ def start_of_sequences(source: Network, data: Data, seed: int) -> tuple[Network,
             layer.set_weights(old.get_weights())
     new, old = network.head.get_layer("output"), source.head.get_layer("output")
     origins["head"] = _carry(new, old, source.words, words, "columns of the answers' pieces")
+    return network, origins
+
+
+def start_of_spans(source: Network, data: Data, seed: int) -> tuple[Network, dict[str, Origin]]:
+    """A copy of the source's network for the target's lengths and pieces, the source's pieces where these do.
+
+    What it knows of each piece is carried by piece, and all else does not depend on pieces or lengths.
+    """
+    before, options, train = qa.known_pieces(source.preprocessing), source.options, data.train.inputs
+    texts = np.array([*dict.fromkeys(train["context"].tolist())], dtype=object)
+    own, some = pieces.of_sources(texts, options["max_tokens"]), texts[:: max(1, len(texts) // _COUNTED)]
+    if pieces.source_effort(before, some) <= SAME_LANGUAGE * pieces.source_effort(own, some):
+        own = before
+    network = build_after(qa.reading(Vocabulary(own), train, options), options, data, seed)
+    origins = {
+        "preprocessing": _origin("pieces of the texts", before, own),
+        "backbone": Origin("copied", "the layer does not depend on the pieces"),
+        "head": Origin("copied", "where an answer begins and ends does not depend on the pieces"),
+    }
+    for (path, layer), (_, old) in zip(leaves(network.backbone), leaves(source.backbone), strict=True):
+        if path == "tokens":
+            origins[f"backbone/{path}"] = _carry(layer, old, before, own, "rows of the pieces")
+        elif layer.weights:
+            layer.set_weights(old.get_weights())
+    network.head.set_weights(source.head.get_weights())
     return network, origins
 
 

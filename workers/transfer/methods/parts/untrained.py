@@ -29,7 +29,7 @@ def untrained(source: Network, data: Data, seed: int, signature: Signature | Non
     A pretrained network that was trained on the source comes with its preset's weights: the source did not
     bring these.
     """
-    if source.words:
+    if source.signature.task in tasks.SEQUENCES:
         return build(source.options, data, seed)
     signature = signature or replace(source.signature, columns=data.signature.columns)
     first, input_spec = _reading(source, data)
@@ -41,7 +41,7 @@ def untrained(source: Network, data: Data, seed: int, signature: Signature | Non
 
 def started_afresh(source: Network, data: Data, seed: int) -> Network:
     """The source's structure for the target's columns and classes, all weights drawn from the seed."""
-    if source.words:
+    if source.signature.task in tasks.SEQUENCES:
         return build(source.options, data, seed)
     first, input_spec = _reading(source, data)
     backbone = reinitialised(source.backbone, seed, input_spec)
@@ -50,7 +50,7 @@ def started_afresh(source: Network, data: Data, seed: int) -> Network:
 
 def is_a_preset_with_weights(source: Network) -> bool:
     """Whether an untrained source of this structure has a preset's weights: no layers were joined to it."""
-    if source.words:
+    if source.signature.task in tasks.SEQUENCES:
         return False
     return _of_the_preset(source, input_spec_of(source.backbone), 0) is not None
 

@@ -5,6 +5,7 @@ The sources' are BERT's, which the network finds itself. The answers' keep blank
 they are the text again, but for blanks that follow one another.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -28,11 +29,32 @@ _LETTERS = 1000
 def of_sources(texts: Array, most: int) -> tuple[str, ...]:
     """The pieces of a BERT vocabulary for these texts, special ones first."""
     learner = _of_bert(models.WordPiece(unk_token="[UNK]"))
+    letters, inside = _letters(learner, texts)
     trainer = trainers.WordPieceTrainer(
-        vocab_size=most, limit_alphabet=_LETTERS, special_tokens=list(SPECIAL), show_progress=False
+        vocab_size=most,
+        limit_alphabet=_LETTERS,
+        initial_alphabet=letters,
+        special_tokens=[*SPECIAL, *letters, *inside],
+        show_progress=False,
     )
     learner.train_from_iterator(texts.tolist(), trainer)
     return _by_id(learner)
+
+
+def _letters(learner: tokenizers.Tokenizer, texts: Array) -> tuple[list[str], list[str]]:
+    """The most frequent letters of the words, and those that go on a word, each in their order.
+
+    The trainer numbers the latter, and settles equal counts of merges by the numbers, in the order in which a
+    hash table has the words: given all of them, it learns the same from the same texts.
+    """
+    counts: Counter[str] = Counter()
+    inside: set[str] = set()
+    for text in texts.tolist():
+        for word, _ in learner.pre_tokenizer.pre_tokenize_str(learner.normalizer.normalize_str(text)):
+            counts.update(word)
+            inside.update(word[1:])
+    most = sorted(counts, key=lambda letter: (-counts[letter], letter))[:_LETTERS]
+    return sorted(most), [f"##{letter}" for letter in sorted(inside.intersection(most))]
 
 
 def of_answers(texts: Array, most: int) -> tuple[str, ...]:

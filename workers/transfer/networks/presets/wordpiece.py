@@ -12,7 +12,7 @@ among the same sums of the vocabulary.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -66,7 +66,7 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
     Raises:
         PresetError: there is no place left for a text's own pieces.
     """
-    about, first = _tables(replace(vocabulary, prompt="")), _first_ids(vocabulary)
+    first = _first_ids(vocabulary)
     if len(first) + 2 > length:
         raise PresetError(
             f"Expected a length of at least {len(first) + 2} tokens, so that a piece of the text is read. "
@@ -74,6 +74,15 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
         )
     letters = LETTERS_A_TOKEN * length
     text = keras.Input((1,), name="text", dtype="string")
+    kind, code, _, about = letters_of(text, replace(vocabulary, prompt=""), letters)
+    ids, there, _ = pieces_of(kind, code, about, vocabulary, letters)
+    ids = _framed(ids, there, first, vocabulary.id_of("[SEP]"), length)
+    return keras.Model(text, ids, name="preprocessing")
+
+
+def letters_of(text: Any, vocabulary: Vocabulary, letters: int) -> tuple[Any, Any, Any, "_Tables"]:
+    """Of texts (n, 1) kind and code of the first letters (n, letters), and the code points they come from."""
+    about = _tables(vocabulary)
     characters = layers.TextVectorization(
         standardize=None,
         split="character",
@@ -84,10 +93,8 @@ def tokenizer(vocabulary: Vocabulary, length: int) -> keras.Model:
     # (n, letters, 2 · slots): of each letter that a sign becomes, what kind it is, and its code
     table = np.concatenate([about.kinds, about.codes], axis=1).astype(np.float32)
     looked_up = _fixed(table, "signs")(characters)
-    kind, code = _without_dropped(looked_up, letters, about.kinds.shape[1])
-    ids, there = _pieces(kind, code, about, vocabulary, letters)
-    ids = _framed(ids, there, first, vocabulary.id_of("[SEP]"), length)
-    return keras.Model(text, ids, name="preprocessing")
+    kind, code, point = _without_dropped(looked_up, letters, about.kinds.shape[1])
+    return kind, code, point, about
 
 
 def unknown_id(part: keras.Model) -> int:
@@ -145,8 +152,8 @@ def _fixed(table: Array, name: str) -> layers.Embedding:
     return layer
 
 
-def _without_dropped(looked_up: Any, letters: int, slots: int) -> tuple[Any, Any]:
-    """Kind and code of each letter, (n, letters), the dropped ones put behind the end as blanks."""
+def _without_dropped(looked_up: Any, letters: int, slots: int) -> tuple[Any, Any, Any]:
+    """Kind, code and code point of each letter, (n, letters); the dropped ones are blanks behind the end."""
     kind, code = (
         ops.cast(ops.reshape(part, (-1, letters * slots)), "int32")
         for part in (looked_up[..., :slots], looked_up[..., slots:])
@@ -155,7 +162,7 @@ def _without_dropped(looked_up: Any, letters: int, slots: int) -> tuple[Any, Any
     order = ops.argsort(_places(kind) + letters * slots * ops.cast(dropped, "int32"), axis=1)[:, :letters]
     kind, code = (ops.take_along_axis(x, order, axis=1) for x in (kind, code))
     there = ops.not_equal(kind, DROPPED)
-    return ops.where(there, kind, BLANK), ops.where(there, code, 0)
+    return ops.where(there, kind, BLANK), ops.where(there, code, 0), order // slots
 
 
 def _places(like: Any) -> Any:
@@ -163,8 +170,19 @@ def _places(like: Any) -> Any:
     return ops.cumsum(ops.ones_like(like), axis=1) - 1
 
 
-def _pieces(kind: Any, code: Any, about: _Tables, vocabulary: Vocabulary, letters: int) -> tuple[Any, Any]:
-    """The id of the piece that begins at each place, (n, letters), and whether one does."""
+def pieces_of(
+    kind: Any,
+    code: Any,
+    about: _Tables,
+    vocabulary: Vocabulary,
+    letters: int,
+    of_word: Callable[[Any, Any, Any], Any] | None = None,
+) -> tuple[Any, Any, Any]:
+    """The id of the piece that begins at each place, (n, letters), whether one does, and its letters.
+
+    of_word: sums values over each place's word, given where words begin, their numbers, and the values;
+    without it all places are compared with all, and the letters are None.
+    """
     before = ops.pad(kind[:, :-1], ((0, 0), (1, 0)))
     is_letter, is_alone = ops.equal(kind, LETTER), ops.equal(kind, ALONE)
     begins = ops.logical_or(is_alone, ops.logical_and(is_letter, ops.not_equal(before, LETTER)))
@@ -189,9 +207,16 @@ def _pieces(kind: Any, code: Any, about: _Tables, vocabulary: Vocabulary, letter
     ids = ops.sum(ops.where(is_longest, found, 0), axis=2)
     reached = _reached(begins, length, word, about.longest, letters)
     bad = ops.logical_and(reached, ops.equal(length, 0))
-    unknown = _of_word(word, bad, is_sign)
+    size = None
+    if of_word is None:
+        unknown = _of_word(word, bad, is_sign)
+    else:
+        count = of_word(begins, word, ops.cast(is_sign, "int32"))
+        wrong = of_word(begins, word, ops.cast(bad, "int32")) > 0
+        unknown = ops.logical_and(ops.logical_or(wrong, count > LONGEST_WORD), is_sign)
+        size = ops.where(unknown, count, length)
     ids = ops.where(unknown, vocabulary.id_of("[UNK]"), ids)
-    return ids, ops.logical_and(reached, ops.logical_or(begins, ops.logical_not(unknown)))
+    return ids, ops.logical_and(reached, ops.logical_or(begins, ops.logical_not(unknown))), size
 
 
 def _free(about: _Tables) -> int:
