@@ -39,6 +39,7 @@ from app.methods import routes as methods
 from app.models import routes as models
 from app.object_storage import storage_of
 from app.openapi import DESCRIPTION, TAGS, describe, for_docs
+from app.predictions import batch_routes as batches
 from app.predictions import open_inference
 from app.predictions import routes as predictions
 from app.predictions import service as predicting
@@ -173,6 +174,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         rankings.router,
         reports.router,
         predictions.router,
+        batches.router,
         vectors.router,
         vectors.of_datasets,
         open_inference.router,

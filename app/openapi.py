@@ -45,6 +45,7 @@ TAGS = [
         "description": "What the jobs made: versions with lineage, receipt, metrics and files.",
     },
     {"name": "rankings", "description": "Which source suits a target, or that none does, before a job."},
+    {"name": "predictions", "description": "A model's answers for all rows of a file."},
     {"name": "open inference", "description": "The Open Inference Protocol, version 2, in JSON."},
     {"name": "methods", "description": "What a job may ask for: methods of transfer, networks, presets."},
     {"name": "access", "description": "For admins: keys, workspaces, who did what."},

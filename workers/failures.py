@@ -24,6 +24,7 @@ class Failure:
 def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> Failure | None:
     """An error that every further attempt would meet again; None of any other."""
     from workers.attempt import FileDamaged
+    from workers.batch.rows import FileRefused
     from workers.transfer.choosing.target import NotRankable
     from workers.transfer.networks.presets.errors import PresetError
     from workers.transfer.out_of_memory import is_out_of_memory
@@ -34,6 +35,8 @@ def permanent(error: Exception, facts: JobFacts | None, stage: Stage | None) -> 
         return Failure("training_diverged", str(error), hint)
     if isinstance(error, NotRankable):
         return Failure("not_rankable", str(error), "Upload the target again with more labelled rows.")
+    if isinstance(error, FileRefused):
+        return Failure(error.code, error.message, error.hint)
     if isinstance(error, PresetError):
         hint = (
             "Install the preset again: GET /v1/presets says where it comes from. Then POST "

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.access_tables import Workspace
+from app.db.output_tables import JobFile
 from app.db.tables import Artifact, Dataset, Job, Version
 from app.errors import ServiceError
 from app.settings import Settings
@@ -26,7 +27,8 @@ DEFAULTS = {
 }
 """The limits of a workspace, each with the setting that holds where it has none of its own."""
 
-_QUEUED, _RUNNING, _TRANSFER = "queued", "running", "transfer"
+_QUEUED, _RUNNING = "queued", "running"
+_TRANSFER, _PREDICTION = "transfer", "prediction"
 """As in `jobs/states.py`, which stands on a higher floor."""
 
 _TRY_AGAIN_SECONDS = 60
@@ -77,7 +79,7 @@ def used(session: Session, workspaces: Sequence[str]) -> dict[str, dict[str, int
 
 
 def kept_bytes(session: Session, workspace: str | None = None) -> dict[str, int]:
-    """Size of the data sets and of the versions' files, before what is equal is kept once.
+    """Size of the data sets, of the versions' files and of predictions, before what is equal is kept once.
 
     Of a workspace, or of all.
     """
@@ -102,7 +104,7 @@ def require_room(session: Session, workspace: str, settings: Settings, *, is_kep
     if most and (total > most if is_kept else total >= most):
         with_it = " with this one" if is_kept else ""
         message = f"Expected at most {most} bytes of stored files of a workspace. Received: {usage}{with_it}."
-        hint = f"Delete data sets or versions. {_more(session, workspace, 'max_kept_bytes')}"
+        hint = f"Delete data sets, versions or predictions. {_more(session, workspace, 'max_kept_bytes')}"
         raise ServiceError(507, "quota_full", message, hint=hint)
     if is_kept or not settings.max_kept_bytes:
         return
@@ -111,7 +113,7 @@ def require_room(session: Session, workspace: str, settings: Settings, *, is_kep
             f"Expected less than {settings.max_kept_bytes} bytes of stored files. Received: as many or more, "
             f"{usage} here."
         )
-        hint = "Delete data sets or versions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
+        hint = "Delete data sets, versions or predictions, or raise MODEL_TRANSFER_MAX_KEPT_BYTES."
         raise ServiceError(507, "quota_full", message, hint=hint)
 
 
@@ -124,6 +126,7 @@ def require_place(session: Session, workspace: str, kind: str, settings: Setting
     _require_queue(session, workspace, settings)
     if kind == _TRANSFER:
         _require_version(session, workspace, settings)
+    if kind in (_TRANSFER, _PREDICTION):
         require_room(session, workspace, settings)
 
 
@@ -182,12 +185,15 @@ def _kept(session: Session, workspaces: Sequence[str] | None) -> dict[str, dict[
     versions = select(Version.workspace_id, func.sum(Artifact.size)).join(
         Version, Version.id == Artifact.version_id
     )
+    files = select(Job.workspace_id, func.sum(JobFile.size)).join(Job, Job.id == JobFile.job_id)
     if workspaces is not None:
+        files = files.where(Job.workspace_id.in_(workspaces))
         datasets = datasets.where(Dataset.workspace_id.in_(workspaces))
         versions = versions.where(Version.workspace_id.in_(workspaces))
     queries = {
         "datasets": datasets.group_by(Dataset.workspace_id),
         "versions": versions.group_by(Version.workspace_id),
+        "predictions": files.group_by(Job.workspace_id),
     }
     return {
         what: {workspace: int(size or 0) for workspace, size in session.execute(query)}

@@ -12,10 +12,10 @@ from urllib.parse import quote
 import httpx2
 
 from app.client.configuration import configuration
-from app.client.files import Fields, Told, receive, upload
+from app.client.files import Fields, Told, receive, send_rows, upload
 from app.client.http import AWAY, EVENTS, Connection
 from app.client.problems import ApiError, JobDidNotSucceed, NotReachable
-from app.client.views import Dataset, Event, Job, Model, Plan, Ranking, Version
+from app.client.views import Dataset, Event, Job, Model, Plan, Prediction, Ranking, Version
 
 _WAIT_SECONDS = 60
 _MOST_BREAKS = 5
@@ -239,6 +239,40 @@ class Client:
         )
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
+
+    def predict_file(
+        self,
+        ref: str,
+        file: str | Path,
+        to: str | Path | None = None,
+        *,
+        format: str = "csv",
+        keep: Sequence[str] = (),
+    ) -> tuple[Prediction, Path, Path | None]:
+        """A file of any size to a file of answers, by a job on the workers, when it has ended.
+
+        to: a file, or a folder for the file's own name; by default the working directory.
+        format: `csv`, `jsonl` or `parquet`. keep: columns beside the answers; `["all"]` keeps all.
+
+        Answered are the job, the file, and where rows could not be read the file that lists them, beside it.
+
+        Raises:
+            JobDidNotSucceed: it failed or was cancelled.
+        """
+        asked: Fields = {"model": ref, "formats": [format], "keep": list(keep)}
+        answer = send_rows(self.connection, Path(file), asked)
+        while not (job := Prediction.model_validate(answer)).terminal:
+            path = f"/v1/predictions/{job.id}"
+            answer = self.connection.json("GET", path, params={"wait": _WAIT_SECONDS})
+        if job.result is None:
+            why = f": {job.error.message} {job.error.hint or ''}".rstrip() if job.error else ""
+            raise JobDidNotSucceed(f"Expected prediction {job.name} to succeed. Received: {job.state}{why}.")
+        path = f"/v1/predictions/{job.id}/download"
+        made = receive(self.connection, path, {"format": format}, Path(to or "."), None)
+        if not job.result.refused:
+            return job, made, None
+        beside = made.with_name(f"{made.stem}-refused.csv")
+        return job, made, receive(self.connection, path, {"format": "refused"}, beside, None)
 
     def report(self, ref: str) -> str:
         """A job's report, an HTML page by itself."""

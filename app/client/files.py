@@ -52,6 +52,17 @@ def upload(connection: Connection, path: Path, fields: Fields, told: Told) -> di
     raise ApiError(0, "cut_off", message, "The service may have been stopped; send the file again.")
 
 
+def send_rows(connection: Connection, path: Path, fields: Fields) -> dict[str, Any]:
+    """The job that the service made to answer a file's rows."""
+    form = {name: _text(value) for name, value in fields.items() if value}
+    with path.open("rb") as file:
+        request: dict[str, Any] = {"data": form, "files": {"file": (path.name, file)}}
+        with connection.stream("POST", "/v1/predictions:upload", "application/json", **request) as response:
+            response.read()
+            body: dict[str, Any] = response.json()
+            return body
+
+
 class _Counted:
     """A file that tells how much of it was read."""
 

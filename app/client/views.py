@@ -185,6 +185,26 @@ class Ranking(View):
     result: RankingResult | None = None
 
 
+class Answered(View):
+    """What became of a file's rows."""
+
+    rows: int
+    answered: int
+    refused: int
+
+
+class Prediction(View):
+    """A file's answers, as a job."""
+
+    id: str
+    name: str
+    state: str
+    terminal: bool
+    version: str
+    error: Failure | None = None
+    result: Answered | None = None
+
+
 class Event(View):
     """Something that happened to a job."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, inspect, text
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest file in `migrations/versions`; a test keeps it so."""
 
 

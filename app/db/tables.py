@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db import access_tables  # noqa: F401  # tables here refer to its workspaces
+from app.db import access_tables, output_tables  # noqa: F401  # all tables are known where these are
 from app.db.base import Base, Json, one_of
 from app.db.clock import db_now
 from app.db.input_tables import JobInput

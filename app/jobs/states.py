@@ -56,6 +56,7 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
     RANKING = "ranking"
     VECTOR = "vector"
+    PREDICTION = "prediction"
 
 
 class Stage(StrEnum):
@@ -68,11 +69,13 @@ class Stage(StrEnum):
     EXPORT = "export"
     RANK = "rank"
     DESCRIBE = "describe"
+    PREDICT = "predict"
 
 
 STAGES: dict[Kind, tuple[Stage, ...]] = {
     Kind.TRANSFER: (Stage.SOURCE, Stage.TRANSFER, Stage.CONTROL, Stage.EVALUATE, Stage.EXPORT),
     Kind.RANKING: (Stage.RANK,),
     Kind.VECTOR: (Stage.DESCRIBE,),
+    Kind.PREDICTION: (Stage.PREDICT,),
 }
 """The stages that a job of a kind may have."""

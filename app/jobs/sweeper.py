@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.broker import Broker
 from app.datasets.service import uses_dataset
 from app.db.clock import db_now
+from app.db.output_tables import JobFile
 from app.db.session import Sessions
 from app.db.tables import Artifact, Dataset, Job, JobStage, SourceRun, StagePart, TrainedRows
 from app.jobs import retention, transitions
@@ -166,6 +167,7 @@ def referenced(session: Session, retry_seconds: float) -> set[str]:
         select(JobStage.checkpoint_digest).where(JobStage.job_id.in_(open_jobs)),
         select(JobStage.checkpoint_before).where(JobStage.job_id.in_(open_jobs)),
         select(StagePart.digest),
+        select(JobFile.digest),
     )
     return {digest for query in queries for digest in session.scalars(query) if digest is not None}
 

@@ -61,15 +61,18 @@ class Loaded:
         Raises:
             DatasetError: a value is none that the upload would take.
         """
-        batch = read_instances(instances, self.reading, limits)
-        inputs = {
-            column["key"]: values(pa.chunked_array([batch[column["name"]]]), column["type"])
-            for column in self.about["inputs"]
-        }
+        inputs = self.arrays(read_instances(instances, self.reading, limits))
         if "image" not in inputs:
             return inputs
         channels = int(self.about["inputs"][0]["channels"])
         return list(_pixels(inputs["image"], channels))
+
+    def arrays(self, batch: pa.RecordBatch) -> Inputs:
+        """Values that were read, by the network's inputs; of images their encoded files."""
+        return {
+            column["key"]: values(pa.chunked_array([batch[column["name"]]]), column["type"])
+            for column in self.about["inputs"]
+        }
 
     def most_rows(self, inputs: Inputs) -> int:
         """How many rows like these one call takes: of images as many as have so many pixels, but one."""

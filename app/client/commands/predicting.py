@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from rich.markup import escape
 
-from app.client.commands.session import session, wrong_usage
+from app.client.commands.session import err, session, wrong_usage
 
 _ROWS_AT_A_TIME, _IMAGES_AT_A_TIME = 1000, 16
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"})
@@ -39,8 +40,17 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="A line of JSON for each row.", show_default=False)
     ] = False,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="By a job on the workers: one file of any size and format.", show_default=False
+        ),
+    ] = False,
 ) -> None:
     """Predict the rows of files, as CSV: kept columns, the prediction, and each class's probability."""
+    if batch:
+        _by_a_job(model, files, output, kept or [], "jsonl" if as_json else "csv")
+        return
     with session() as client:
         version = client.version(model)
         kind = _kind(version.signature["columns"])  # type: ignore[attr-defined]
@@ -56,6 +66,21 @@ def predict(
         finally:
             if output is not None:
                 target.close()
+
+
+def _by_a_job(
+    model: str, files: Sequence[Path], output: Path | None, kept: Sequence[str], format_: str
+) -> None:
+    """The file is sent as it is, and the service reads it."""
+    if len(files) != 1:
+        raise wrong_usage(f"--batch: expected one file. Received: {len(files)}.")
+    with session() as client:
+        job, made, refused = client.predict_file(model, files[0], output, format=format_, keep=kept)
+    assert job.result is not None  # it has succeeded
+    told = err()
+    told.print(escape(f"{job.version} answered {job.result.answered:,} of {job.result.rows:,} rows: {made}"))
+    if refused is not None:
+        told.print(escape(f"{job.result.refused:,} rows could not be read: {refused}"))
 
 
 def _kind(columns: Sequence[dict[str, Any]]) -> str:

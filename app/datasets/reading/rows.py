@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,23 +89,44 @@ class RowsFile:
         Raises:
             DatasetError: a cell that a data set may not have, by row and column; a column that is not there.
         """
+        self.check_kept(keep)
+        for first, batch in self.cells():
+            yield self.read_batch(batch, first, keep, self._source, again=again)
+
+    def check_kept(self, keep: Sequence[str]) -> None:
+        """Raise DatasetError for a column that the file has not."""
         unknown = [name for name in keep if name not in self.columns]
         if unknown:
             raise _no_columns(unknown, self.columns, "Name columns of the file.")
+
+    def cells(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The cells as they stand in the file, some rows at a time, and the number of the first, from 1."""
         first = 1
         with closing(self._source.batches()) as batches:
             for batch in batches:
-                self._check_unnamed(batch, first)
-                reader = _Reader(self._path, self._reading, self._source, self._limits, batch, first, again)
-                inputs = [reader.values(column, name) for column, name in self._names]
-                names = [column.input for column, _ in self._names]
-                yield Rows(
-                    pa.RecordBatch.from_arrays(inputs, names),
-                    {name: _as_text(batch[name]) for name in keep},
-                    batch["file"].to_pylist() if self.is_of_files else None,
-                    first,
-                )
+                yield first, batch
                 first += batch.num_rows
+
+    def read_batch(
+        self,
+        batch: pa.RecordBatch,
+        first: int,
+        keep: Sequence[str] = (),
+        source: Source | None = None,
+        *,
+        again: bool = False,
+    ) -> Rows:
+        """Rows of `cells`, or a slice of them. Without `source` a refusal does not look for its line."""
+        self._check_unnamed(batch, first)
+        told = source or replace(self._source, options=None)
+        reader = _Reader(self._path, self._reading, told, self._limits, batch, first, again)
+        inputs = [reader.values(column, name) for column, name in self._names]
+        return Rows(
+            pa.RecordBatch.from_arrays(inputs, [column.input for column, _ in self._names]),
+            {name: _as_text(batch[name]) for name in keep},
+            batch["file"].to_pylist() if self.is_of_files else None,
+            first,
+        )
 
     def _check_unnamed(self, batch: pa.RecordBatch, first: int) -> None:
         """Refuse values below no name, as the upload does: only an index of whole numbers may stand there."""

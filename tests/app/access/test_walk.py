@@ -82,12 +82,17 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
     with client.app.state.sessions.begin() as session:  # type: ignore[attr-defined]
         file = {"size": kept["source"]["size"], "filename": "zebra.keras", "media_type": "application/zip"}
         digest = kept["source"]["sha256"]
-        session.add(Artifact(version_id=version["id"], arm="transfer", format="keras", digest=digest, **file))
+        for format_ in ("keras", "bundle"):
+            session.add(
+                Artifact(version_id=version["id"], arm="transfer", format=format_, digest=digest, **file)
+            )
     client.put("/v1/models/zebra-model/aliases/zebra-alias", json={"version": 1}).raise_for_status()
     asked_for: dict[str, Any] = {"target": "zebra-target", "name": "zebra-ranking"}
     asked_for["candidates"] = [{"version": "zebra-model@1"}]
     client.post("/v1/rankings", json=asked_for).raise_for_status()
     client.post("/v1/vectors", json={"dataset": "zebra-target", "name": "zebra-vector"}).raise_for_status()
+    rows = {"model": "zebra-model", "dataset": "zebra-target", "name": "zebra-prediction"}
+    client.post("/v1/predictions", json=rows).raise_for_status()
     keys = {scope: make_key(client, f"zebra-{scope}", scope) for scope in RANKS}
     nobody = "0" * 28
     return Owned(
@@ -99,6 +104,7 @@ def owned(client: TestClient, publish: Publish, inspected_files: dict[str, Inspe
                 Pair(kept["source"]["id"], f"ds_{nobody}"),
             ],
             "vector": [Pair("zebra-vector", "zebra-victor")],
+            "prediction": [Pair("zebra-prediction", "zebra-predilection")],
             "ranking": [Pair("zebra-ranking", "zebra-rankine")],
             "job": [Pair("zebra-done", "zebra-none"), Pair(done["id"], f"job_{nobody}")],
             "model": [
@@ -140,6 +146,11 @@ BODIES: dict[tuple[str, str], list[tuple[str, Callable[[str], Any]]]] = {
         ("dataset", lambda name: job_on({"dataset": name}, "mine")),
         ("model", lambda name: job_on({"version": name}, "mine")),
     ],
+    ("POST", "/v1/predictions"): [
+        ("dataset", lambda name: {"model": "m", "dataset": name}),
+        ("model", lambda name: {"model": name, "dataset": "mine"}),
+    ],
+    ("POST", "/v1/predictions:upload"): [("", lambda _: "no form")],
     ("POST", "/v1/vectors"): [("dataset", lambda name: {"dataset": name})],
     ("POST", "/v1/rankings"): [
         ("dataset", lambda name: {"target": name}),
@@ -285,6 +296,8 @@ def test_the_owner_finds_all_of_it_with_the_least_scope(client: TestClient, owne
                 continue
             if request.form.endswith(("/vector", "/neighbours")):
                 continue  # no worker has made a vector
+            if request.form == "/v1/predictions/{prediction}/download":
+                continue  # no worker has answered
             if request.form.endswith("/ready"):
                 continue  # there are no files of this version, nor a predictor
             status, text, _ = request.send(client, 0, owned.keys[scope].headers)

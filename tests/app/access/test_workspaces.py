@@ -109,7 +109,7 @@ def test_a_full_storage_tells_nobody_how_much_another_keeps(client: TestClient, 
         client.delete(f"/v1/datasets/{name}").raise_for_status()
     answer = client.post("/v1/datasets?name=a&label=y", content=b"a,y\n1,2\n")
     assert answer.status_code == 507
-    assert "0 bytes of datasets, 0 bytes of versions here" in answer.json()["detail"]
+    assert "0 bytes of datasets, 0 bytes of versions, 0 bytes of predictions here" in answer.json()["detail"]
 
 
 @SQLITE
