@@ -25,6 +25,17 @@ from app.references import is_id
 from app.storage import Storage
 
 
+def noun_of(kind: str) -> str:
+    """What jobs of a kind are called, in their addresses and fields as well."""
+    return "job" if kind == Kind.TRANSFER else str(kind)
+
+
+def of_kind(hint: str | None, kind: str) -> str | None:
+    """A hint that names a route of jobs, with the route of this kind in its place."""
+    noun = noun_of(kind)
+    return None if hint is None else hint.replace("/v1/jobs/{job}", f"/v1/{noun}s/{{{noun}}}")
+
+
 def find(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRANSFER) -> Job:
     """By id or name."""
     of_it = Job.workspace_id == workspace, Job.kind == kind
@@ -33,7 +44,7 @@ def find(session: Session, workspace: str, reference: str, kind: Kind = Kind.TRA
     ).first()
     if found is None:
         known = session.scalars(select(Job.name).where(*of_it).order_by(Job.id.desc()).limit(1000)).all()
-        noun = "job" if kind == Kind.TRANSFER else str(kind)
+        noun = noun_of(kind)
         hint = did_you_mean(reference, known) or f"GET /v1/{noun}s lists all {noun}s."
         message = f"Expected the id or the name of a {noun}. Received: {reference}."
         raise ServiceError(404, f"{noun}_not_found", message, hint=hint)
@@ -192,7 +203,7 @@ def impossible(wish: str, job: Job) -> ServiceError:
         hint = "A job that succeeded cannot be changed. Post a new one."
     elif wish == "retried":
         hint = "It has not ended yet, so nothing needs to be done."
-    return ServiceError(409, "job_state", message, hint=hint)
+    return ServiceError(409, "job_state", message, hint=of_kind(hint, job.kind))
 
 
 def events_page(session: Session, job_id: str, after: int, limit: int) -> tuple[list[EventView], bool]:
@@ -258,7 +269,11 @@ def common(job: Any, stages: Sequence[Any]) -> dict[str, Any]:
     """What jobs of all kinds tell: the fields of `JobCommon`."""
     error = None
     if job.error_code is not None:
-        error = {"code": job.error_code, "message": job.error_message, "hint": job.error_hint}
+        error = {
+            "code": job.error_code,
+            "message": job.error_message,
+            "hint": of_kind(job.error_hint, job.kind),
+        }
     return {
         "id": job.id,
         "name": job.name,

@@ -38,7 +38,8 @@ class Layout:
     @property
     def classes(self) -> list[str]:
         """Those that have a probability."""
-        return list(self.output["classes"]) if self.output["task"] not in ("regression", "seq2seq") else []
+        has_none = self.output["task"] in ("regression", "seq2seq", "span")
+        return [] if has_none else list(self.output["classes"])
 
     @property
     def probabilities(self) -> list[tuple[str, str]]:
@@ -49,8 +50,14 @@ class Layout:
     @property
     def said(self) -> str:
         """The part of an answer that is the prediction."""
-        parts = {"regression": "value", "seq2seq": "text", "multilabel": "classes"}
+        parts = {"regression": "value", "seq2seq": "text", "span": "text", "multilabel": "classes"}
         return parts.get(self.output["task"], "class")
+
+    @property
+    def places(self) -> list[tuple[str, pa.DataType]]:
+        """Of spans: where each begins and ends in its context, and how sure the network is of it."""
+        is_span = self.output["task"] == "span"
+        return [("start", pa.int64()), ("end", pa.int64()), ("score", pa.float64())] if is_span else []
 
     @property
     def of_row(self) -> list[str]:
@@ -60,7 +67,8 @@ class Layout:
     @property
     def of_answer(self) -> list[str]:
         """The columns after the kept ones."""
-        return ["prediction", *(start + name for _, start in self.probabilities for name in self.classes)]
+        chances = [start + name for _, start in self.probabilities for name in self.classes]
+        return ["prediction", *chances, *(name for name, _ in self.places)]
 
     @property
     def of_kept(self) -> list[str]:
@@ -79,13 +87,14 @@ class Layout:
         types = {"value": pa.float64(), "classes": pa.list_(pa.string())}
         texts = [*self.of_row[1:], *self.of_kept]
         answer = [("prediction", types.get(self.said, pa.string()))]
-        answer += [(name, pa.float64()) for name in self.of_answer[1:]]
+        answer += [(name, dict(self.places).get(name, pa.float64())) for name in self.of_answer[1:]]
         return pa.schema([("row", pa.int64()), *((name, pa.string()) for name in texts), *answer])
 
 
 def table(loaded: Loaded, rows: Rows, numbers: Sequence[int], layout: Layout) -> pa.Table:
     """The answers for these rows."""
-    answers = told(_outputs(loaded, rows), layout.output)
+    contexts = loaded.contexts(loaded.arrays(rows.inputs)) if layout.places else []
+    answers = told(_outputs(loaded, rows), layout.output, contexts)
     columns: list[Any] = [numbers]
     columns += [rows.files] if layout.has_files else []
     columns += [rows.kept[name] for name in layout.kept]
@@ -93,6 +102,7 @@ def table(loaded: Loaded, rows: Rows, numbers: Sequence[int], layout: Layout) ->
     for part, _ in layout.probabilities:
         # Null where the network's answer is not finite.
         columns += [[(answer[part] or {}).get(name) for answer in answers] for name in layout.classes]
+    columns += [[answer[name] for answer in answers] for name, _ in layout.places]
     schema = layout.schema
     return pa.Table.from_arrays(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema

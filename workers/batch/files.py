@@ -97,6 +97,7 @@ def _json_lines(file: TextIO, layout: Layout) -> Write:
             for part, _ in layout.probabilities:
                 chances = {name: next(cells) for name in layout.classes}
                 row[part] = None if None in chances.values() else chances
+            row |= {name: next(cells) for name, _ in layout.places}
             if layout.classes and len(layout.probabilities) == 1:
                 row["calibrated_probabilities"] = None
             file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")

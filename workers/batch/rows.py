@@ -11,7 +11,7 @@ import pyarrow as pa
 from app.datasets.reading.errors import DatasetError
 from app.datasets.reading.rows import Rows, RowsFile
 
-ROWS_A_PIECE = {"tabular": 1024, "image": 32}
+ROWS_A_PIECE = {"tabular": 1024, "image": 32, "qa": 16}
 """Rows that are read and answered together; of other kinds `_ROWS_A_PIECE`."""
 _ROWS_A_PIECE = 128
 

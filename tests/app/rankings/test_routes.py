@@ -67,6 +67,20 @@ def test_a_ranking_is_paused_resumed_cancelled_and_retried_as_any_job(
     assert told == ["job.created", "job.paused", "job.queued", "job.cancelled", "job.queued"]
 
 
+def test_hints_of_a_ranking_that_failed_name_its_own_routes(
+    client: TestClient, sessions: Sessions, ranking: dict[str, Any]
+) -> None:
+    with sessions.begin() as session:
+        lease = transitions.claim(session, ranking["id"], "worker", 60.0)
+        assert lease is not None
+        transitions.fail(session, lease, "code", "message", "POST /v1/jobs/{job}:retry continues it.")
+    of_it = f"/v1/rankings/{ranking['id']}"
+    told = client.get(of_it).json()["error"]["hint"]
+    assert told == "POST /v1/rankings/{ranking}:retry continues it."
+    refused = client.post(f"{of_it}:resume").json()
+    assert (refused["code"], refused["hint"][:38]) == ("job_state", "POST /v1/rankings/{ranking}:retry cont")
+
+
 def test_a_deleted_ranking_leaves_nothing(
     client: TestClient, sessions: Sessions, ranking: dict[str, Any]
 ) -> None:
