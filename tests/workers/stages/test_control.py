@@ -152,7 +152,10 @@ def test_each_method_has_two_candidates_of_which_the_better_one_is_the_control(
     }
 
 
-@pytest.mark.parametrize(("target", "by"), [("target", "validation"), ("few", "cross-validation")])
+@pytest.mark.parametrize(
+    ("target", "by"),
+    [("target", "validation"), pytest.param("few", "cross-validation", marks=pytest.mark.slow)],
+)
 def test_without_epochs_each_arm_chooses_its_rate_with_the_first_seed_alone(
     target: str, by: str, client: TestClient, services: Services
 ) -> None:

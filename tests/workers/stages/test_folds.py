@@ -213,7 +213,7 @@ def test_a_job_that_was_stopped_inside_of_a_fold_ends_with_equal_results(
     assert told == whole
 
 
-@pytest.mark.parametrize("arm", ["transfer/", "control/"])
+@pytest.mark.parametrize("arm", ["transfer/", pytest.param("control/", marks=pytest.mark.slow)])
 def test_an_arm_that_diverges_in_a_fold_leaves_the_job_its_model_and_no_verdict(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arm: str
 ) -> None:

@@ -260,7 +260,7 @@ def test_a_crash_in_a_later_trial_trains_no_earlier_one_again(budget, options, n
     assert weights_digest(made.network) == weights_digest(network.network)
 
 
-@pytest.mark.parametrize("budget", [MANY, FEW])
+@pytest.mark.parametrize("budget", [MANY, pytest.param(FEW, marks=pytest.mark.slow)])
 def test_a_crash_in_the_trial_of_a_strength_trains_no_earlier_one_again(budget, options, numbers, tmp_path):
     make, data, strengths = partial(scratch, options), numbers(), [3.0, 0.3, 30.0]
     whole = Runs()
@@ -277,7 +277,7 @@ def test_a_crash_in_the_trial_of_a_strength_trains_no_earlier_one_again(budget, 
     assert weights_digest(made.network) == weights_digest(network.network)
 
 
-@pytest.mark.parametrize("budget", [MANY, FEW])
+@pytest.mark.parametrize("budget", [MANY, pytest.param(FEW, marks=pytest.mark.slow)])
 def test_a_trial_that_diverged_is_not_trained_again(budget, options, numbers, tmp_path):
     data, tried = numbers(), []
 
