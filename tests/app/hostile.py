@@ -245,10 +245,14 @@ def _of_operation(
             headers.append((name, draw.choice(_HEADERS[name])))
     body = b""
     if has_body:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        body = _json_body(draw, document, schema, path, strange == "the body" or everything)
+        is_strange = strange == "the body" or everything
+        (media, described), *_ = sorted(operation["requestBody"]["content"].items())
+        if media == "application/json":
+            body = _json_body(draw, document, described["schema"], path, is_strange)
+        else:
+            body, media = _form_body(draw, described["schema"], is_strange), f"{media}; boundary=edge"
         if not any(name == "Content-Type" for name, _ in headers):
-            headers.append(("Content-Type", "application/json"))
+            headers.append(("Content-Type", media))
     return Request(number, f"{method} {path}", method.upper(), url + _query(query), _wire(headers), body)
 
 
@@ -535,6 +539,19 @@ def _form(draw: random.Random, number: int, what: str) -> Request:
         if draw.random() < 0.3:
             request.headers = _wire([("Content-Type", draw.choice(_HEADERS["Content-Type"]))])
     return request
+
+
+def _form_body(draw: random.Random, schema: dict[str, Any], strange: bool) -> bytes:
+    """A file with the fields of another form than that of data sets."""
+    content = b"a,y\n" + b"".join(b"%d,%d\n" % (n, n % 2) for n in range(20))
+    fields = {"model": "m"}
+    if strange:
+        content = hostile_files.file(draw, draw.choice([*FORMATS]))
+        for name in draw.sample([*schema["properties"], "no_such_field"], 2):
+            fields[name] = draw.choice([*HOSTILE_TEXTS, *_NUMBERS])
+    parts = [_part(_named(name), value.encode("utf-8", "surrogatepass")) for name, value in fields.items()]
+    body = b"".join([*parts, _part(_named("file", "rows.csv"), content)]) + b"--edge--\r\n"
+    return hostile_files.damaged(draw, body) if strange and draw.random() < 0.3 else body
 
 
 def _named(name: str, filename: str | None = None) -> str:

@@ -329,12 +329,12 @@ def test_the_program_reads_a_header_and_writes_classes_that_a_spreadsheet_might_
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_a_class_that_is_a_formula_is_written_as_text_and_one_that_is_a_number_as_a_number(task, name, cell):
     about = {"task": task, "classes": [name, "b"]}
-    (answer,) = _answers([[0.25]] if task == "binary" else [[0.75, 0.25]], about)
+    (answer,) = _answers([[0.25]] if task == "binary" else [[0.75, 0.25]], about, [None])
     assert answer[0] == cell
 
 
 def test_a_predicted_number_below_0_stays_a_number():
-    assert list(_answers([[-1.5]], {"task": "regression", "classes": []})) == [[-1.5]]
+    assert list(_answers([[-1.5]], {"task": "regression", "classes": []}, [None])) == [[-1.5]]
 
 
 def test_the_signature_of_images_says_how_sixteen_bits_become_eight(tmp_path):
