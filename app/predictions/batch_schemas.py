@@ -25,7 +25,7 @@ class BatchOptions(WorkRequest):
     """What is asked of a file's rows, whichever way it came."""
 
     model: Reference = Field(description="Id, name, `name@version` or `name@alias` of a model.")
-    keep: Annotated[list[ColumnName], Field(max_length=10_000)] | Literal["all"] = Field(
+    keep: Annotated[list[ColumnName], Field(max_length=1000)] | Literal["all"] = Field(
         default=[], description="Columns of the file that stand beside the answers, as they are written."
     )
     formats: list[FileFormat] = Field(

@@ -138,7 +138,10 @@ def client(settings: Settings, engine: Engine, write_csv: WriteCsv, tmp_path: Pa
     ("asked", "step"),
     [
         pytest.param(ASKED["combined"], 12, id="every twelfth of combined"),
-        *(pytest.param(asked, 1, id=name, marks=pytest.mark.slow) for name, asked in ASKED.items()),
+        *(
+            pytest.param(asked, 1, id=name, marks=[pytest.mark.slow, pytest.mark.timeout(3000)])
+            for name, asked in ASKED.items()
+        ),
     ],
 )
 def test_an_attempt_that_dies_after_any_of_its_commits_is_ended_exactly_by_the_next(
