@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
@@ -120,3 +121,18 @@ def test_examples_reach_the_service_where_it_is(
     for text in (document["info"]["description"], operations(document)["upload_dataset"]["description"]):
         assert f"{address}/v1/datasets" in text
         assert "localhost:8000" not in text
+
+
+def test_the_page_that_tries_it_out_begins_with_empty_optional_fields_and_other_readers_see_no_such_example(
+    client: TestClient,
+) -> None:
+    def fields(path: str) -> dict[str, Any]:
+        upload = client.get(path).json()["paths"]["/v1/datasets"]["post"]["requestBody"]
+        found: dict[str, Any] = upload["content"]["multipart/form-data"]["schema"]["properties"]
+        return found
+
+    assert "docs/openapi.json" in client.get("/docs").text
+    tried, told = fields("/docs/openapi.json"), fields("/openapi.json")
+    assert (tried["label"]["example"], tried["seed"]["example"], tried["ignore"]["example"]) == ("", "", [])
+    assert tried["file"] == told["file"]
+    assert not any("example" in one for one in told.values())
