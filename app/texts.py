@@ -10,9 +10,19 @@ import json
 import math
 import re
 from collections import Counter
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -80,14 +90,18 @@ Handle = Annotated[str, *_line(1, 155)]
 """The same, as long as the name of a model, an @ and an alias are together."""
 
 
-def _moment(text: str) -> str:
-    """Refuses what would be read as seconds since 1970: whoever sends `2026` means a year."""
-    if re.fullmatch(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?\s*", text):
-        raise ValueError("expected a moment such as 2026-11-27T08:00:00Z")
-    return text
+def _moment(text: str, read: ValidatorFunctionWrapHandler) -> datetime:
+    """Refuses also what would be read as seconds since 1970: whoever sends `2026` means a year."""
+    try:
+        if not re.fullmatch(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?\s*", text):
+            found: datetime = read(text)
+            return found
+    except ValidationError:
+        pass
+    raise ValueError("expected a moment with its time zone, such as 2026-11-27T08:00:00Z")
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Moment = Annotated[AwareDatetime, WrapValidator(_moment)]
 """A moment in a query, as RFC 3339 writes it, with its distance from UTC."""
 
 MetadataKey = Annotated[str, *_line(1, 64)]

@@ -126,6 +126,8 @@ def test_the_api_filters_jobs_alike(client: TestClient, publish: Publish) -> Non
     [
         {"since": "2026"},
         {"since": " -1.5e3 "},
+        {"since": "2026-11-27T08:00:00"},
+        {"since": "yesterday"},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"since": "9999-12-31T23:59:59-14:00"},
         {"metadata": [f"a={number}" for number in range(17)]},
@@ -137,6 +139,7 @@ def test_a_filter_beyond_all_bounds_is_refused(client: TestClient, query: dict[s
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["field"] in query
     if "since" in query:
+        assert "such as 2026-11-27T08:00:00Z" in answer.text or "years 1 to 9999" in answer.text
         load(client, f"/ui/jobs?{urlencode(query)}", 422)
 
 
